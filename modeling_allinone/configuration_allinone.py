@@ -1,0 +1,230 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
+"""AllInOne model configuration."""
+
+from typing import Literal
+
+from huggingface_hub.dataclasses import strict
+from transformers.configuration_utils import PreTrainedConfig
+
+_PRESETS = {
+    "tiny": {"hidden_size": 192, "num_attention_heads": 3, "intermediate_size": 768},
+    "small": {
+        "hidden_size": 384,
+        "num_attention_heads": 6,
+        "intermediate_size": 1536,
+        "use_distillation_token": True,
+    },
+    "base": {"hidden_size": 768, "num_attention_heads": 12, "intermediate_size": 3072},
+}
+_PRESET_ALIASES = {"ti": "tiny", "s": "small", "b": "base"}
+
+_POSITIVE_FIELDS = (
+    "vocab_size",
+    "hidden_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "intermediate_size",
+    "max_position_embeddings",
+    "type_vocab_size",
+    "patch_size",
+    "num_channels",
+    "num_frames",
+    "max_image_length",
+    "classifier_hidden_size",
+    "choice_hidden_size",
+)
+_PROBABILITY_FIELDS = (
+    "hidden_dropout_prob",
+    "attention_probs_dropout_prob",
+    "drop_path_rate",
+    "classifier_dropout",
+    "choice_dropout",
+)
+
+
+@strict
+class AllInOneConfig(PreTrainedConfig):
+    r"""
+    Configuration of an All-in-one model. The defaults are those of All-in-one-B at 3 frames of 224 × 224 pixels
+    ([All in One: Exploring Unified Video-Language Pre-training](https://huggingface.co/papers/2203.07303)).
+
+    Args:
+        vocab_size (`int`, defaults to 30522): Size of the text vocabulary, in tokens.
+        hidden_size (`int`, defaults to 768): Width of every token.
+        num_hidden_layers (`int`, defaults to 12): Number of transformer blocks.
+        num_attention_heads (`int`, defaults to 12): Attention heads of a block; divides `hidden_size`.
+        intermediate_size (`int`, defaults to 3072): Width of a block's MLP.
+        hidden_act (`str`, defaults to `"gelu"`): Activation of the MLPs (exact GELU).
+        hidden_dropout_prob (`float`, defaults to 0.1): Dropout probability of embeddings, attention output and MLPs.
+        attention_probs_dropout_prob (`float`, defaults to 0.0): Dropout probability of the attention weights.
+        drop_path_rate (`float`, defaults to 0.1): Stochastic depth: probability of skipping a residual branch of the
+            last block; rises linearly from 0 at the first block.
+        layer_norm_eps (`float`, defaults to 1e-6): Epsilon of the blocks' layer norms.
+        text_layer_norm_eps (`float`, defaults to 1e-12): Epsilon of the layer norms that come from BERT: text
+            embeddings and masked-language-modelling head.
+        qkv_bias (`bool`, defaults to `True`): Whether query, key and value projections have a bias.
+        initializer_range (`float`, defaults to 0.02): Standard deviation of freshly drawn weights.
+        linear_initializer (`str`, defaults to `"normal"`): How linear layers start: `"normal"` with standard deviation
+            `initializer_range`, or `"xavier_uniform"`, with which narrow models learn far sooner.
+        max_position_embeddings (`int`, defaults to 40): Longest text, in tokens.
+        type_vocab_size (`int`, defaults to 2): Number of BERT token types.
+        pad_token_id (`int`, defaults to 0): Padding token; its embedding gets no gradient.
+        modality_type_vocab_size (`int`, defaults to 2): Number of modality types: 0 text, 1 video or image, and 2 for
+            the second image of a pair where a model has it.
+        image_size (`int`, `list` or `tuple`, defaults to 224): Height and width of a frame, in pixels, that the
+            position table was made for; other sizes are interpolated.
+        patch_size (`int`, defaults to 16): Side of a square patch, in pixels.
+        num_channels (`int`, defaults to 3): Colour channels of a frame.
+        num_frames (`int`, defaults to 3): Number of frames that the temporal embedding covers. Clips may have fewer.
+        use_distillation_token (`bool`, defaults to `False`): Whether a DeiT distillation token stands behind the
+            visual [CLS] (All-in-one-S). Such a model has no temporal embedding, as in the original.
+        max_image_length (`int`, *optional*): How many patches of each frame are kept, drawn at random (a fixed draw in
+            evaluation). `None` and -1 keep all.
+        temporal_mixing (`str`, defaults to `"token_roll"`): What passes between neighbouring frames before every block
+            of a joint pass: `"token_roll"` (the paper), `"channel_shift"` (Temporal Shift Module, Lin et
+            al. 2019) or `"none"`.
+        roll_divisor (`int`, defaults to 8): Of the visual tokens (or channels, with `"channel_shift"`), one part in
+            `roll_divisor` moves forward and one backward; at least 3.
+        patch_order (`str`, defaults to `"random"`): Order of the patches, which decides what rolls. `"random"`, as the
+            original: a new permutation for each frame at each training step, a fixed one in evaluation. `"raster"`:
+            row by row.
+        patch_order_seed (`int`, defaults to 0): Seed of the permutation in evaluation.
+        classifier_hidden_size (`int`, *optional*): Width of the hidden layer of the answer classifier; `None` is
+            `hidden_size // 2`. The original has `2 * hidden_size` for soft labels (VQAv2).
+        classifier_dropout (`float`, defaults to 0.5): Dropout probability before the answer classifier.
+        choice_hidden_size (`int`, *optional*): Width of the hidden layer of the multiple-choice scorer. `None` is a
+            linear scorer (captions, zero-shot); the original has 256 for multiple-choice questions.
+        choice_dropout (`float`, defaults to 0.1): Dropout probability before a multiple-choice scorer with a hidden
+            layer.
+
+    Example:
+
+    ```python
+    >>> from modeling_allinone import AllInOneConfig, AllInOneModel
+
+    >>> config = AllInOneConfig.from_preset("tiny", num_frames=4)
+    >>> config.hidden_size, config.num_hidden_layers, config.num_patches
+    (192, 12, 196)
+    >>> model = AllInOneModel(config)
+    ```
+    """
+
+    model_type = "allinone"
+    keys_to_ignore_at_inference = ["hidden_states", "attentions", "patch_permutation"]
+
+    vocab_size: int = 30522
+    hidden_size: int = 768
+    num_hidden_layers: int = 12
+    num_attention_heads: int = 12
+    intermediate_size: int = 3072
+    hidden_act: str = "gelu"
+    hidden_dropout_prob: float | int = 0.1
+    attention_probs_dropout_prob: float | int = 0.0
+    drop_path_rate: float | int = 0.1
+    layer_norm_eps: float = 1e-6
+    text_layer_norm_eps: float = 1e-12
+    qkv_bias: bool = True
+    initializer_range: float = 0.02
+    linear_initializer: Literal["normal", "xavier_uniform"] = "normal"
+    max_position_embeddings: int = 40
+    type_vocab_size: int = 2
+    pad_token_id: int | None = 0
+    modality_type_vocab_size: int = 2
+    image_size: int | list[int] | tuple[int, int] = 224
+    patch_size: int = 16
+    num_channels: int = 3
+    num_frames: int = 3
+    use_distillation_token: bool = False
+    max_image_length: int | None = None
+    temporal_mixing: Literal["token_roll", "channel_shift", "none"] = "token_roll"
+    roll_divisor: int = 8
+    patch_order: Literal["raster", "random"] = "random"
+    patch_order_seed: int = 0
+    classifier_hidden_size: int | None = None
+    classifier_dropout: float | int = 0.5
+    choice_hidden_size: int | None = None
+    choice_dropout: float | int = 0.1
+    tie_word_embeddings: bool = False
+
+    def __post_init__(self, **kwargs):
+        super().__post_init__(**kwargs)
+        if self.max_image_length == -1:
+            self.max_image_length = None
+        self._check_values()
+
+    def _check_values(self):
+        """Raise a `ValueError` that names the first field whose value no model can be built from."""
+        for name in _POSITIVE_FIELDS:
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"{name} is {value}, but must be at least 1.")
+        if self.hidden_size % self.num_attention_heads:
+            raise ValueError(
+                f"hidden_size is {self.hidden_size}, which {self.num_attention_heads} attention heads do not divide; "
+                "choose num_attention_heads so that it does."
+            )
+        for side in self.image_height_width:
+            if side < 1 or side % self.patch_size:
+                raise ValueError(
+                    f"image_size is {self.image_size}, not a positive multiple of patch_size={self.patch_size}."
+                )
+        if self.modality_type_vocab_size < 2:
+            raise ValueError(
+                f"modality_type_vocab_size is {self.modality_type_vocab_size}, but text and video need 2 types."
+            )
+        if self.roll_divisor < 3:
+            raise ValueError(
+                f"roll_divisor is {self.roll_divisor}, but must be at least 3: one part moves forward, one backward, "
+                "and some must stay."
+            )
+        for name in _PROBABILITY_FIELDS:
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}, but must be a probability in [0, 1).")
+
+    @classmethod
+    def from_preset(cls, name: str, **overrides) -> "AllInOneConfig":
+        """
+        The configuration of one of the three sizes of the paper.
+
+        Args:
+            name (`str`): `"tiny"` or `"Ti"` (192 wide, 3 heads), `"small"` or `"S"` (384 wide, 6 heads, distillation
+                token), `"base"` or `"B"` (768 wide, 12 heads); 12 blocks each. Case does not matter.
+            **overrides: Any field of the configuration, to be set to another value.
+
+        Returns:
+            [`AllInOneConfig`]
+
+        Raises:
+            ValueError: If there is no preset of that name.
+        """
+        key = _PRESET_ALIASES.get(name.lower(), name.lower())
+        if key not in _PRESETS:
+            raise ValueError(f"There is no preset {name!r}; there are {', '.join(map(repr, _PRESETS))}.")
+        return cls(**{**_PRESETS[key], **overrides})
+
+    @property
+    def image_height_width(self) -> tuple[int, int]:
+        """Height and width of a frame, in pixels."""
+        height, width = (self.image_size, self.image_size) if isinstance(self.image_size, int) else self.image_size
+        return height, width
+
+    @property
+    def patch_grid(self) -> tuple[int, int]:
+        """Rows and columns of the patch grid."""
+        height, width = self.image_height_width
+        return height // self.patch_size, width // self.patch_size
+
+    @property
+    def num_patches(self) -> int:
+        """Number of patches of a frame."""
+        rows, columns = self.patch_grid
+        return rows * columns
+
+    @property
+    def num_special_visual_tokens(self) -> int:
+        """Visual tokens before the patches: [CLS], and the distillation token where there is one."""
+        return 2 if self.use_distillation_token else 1
+
+
+__all__ = ["AllInOneConfig"]

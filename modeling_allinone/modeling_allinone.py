@@ -1,0 +1,1184 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
+"""
+PyTorch All-in-one model: one ViT that takes text and video through the same blocks.
+
+Shapes in the comments: B clips, T frames, L text tokens, P patches, V = special visual tokens + P, D hidden size.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from transformers import initialization as init
+from transformers.activations import ACT2FN
+from transformers.masking_utils import create_bidirectional_mask
+from transformers.modeling_layers import GradientCheckpointingLayer
+from transformers.modeling_outputs import ModelOutput
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS, PreTrainedModel
+from transformers.processing_utils import Unpack
+from transformers.utils import TransformersKwargs, can_return_tuple
+from transformers.utils.generic import merge_with_config_defaults
+from transformers.utils.output_capturing import capture_outputs
+
+from .configuration_allinone import AllInOneConfig
+
+
+@dataclass
+class AllInOneModelOutput(ModelOutput):
+    """
+    What [`AllInOneModel`] returns.
+
+    Args:
+        last_hidden_state (`torch.FloatTensor` of shape `(B, L + V, D)`):
+            Tokens after the last block, its layer norm and the mean over frames: text first, then visual [CLS], then
+            the distillation token where there is one, then patches. Only the modalities that were given.
+        pooler_output (`torch.FloatTensor` of shape `(B, D)`, *optional*):
+            The first token of `last_hidden_state` after a linear layer and tanh.
+        hidden_states (`tuple` of `torch.FloatTensor` of shape `(B * T, L + V, D)`, *optional*):
+            Embeddings, then the output of each block, frame by frame, before the last layer norm.
+        attentions (`tuple` of `torch.FloatTensor` of shape `(B * T, heads, L + V, L + V)`, *optional*):
+            Attention weights of each block; needs `attn_implementation="eager"`.
+        patch_permutation (`torch.LongTensor` of shape `(B, T, P)`, *optional*):
+            Raster index of the patch that stood at each place of each frame when the frame was embedded.
+    """
+
+    last_hidden_state: torch.FloatTensor | None = None
+    pooler_output: torch.FloatTensor | None = None
+    hidden_states: tuple[torch.FloatTensor, ...] | None = None
+    attentions: tuple[torch.FloatTensor, ...] | None = None
+    patch_permutation: torch.LongTensor | None = None
+
+
+@dataclass
+class AllInOneTaskOutput(ModelOutput):
+    """
+    What a task head returns.
+
+    Args:
+        loss (`torch.FloatTensor` of shape `(1,)`, *optional*): Present if `labels` were given.
+        logits (`torch.FloatTensor`): Scores before softmax; the head's docstring gives the shape.
+        hidden_states, attentions, patch_permutation: As in [`AllInOneModelOutput`].
+    """
+
+    loss: torch.FloatTensor | None = None
+    logits: torch.FloatTensor | None = None
+    hidden_states: tuple[torch.FloatTensor, ...] | None = None
+    attentions: tuple[torch.FloatTensor, ...] | None = None
+    patch_permutation: torch.LongTensor | None = None
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Temporal mixing: what passes between neighbouring frames, without parameters
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def roll_tokens(
+    hidden_states: torch.Tensor,
+    num_frames: int,
+    num_text_tokens: int = 0,
+    divisor: int = 8,
+    num_visual_tokens: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """
+    Temporal token rolling: of the V visual tokens of every frame, tokens 1 to V // `divisor` move to the next frame
+    and the last V // `divisor` to the previous one, around the ends of the clip. [CLS], at 0, and text stay.
+
+    Args:
+        hidden_states (`torch.Tensor` of shape `(B * T, L + V, D)`): Tokens of each frame, text first.
+        num_frames (`int`): T.
+        num_text_tokens (`int`, defaults to 0): L.
+        divisor (`int`, defaults to 8): At least 3.
+        num_visual_tokens (`torch.LongTensor` of shape `(B,)`, *optional*): How many of a clip's visual tokens are not
+            padding, where padding stands last. What rolls is counted among these.
+
+    Returns:
+        `torch.Tensor` of the same shape.
+
+    Source: All in One (arXiv 2203.07303), temporal token rolling.
+
+    Example:
+
+    ```python
+    >>> frames = torch.arange(3.0).view(3, 1, 1).expand(3, 9, 1)  # nine tokens of each frame hold the frame's number
+    >>> roll_tokens(frames, num_frames=3)[:, :, 0].long()
+    tensor([[0, 2, 0, 0, 0, 0, 0, 0, 1],
+            [1, 0, 1, 1, 1, 1, 1, 1, 2],
+            [2, 1, 2, 2, 2, 2, 2, 2, 0]])
+    ```
+    """
+    if num_visual_tokens is not None:
+        return _roll_padded_tokens(hidden_states, num_frames, num_text_tokens, divisor, num_visual_tokens)
+    num_rolled = (hidden_states.shape[1] - num_text_tokens) // divisor
+    first = num_text_tokens + 1
+    last = hidden_states.shape[1] - num_rolled
+
+    def move(tokens: torch.Tensor, frames: int) -> torch.Tensor:
+        return tokens.unflatten(0, (-1, num_frames)).roll(frames, dims=1).flatten(0, 1)
+
+    return torch.cat(
+        [
+            hidden_states[:, :first],
+            move(hidden_states[:, first : first + num_rolled], 1),
+            hidden_states[:, first + num_rolled : last],
+            move(hidden_states[:, last:], -1),
+        ],
+        dim=1,
+    )
+
+
+def _roll_padded_tokens(hidden_states, num_frames, num_text_tokens, divisor, num_visual_tokens):
+    """[`roll_tokens`] where each clip has its own number of visual tokens, hence its own ranges."""
+    clips = hidden_states.unflatten(0, (-1, num_frames))
+    position = torch.arange(hidden_states.shape[1], device=hidden_states.device) - num_text_tokens
+    num_visual_tokens = num_visual_tokens.view(-1, 1, 1, 1)
+    num_rolled = num_visual_tokens // divisor
+    position = position.view(1, 1, -1, 1)
+    from_previous = (position >= 1) & (position <= num_rolled)
+    from_next = (position >= num_visual_tokens - num_rolled) & (position < num_visual_tokens)
+    clips = torch.where(from_previous, clips.roll(1, dims=1), torch.where(from_next, clips.roll(-1, dims=1), clips))
+    return clips.flatten(0, 1)
+
+
+def shift_channels(
+    hidden_states: torch.Tensor, num_frames: int, num_text_tokens: int = 0, divisor: int = 8
+) -> torch.Tensor:
+    """
+    Temporal shift: of every visual token, the first D // `divisor` channels come from the next frame and the following
+    D // `divisor` from the previous one, with zeros beyond the ends of the clip. Text stays.
+
+    Args:
+        hidden_states (`torch.Tensor` of shape `(B * T, L + V, D)`): Tokens of each frame, text first.
+        num_frames (`int`): T.
+        num_text_tokens (`int`, defaults to 0): L.
+        divisor (`int`, defaults to 8): At least 3.
+
+    Returns:
+        `torch.Tensor` of the same shape.
+
+    Source: Temporal Shift Module (Lin et al. 2019, arXiv 1811.08383), bi-directional shift.
+    """
+    num_shifted = hidden_states.shape[-1] // divisor
+    text, visual = hidden_states.tensor_split((num_text_tokens,), dim=1)
+    clips = visual.unflatten(0, (-1, num_frames))
+    from_next, from_previous, kept = clips.tensor_split((num_shifted, 2 * num_shifted), dim=-1)
+    shifted = torch.cat(
+        [
+            torch.cat([from_next[:, 1:], torch.zeros_like(from_next[:, :1])], dim=1),
+            torch.cat([torch.zeros_like(from_previous[:, :1]), from_previous[:, :-1]], dim=1),
+            kept,
+        ],
+        dim=-1,
+    )
+    return torch.cat([text, shifted.flatten(0, 1)], dim=1)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Embeddings
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+class AllInOneTextEmbeddings(nn.Module):
+    """BERT's: word + position + token type, layer norm, dropout."""
+
+    def __init__(self, config: AllInOneConfig):
+        super().__init__()
+        self.word_embeddings = nn.Embedding(config.vocab_size, config.hidden_size, padding_idx=config.pad_token_id)
+        self.position_embeddings = nn.Embedding(config.max_position_embeddings, config.hidden_size)
+        self.token_type_embeddings = nn.Embedding(config.type_vocab_size, config.hidden_size)
+        self.layer_norm = nn.LayerNorm(config.hidden_size, eps=config.text_layer_norm_eps)
+        self.dropout = nn.Dropout(config.hidden_dropout_prob)
+
+    def forward(
+        self,
+        input_ids: torch.Tensor | None = None,
+        token_type_ids: torch.Tensor | None = None,
+        inputs_embeds: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """Returns (B, L, D) for `input_ids` (B, L) or `inputs_embeds` (B, L, D)."""
+        if inputs_embeds is None:
+            inputs_embeds = self.word_embeddings(input_ids)
+        num_tokens = inputs_embeds.shape[1]
+        max_tokens = self.position_embeddings.num_embeddings
+        if num_tokens > max_tokens:
+            raise ValueError(
+                f"The text has {num_tokens} tokens but the position table covers {max_tokens}; truncate it "
+                f"(AllInOneProcessor does, or truncation=True, max_length={max_tokens} for the tokenizer)."
+            )
+        if token_type_ids is None:
+            token_types = self.token_type_embeddings.weight[0]
+        else:
+            token_types = self.token_type_embeddings(token_type_ids)
+        embeddings = inputs_embeds + self.position_embeddings.weight[:num_tokens] + token_types
+        return self.dropout(self.layer_norm(embeddings))
+
+
+class AllInOnePatchOrder(nn.Module):
+    """
+    The order in which the patches of each frame go through the blocks, which decides which of them roll, and which
+    patches are kept where `config.max_image_length` is set.
+    """
+
+    def __init__(self, config: AllInOneConfig):
+        super().__init__()
+        self.is_random = config.patch_order == "random"
+        self.seed = config.patch_order_seed
+        self.max_image_length = config.max_image_length
+
+    def forward(
+        self,
+        batch_size: int,
+        num_frames: int,
+        num_patches: int,
+        device: torch.device,
+        patch_is_padding: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """
+        Args:
+            batch_size, num_frames, num_patches (`int`): B, T, P.
+            device (`torch.device`): Where the result is to be.
+            patch_is_padding (`torch.BoolTensor` of shape `(B, P)`, *optional*): Patches that are kept only if there
+                are too few others.
+
+        Returns:
+            `torch.LongTensor` of shape `(B, T, kept patches)`: raster indices.
+        """
+        num_kept = min(self.max_image_length or num_patches, num_patches)
+        if not self.is_random and num_kept == num_patches:
+            return torch.arange(num_patches, device=device).expand(batch_size, num_frames, -1)
+        if self.training:
+            draw = torch.randint(2**32, (batch_size, num_frames, num_patches), device=device)
+        else:
+            draw = self._fixed_draw(num_frames, num_patches, device).expand(batch_size, -1, -1)
+        if patch_is_padding is not None:
+            draw = draw + 2**32 * patch_is_padding[:, None].long()
+        kept = draw.argsort(dim=-1, stable=True)[..., :num_kept]
+        return kept if self.is_random else kept.sort(dim=-1).values
+
+    def _fixed_draw(self, num_frames: int, num_patches: int, device: torch.device) -> torch.Tensor:
+        """
+        A number in [0, 2^32) for each frame and patch, the same on every device and in every version of torch, since
+        it is an integer hash and no generator (two rounds of xor-shift-multiply, constants by C. Wellons' search
+        «hash-prospector»). (1, T, P)
+        """
+        bits = torch.arange(num_frames * num_patches, device=device)
+        bits = (bits + self.seed * 0x9E3779B9) & 0xFFFFFFFF
+        bits = bits ^ (bits >> 16)
+        bits = (bits * 0x21F0AAAD) & 0xFFFFFFFF
+        bits = bits ^ (bits >> 15)
+        bits = (bits * 0x735A2D97) & 0xFFFFFFFF
+        bits = bits ^ (bits >> 15)
+        return bits.view(1, num_frames, num_patches)
+
+
+class AllInOneVisualEmbeddings(nn.Module):
+    """Patches of each frame + position + frame, behind the special tokens, in the order of [`AllInOnePatchOrder`]."""
+
+    def __init__(self, config: AllInOneConfig):
+        super().__init__()
+        self.patch_size = config.patch_size
+        self.num_channels = config.num_channels
+        self.patch_grid = config.patch_grid
+        self.num_special_tokens = config.num_special_visual_tokens
+        self.patch_embeddings = nn.Conv2d(
+            config.num_channels, config.hidden_size, kernel_size=config.patch_size, stride=config.patch_size
+        )
+        self.special_tokens = nn.Parameter(torch.zeros(1, self.num_special_tokens, config.hidden_size))
+        self.position_embeddings = nn.Parameter(
+            torch.zeros(1, self.num_special_tokens + config.num_patches, config.hidden_size)
+        )
+        # The original builds a temporal embedding with a distillation token too, but never adds it.
+        self.temporal_embeddings = (
+            None
+            if config.use_distillation_token
+            else nn.Parameter(torch.zeros(1, config.num_frames, config.hidden_size))
+        )
+        self.patch_order = AllInOnePatchOrder(config)
+        self.dropout = nn.Dropout(config.hidden_dropout_prob)
+
+    def forward(
+        self,
+        pixel_values: torch.Tensor,
+        pixel_mask: torch.Tensor | None = None,
+        patch_permutation: torch.Tensor | None = None,
+    ) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor]:
+        """
+        Args:
+            pixel_values (`torch.Tensor` of shape `(B, T, C, height, width)`)
+            pixel_mask (`torch.Tensor` of shape `(B, height, width)` or `(B, T, height, width)`, *optional*)
+            patch_permutation (`torch.LongTensor` of shape `(B, T, kept patches)`, *optional*)
+
+        Returns:
+            Embeddings (B, T, V, D), number of visual tokens that are not padding (B,) or `None` if all, and the patch
+            permutation (B, T, kept patches). Padded patches stand last.
+        """
+        batch_size, num_frames = self._check_pixel_values(pixel_values)
+        patches = self.patch_embeddings(pixel_values.flatten(0, 1).to(self.patch_embeddings.weight.dtype))
+        grid = patches.shape[-2:]
+        patches = patches.flatten(2).transpose(1, 2).unflatten(0, (batch_size, num_frames))  # (B, T, P, D)
+        num_patches = patches.shape[2]
+
+        patch_is_padding = None
+        if pixel_mask is not None:
+            patch_is_padding = self._find_padding(pixel_mask, pixel_values)  # (B, rows, columns)
+        patches = patches + self._positions(grid, patch_is_padding)[:, None]
+        if num_frames > 1 and self.temporal_embeddings is not None:
+            patches = patches + self.temporal_embeddings[:, :num_frames, None]
+
+        if patch_is_padding is not None:
+            patch_is_padding = patch_is_padding.flatten(1)
+        is_raster = patch_permutation is None and not self.patch_order.is_random
+        if patch_permutation is None:
+            patch_permutation = self.patch_order(
+                batch_size, num_frames, num_patches, pixel_values.device, patch_is_padding
+            )
+        else:
+            _check_patch_permutation(patch_permutation, batch_size, num_frames, num_patches)
+        num_visual_tokens = None
+        if patch_is_padding is not None:
+            patch_permutation, num_kept = _move_padding_last(patch_permutation, patch_is_padding)
+            num_visual_tokens = self.num_special_tokens + num_kept
+        if not is_raster or patch_is_padding is not None or patch_permutation.shape[-1] < num_patches:
+            patches = torch.take_along_dim(patches, patch_permutation[..., None], dim=2)
+
+        special_tokens = self.special_tokens + self.position_embeddings[:, : self.num_special_tokens]
+        special_tokens = special_tokens[:, None].expand(batch_size, num_frames, -1, -1)
+        embeddings = self.dropout(torch.cat([special_tokens, patches], dim=2))
+        return embeddings, num_visual_tokens, patch_permutation
+
+    def _positions(self, grid: tuple[int, int], patch_is_padding: torch.Tensor | None) -> torch.Tensor:
+        """
+        The position table laid over the patch grid, bilinearly and corner on corner; with padding, over the part of
+        each clip's grid that is not padding, so that padding changes no position. (1 or B, P, D)
+        """
+        table = self.position_embeddings[:, self.num_special_tokens :]
+        if patch_is_padding is None and tuple(grid) == self.patch_grid:
+            return table
+        table = table.transpose(1, 2).unflatten(2, self.patch_grid)  # (1, D, rows, columns)
+        if patch_is_padding is None:
+            positions = nn.functional.interpolate(table, size=tuple(grid), mode="bilinear", align_corners=True)
+            return positions.flatten(2).transpose(1, 2)
+
+        def coordinates(size: int, num_valid: torch.Tensor) -> torch.Tensor:  # -1 at the first patch, 1 at the last
+            index = torch.arange(size, device=table.device, dtype=table.dtype)
+            return 2 * index / (num_valid[:, None] - 1).clamp(min=1) - 1  # (B, size)
+
+        vertical = coordinates(grid[0], (~patch_is_padding[:, :, 0]).sum(1))[:, :, None].expand(-1, -1, grid[1])
+        horizontal = coordinates(grid[1], (~patch_is_padding[:, 0]).sum(1))[:, None].expand(-1, grid[0], -1)
+        where = torch.stack([horizontal, vertical], dim=-1)  # (B, rows, columns, 2)
+        positions = nn.functional.grid_sample(
+            table.expand(len(where), -1, -1, -1), where, mode="bilinear", padding_mode="border", align_corners=True
+        )
+        return positions.flatten(2).transpose(1, 2)
+
+    def _check_pixel_values(self, pixel_values: torch.Tensor) -> tuple[int, int]:
+        """Return B and T of a batch that can be embedded; raise a `ValueError` that says why another cannot."""
+        if pixel_values.ndim != 5:
+            raise ValueError(
+                f"pixel_values has shape {tuple(pixel_values.shape)}, but expected (batch, frames, channels, "
+                "height, width), or (batch, channels, height, width) for images."
+            )
+        batch_size, num_frames, num_channels, height, width = pixel_values.shape
+        if not pixel_values.is_floating_point():
+            raise ValueError(
+                f"pixel_values has type {pixel_values.dtype}, but expected normalised floats; pass the frames through "
+                "AllInOneVideoProcessor."
+            )
+        if num_channels != self.num_channels:
+            raise ValueError(
+                f"pixel_values has {num_channels} channels in shape {tuple(pixel_values.shape)}, but the model "
+                f"expects {self.num_channels} at the third place: (batch, frames, channels, height, width)."
+            )
+        if num_frames == 0 or batch_size == 0:
+            raise ValueError(f"pixel_values has shape {tuple(pixel_values.shape)}: no frame to look at.")
+        if height % self.patch_size or width % self.patch_size or not height or not width:
+            raise ValueError(
+                f"pixel_values has frames of {height} × {width} pixels, which patches of {self.patch_size} × "
+                f"{self.patch_size} do not divide; resize or crop to multiples of {self.patch_size}."
+            )
+        if self.temporal_embeddings is not None and num_frames > self.temporal_embeddings.shape[1]:
+            max_frames = self.temporal_embeddings.shape[1]
+            raise ValueError(
+                f"pixel_values has {num_frames} frames but the temporal embedding covers {max_frames}; call "
+                f"resize_num_frames({num_frames}) or pass num_frames={max_frames} to the processor."
+            )
+        return batch_size, num_frames
+
+    def _find_padding(self, pixel_mask: torch.Tensor, pixel_values: torch.Tensor) -> torch.Tensor:
+        """
+        Which patches are padding (B, rows, columns): those whose first pixel is. Padding is taken to be at the right
+        and at the bottom, and a patch that is padded in one frame counts as padded in all, since frames swap patches.
+        """
+        batch_size, num_frames, _, height, width = pixel_values.shape
+        expected = ((batch_size, height, width), (batch_size, num_frames, height, width))
+        if tuple(pixel_mask.shape) not in expected:
+            raise ValueError(
+                f"pixel_mask has shape {tuple(pixel_mask.shape)}, but expected {expected[0]} or {expected[1]}, as "
+                f"pixel_values has shape {tuple(pixel_values.shape)}."
+            )
+        is_padding = pixel_mask[..., :: self.patch_size, :: self.patch_size] == 0
+        return is_padding.any(dim=1) if is_padding.ndim == 4 else is_padding
+
+
+def _check_patch_permutation(patch_permutation: torch.Tensor, batch_size: int, num_frames: int, num_patches: int):
+    """Raise a `ValueError` unless the permutation fits the frames."""
+    shape = tuple(patch_permutation.shape)
+    if len(shape) != 3 or shape[:2] != (batch_size, num_frames) or not 1 <= shape[2] <= num_patches:
+        raise ValueError(
+            f"patch_permutation has shape {shape}, but expected ({batch_size}, {num_frames}, {num_patches}): for each "
+            "frame of each clip, the raster indices of its patches, or of fewer to drop the others."
+        )
+
+
+def _move_padding_last(
+    patch_permutation: torch.Tensor, patch_is_padding: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """
+    Bring the padded patches (B, P) of a permutation (B, T, kept patches) to its end, else keep the order; also count
+    the others (B,).
+    """
+    is_padding = torch.take_along_dim(patch_is_padding[:, None], patch_permutation, dim=2)
+    order = is_padding.long().argsort(dim=-1, stable=True)
+    # Where frames keep different subsets, a place counts as padding as soon as one frame has padding there.
+    num_kept = (~is_padding).sum(dim=-1).amin(dim=-1)
+    return torch.take_along_dim(patch_permutation, order, dim=2), num_kept
+
+
+class AllInOneEmbeddings(nn.Module):
+    """Text and visual embeddings, each with the embedding of its modality."""
+
+    def __init__(self, config: AllInOneConfig):
+        super().__init__()
+        self.text_embeddings = AllInOneTextEmbeddings(config)
+        self.visual_embeddings = AllInOneVisualEmbeddings(config)
+        self.modality_type_embeddings = nn.Embedding(config.modality_type_vocab_size, config.hidden_size)
+
+    def embed_text(self, input_ids=None, token_type_ids=None, inputs_embeds=None) -> torch.Tensor:
+        """Returns (B, L, D)."""
+        return self.text_embeddings(input_ids, token_type_ids, inputs_embeds) + self.modality_type_embeddings.weight[0]
+
+    def embed_video(self, pixel_values, pixel_mask=None, patch_permutation=None, image_token_type_idx=1):
+        """Returns what [`AllInOneVisualEmbeddings`] returns."""
+        embeddings, num_visual_tokens, patch_permutation = self.visual_embeddings(
+            pixel_values, pixel_mask, patch_permutation
+        )
+        embeddings = embeddings + self.modality_type_embeddings.weight[image_token_type_idx]
+        return embeddings, num_visual_tokens, patch_permutation
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Blocks
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def eager_attention_forward(
+    module: nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    scaling: float,
+    dropout: float = 0.0,
+    **kwargs,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """
+    Attention written out, for those who want its weights.
+
+    Args:
+        module (`nn.Module`): The attention layer; tells whether dropout is active.
+        query, key, value (`torch.Tensor` of shape `(batch, heads, tokens, head size)`)
+        attention_mask (`torch.Tensor` of shape `(batch, 1, tokens, tokens)`, *optional*): Added to the scores.
+        scaling (`float`): Factor of the scores.
+        dropout (`float`, defaults to 0.0): Dropout probability of the weights.
+
+    Returns:
+        Output (batch, tokens, heads, head size) and weights (batch, heads, tokens, tokens).
+    """
+    scores = torch.matmul(query, key.transpose(2, 3)) * scaling
+    if attention_mask is not None:
+        scores = scores + attention_mask
+    weights = nn.functional.softmax(scores, dim=-1, dtype=torch.float32).to(query.dtype)
+    weights = nn.functional.dropout(weights, p=dropout, training=module.training)
+    return torch.matmul(weights, value).transpose(1, 2), weights
+
+
+class AllInOneAttention(nn.Module):
+    """Multi-head self-attention of all tokens of one frame, text and visual alike."""
+
+    def __init__(self, config: AllInOneConfig):
+        super().__init__()
+        self.config = config
+        self.head_size = config.hidden_size // config.num_attention_heads
+        self.scaling = self.head_size**-0.5
+        self.attention_dropout = config.attention_probs_dropout_prob
+        self.is_causal = False
+        self.qkv = nn.Linear(config.hidden_size, 3 * config.hidden_size, bias=config.qkv_bias)
+        self.out_proj = nn.Linear(config.hidden_size, config.hidden_size)
+
+    def forward(
+        self,
+        hidden_states: torch.Tensor,
+        attention_mask: torch.Tensor | None = None,
+        **kwargs: Unpack[TransformersKwargs],
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Returns tokens (B·T, L + V, D) and, from the eager implementation, the attention weights."""
+        query, key, value = self.qkv(hidden_states).unflatten(-1, (3, -1, self.head_size)).unbind(dim=2)
+        attention_function: Callable = ALL_ATTENTION_FUNCTIONS.get_interface(
+            self.config._attn_implementation, eager_attention_forward
+        )
+        context, weights = attention_function(
+            self,
+            query.transpose(1, 2),
+            key.transpose(1, 2),
+            value.transpose(1, 2),
+            attention_mask,
+            dropout=self.attention_dropout if self.training else 0.0,
+            scaling=self.scaling,
+            **kwargs,
+        )
+        return self.out_proj(context.flatten(2)), weights
+
+
+class AllInOneMLP(nn.Module):
+    """Two linear layers around an activation."""
+
+    def __init__(self, config: AllInOneConfig):
+        super().__init__()
+        self.fc1 = nn.Linear(config.hidden_size, config.intermediate_size)
+        self.activation = ACT2FN[config.hidden_act]
+        self.fc2 = nn.Linear(config.intermediate_size, config.hidden_size)
+        self.dropout = nn.Dropout(config.hidden_dropout_prob)
+
+    def forward(self, hidden_states: torch.Tensor) -> torch.Tensor:
+        """Returns the shape of `hidden_states`."""
+        return self.fc2(self.dropout(self.activation(self.fc1(hidden_states))))
+
+
+class AllInOneDropPath(nn.Module):
+    """Stochastic depth (Huang et al. 2016, arXiv 1603.09382): training drops a residual branch of whole samples."""
+
+    def __init__(self, probability: float):
+        super().__init__()
+        self.probability = probability
+
+    def forward(self, branch: torch.Tensor) -> torch.Tensor:
+        """Returns the shape of `branch`, whose first dimension counts the samples."""
+        if not self.training or self.probability == 0.0:
+            return branch
+        keep = 1.0 - self.probability
+        kept = torch.empty((len(branch), *[1] * (branch.ndim - 1)), dtype=branch.dtype, device=branch.device)
+        return branch * kept.bernoulli_(keep) / keep
+
+    def extra_repr(self) -> str:
+        return f"probability={self.probability:g}"
+
+
+class AllInOneLayer(GradientCheckpointingLayer):
+    """A pre-norm ViT block, at whose entry neighbouring frames exchange visual tokens."""
+
+    def __init__(self, config: AllInOneConfig, layer_index: int):
+        super().__init__()
+        self.temporal_mixing = config.temporal_mixing
+        self.roll_divisor = config.roll_divisor
+        self.layernorm_before = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+        self.attention = AllInOneAttention(config)
+        self.layernorm_after = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+        self.mlp = AllInOneMLP(config)
+        self.dropout = nn.Dropout(config.hidden_dropout_prob)
+        self.drop_path = AllInOneDropPath(config.drop_path_rate * layer_index / max(config.num_hidden_layers - 1, 1))
+
+    def forward(
+        self,
+        hidden_states: torch.Tensor,
+        attention_mask: torch.Tensor | None = None,
+        num_mixed_frames: int = 1,
+        num_text_tokens: int = 0,
+        num_visual_tokens: torch.Tensor | None = None,
+        **kwargs: Unpack[TransformersKwargs],
+    ) -> torch.Tensor:
+        """
+        Args:
+            hidden_states (`torch.Tensor` of shape `(B * T, L + V, D)`)
+            attention_mask (`torch.Tensor`, *optional*): In the form the attention implementation wants.
+            num_mixed_frames (`int`, defaults to 1): T if frames are to exchange tokens, else 1.
+            num_text_tokens (`int`, defaults to 0): L.
+            num_visual_tokens (`torch.LongTensor` of shape `(B,)`, *optional*): Visual tokens that are not padding.
+
+        Returns:
+            `torch.Tensor` of shape `(B * T, L + V, D)`
+        """
+        if num_mixed_frames > 1 and self.temporal_mixing == "token_roll":
+            hidden_states = roll_tokens(
+                hidden_states, num_mixed_frames, num_text_tokens, self.roll_divisor, num_visual_tokens
+            )
+        elif num_mixed_frames > 1 and self.temporal_mixing == "channel_shift":
+            hidden_states = shift_channels(hidden_states, num_mixed_frames, num_text_tokens, self.roll_divisor)
+        context, _ = self.attention(self.layernorm_before(hidden_states), attention_mask, **kwargs)
+        hidden_states = hidden_states + self.drop_path(self.dropout(context))
+        return hidden_states + self.drop_path(self.dropout(self.mlp(self.layernorm_after(hidden_states))))
+
+
+class AllInOnePooler(nn.Module):
+    """The first token, through a linear layer and tanh."""
+
+    def __init__(self, config: AllInOneConfig):
+        super().__init__()
+        self.dense = nn.Linear(config.hidden_size, config.hidden_size)
+
+    def forward(self, hidden_states: torch.Tensor) -> torch.Tensor:
+        """Returns (B, D) for (B, tokens, D)."""
+        return torch.tanh(self.dense(hidden_states[:, 0]))
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Model
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+class AllInOnePreTrainedModel(PreTrainedModel):
+    """Base class: initialisation, loading, and what the library needs to know of the model."""
+
+    config: AllInOneConfig
+    config_class = AllInOneConfig
+    base_model_prefix = "allinone"
+    main_input_name = "pixel_values"
+    input_modalities = ("text", "video", "image")
+    supports_gradient_checkpointing = True
+    # Losses are means over the batch: Trainer is to average them over accumulation steps and processes.
+    accepts_loss_kwargs = False
+    _no_split_modules = ["AllInOneEmbeddings", "AllInOneLayer"]
+    _supports_sdpa = True
+    _supports_flash_attn = True
+    _supports_flex_attn = True
+    _supports_attention_backend = True
+    _can_compile_fullgraph = True
+    _can_record_outputs = {"hidden_states": AllInOneLayer, "attentions": AllInOneAttention}
+
+    @torch.no_grad()
+    def _init_weights(self, module: nn.Module):
+        super()._init_weights(module)
+        if isinstance(module, nn.Linear) and self.config.linear_initializer == "xavier_uniform":
+            init.xavier_uniform_(module.weight)
+        elif isinstance(module, AllInOneVisualEmbeddings):
+            init.trunc_normal_(module.special_tokens, std=self.config.initializer_range)
+            init.trunc_normal_(module.position_embeddings, std=self.config.initializer_range)
+            if module.temporal_embeddings is not None:
+                # At zero, a model that learned from single frames starts on clips from what it knows.
+                init.zeros_(module.temporal_embeddings)
+
+    def resize_num_frames(self, num_frames: int):
+        """
+        Make the temporal embedding cover another number of frames: frames that are no longer needed are cut, new ones
+        start at zero, as in the original. With a distillation token there is none, and only the configuration changes.
+
+        Args:
+            num_frames (`int`): Number of frames, at least 1.
+
+        Returns:
+            The model itself.
+
+        Raises:
+            ValueError: If `num_frames` is less than 1.
+        """
+        if num_frames < 1:
+            raise ValueError(f"num_frames is {num_frames}, but must be at least 1.")
+        embeddings = self.base_model.embeddings.visual_embeddings
+        if embeddings.temporal_embeddings is not None:
+            old = embeddings.temporal_embeddings
+            missing = max(num_frames - old.shape[1], 0)
+            new = nn.functional.pad(old.detach()[:, :num_frames], (0, 0, 0, missing))
+            embeddings.temporal_embeddings = nn.Parameter(new.clone(), requires_grad=old.requires_grad)
+        self.config.num_frames = num_frames
+        return self
+
+
+class AllInOneModel(AllInOnePreTrainedModel):
+    """
+    The All-in-one backbone: text and each frame of a clip go through the same blocks together; between blocks, frames
+    exchange a few patch tokens; at the end, frames are averaged.
+
+    - *joint* (text and clip): every frame is read with the whole text, and tokens roll between frames;
+    - *text only*, *video only*: no token rolls;
+    - *image*: a clip of one frame, without temporal embedding and without rolling.
+
+    Args:
+        config ([`AllInOneConfig`]): Sizes and behaviour.
+        add_pooling_layer (`bool`, defaults to `True`): Whether to compute `pooler_output`.
+
+    Example:
+
+    ```python
+    >>> import torch
+    >>> from modeling_allinone import AllInOneConfig, AllInOneModel
+
+    >>> model = AllInOneModel(AllInOneConfig.from_preset("tiny")).eval()
+    >>> outputs = model(input_ids=torch.tensor([[101, 2054, 102]]), pixel_values=torch.zeros(1, 3, 3, 224, 224))
+    >>> outputs.last_hidden_state.shape, outputs.pooler_output.shape  # 3 text tokens, [CLS], 196 patches
+    (torch.Size([1, 200, 192]), torch.Size([1, 192]))
+    ```
+    """
+
+    def __init__(self, config: AllInOneConfig, add_pooling_layer: bool = True):
+        super().__init__(config)
+        self.embeddings = AllInOneEmbeddings(config)
+        self.layers = nn.ModuleList([AllInOneLayer(config, index) for index in range(config.num_hidden_layers)])
+        self.layernorm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+        self.pooler = AllInOnePooler(config) if add_pooling_layer else None
+        self.post_init()
+
+    def get_input_embeddings(self) -> nn.Embedding:
+        """The word embeddings."""
+        return self.embeddings.text_embeddings.word_embeddings
+
+    def set_input_embeddings(self, value: nn.Embedding):
+        """Replace the word embeddings."""
+        self.embeddings.text_embeddings.word_embeddings = value
+
+    @merge_with_config_defaults
+    @capture_outputs(tie_last_hidden_states=False)
+    def forward(
+        self,
+        input_ids: torch.LongTensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        token_type_ids: torch.LongTensor | None = None,
+        pixel_values: torch.FloatTensor | None = None,
+        pixel_mask: torch.Tensor | None = None,
+        inputs_embeds: torch.FloatTensor | None = None,
+        patch_permutation: torch.LongTensor | None = None,
+        image_token_type_idx: int = 1,
+        texts_per_clip: int = 1,
+        **kwargs: Unpack[TransformersKwargs],
+    ) -> AllInOneModelOutput:
+        """
+        Args:
+            input_ids (`torch.LongTensor` of shape `(B, L)`, *optional*): Text tokens.
+            attention_mask (`torch.Tensor` of shape `(B, L)`, *optional*): 1 for text, 0 for padding. Default: all 1.
+            token_type_ids (`torch.LongTensor` of shape `(B, L)`, *optional*): BERT's token types. Default: 0.
+            pixel_values (`torch.FloatTensor` of shape `(B, T, channels, height, width)`, *optional*): Normalised
+                frames, from 1 to `config.num_frames`; or `(B, channels, height, width)` for images. Height and width
+                are multiples of `config.patch_size`.
+            pixel_mask (`torch.Tensor` of shape `(B, height, width)` or `(B, T, height, width)`, *optional*): 1 for
+                pixels, 0 for padding at the right and at the bottom. Default: no padding.
+            inputs_embeds (`torch.FloatTensor` of shape `(B, L, D)`, *optional*): Word embeddings instead of
+                `input_ids`.
+            patch_permutation (`torch.LongTensor` of shape `(B, T, P)`, *optional*): Raster index of the patch to stand
+                at each place of each frame; fewer than P drop the others. Default: by `config.patch_order`.
+            image_token_type_idx (`int`, defaults to 1): Modality type of the clip.
+            texts_per_clip (`int`, defaults to 1): With N > 1, rows `b * N` to `b * N + N - 1` of the text belong to
+                clip b, which is embedded once.
+
+        Returns:
+            [`AllInOneModelOutput`]
+
+        Raises:
+            ValueError: If inputs are missing, do not fit one another, or exceed what the model covers.
+        """
+        has_text = input_ids is not None or inputs_embeds is not None
+        if input_ids is not None and inputs_embeds is not None:
+            raise ValueError("Both input_ids and inputs_embeds were given; give one of them.")
+        if not has_text and pixel_values is None:
+            raise ValueError("Neither text (input_ids or inputs_embeds) nor video (pixel_values) was given.")
+
+        text = visual = num_visual_tokens = None
+        num_frames = 1
+        if has_text:
+            text = self.embeddings.embed_text(input_ids, token_type_ids, inputs_embeds)  # (B, L, D)
+            if attention_mask is not None and attention_mask.shape != text.shape[:2]:
+                raise ValueError(
+                    f"attention_mask has shape {tuple(attention_mask.shape)}, but the text has shape "
+                    f"{tuple(text.shape[:2])}."
+                )
+        if pixel_values is not None:
+            if pixel_values.ndim == 4:
+                pixel_values = pixel_values[:, None]
+            visual, num_visual_tokens, patch_permutation = self.embeddings.embed_video(
+                pixel_values, pixel_mask, patch_permutation, image_token_type_idx
+            )  # (B, T, V, D)
+            num_frames = visual.shape[1]
+            if texts_per_clip > 1:
+                visual = visual.repeat_interleave(texts_per_clip, dim=0)
+                if num_visual_tokens is not None:
+                    num_visual_tokens = num_visual_tokens.repeat_interleave(texts_per_clip, dim=0)
+        if has_text and visual is not None and len(text) != len(visual):
+            raise ValueError(
+                f"The batch has {len(text)} texts but {len(visual) // texts_per_clip} clips with {texts_per_clip} "
+                "text(s) each; give one text for each clip, or set texts_per_clip."
+            )
+
+        embeddings, token_mask = _join_modalities(text, attention_mask, visual, num_visual_tokens)
+        attention_mask = create_bidirectional_mask(
+            config=self.config, inputs_embeds=embeddings, attention_mask=token_mask
+        )
+        is_joint = has_text and visual is not None
+        hidden_states = embeddings
+        for layer in self.layers:
+            hidden_states = layer(
+                hidden_states,
+                attention_mask,
+                num_mixed_frames=num_frames if is_joint else 1,
+                num_text_tokens=text.shape[1] if is_joint else 0,
+                num_visual_tokens=num_visual_tokens,
+                **kwargs,
+            )
+        last_hidden_state = self.layernorm(hidden_states)
+        if num_frames > 1:
+            last_hidden_state = last_hidden_state.unflatten(0, (-1, num_frames)).mean(dim=1)
+        return AllInOneModelOutput(
+            last_hidden_state=last_hidden_state,
+            pooler_output=self.pooler(last_hidden_state) if self.pooler is not None else None,
+            patch_permutation=patch_permutation,
+        )
+
+
+def _join_modalities(
+    text: torch.Tensor | None,
+    text_mask: torch.Tensor | None,
+    visual: torch.Tensor | None,
+    num_visual_tokens: torch.Tensor | None,
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """
+    Put the whole text (B, L, D) before the visual tokens (B, T, V, D) of each frame.
+
+    Returns:
+        Tokens (B·T, L + V, D) and which of them are not padding (B·T, L + V), or `None` if all.
+    """
+    if visual is None:
+        return text, text_mask
+    batch_size, num_frames, max_visual_tokens = visual.shape[:3]
+    visual_mask = None
+    if num_visual_tokens is not None:
+        visual_mask = torch.arange(max_visual_tokens, device=visual.device) < num_visual_tokens[:, None]  # (B, V)
+    if text is None:
+        token_mask = visual_mask
+        embeddings = visual.flatten(0, 1)
+    else:
+        token_mask = None
+        if text_mask is not None or visual_mask is not None:
+            if text_mask is None:
+                text_mask = torch.ones(text.shape[:2], device=text.device)
+            if visual_mask is None:
+                visual_mask = torch.ones((batch_size, max_visual_tokens), device=visual.device)
+            token_mask = torch.cat([text_mask.bool(), visual_mask.bool()], dim=1)  # (B, L + V)
+        text = text[:, None].expand(-1, num_frames, -1, -1)
+        embeddings = torch.cat([text, visual], dim=2).flatten(0, 1)
+    if token_mask is not None:
+        token_mask = token_mask.repeat_interleave(num_frames, dim=0)
+    return embeddings, token_mask
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Heads
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+class AllInOneClassificationHead(nn.Module):
+    """Dropout, linear, layer norm, GELU, linear; without a hidden size, the last linear layer alone."""
+
+    def __init__(self, config: AllInOneConfig, hidden_size: int | None, num_outputs: int, dropout: float = 0.0):
+        super().__init__()
+        self.has_hidden_layer = hidden_size is not None
+        if self.has_hidden_layer:
+            self.dropout = nn.Dropout(dropout)
+            self.dense = nn.Linear(config.hidden_size, hidden_size)
+            self.layer_norm = nn.LayerNorm(hidden_size)
+            self.activation = nn.GELU()
+        self.out_proj = nn.Linear(hidden_size or config.hidden_size, num_outputs)
+
+    def forward(self, pooled_output: torch.Tensor) -> torch.Tensor:
+        """Returns (B, outputs) for (B, D)."""
+        if self.has_hidden_layer:
+            pooled_output = self.activation(self.layer_norm(self.dense(self.dropout(pooled_output))))
+        return self.out_proj(pooled_output)
+
+
+class AllInOneMaskedLMHead(nn.Module):
+    """BERT's: linear, activation, layer norm, linear; the last is not tied to the word embeddings."""
+
+    def __init__(self, config: AllInOneConfig):
+        super().__init__()
+        self.dense = nn.Linear(config.hidden_size, config.hidden_size)
+        self.activation = ACT2FN[config.hidden_act]
+        self.layer_norm = nn.LayerNorm(config.hidden_size, eps=config.text_layer_norm_eps)
+        self.decoder = nn.Linear(config.hidden_size, config.vocab_size)
+
+    def forward(self, text_states: torch.Tensor) -> torch.Tensor:
+        """Returns (B, L, vocabulary) for (B, L, D)."""
+        return self.decoder(self.layer_norm(self.activation(self.dense(text_states))))
+
+
+def _check_labels(labels: torch.Tensor, num_classes: int, shape: tuple[int, ...]):
+    """
+    Raise a `ValueError` unless class indices have the given shape and lie in [0, `num_classes`) or are -100.
+
+    The range is checked on the CPU only: on an accelerator, reading it would make every step wait.
+    """
+    if tuple(labels.shape) != tuple(shape):
+        raise ValueError(f"labels has shape {tuple(labels.shape)}, but expected {tuple(shape)}.")
+    if labels.device.type != "cpu" or torch.compiler.is_compiling():
+        return
+    is_wrong = ((labels < 0) | (labels >= num_classes)) & (labels != -100)
+    if is_wrong.any():
+        raise ValueError(
+            f"labels holds {labels[is_wrong][0].item()}, but expected a class from 0 to {num_classes - 1}, or -100 "
+            "for no loss."
+        )
+
+
+def _cross_entropy(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Mean cross-entropy over the labels that are not -100, in float32; 0 if there are none."""
+    total = nn.functional.cross_entropy(logits.float(), labels, reduction="sum", ignore_index=-100)
+    return total / (labels != -100).sum().clamp(min=1)
+
+
+class AllInOneForMaskedLM(AllInOnePreTrainedModel):
+    """
+    All-in-one with a masked-language-modelling head on its text tokens. Without `pixel_values` it is a text model.
+
+    Example:
+
+    ```python
+    >>> import torch
+    >>> from modeling_allinone import AllInOneConfig, AllInOneForMaskedLM
+
+    >>> model = AllInOneForMaskedLM(AllInOneConfig.from_preset("tiny")).eval()
+    >>> input_ids = torch.tensor([[101, 1037, 103, 102]])  # [CLS] a [MASK] [SEP]
+    >>> model(input_ids=input_ids, pixel_values=torch.zeros(1, 3, 3, 224, 224)).logits.shape
+    torch.Size([1, 4, 30522])
+    ```
+    """
+
+    def __init__(self, config: AllInOneConfig):
+        super().__init__(config)
+        self.allinone = AllInOneModel(config, add_pooling_layer=False)
+        self.mlm_head = AllInOneMaskedLMHead(config)
+        self.post_init()
+
+    def get_output_embeddings(self) -> nn.Linear:
+        """The layer that maps to the vocabulary."""
+        return self.mlm_head.decoder
+
+    def set_output_embeddings(self, new_embeddings: nn.Linear):
+        """Replace the layer that maps to the vocabulary."""
+        self.mlm_head.decoder = new_embeddings
+
+    @can_return_tuple
+    def forward(
+        self,
+        input_ids: torch.LongTensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        token_type_ids: torch.LongTensor | None = None,
+        pixel_values: torch.FloatTensor | None = None,
+        pixel_mask: torch.Tensor | None = None,
+        inputs_embeds: torch.FloatTensor | None = None,
+        patch_permutation: torch.LongTensor | None = None,
+        labels: torch.LongTensor | None = None,
+        **kwargs: Unpack[TransformersKwargs],
+    ) -> AllInOneTaskOutput:
+        """
+        Args:
+            input_ids, attention_mask, token_type_ids, pixel_values, pixel_mask, inputs_embeds, patch_permutation: As
+                in [`AllInOneModel.forward`]; text is required.
+            labels (`torch.LongTensor` of shape `(B, L)`, *optional*): Token to predict at each place, -100 for none.
+
+        Returns:
+            [`AllInOneTaskOutput`] with `logits` of shape `(B, L, vocab_size)` and as `loss` the mean cross-entropy
+            over labelled tokens.
+        """
+        num_text_tokens = _text_shape(input_ids, inputs_embeds, ndim=2)[1]
+        outputs = self.allinone(
+            input_ids=input_ids,
+            attention_mask=attention_mask,
+            token_type_ids=token_type_ids,
+            pixel_values=pixel_values,
+            pixel_mask=pixel_mask,
+            inputs_embeds=inputs_embeds,
+            patch_permutation=patch_permutation,
+            **kwargs,
+        )
+        logits = self.mlm_head(outputs.last_hidden_state[:, :num_text_tokens])
+        loss = None
+        if labels is not None:
+            _check_labels(labels, self.config.vocab_size, logits.shape[:2])
+            loss = _cross_entropy(logits.flatten(0, 1), labels.flatten())
+        return _task_output(loss, logits, outputs)
+
+
+class AllInOneForVideoQuestionAnswering(AllInOnePreTrainedModel):
+    """
+    All-in-one with a classifier over a closed set of answers on its pooled output: open-ended video question answering
+    (MSRVTT-QA, MSVD-QA, TGIF-FrameQA) and, with soft labels, VQAv2. Answers are `config.id2label`.
+
+    Example:
+
+    ```python
+    >>> import torch
+    >>> from modeling_allinone import AllInOneConfig, AllInOneForVideoQuestionAnswering
+
+    >>> config = AllInOneConfig.from_preset("tiny", id2label={0: "yes", 1: "no"})
+    >>> model = AllInOneForVideoQuestionAnswering(config).eval()
+    >>> logits = model(input_ids=torch.tensor([[101, 2003, 102]]), pixel_values=torch.zeros(1, 3, 3, 224, 224)).logits
+    >>> answer = config.id2label[logits.argmax(-1).item()]
+    ```
+    """
+
+    def __init__(self, config: AllInOneConfig):
+        super().__init__(config)
+        self.allinone = AllInOneModel(config)
+        self.classifier = AllInOneClassificationHead(
+            config,
+            config.classifier_hidden_size or max(config.hidden_size // 2, 1),
+            config.num_labels,
+            config.classifier_dropout,
+        )
+        self.post_init()
+
+    @can_return_tuple
+    def forward(
+        self,
+        input_ids: torch.LongTensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        token_type_ids: torch.LongTensor | None = None,
+        pixel_values: torch.FloatTensor | None = None,
+        pixel_mask: torch.Tensor | None = None,
+        inputs_embeds: torch.FloatTensor | None = None,
+        patch_permutation: torch.LongTensor | None = None,
+        labels: torch.Tensor | None = None,
+        **kwargs: Unpack[TransformersKwargs],
+    ) -> AllInOneTaskOutput:
+        """
+        Args:
+            input_ids, attention_mask, token_type_ids, pixel_values, pixel_mask, inputs_embeds, patch_permutation: As
+                in [`AllInOneModel.forward`].
+            labels (`torch.LongTensor` of shape `(B,)` or `torch.FloatTensor` of shape `(B, num_labels)`, *optional*):
+                Index of the answer, -100 for one outside the vocabulary; or the score, from 0 to 1, of every answer.
+
+        Returns:
+            [`AllInOneTaskOutput`] with `logits` of shape `(B, num_labels)` and as `loss` the mean cross-entropy over
+            answers in the vocabulary, or for soft labels the binary cross-entropy times the number of answers.
+        """
+        outputs = self.allinone(
+            input_ids=input_ids,
+            attention_mask=attention_mask,
+            token_type_ids=token_type_ids,
+            pixel_values=pixel_values,
+            pixel_mask=pixel_mask,
+            inputs_embeds=inputs_embeds,
+            patch_permutation=patch_permutation,
+            **kwargs,
+        )
+        logits = self.classifier(outputs.pooler_output)
+        loss = None
+        if labels is not None and labels.is_floating_point():
+            if labels.shape != logits.shape:
+                raise ValueError(
+                    f"labels has shape {tuple(labels.shape)}, but soft labels need {tuple(logits.shape)}: a score for "
+                    "every answer."
+                )
+            loss = nn.functional.binary_cross_entropy_with_logits(logits.float(), labels.float())
+            loss = loss * self.config.num_labels
+        elif labels is not None:
+            _check_labels(labels, self.config.num_labels, logits.shape[:1])
+            loss = _cross_entropy(logits, labels)
+        return _task_output(loss, logits, outputs)
+
+
+class AllInOneForMultipleChoice(AllInOnePreTrainedModel):
+    """
+    All-in-one with a scorer on the pooled output of a clip with each of N texts: multiple-choice questions
+    (TGIF-action and -transition, TVQA) and captions (MSRVTT, LSMDC).
+
+    Example:
+
+    ```python
+    >>> import torch
+    >>> from modeling_allinone import AllInOneConfig, AllInOneForMultipleChoice
+
+    >>> model = AllInOneForMultipleChoice(AllInOneConfig.from_preset("tiny")).eval()
+    >>> options = torch.tensor([[[101, 5506, 102], [101, 6077, 102]]])  # (B, N, L)
+    >>> model(input_ids=options, pixel_values=torch.zeros(1, 3, 3, 224, 224)).logits.shape
+    torch.Size([1, 2])
+    ```
+    """
+
+    def __init__(self, config: AllInOneConfig):
+        super().__init__(config)
+        self.allinone = AllInOneModel(config)
+        self.scorer = AllInOneClassificationHead(config, config.choice_hidden_size, 1, config.choice_dropout)
+        self.post_init()
+
+    @can_return_tuple
+    def forward(
+        self,
+        input_ids: torch.LongTensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        token_type_ids: torch.LongTensor | None = None,
+        pixel_values: torch.FloatTensor | None = None,
+        pixel_mask: torch.Tensor | None = None,
+        inputs_embeds: torch.FloatTensor | None = None,
+        patch_permutation: torch.LongTensor | None = None,
+        labels: torch.LongTensor | None = None,
+        **kwargs: Unpack[TransformersKwargs],
+    ) -> AllInOneTaskOutput:
+        """
+        Args:
+            input_ids, attention_mask, token_type_ids (`torch.Tensor` of shape `(B, N, L)`): N texts for each clip.
+            pixel_values, pixel_mask, patch_permutation: As in [`AllInOneModel.forward`], one clip for N texts.
+            inputs_embeds (`torch.FloatTensor` of shape `(B, N, L, D)`, *optional*): Instead of `input_ids`.
+            labels (`torch.LongTensor` of shape `(B,)`, *optional*): Index of the right text, -100 for no loss.
+
+        Returns:
+            [`AllInOneTaskOutput`] with `logits` of shape `(B, N)` and as `loss` the mean cross-entropy over the texts.
+        """
+        batch_size, num_choices = _text_shape(input_ids, inputs_embeds, ndim=3)[:2]
+
+        def flatten(texts: torch.Tensor | None) -> torch.Tensor | None:
+            return None if texts is None else texts.flatten(0, 1)
+
+        outputs = self.allinone(
+            input_ids=flatten(input_ids),
+            attention_mask=flatten(attention_mask),
+            token_type_ids=flatten(token_type_ids),
+            pixel_values=pixel_values,
+            pixel_mask=pixel_mask,
+            inputs_embeds=flatten(inputs_embeds),
+            patch_permutation=patch_permutation,
+            texts_per_clip=num_choices,
+            **kwargs,
+        )
+        logits = self.scorer(outputs.pooler_output).view(batch_size, num_choices)
+        loss = None
+        if labels is not None:
+            _check_labels(labels, num_choices, (batch_size,))
+            loss = _cross_entropy(logits, labels)
+        return _task_output(loss, logits, outputs)
+
+
+def _text_shape(input_ids: torch.Tensor | None, inputs_embeds: torch.Tensor | None, ndim: int) -> tuple[int, ...]:
+    """Shape of the text in tokens, with `ndim` dimensions; raises a `ValueError` if there is none or it has others."""
+    if input_ids is None and inputs_embeds is None:
+        raise ValueError("This head reads text: give input_ids or inputs_embeds.")
+    shape = tuple(input_ids.shape if input_ids is not None else inputs_embeds.shape[:-1])
+    if len(shape) != ndim:
+        expected = {2: "(batch, tokens)", 3: "(batch, options, tokens)"}[ndim]
+        raise ValueError(f"The text has shape {shape}, but expected {expected}.")
+    return shape
+
+
+def _task_output(loss: torch.Tensor | None, logits: torch.Tensor, outputs: AllInOneModelOutput) -> AllInOneTaskOutput:
+    return AllInOneTaskOutput(
+        loss=loss,
+        logits=logits,
+        hidden_states=outputs.hidden_states,
+        attentions=outputs.attentions,
+        patch_permutation=outputs.patch_permutation,
+    )
+
+
+__all__ = [
+    "AllInOneForMaskedLM",
+    "AllInOneForMultipleChoice",
+    "AllInOneForVideoQuestionAnswering",
+    "AllInOneModel",
+    "AllInOnePreTrainedModel",
+]
