@@ -1,0 +1,572 @@
+"""Clips from files, folders and arrays: count and times first, then only the frames asked for.
+
+[`open_clip`] returns a [`Clip`], whatever the source. Video files are decoded by decord where it is installed and by
+PyAV where it is not or cannot; animated and still images by Pillow.
+"""
+
+import re
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+from transformers.utils import logging
+
+# Both decoders are optional to the library that copies this file from the Hub, so neither may fail at import.
+try:
+    import av
+except ImportError:
+    av = None
+try:
+    import decord
+except ImportError:
+    decord = None
+
+
+logger = logging.get_logger(__name__)
+
+VIDEO_BACKENDS = ("auto", "decord", "pyav")
+IMAGE_SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
+ACCEPTED = "a video (MP4, AVI, MKV, WebM, ...), an animated image (GIF, WebP) or an image (PNG, JPEG, ...)"
+# A browser shows a frame that claims to last 10 ms or less for 100 ms, and GIF makers rely on it.
+SHORTEST_IMAGE_DURATION, DEFAULT_IMAGE_DURATION = 10, 100
+
+
+class Clip:
+    """
+    A source of frames.
+
+    Attributes:
+        name (`str`): What messages call it: the path, or the place in the batch.
+        total_frames (`int`): How many frames it has.
+        is_image (`bool`): Whether it is a still image.
+        backend (`str`): What decodes it: `"decord"`, `"pyav"`, `"pillow"` or `"array"`.
+        times (`np.ndarray` of shape `(total_frames,)`): When each frame appears, seconds from the first.
+        duration (`float`): When the last frame disappears, seconds.
+    """
+
+    name: str
+    total_frames: int
+    is_image = False
+    backend = "array"
+    fps: float | None = None
+
+    @cached_property
+    def times(self) -> np.ndarray:
+        if self.fps is None:
+            raise ValueError(
+                f"{self.name} has frames without times, so seconds cannot be turned into frames; "
+                "pass fps=<frames per second>, or choose frames by frame_indices."
+            )
+        return np.arange(self.total_frames) / self.fps
+
+    @property
+    def duration(self) -> float:
+        return float(self.times[-1] + 1 / self.fps)
+
+    def read(self, indices: np.ndarray) -> np.ndarray:
+        """
+        Decode some frames.
+
+        Args:
+            indices (`np.ndarray` of shape `(n,)`): Frames, ascending and without repeats.
+
+        Returns:
+            `np.ndarray` of shape `(n, height, width, 3)`, uint8 RGB.
+
+        Raises:
+            `ValueError`: A frame that cannot be decoded.
+        """
+        raise NotImplementedError
+
+
+def open_clip(
+    source,
+    name: str,
+    backend: str = "auto",
+    fps: float | None = None,
+    input_data_format: str | None = None,
+    do_convert_rgb: bool = True,
+) -> Clip:
+    """
+    Open whatever a caller may call one clip.
+
+    Args:
+        source: Path of a video, an image or a folder of images; a PIL image or an array with 3 axes (a still image);
+            an array with 4 axes; a list of images, each a path, a PIL image or an array.
+        name (`str`): What messages call a source without a path.
+        backend (`str`, defaults to `"auto"`): Decoder of video files, one of `"auto"`, `"decord"`, `"pyav"`.
+        fps (`float`, *optional*): Frames per second of folders, lists and arrays, which carry no times. Above 0.
+        input_data_format (`str`, *optional*): `"channels_first"` or `"channels_last"`; recognised by the axis of
+            length 3 by default.
+        do_convert_rgb (`bool`, defaults to `True`): Convert grey, palette and transparent images to RGB.
+
+    Returns:
+        [`Clip`]
+
+    Raises:
+        `FileNotFoundError`: Nothing lies at the path.
+        `TypeError`: A source or an array of a type that is not understood.
+        `ValueError`: A source that has no frames, is damaged, or is no video and no image.
+    """
+    if isinstance(source, str | Path):
+        return _open_path(Path(source), backend, fps, do_convert_rgb)
+    if isinstance(source, list | tuple):
+        return ImageList(list(source), name, fps, do_convert_rgb, input_data_format)
+    if isinstance(source, Image.Image) or (is_array(source) and source.ndim == 3):
+        clip = ImageList([source], name, fps, do_convert_rgb, input_data_format)
+        clip.is_image = True
+        return clip
+    if is_array(source):
+        return ArrayClip(source, name, fps, input_data_format)
+    raise TypeError(
+        f"{name} is a {type(source).__name__}; expected a path, a PIL image, a numpy array or torch tensor of shape "
+        "(frames, height, width, 3), or a list of images."
+    )
+
+
+def is_array(value) -> bool:
+    """Whether `value` is a numpy array or a torch tensor."""
+    return isinstance(value, np.ndarray | torch.Tensor)
+
+
+class VideoFile(Clip):
+    """A video container. Counts, times and key frames come from its packets, which costs no decoding."""
+
+    def __init__(self, path: Path, backend: str):
+        self.name = str(path)
+        self.backend = backend
+        if av is None:
+            raise ImportError(f"{self.name} needs PyAV to be read; install it with `pip install av`.")
+        try:
+            with self._opened() as container:
+                # ffmpeg shows plain text as a film of a terminal.
+                if container.format.name == "tty":
+                    raise ValueError(f"{self.name} is a text file; expected {ACCEPTED}.")
+                self._scan(container)
+        except av.error.FFmpegError as error:
+            raise ValueError(
+                f"{self.name} cannot be read as a video ({error.strerror}): it is damaged, cut short or something "
+                f"else; expected {ACCEPTED}. Check that it plays, or fetch it again."
+            ) from error
+
+    @property
+    def duration(self) -> float:
+        return self._duration
+
+    def read(self, indices: np.ndarray) -> np.ndarray:
+        if self.backend != "pyav":
+            try:
+                frames = self._read_with_decord(indices)
+            except Exception as error:  # decord raises its own types, RuntimeError and others for one and the same
+                if self.backend == "decord":
+                    reason = str(error).splitlines()[0]
+                    raise ValueError(
+                        f"{self.name}: decord cannot read this file ({reason}); use video_backend='auto' or 'pyav'."
+                    ) from error
+                logger.info(f"{self.name}: PyAV takes over from decord ({type(error).__name__}: {error})")
+            else:
+                self.backend = "decord"
+                return frames
+        self.backend = "pyav"
+        return self._read_with_pyav(indices)
+
+    def _opened(self):
+        # Titles in an unknown encoding are no reason to refuse a file.
+        return av.open(self.name, metadata_errors="ignore")
+
+    def _scan(self, container) -> None:
+        # Music files carry their cover as a video stream.
+        streams = [
+            stream for stream in container.streams.video if not stream.disposition & av.stream.Disposition.attached_pic
+        ]
+        if not streams:
+            kinds = ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"
+            raise ValueError(f"{self.name} has no video stream, only {kinds}; expected {ACCEPTED}.")
+        stream = streams[0]
+        self._stream_index = stream.index
+        self._has_one_stream = len(container.streams.video) == 1
+        packets = [packet for packet in container.demux(stream) if packet.size and not packet.is_discard]
+        first_key = next((place for place, packet in enumerate(packets) if packet.is_keyframe), 0)
+        packets = packets[first_key:]
+        if not packets:
+            raise ValueError(f"{self.name} has a video stream but no frames in it; fetch or export it again.")
+        rate = float(stream.average_rate or stream.guessed_rate or 25)
+        stamps = [packet.pts for packet in packets]
+        if None in stamps or len(set(stamps)) < len(stamps):
+            # Raw streams: frames are told apart by counting them.
+            self._stamps, self._keys = None, None
+            self.total_frames = len(packets)
+            self.times = np.arange(self.total_frames) / rate
+            self._duration = self.total_frames / rate
+            return
+        # Pictures that are shown before the first key frame refer to frames that are not in the file.
+        packets = sorted((packet for packet in packets if packet.pts >= stamps[0]), key=lambda packet: packet.pts)
+        self._stamps = np.array([packet.pts for packet in packets])
+        self._keys = {
+            place: packet.pts if packet.dts is None else min(packet.pts, packet.dts)
+            for place, packet in enumerate(packets)
+            if packet.is_keyframe or place == 0
+        }
+        self.total_frames = len(packets)
+        self.times = (self._stamps - self._stamps[0]) * float(stream.time_base)
+        last_duration = float((packets[-1].duration or 0) * stream.time_base)
+        self._duration = float(self.times[-1]) + (last_duration or 1 / rate)
+
+    def _read_with_decord(self, indices: np.ndarray) -> np.ndarray:
+        if decord is None:
+            raise ImportError("decord is not installed")
+        if not self._has_one_stream or not self._is_upright():
+            raise ValueError("decord does not honour rotation and cannot choose among several video streams")
+        decord.logging.set_level(decord.logging.QUIET)
+        reader = decord.VideoReader(self.name, num_threads=1)
+        if len(reader) != self.total_frames:
+            raise ValueError(f"decord counts {len(reader)} frames, the file has {self.total_frames}")
+        # Without trustworthy times (B-frames in AVI) decord returns other frames than those asked for.
+        seen = np.asarray(reader.get_frame_timestamp([0, *indices.tolist()]), dtype=np.float64)[:, 0]
+        frame_duration = self._duration / self.total_frames
+        if not np.allclose(seen[1:] - seen[0], self.times[indices], rtol=0, atol=frame_duration / 2):
+            raise ValueError("decord places frames at other times than the file does")
+        frames = reader.get_batch(indices.tolist())
+        # A tensor, where the caller has set decord's bridge to another framework.
+        return frames.asnumpy() if hasattr(frames, "asnumpy") else np.asarray(frames)
+
+    def _is_upright(self) -> bool:
+        with self._opened() as container:
+            if not {"mov", "mp4", "matroska"} & set(container.format.name.split(",")):
+                return True  # the others have nowhere to say it
+            return _display_matrix(next(container.decode(container.streams[self._stream_index]))) is None
+
+    def _read_with_pyav(self, indices: np.ndarray) -> np.ndarray:
+        found, error = {}, None
+        with self._opened() as container:
+            stream = container.streams[self._stream_index]
+            stream.codec_context.thread_count = 1
+            try:
+                if self._keys is not None:
+                    keys = np.array(list(self._keys))
+                    group_of = keys[np.searchsorted(keys, indices, side="right") - 1]
+                    for key in np.unique(group_of):
+                        container.seek(self._keys[key], stream=stream)
+                        self._collect(container, stream, indices[group_of == key], found)
+            except av.error.FFmpegError as raised:
+                error = raised
+        if len(found) < len(indices):
+            # Seeking may land too late or not be possible at all: decode from the beginning, once.
+            with self._opened() as container:
+                stream = container.streams[self._stream_index]
+                stream.codec_context.thread_count = 1
+                try:
+                    self._collect(container, stream, indices, found)
+                except av.error.FFmpegError as raised:
+                    error = raised
+        missing = [index for index in indices.tolist() if index not in found]
+        if missing:
+            raise ValueError(
+                f"{self.name}: frame {missing[0]} of {self.total_frames} cannot be decoded "
+                f"({error.strerror if error else 'the decoder leaves it out'}): the file is damaged there. "
+                "Fetch it again, or choose other frames by frame_indices, start or end."
+            ) from error
+        return _stacked([found[index] for index in indices.tolist()], self.name)
+
+    def _collect(self, container, stream, wanted: np.ndarray, found: dict[int, np.ndarray]) -> None:
+        """Decode onwards from where the container stands, and keep the wanted frames."""
+        last, wanted = wanted[-1], set(wanted.tolist())
+        for count, frame in enumerate(container.decode(stream)):
+            if self._stamps is None:
+                index = count
+            elif frame.pts is None:
+                continue
+            else:
+                index = int(np.searchsorted(self._stamps, frame.pts))
+            if index in wanted and (self._stamps is None or self._stamps[index] == frame.pts):
+                found[index] = _upright(frame.to_ndarray(format="rgb24"), _display_matrix(frame))
+            if index >= last:
+                return
+
+
+class AnimatedImage(Clip):
+    """GIF, animated WebP or animated PNG. Each frame builds on the one before, so they are composed in order."""
+
+    backend = "pillow"
+
+    def __init__(self, path: Path, do_convert_rgb: bool):
+        self.name = str(path)
+        self._path, self._do_convert_rgb = path, do_convert_rgb
+        with _opened_image(path, self.name) as image:
+            self.total_frames = getattr(image, "n_frames", 1)
+            # A GIF does not say how long it is: where its end mark is missing, its last frame tells.
+            if image.format == "GIF" and not path.read_bytes().rstrip(b"\0").endswith(b";"):
+                self._compose(image, self.total_frames - 1)
+
+    @cached_property
+    def _durations(self) -> np.ndarray:
+        with _opened_image(self._path, self.name) as image:
+            milliseconds = []
+            for index in range(self.total_frames):
+                self._compose(image, index)
+                milliseconds.append(image.info.get("duration") or 0)
+        return np.array(
+            [value if value > SHORTEST_IMAGE_DURATION else DEFAULT_IMAGE_DURATION for value in milliseconds]
+        )
+
+    @cached_property
+    def times(self) -> np.ndarray:
+        return np.concatenate([[0], np.cumsum(self._durations[:-1])]) / 1000
+
+    @property
+    def duration(self) -> float:
+        return float(self._durations.sum() / 1000)
+
+    def read(self, indices: np.ndarray) -> np.ndarray:
+        frames = []
+        with _opened_image(self._path, self.name) as image:
+            for index in indices.tolist():
+                self._compose(image, index)
+                frames.append(_image_to_array(image, self.name, self._do_convert_rgb))
+        return _stacked(frames, self.name)
+
+    def _compose(self, image: Image.Image, index: int) -> None:
+        try:
+            image.seek(index)
+            image.load()
+        except (OSError, EOFError, SyntaxError) as error:
+            raise ValueError(
+                f"{self.name}: frame {index} of {self.total_frames} cannot be decoded ({error}): the file is "
+                "truncated or damaged. Fetch it again."
+            ) from error
+
+
+class ImageList(Clip):
+    """Still images in order: the files of a folder, or a list the caller made."""
+
+    backend = "pillow"
+
+    def __init__(self, images: list, name: str, fps: float | None, do_convert_rgb: bool, input_data_format=None):
+        if not images:
+            raise ValueError(f"{name} is an empty list; expected at least one frame.")
+        self.name, self.fps, self.total_frames = name, fps, len(images)
+        self._images, self._do_convert_rgb, self._input_data_format = images, do_convert_rgb, input_data_format
+
+    def read(self, indices: np.ndarray) -> np.ndarray:
+        return _stacked([self._read_one(index) for index in indices.tolist()], self.name)
+
+    def _read_one(self, index: int) -> np.ndarray:
+        image, name = self._images[index], self.name if self.is_image else f"{self.name}, frame {index}"
+        if isinstance(image, str | Path):
+            name = str(image)
+            if not Path(image).is_file():
+                raise FileNotFoundError(f"{name} does not exist; expected the path of an image.")
+            with _opened_image(Path(image), name) as opened:
+                return _image_to_array(opened, name, self._do_convert_rgb)
+        if isinstance(image, Image.Image):
+            return _image_to_array(image, name, self._do_convert_rgb)
+        if is_array(image) and image.ndim == 3:
+            return _to_uint8(_checked_frames(image[None], name, self._input_data_format))[0]
+        got = f"an array of shape {tuple(image.shape)}" if is_array(image) else f"a {type(image).__name__}"
+        raise TypeError(f"{name} is {got}; expected a path, a PIL image or an array of shape (height, width, 3).")
+
+
+class ArrayClip(Clip):
+    """Frames decoded already."""
+
+    def __init__(self, frames, name: str, fps: float | None, input_data_format: str | None):
+        if frames.ndim != 4:
+            raise ValueError(
+                f"{name} has shape {tuple(frames.shape)}, {frames.ndim} axes; expected (frames, height, width, 3) for "
+                "a clip or (height, width, 3) for an image. Give several clips as a list or with one more axis."
+            )
+        if len(frames) == 0:
+            raise ValueError(f"{name} has shape {tuple(frames.shape)}, 0 frames; expected at least 1 frame.")
+        self.name, self.fps, self.total_frames = name, fps, len(frames)
+        self._frames = _checked_frames(frames, name, input_data_format)
+
+    def read(self, indices: np.ndarray) -> np.ndarray:
+        return _to_uint8(self._frames[indices])
+
+
+def _open_path(path: Path, backend: str, fps: float | None, do_convert_rgb: bool) -> Clip:
+    if not path.exists():
+        raise FileNotFoundError(
+            f"{path} does not exist; give the path of a video, an image or a folder of images on this machine."
+        )
+    if path.is_dir():
+        images = [
+            entry
+            for entry in path.iterdir()
+            if entry.suffix.lower() in IMAGE_SUFFIXES and not entry.name.startswith(".")
+        ]
+        if not images:
+            raise ValueError(
+                f"{path} is a folder without images; expected frames named in order, one of "
+                f"{', '.join(sorted(IMAGE_SUFFIXES))}."
+            )
+        return ImageList(sorted(images, key=_natural_order), str(path), fps, do_convert_rgb)
+    if path.stat().st_size == 0:
+        raise ValueError(f"{path} is empty (0 bytes); expected {ACCEPTED}. Fetch it again.")
+    _check_whole(path)
+    with path.open("rb") as file:
+        head = file.read(16)
+    # By content: names lie, and ffmpeg would take a still image for a video of one frame.
+    if head.startswith(b"GIF8"):
+        return AnimatedImage(path, do_convert_rgb)
+    is_webp = head.startswith(b"RIFF") and head[8:12] == b"WEBP"
+    if is_webp or head.startswith((b"\x89PNG", b"\xff\xd8\xff", b"BM", b"II*\0", b"MM\0*")):
+        if is_webp or head.startswith(b"\x89PNG"):
+            with _opened_image(path, str(path)) as image:
+                is_animated = getattr(image, "is_animated", False)
+            if is_animated:
+                return AnimatedImage(path, do_convert_rgb)
+        clip = ImageList([path], str(path), fps, do_convert_rgb)
+        clip.is_image = True
+        return clip
+    return VideoFile(path, backend)
+
+
+def _natural_order(path: Path) -> list:
+    """`frame_2` before `frame_10`."""
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"([0-9]+)", path.name)]
+
+
+def _check_whole(path: Path) -> None:
+    """Raise where a container declares more bytes than there are: decoders would take the beginning for the whole."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        declared = _declared_size(file, size)
+    if declared > size:
+        raise ValueError(
+            f"{path} is truncated: it declares at least {declared} bytes but has {size}. Fetch it again; "
+            "`ffmpeg -i <file> -c copy <new file>` makes a shorter whole of what is left, if it is readable."
+        )
+
+
+def _declared_size(file, size: int) -> int:
+    """Bytes that the outermost boxes of an MP4, RIFF (AVI, WebP) or Matroska (MKV, WebM) file claim, 0 if unknown."""
+    head = file.read(12)
+    if head[:4] == b"RIFF":
+        end = 0
+        while head[:4] == b"RIFF" and (length := int.from_bytes(head[4:8], "little")) not in (0, 0xFFFFFFFF):
+            end += 8 + length
+            file.seek(end)
+            head = file.read(12)
+        return end
+    if head[:4] == b"\x1a\x45\xdf\xa3":
+        file.seek(4)
+        header, _ = _matroska_length(file)
+        file.seek(header, 1)
+        if file.read(4) != b"\x18\x53\x80\x67":
+            return 0
+        length, is_unknown = _matroska_length(file)
+        return 0 if is_unknown else file.tell() + length
+    if head[4:8] not in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"):
+        return 0
+    end = 0
+    while end < size:
+        file.seek(end)
+        head = file.read(16)
+        length = int.from_bytes(head[:4], "big")
+        if length == 1:
+            length = int.from_bytes(head[8:16], "big")
+        if length < 8:  # 0: up to the end of the file
+            break
+        end += length
+    return end
+
+
+def _matroska_length(file) -> tuple[int, bool]:
+    """A length as Matroska writes it: leading zero bits give its bytes; all ones mean that it is unknown."""
+    first = file.read(1)[0]
+    extra = 8 - first.bit_length()
+    digits = (first & (0x7F >> extra)).to_bytes(1, "big") + file.read(extra)
+    length = int.from_bytes(digits, "big")
+    return length, length == (1 << 7 * (extra + 1)) - 1
+
+
+def _display_matrix(frame) -> np.ndarray | None:
+    """The 2 by 2 part of a frame's display matrix, `None` where it changes nothing."""
+    data = frame.side_data.get("DISPLAYMATRIX")
+    if data is None:
+        return None
+    matrix = np.frombuffer(bytes(data), np.int32).reshape(3, 3)[:2, :2]
+    return None if matrix[0, 0] > 0 and matrix[1, 1] > 0 else matrix
+
+
+def _upright(pixels: np.ndarray, matrix: np.ndarray | None) -> np.ndarray:
+    """Turn and mirror `(height, width, 3)` pixels by multiples of 90 degrees, as a player would."""
+    if matrix is None:
+        return pixels
+    (horizontal, down), (right, vertical) = matrix
+    if abs(down) > abs(horizontal):
+        # The picture's x axis becomes the screen's y axis: transpose, then mirror what runs backwards.
+        pixels = pixels.transpose(1, 0, 2)
+        vertical, horizontal = down, right
+    if vertical < 0:
+        pixels = pixels[::-1]
+    return pixels[:, ::-1] if horizontal < 0 else pixels
+
+
+def _opened_image(path: Path, name: str) -> Image.Image:
+    try:
+        return Image.open(path)
+    except (OSError, SyntaxError) as error:
+        raise ValueError(f"{name} cannot be read as an image ({error}); expected {ACCEPTED}.") from error
+
+
+def _image_to_array(image: Image.Image, name: str, do_convert_rgb: bool) -> np.ndarray:
+    if image.mode != "RGB" and not do_convert_rgb:
+        raise ValueError(f"{name} is an image of mode {image.mode}; expected RGB, or set do_convert_rgb=True.")
+    try:
+        image = ImageOps.exif_transpose(image)
+        if image.has_transparency_data:
+            image = image.convert("RGBA")
+            image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+        return np.array(image.convert("RGB"))
+    except (OSError, SyntaxError) as error:
+        raise ValueError(f"{name} is truncated or damaged ({error}); fetch it again.") from error
+
+
+def _checked_frames(frames, name: str, input_data_format: str | None) -> np.ndarray:
+    """Decoded frames as a `(n, height, width, 3)` array of uint8, or of floating point from 0 to 1."""
+    if isinstance(frames, torch.Tensor):
+        frames = frames.detach().cpu()
+        frames = (frames.float() if frames.dtype == torch.bfloat16 else frames).numpy()
+    is_first = input_data_format == "channels_first" or (
+        input_data_format is None and frames.shape[-1] != 3 and frames.shape[1] == 3
+    )
+    if frames.shape[1 if is_first else -1] != 3 or 0 in frames.shape:
+        raise ValueError(
+            f"{name} has frames of shape {frames.shape[1:]}; expected 3 colour channels, (height, width, 3) or "
+            "(3, height, width). Repeat a grey channel three times, drop an alpha channel."
+        )
+    if is_first:
+        frames = frames.transpose(0, 2, 3, 1)
+    if frames.dtype == np.uint8:
+        return frames
+    if not np.issubdtype(frames.dtype, np.floating):
+        raise TypeError(
+            f"{name} has type {frames.dtype}; expected uint8 from 0 to 255 or floating point from 0 to 1. "
+            "Convert with .astype('uint8') or .to(torch.uint8)."
+        )
+    if np.isnan(frames).any():
+        raise ValueError(f"{name} has NaN pixels; expected numbers from 0 to 1. Look where the frames come from.")
+    if frames.min() < 0 or frames.max() > 1:
+        raise ValueError(
+            f"{name} has floating-point pixels from {frames.min():g} to {frames.max():g}; expected 0 to 1. "
+            "Divide by 255, undo a normalisation, or convert to uint8."
+        )
+    return frames
+
+
+def _to_uint8(frames: np.ndarray) -> np.ndarray:
+    return frames if frames.dtype == np.uint8 else np.rint(frames.astype(np.float32) * 255).astype(np.uint8)
+
+
+def _stacked(frames: list[np.ndarray], name: str) -> np.ndarray:
+    sizes = sorted({frame.shape[:2] for frame in frames})
+    if len(sizes) > 1:
+        raise ValueError(
+            f"{name} has frames of different sizes (height, width): {sizes}; expected one size in a clip. "
+            "Resize the frames first, or give them as several clips."
+        )
+    return np.stack(frames)
