@@ -324,7 +324,7 @@ class AllInOneVisualEmbeddings(nn.Module):
             patch_is_padding = self._find_padding(pixel_mask, pixel_values)  # (B, rows, columns)
         patches = patches + self._positions(grid, patch_is_padding)[:, None]
         if num_frames > 1 and self.temporal_embeddings is not None:
-            patches = patches + self.temporal_embeddings[:, :num_frames, None]
+            patches = patches + self.temporal_embeddings.narrow(1, 0, num_frames)[:, :, None]
 
         if patch_is_padding is not None:
             patch_is_padding = patch_is_padding.flatten(1)
@@ -340,7 +340,9 @@ class AllInOneVisualEmbeddings(nn.Module):
             patch_permutation, num_kept = _move_padding_last(patch_permutation, patch_is_padding)
             num_visual_tokens = self.num_special_tokens + num_kept
         if not is_raster or patch_is_padding is not None or patch_permutation.shape[-1] < num_patches:
-            patches = torch.take_along_dim(patches, patch_permutation[..., None], dim=2)
+            # gather and not take_along_dim, whose broadcasting ties an exported graph to one batch size
+            index = patch_permutation[..., None].expand(-1, -1, -1, patches.shape[-1])
+            patches = patches.gather(2, index)
 
         special_tokens = self.special_tokens + self.position_embeddings[:, : self.num_special_tokens]
         special_tokens = special_tokens[:, None].expand(batch_size, num_frames, -1, -1)
@@ -368,7 +370,7 @@ class AllInOneVisualEmbeddings(nn.Module):
         horizontal = coordinates(grid[1], (~patch_is_padding[:, 0]).sum(1))[:, None].expand(-1, grid[0], -1)
         where = torch.stack([horizontal, vertical], dim=-1)  # (B, rows, columns, 2)
         positions = nn.functional.grid_sample(
-            table.expand(len(where), -1, -1, -1), where, mode="bilinear", padding_mode="border", align_corners=True
+            table.expand(where.shape[0], -1, -1, -1), where, mode="bilinear", padding_mode="border", align_corners=True
         )
         return positions.flatten(2).transpose(1, 2)
 
@@ -567,7 +569,7 @@ class AllInOneDropPath(nn.Module):
         if not self.training or self.probability == 0.0:
             return branch
         keep = 1.0 - self.probability
-        kept = torch.empty((len(branch), *[1] * (branch.ndim - 1)), dtype=branch.dtype, device=branch.device)
+        kept = torch.empty((branch.shape[0], *[1] * (branch.ndim - 1)), dtype=branch.dtype, device=branch.device)
         return branch * kept.bernoulli_(keep) / keep
 
     def extra_repr(self) -> str:
@@ -800,9 +802,9 @@ class AllInOneModel(AllInOnePreTrainedModel):
                 visual = visual.repeat_interleave(texts_per_clip, dim=0)
                 if num_visual_tokens is not None:
                     num_visual_tokens = num_visual_tokens.repeat_interleave(texts_per_clip, dim=0)
-        if has_text and visual is not None and len(text) != len(visual):
+        if has_text and visual is not None and text.shape[0] != visual.shape[0]:
             raise ValueError(
-                f"The batch has {len(text)} texts but {len(visual) // texts_per_clip} clips with {texts_per_clip} "
+                f"The batch has {text.shape[0]} texts but {visual.shape[0] // texts_per_clip} clips with {texts_per_clip} "
                 "text(s) each; give one text for each clip, or set texts_per_clip."
             )
 

@@ -1,0 +1,61 @@
+"""What all tests share: no network, few threads, tiny models."""
+
+import os
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["HF_DATASETS_OFFLINE"] = "1"
+
+import pytest
+import torch
+
+from modeling_allinone import AllInOneConfig
+
+TINY = {
+    "vocab_size": 99,
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 64,
+    "max_position_embeddings": 16,
+    "image_size": 32,
+    "patch_size": 8,
+    "num_frames": 4,
+    "initializer_range": 0.2,
+}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread_per_worker():
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def _seed():
+    torch.manual_seed(0)
+
+
+@pytest.fixture
+def tiny_config():
+    """Make a tiny configuration; keywords change its fields."""
+
+    def make(**fields) -> AllInOneConfig:
+        return AllInOneConfig(**{**TINY, **fields})
+
+    return make
+
+
+@pytest.fixture
+def tiny_inputs():
+    """Make a batch for the tiny configuration, the last text padded."""
+
+    def make(batch_size: int = 2, num_frames: int = 4, num_tokens: int = 7, size: int = 32) -> dict:
+        generator = torch.Generator().manual_seed(batch_size + 10 * num_frames)
+        attention_mask = torch.ones(batch_size, num_tokens, dtype=torch.long)
+        attention_mask[-1, num_tokens // 2 :] = 0
+        return {
+            "input_ids": torch.randint(1, 99, (batch_size, num_tokens), generator=generator) * attention_mask,
+            "attention_mask": attention_mask,
+            "pixel_values": torch.randn(batch_size, num_frames, 3, size, size, generator=generator),
+        }
+
+    return make
