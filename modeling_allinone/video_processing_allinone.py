@@ -1,0 +1,519 @@
+"""Video processor of All-in-one: files, folders, images or decoded frames -> `pixel_values`."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from huggingface_hub.dataclasses import validate_typed_dict
+from PIL import Image
+from transformers.feature_extraction_utils import BatchFeature
+from transformers.image_processing_utils import get_size_dict
+from transformers.image_utils import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD, SizeDict
+from transformers.processing_utils import Unpack, VideosKwargs
+from transformers.video_processing_utils import VideoProcessorMixin
+from transformers.video_utils import VideoMetadata
+
+from .frame_sampling_allinone import checked_indices, indices_at, random_indices, uniform_indices, window_bounds
+from .video_decoding_allinone import VIDEO_BACKENDS, Clip, is_array, open_clip
+
+NEAREST, BILINEAR = 0, 2  # as Pillow numbers them
+# Weights of the resize are whole multiples of 2**-22, and both its passes round to 8 bits, as in Pillow.
+WEIGHT_BITS = 22
+
+PER_CLIP = ("start", "end", "fps")
+CHOSEN_FRAMES = ("frame_indices", "timestamps")
+CALL_ONLY = (*CHOSEN_FRAMES, "start", "end", "seed", "generator", "return_tensors")
+# What the library's processors know and this one has no use for; refused, so that nobody waits for its effect.
+WITHOUT_EFFECT = {
+    "do_pad": "clips of a batch have one size",
+    "video_metadata": "give fps for folders, lists and arrays; files carry their own",
+    "data_format": "pixel_values are always channels first",
+}
+
+
+class AllInOneVideoProcessorKwargs(VideosKwargs, total=False):
+    """Arguments of [`AllInOneVideoProcessor`] beside those of the library; its docstring describes them."""
+
+    frame_sampling: str | None
+    num_views: int | None
+    do_random_crop: bool | None
+    decode_size: int | dict[str, int] | None
+    video_backend: str | None
+    # The following may differ from clip to clip, and are checked where they are taken apart.
+    fps: Any
+    start: Any
+    end: Any
+    frame_indices: Any
+    timestamps: Any
+    seed: int | None
+    generator: Any
+
+
+class AllInOneVideoProcessor(VideoProcessorMixin):
+    r"""
+    Turns clips into `pixel_values` of shape `(batch, num_frames, 3, height, width)`: picks frames, decodes only
+    those, resizes, crops, scales and normalises.
+
+    The original has every frame decoded to 512 x 512 first, which loses the aspect ratio; set `decode_size=512` for
+    that. It also normalises images (not videos) with mean and standard deviation 0.5; set `image_mean` and
+    `image_std` for that.
+
+    Args:
+        num_frames (`int`, *optional*, defaults to 3):
+            Frames of a clip, at least 1. A clip with fewer repeats some. A still image is always a clip of one frame.
+        frame_sampling (`str`, *optional*, defaults to `"uniform"`):
+            `"uniform"`: the middle of each of `num_frames` segments; `"random"`: a random frame of each.
+        num_views (`int`, *optional*, defaults to 1):
+            How often each clip is sampled, at least 1: evenly spaced offsets inside the segments, or independent draws
+            with `"random"`. The views of a clip follow each other: `pixel_values` has `batch * num_views` rows.
+        do_sample_frames (`bool`, *optional*, defaults to `True`): `False` keeps every frame (of the window).
+        fps (`float`, *optional*):
+            Frames per second, above 0, of folders, lists of images and arrays; needed to choose their frames by
+            seconds. Files carry their own times.
+        video_backend (`str`, *optional*, defaults to `"auto"`):
+            Decoder of video files: `"decord"`, `"pyav"`, or `"auto"` for decord where it is installed and reads the
+            file rightly, else PyAV.
+        decode_size (`int` or `dict`, *optional*):
+            Pixels, `{"height": ..., "width": ...}`: a first resize of every frame, whatever its aspect ratio.
+        do_resize (`bool`, *optional*, defaults to `True`): Whether to resize to `size`.
+        size (`int` or `dict`, *optional*, defaults to `{"shortest_edge": 268}`):
+            Pixels: of the shorter side, or `{"height": ..., "width": ...}`. Smaller frames are enlarged.
+        resample (`int`, *optional*, defaults to 2):
+            2: bilinear with antialiasing, equal to Pillow's to the last bit; 0: nearest neighbour.
+        do_center_crop (`bool`, *optional*, defaults to `True`): Whether to cut `crop_size` out of the centre.
+        do_random_crop (`bool`, *optional*, defaults to `False`):
+            Whether to cut it out at random instead (training); the same place in all frames of a clip.
+        crop_size (`int` or `dict`, *optional*, defaults to `{"height": 224, "width": 224}`): Pixels.
+        do_rescale (`bool`, *optional*, defaults to `True`): Whether to multiply pixels (0 to 255) by `rescale_factor`.
+        rescale_factor (`float`, *optional*, defaults to 1/255): Above 0.
+        do_normalize (`bool`, *optional*, defaults to `True`): Whether to subtract mean and divide by deviation.
+        image_mean (`float` or `list[float]`, *optional*, defaults to ImageNet's): Of red, green, blue, after scaling.
+        image_std (`float` or `list[float]`, *optional*, defaults to ImageNet's): Of red, green, blue, after scaling.
+        do_convert_rgb (`bool`, *optional*, defaults to `True`):
+            Whether to convert grey and palette images to RGB, and transparent ones by painting them on white.
+
+    Example:
+
+    ```python
+    >>> import numpy as np
+    >>> from modeling_allinone import AllInOneVideoProcessor
+
+    >>> video_processor = AllInOneVideoProcessor(num_frames=3)
+    >>> frames = np.zeros((16, 120, 160, 3), dtype=np.uint8)
+    >>> video_processor(frames)["pixel_values"].shape
+    torch.Size([1, 3, 3, 224, 224])
+    ```
+    """
+
+    valid_kwargs = AllInOneVideoProcessorKwargs
+    model_input_names = ["pixel_values"]
+
+    num_frames = 3
+    frame_sampling = "uniform"
+    num_views = 1
+    do_sample_frames = True
+    video_backend = "auto"
+    do_resize = True
+    size = {"shortest_edge": 268}  # 1.2 times the crop
+    default_to_square = False
+    resample = BILINEAR
+    do_center_crop = True
+    do_random_crop = False
+    crop_size = {"height": 224, "width": 224}
+    do_rescale = True
+    rescale_factor = 1 / 255
+    do_normalize = True
+    image_mean = IMAGENET_DEFAULT_MEAN
+    image_std = IMAGENET_DEFAULT_STD
+    do_convert_rgb = True
+
+    def __init__(self, **kwargs: Unpack[AllInOneVideoProcessorKwargs]):
+        for name in CALL_ONLY:
+            if kwargs.get(name) is not None:
+                raise ValueError(f"{name} belongs to one call, not to the processor; pass it with the videos.")
+        super().__init__(**kwargs)
+        self._set_attributes(**kwargs)
+        self._check_options({name: getattr(self, name, None) for name in self.valid_kwargs.__annotations__})
+
+    def preprocess(self, videos, **kwargs: Unpack[AllInOneVideoProcessorKwargs]) -> BatchFeature:
+        r"""
+        Args:
+            videos:
+                One clip or a batch of them. A clip is a path (video, GIF, WebP, image, or folder of images sorted by
+                name and number); a PIL image or an array of shape `(height, width, 3)`, which makes a clip of one
+                frame; an array `(frames, height, width, 3)`; a list of nothing but images (PIL, arrays with 3 axes),
+                which makes one clip. A batch is a list of other clips, of lists of images (here also paths), or an
+                array with 5 axes. Arrays are uint8, or floating point from 0 to 1; channels may come first.
+            frame_indices (`list[int]` or `list[list[int]]`, *optional*):
+                Frames to take, for all clips or for each; repeats and any order are allowed. Replaces sampling.
+            timestamps (`list[float]` or `list[list[float]]`, *optional*):
+                Seconds at which to take the frame on screen, for all clips or for each. Replaces sampling.
+            start (`float` or `list`, *optional*): Sample from here, seconds, for all clips or for each.
+            end (`float` or `list`, *optional*): Sample up to here, seconds, for all clips or for each.
+            seed (`int`, *optional*): Fixes random frames and crops of this call.
+            generator (`torch.Generator`, *optional*):
+                Source of random frames and crops, instead of a seed; torch's own by default.
+            return_metadata (`bool`, *optional*): Whether to add `video_metadata`, which says what was taken.
+            return_tensors (`str`, *optional*, defaults to `"pt"`): `"pt"` or `"np"`.
+            kwargs: Any attribute of the processor, for this call.
+
+        Returns:
+            `BatchFeature` with `pixel_values` of shape `(batch * num_views, frames, 3, height, width)`, float32.
+
+        Raises:
+            `FileNotFoundError`: A path at which nothing lies.
+            `TypeError`: An argument or a clip of a type that is not understood.
+            `ValueError`: Anything else that cannot be processed; the message names the clip.
+        """
+        given = {name: value for name, value in kwargs.items() if value is not None}
+        unknown = sorted(set(given) - set(self.valid_kwargs.__annotations__))
+        if unknown:
+            raise TypeError(
+                f"{type(self).__name__} does not know {', '.join(unknown)}; "
+                f"it knows {', '.join(sorted(set(self.valid_kwargs.__annotations__) - set(WITHOUT_EFFECT)))}."
+            )
+        validate_typed_dict(self.valid_kwargs, given)
+        options = {name: getattr(self, name, None) for name in self.valid_kwargs.__annotations__} | given
+        options = self._standardize_kwargs(**options)
+        self._check_options(options)
+
+        sources = split_batch(videos)
+        generators = _clip_generators(len(sources), options)
+        per_clip = {name: _per_clip(name, options[name], len(sources)) for name in PER_CLIP + CHOSEN_FRAMES}
+        rows, metadata = {}, []
+        for place, source in enumerate(sources):
+            clip_options = options | {name: values[place] for name, values in per_clip.items()}
+            clip_options["generator"] = generators[place]
+            clip = open_clip(
+                source,
+                name=f"videos[{place}]",
+                backend=options["video_backend"],
+                fps=clip_options["fps"],
+                input_data_format=options["input_data_format"],
+                do_convert_rgb=options["do_convert_rgb"],
+            )
+            indices = self.sample_frames(clip, **clip_options)
+            is_chosen = any(clip_options[name] is not None for name in CHOSEN_FRAMES)
+            if is_chosen and given.get("num_frames", indices.shape[1]) != indices.shape[1]:
+                raise ValueError(
+                    f"{clip.name}: {indices.shape[1]} frames are chosen but num_frames is {given['num_frames']}; "
+                    "leave num_frames out where frame_indices or timestamps say it."
+                )
+            # Repeated frames are decoded and resized once.
+            wanted, place_of = np.unique(indices, return_inverse=True)
+            frames = clip.read(wanted)
+            pixels = self._preprocess(frames, clip.name, **clip_options)
+            rows[place, clip.name] = pixels[torch.from_numpy(place_of.reshape(indices.shape)).to(pixels.device)]
+            if options["return_metadata"]:
+                metadata.append(_metadata(clip, indices, frames))
+        data = {"pixel_values": _joined(rows)}
+        if options["return_metadata"]:
+            data["video_metadata"] = metadata
+        return BatchFeature(
+            data, tensor_type=options["return_tensors"] or "pt", skip_tensor_conversion=["video_metadata"]
+        )
+
+    def sample_frames(
+        self,
+        clip: Clip,
+        generator: np.random.Generator | None = None,
+        num_frames: int = 3,
+        frame_sampling: str = "uniform",
+        num_views: int = 1,
+        do_sample_frames: bool = True,
+        frame_indices=None,
+        timestamps=None,
+        start: float | None = None,
+        end: float | None = None,
+        **kwargs,
+    ) -> np.ndarray:
+        """
+        Choose frames of a clip.
+
+        Args:
+            clip ([`Clip`]): An open clip.
+            generator (`np.random.Generator`, *optional*): Needed by `frame_sampling="random"`.
+            num_frames, frame_sampling, num_views, do_sample_frames: As the attributes of the processor.
+            frame_indices, timestamps, start, end: As in `preprocess`, of this clip.
+
+        Returns:
+            `np.ndarray` of shape `(num_views, frames)`, int64.
+
+        Raises:
+            `ValueError`: Frames or seconds outside the clip, or seconds of a clip without times.
+        """
+        try:
+            if frame_indices is not None:
+                return checked_indices(frame_indices, clip.total_frames)[None]
+            if timestamps is not None:
+                return indices_at(clip.times, clip.duration, timestamps)[None]
+            first, stop = 0, clip.total_frames
+            if start is not None or end is not None:
+                first, stop = window_bounds(clip.times, clip.duration, start, end)
+            if not do_sample_frames:
+                return np.arange(first, stop)[None].repeat(num_views, axis=0)
+            num_frames = 1 if clip.is_image else num_frames
+            if frame_sampling == "random":
+                views = [random_indices(num_frames, stop - first, generator) for _ in range(num_views)]
+            else:
+                views = [uniform_indices(num_frames, stop - first, view, num_views) for view in range(num_views)]
+            return first + np.stack(views)
+        except ValueError as error:
+            raise ValueError(f"{clip.name}: {error}") from error
+
+    def _preprocess(
+        self,
+        frames: np.ndarray,
+        name: str,
+        *,
+        generator: np.random.Generator | None,
+        do_resize: bool,
+        size: SizeDict,
+        decode_size: SizeDict | None,
+        resample: int,
+        do_center_crop: bool,
+        do_random_crop: bool,
+        crop_size: SizeDict,
+        do_rescale: bool,
+        rescale_factor: float,
+        do_normalize: bool,
+        image_mean,
+        image_std,
+        device=None,
+        **kwargs,
+    ) -> torch.Tensor:
+        """Frames `(n, height, width, 3)` of one clip, uint8 -> `(n, 3, height, width)`, float32."""
+        frames = torch.from_numpy(np.ascontiguousarray(frames)).to(device)
+        if decode_size is not None:
+            frames = resize_and_crop(frames, (decode_size.height, decode_size.width), resample=resample)
+        height, width = _resized(frames.shape[1:3], size) if do_resize else frames.shape[1:3]
+        crop = (0, 0, height, width)
+        if do_center_crop or do_random_crop:
+            room = height - crop_size.height, width - crop_size.width
+            if min(room) < 0:
+                raise ValueError(
+                    f"{name} has frames of {height} x {width} pixels (height x width) where they are cropped to "
+                    f"{crop_size.height} x {crop_size.width}; enlarge size, reduce crop_size or set do_resize=True."
+                )
+            if do_random_crop:
+                top, left = generator.integers(0, np.array(room) + 1).tolist()
+            else:
+                top, left = (round(free / 2) for free in room)
+            crop = (top, left, crop_size.height, crop_size.width)
+        pixels = resize_and_crop(frames, (height, width), crop, resample)
+        pixels = pixels.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format)
+        if do_rescale:
+            pixels *= rescale_factor
+        if do_normalize:
+            mean, deviation = (
+                torch.tensor(value, dtype=torch.float32, device=pixels.device).reshape(-1, 1, 1)
+                for value in (image_mean, image_std)
+            )
+            pixels = pixels.sub_(mean).div_(deviation)
+        return pixels
+
+    def _standardize_kwargs(self, decode_size=None, **kwargs) -> dict:
+        kwargs = super()._standardize_kwargs(**kwargs)
+        if decode_size is not None and not isinstance(decode_size, SizeDict):
+            decode_size = SizeDict(**get_size_dict(decode_size, default_to_square=True, param_name="decode_size"))
+        return kwargs | {"decode_size": decode_size}
+
+    def _check_options(self, options: dict) -> None:
+        """Raise where an option has no meaning, alone or beside the others."""
+        self._validate_preprocess_kwargs(**options)
+        for name, reason in WITHOUT_EFFECT.items():
+            if options.get(name) is not None:
+                raise ValueError(f"{name} has no effect in {type(self).__name__}; leave it out: {reason}.")
+        for name in ("num_frames", "num_views"):
+            if options[name] < 1:
+                raise ValueError(f"{name} is {options[name]}; expected at least 1.")
+        for name, legal in {
+            "frame_sampling": ("uniform", "random"),
+            "video_backend": VIDEO_BACKENDS,
+            "resample": (NEAREST, BILINEAR),
+        }.items():
+            if options[name] not in legal:
+                raise ValueError(f"{name} is {options[name]!r}; expected one of {', '.join(map(repr, legal))}.")
+        for name, keys in {
+            "size": ({"shortest_edge"}, {"height", "width"}),
+            "crop_size": ({"height", "width"},),
+            "decode_size": ({"height", "width"},),
+        }.items():
+            value = options[name]
+            if value is not None and (set(dict(value)) not in keys or min(dict(value).values()) < 1):
+                expected = " or ".join(str(sorted(one)) for one in keys)
+                raise ValueError(f"{name} is {dict(value)}; expected {expected}, each at least 1 pixel.")
+        choices = [name for name in CHOSEN_FRAMES if options[name] is not None]
+        others = [name for name in ("start", "end") if options[name] is not None]
+        if options["num_views"] > 1:
+            others.append("num_views")
+        if len(choices) == 2 or (choices and others):
+            raise ValueError(f"{', '.join(choices + others)} exclude each other; give {choices[0]} alone.")
+        if options["seed"] is not None and options["generator"] is not None:
+            raise ValueError("seed and generator are two ways to say the same; give one of them.")
+        if options["generator"] is not None and not isinstance(options["generator"], torch.Generator):
+            raise TypeError(f"generator is a {type(options['generator']).__name__}; expected a torch.Generator.")
+
+
+def split_batch(videos) -> list:
+    """
+    The clips of a batch; one clip makes a batch of one.
+
+    Args:
+        videos: As in [`AllInOneVideoProcessor.preprocess`].
+
+    Returns:
+        `list`: What [`open_clip`] takes, one for each clip.
+
+    Raises:
+        `ValueError`: An empty batch.
+
+    Example:
+        >>> split_batch("clip.mp4"), split_batch(["a.mp4", "b.mp4"])
+        (['clip.mp4'], ['a.mp4', 'b.mp4'])
+    """
+    if is_array(videos) and videos.ndim == 5:
+        videos = list(videos)
+    if not isinstance(videos, list | tuple):
+        return [videos]
+    if not videos:
+        raise ValueError("videos is an empty list; expected at least one clip.")
+    if all(isinstance(video, Image.Image) or (is_array(video) and video.ndim == 3) for video in videos):
+        return [list(videos)]
+    return list(videos)
+
+
+def resize_and_crop(
+    frames: torch.Tensor,
+    size: tuple[int, int],
+    crop: tuple[int, int, int, int] | None = None,
+    resample: int = BILINEAR,
+) -> torch.Tensor:
+    """
+    Resize frames, computing only the pixels of a crop. Equal to Pillow's resize and crop to the last bit.
+
+    Args:
+        frames (`torch.Tensor` of shape `(n, height, width, 3)`): uint8, on any device.
+        size (`tuple[int, int]`): Height and width to resize to, pixels, at least 1.
+        crop (`tuple[int, int, int, int]`, *optional*):
+            Top, left, height and width inside the resized frame, pixels; the whole by default.
+        resample (`int`, defaults to 2): 2: bilinear with antialiasing; 0: nearest neighbour.
+
+    Returns:
+        `torch.Tensor` of shape `(n, crop height, crop width, 3)`, uint8.
+
+    Example:
+        >>> resize_and_crop(torch.zeros(2, 60, 80, 3, dtype=torch.uint8), (30, 40), (5, 10, 20, 20)).shape
+        torch.Size([2, 20, 20, 3])
+    """
+    top, left, height, width = crop or (0, 0, *size)
+    rows, row_weights = _taps(frames.shape[1], size[0], top, height, resample)
+    columns, column_weights = _taps(frames.shape[2], size[1], left, width, resample)
+    first_row, first_column = int(rows.min()), int(columns.min())
+    needed = frames[:, first_row : int(rows.max()) + 1, first_column : int(columns.max()) + 1]
+    resized = torch.empty(len(frames), height, width, 3, dtype=torch.uint8, device=frames.device)
+    # Frame by frame and with the axis that is gathered in front: that way the work stays in the processor's cache.
+    for frame, target in zip(needed, resized, strict=True):
+        columns_first = _weighted(frame.transpose(0, 1).contiguous(), columns - first_column, column_weights)
+        target.copy_(_weighted(columns_first.transpose(0, 1).contiguous(), rows - first_row, row_weights))
+    return resized
+
+
+def _taps(old: int, new: int, first: int, count: int, resample: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """
+    Which old pixels make up the new pixels `first` to `first + count` along one axis, and with what weights.
+
+    Returns two tensors of shape `(count, taps)`: positions, int64, and weights in multiples of `2**-WEIGHT_BITS`.
+    """
+    scale = old / new
+    centre = (np.arange(first, first + count) + 0.5) * scale
+    if resample == NEAREST or old == new:
+        return torch.from_numpy(centre.astype(np.int64)[:, None]), torch.full((count, 1), 1 << WEIGHT_BITS)
+    # A triangle around the centre: one old pixel wide to either side, or one new pixel where those are wider.
+    reach = max(scale, 1.0)
+    begin = np.maximum((centre - reach + 0.5).astype(np.int64), 0)[:, None]
+    end = np.minimum((centre + reach + 0.5).astype(np.int64), old)[:, None]
+    positions = begin + np.arange((end - begin).max())
+    weights = np.maximum(1 - np.abs(positions + 0.5 - centre[:, None]) / reach, 0) * (positions < end)
+    weights = weights / weights.sum(axis=1, keepdims=True)
+    weights = (weights * (1 << WEIGHT_BITS) + 0.5).astype(np.int64)
+    return torch.from_numpy(np.minimum(positions, old - 1)), torch.from_numpy(weights)
+
+
+def _weighted(values: torch.Tensor, positions: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """Weighted sums of rows of `values` (uint8), in whole numbers so that every machine gives the same."""
+    positions, weights = positions.to(values.device), weights.to(values.device, torch.int32)
+    if weights.shape[1] == 1:
+        return values[positions[:, 0]]
+    half = 1 << (WEIGHT_BITS - 1)
+    sums = torch.full((len(positions), *values.shape[1:]), half, dtype=torch.int32, device=values.device)
+    for tap in range(positions.shape[1]):
+        sums.addcmul_(values[positions[:, tap]].to(torch.int32), weights[:, tap, None, None])
+    return (sums >> WEIGHT_BITS).to(torch.uint8)
+
+
+def _resized(old: tuple[int, int], size: SizeDict) -> tuple[int, int]:
+    if size.shortest_edge is None:
+        return size.height, size.width
+    short = min(old)
+    return tuple(int(size.shortest_edge * side / short) for side in old)
+
+
+def _clip_generators(count: int, options: dict) -> list:
+    """One generator for each clip; torch's own is left alone where nothing is random."""
+    if options["frame_sampling"] != "random" and not options["do_random_crop"]:
+        return [None] * count
+    generator = options["generator"]
+    if options["seed"] is not None:
+        generator = torch.Generator().manual_seed(options["seed"])
+    device = "cpu" if generator is None else generator.device
+    seeds = torch.randint(2**62, (count,), generator=generator, device=device)
+    return [np.random.default_rng(seed) for seed in seeds.tolist()]
+
+
+def _per_clip(name: str, value, count: int) -> list:
+    """An argument that is one for all clips or a list of one for each -> a list of one for each."""
+    if is_array(value):
+        value = value.tolist()
+    is_list = isinstance(value, list | tuple)
+    is_each = is_list and (name in PER_CLIP or any(isinstance(one, list | tuple) or is_array(one) for one in value))
+    if is_each and len(value) != count:
+        raise ValueError(f"{name} has {len(value)} entries for {count} clips; give one for all, or one for each.")
+    values = list(value) if is_each else [value] * count
+    for one in values:
+        numbers = one if name in CHOSEN_FRAMES and isinstance(one, list | tuple) else [one]
+        if not all(number is None or isinstance(number, int | float | np.number) for number in numbers):
+            raise TypeError(f"{name} is {value!r}; expected numbers, one for all clips or one for each.")
+        if name == "fps" and one is not None and not one > 0:
+            raise ValueError(f"fps is {one}; expected more than 0 frames per second.")
+    return values
+
+
+def _joined(rows: dict[tuple[int, str], torch.Tensor]) -> torch.Tensor:
+    """Clips of equal shape `(num_views, frames, 3, height, width)` -> one batch."""
+    (_, first_name), first = next(iter(rows.items()))
+    for (_, name), row in rows.items():
+        if row.shape[1] != first.shape[1]:
+            raise ValueError(
+                f"{name} gives {row.shape[1]} frames but {first_name} gives {first.shape[1]}; clips of a batch need "
+                "as many. Process images and clips, or clips kept whole, in batches of their own."
+            )
+        if row.shape != first.shape:
+            raise ValueError(
+                f"{name} gives {row.shape[-2]} x {row.shape[-1]} pixels (height x width) but {first_name} gives "
+                f"{first.shape[-2]} x {first.shape[-1]}; set do_center_crop=True or size with height and width."
+            )
+    return torch.cat(list(rows.values()))
+
+
+def _metadata(clip: Clip, indices: np.ndarray, frames: np.ndarray) -> VideoMetadata:
+    has_times = (clip.backend != "array" and not clip.is_image) or clip.fps is not None
+    return VideoMetadata(
+        total_num_frames=clip.total_frames,
+        fps=clip.total_frames / clip.duration if has_times else None,
+        height=frames.shape[1],
+        width=frames.shape[2],
+        duration=clip.duration if has_times else None,
+        video_backend=clip.backend,
+        frames_indices=indices.reshape(-1).tolist(),
+    )
