@@ -20,7 +20,7 @@ except ImportError:
     av = None
 try:
     import decord
-except ImportError:
+except (ImportError, OSError):  # the latter where its library does not load
     decord = None
 
 
@@ -31,6 +31,9 @@ IMAGE_SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".we
 ACCEPTED = "a video (MP4, AVI, MKV, WebM, ...), an animated image (GIF, WebP) or an image (PNG, JPEG, ...)"
 # A browser shows a frame that claims to last 10 ms or less for 100 ms, and GIF makers rely on it.
 SHORTEST_IMAGE_DURATION, DEFAULT_IMAGE_DURATION = 10, 100
+
+MP4_BOXES = {b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot", b"uuid", b"meta", b"udta"}
+MP4_BOXES |= {b"moof", b"mfra", b"sidx", b"ssix", b"styp", b"emsg", b"prft", b"pdin"}
 
 
 class Clip:
@@ -44,6 +47,7 @@ class Clip:
         backend (`str`): What decodes it: `"decord"`, `"pyav"`, `"pillow"` or `"array"`.
         times (`np.ndarray` of shape `(total_frames,)`): When each frame appears, seconds from the first.
         duration (`float`): When the last frame disappears, seconds.
+        has_times (`bool`): Whether the two are known.
     """
 
     name: str
@@ -51,6 +55,10 @@ class Clip:
     is_image = False
     backend = "array"
     fps: float | None = None
+
+    @property
+    def has_times(self) -> bool:
+        return self.fps is not None
 
     @cached_property
     def times(self) -> np.ndarray:
@@ -133,6 +141,8 @@ def is_array(value) -> bool:
 
 class VideoFile(Clip):
     """A video container. Counts, times and key frames come from its packets, which costs no decoding."""
+
+    has_times = True
 
     def __init__(self, path: Path, backend: str):
         self.name = str(path)
@@ -290,6 +300,7 @@ class AnimatedImage(Clip):
     """GIF, animated WebP or animated PNG. Each frame builds on the one before, so they are composed in order."""
 
     backend = "pillow"
+    has_times = True
 
     def __init__(self, path: Path, do_convert_rgb: bool):
         self.name = str(path)
@@ -297,7 +308,7 @@ class AnimatedImage(Clip):
         with _opened_image(path, self.name) as image:
             self.total_frames = getattr(image, "n_frames", 1)
             # A GIF does not say how long it is: where its end mark is missing, its last frame tells.
-            if image.format == "GIF" and not path.read_bytes().rstrip(b"\0").endswith(b";"):
+            if image.format == "GIF" and not _tail(path).rstrip(b"\0").endswith(b";"):
                 self._compose(image, self.total_frames - 1)
 
     @cached_property
@@ -357,7 +368,7 @@ class ImageList(Clip):
         if isinstance(image, str | Path):
             name = str(image)
             if not Path(image).is_file():
-                raise FileNotFoundError(f"{name} does not exist; expected the path of an image.")
+                raise FileNotFoundError(f"{name} is not a file on this machine; expected the path of an image.")
             with _opened_image(Path(image), name) as opened:
                 return _image_to_array(opened, name, self._do_convert_rgb)
         if isinstance(image, Image.Image):
@@ -424,6 +435,12 @@ def _open_path(path: Path, backend: str, fps: float | None, do_convert_rgb: bool
     return VideoFile(path, backend)
 
 
+def _tail(path: Path, length: int = 64) -> bytes:
+    with path.open("rb") as file:
+        file.seek(-min(length, path.stat().st_size), 2)
+        return file.read()
+
+
 def _natural_order(path: Path) -> list:
     """`frame_2` before `frame_10`."""
     return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"([0-9]+)", path.name)]
@@ -459,12 +476,12 @@ def _declared_size(file, size: int) -> int:
             return 0
         length, is_unknown = _matroska_length(file)
         return 0 if is_unknown else file.tell() + length
-    if head[4:8] not in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"):
-        return 0
     end = 0
     while end < size:
         file.seek(end)
         head = file.read(16)
+        if head[4:8] not in MP4_BOXES:  # another format, or junk after the last box
+            break
         length = int.from_bytes(head[:4], "big")
         if length == 1:
             length = int.from_bytes(head[8:16], "big")
