@@ -214,11 +214,7 @@ class VideoFile(Clip):
         # Pictures that are shown before the first key frame refer to frames that are not in the file.
         packets = sorted((packet for packet in packets if packet.pts >= stamps[0]), key=lambda packet: packet.pts)
         self._stamps = np.array([packet.pts for packet in packets])
-        self._keys = {
-            place: packet.pts if packet.dts is None else min(packet.pts, packet.dts)
-            for place, packet in enumerate(packets)
-            if packet.is_keyframe or place == 0
-        }
+        self._keys = np.array([place for place, packet in enumerate(packets) if packet.is_keyframe or place == 0])
         self.total_frames = len(packets)
         self.times = (self._stamps - self._stamps[0]) * float(stream.time_base)
         last_duration = float((packets[-1].duration or 0) * stream.time_base)
@@ -255,11 +251,10 @@ class VideoFile(Clip):
             stream.codec_context.thread_count = 1
             try:
                 if self._keys is not None:
-                    keys = np.array(list(self._keys))
-                    group_of = keys[np.searchsorted(keys, indices, side="right") - 1]
-                    for key in np.unique(group_of):
-                        container.seek(self._keys[key], stream=stream)
-                        self._collect(container, stream, indices[group_of == key], found)
+                    key_of = self._keys[np.searchsorted(self._keys, indices, side="right") - 1]
+                    for key in np.unique(key_of):
+                        container.seek(int(self._stamps[key]), stream=stream)
+                        self._collect(container, stream, indices[key_of == key], found)
             except av.error.FFmpegError as raised:
                 error = raised
         if len(found) < len(indices):

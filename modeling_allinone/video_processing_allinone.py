@@ -507,13 +507,12 @@ def _joined(rows: dict[tuple[int, str], torch.Tensor]) -> torch.Tensor:
 
 
 def _metadata(clip: Clip, indices: np.ndarray, frames: np.ndarray) -> VideoMetadata:
-    has_times = (clip.backend != "array" and not clip.is_image) or clip.fps is not None
     return VideoMetadata(
         total_num_frames=clip.total_frames,
-        fps=clip.total_frames / clip.duration if has_times else None,
+        fps=clip.total_frames / clip.duration if clip.has_times else None,
         height=frames.shape[1],
         width=frames.shape[2],
-        duration=clip.duration if has_times else None,
+        duration=clip.duration if clip.has_times else None,
         video_backend=clip.backend,
         frames_indices=indices.reshape(-1).tolist(),
     )
