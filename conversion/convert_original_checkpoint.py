@@ -1,0 +1,379 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
+"""
+Convert a checkpoint of the original All-in-one to a directory that `from_pretrained` loads.
+
+    python conversion/convert_original_checkpoint.py allinone_base.ckpt allinone-base --task masked-lm
+"""
+
+import argparse
+import json
+import secrets
+import shutil
+import signal
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from key_map import (
+    BACKBONE,
+    BACKBONE_RULES,
+    DISTILLATION_RULES,
+    TASK_CLASSES,
+    TASKS,
+    Head,
+    find_heads,
+    find_sources,
+    why_left_out,
+)
+from original_config import build_config
+from safe_checkpoint import ConversionError, read_checkpoint
+from transformers import AutoTokenizer
+
+import modeling_allinone
+from modeling_allinone import AllInOneConfig, AllInOnePreTrainedModel
+
+DEFAULT_TOKENIZER = "bert-base-uncased"
+DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
+
+_BACKBONE_PREFIXES = ("text_embeddings.", "transformer.")
+
+# The original scales the shorter side to this many times the crop.
+_RESIZE_RATIO = 1.2
+
+
+class ReportLine(NamedTuple):
+    """
+    What became of one tensor of the checkpoint.
+
+    Args:
+        original (`str`): Its key.
+        shape (`tuple` of `int`): Its shape.
+        converted (`str`, *optional*): Its new name; `None` if it was left out.
+        note (`str`): Why it was left out, or what part of it was taken; else empty.
+    """
+
+    original: str
+    shape: tuple[int, ...]
+    converted: str | None
+    note: str
+
+
+def convert_checkpoint(
+    checkpoint: str | Path,
+    output_dir: str | Path,
+    task: str | None = None,
+    tokenizer: str | None = DEFAULT_TOKENIZER,
+    num_attention_heads: int | None = None,
+    dtype: str = "float32",
+    label_file: str | Path | None = None,
+    overwrite: bool = False,
+) -> list[ReportLine]:
+    """
+    Convert a checkpoint of the original; the output directory appears when it is complete, or not at all.
+
+    Args:
+        checkpoint (`str` or `Path`): A `.ckpt` of the original, a saved `state_dict`, or a `.safetensors` file.
+        output_dir (`str` or `Path`): Directory to be written.
+        task (`str`, *optional*): One of `TASK_CLASSES`; which head to take where the checkpoint holds several.
+            `"backbone"` takes none.
+        tokenizer (`str`, *optional*, defaults to `"bert-base-uncased"`): Name or path of the BERT tokenizer for the
+            processor; `None` writes no processor.
+        num_attention_heads (`int`, *optional*): Heads of a block, where the checkpoint does not say. Default: its
+            hyper-parameters, else one for 64 channels.
+        dtype (`str`, defaults to `"float32"`): Type to save the weights in: `"float32"`, `"float16"`, `"bfloat16"`.
+        label_file (`str` or `Path`, *optional*): Names of the answers: JSON, a list or a dictionary from answer to
+            index, or text with an answer on each line.
+        overwrite (`bool`, defaults to `False`): Whether to replace an output directory that has files in it.
+
+    Returns:
+        `list` of [`ReportLine`]: One for every tensor of the checkpoint, in its order.
+
+    Raises:
+        ConversionError: If the checkpoint cannot be converted as asked. Nothing is written.
+
+    Example:
+
+    ```python
+    >>> report = convert_checkpoint("allinone_base.ckpt", "allinone-base", task="backbone")  # doctest: +SKIP
+    >>> model = AllInOneModel.from_pretrained("allinone-base")  # doctest: +SKIP
+    ```
+    """
+    checkpoint, output_dir = Path(checkpoint), Path(output_dir).expanduser().resolve()
+    _check_arguments(checkpoint, output_dir, task, dtype, overwrite)
+    state_dict, hyper_parameters = read_checkpoint(checkpoint)
+    if not any(key.startswith(_BACKBONE_PREFIXES) for key in state_dict):
+        keys = ", ".join(list(state_dict)[:3]) or "none"
+        raise ConversionError(
+            f"{checkpoint} is no checkpoint of the original All-in-one: none of its keys begins with "
+            f"{' or '.join(_BACKBONE_PREFIXES)} (first keys: {keys})."
+        )
+    task, head = choose_head(find_heads(state_dict), task)
+    config = build_config(state_dict, hyper_parameters, head, num_attention_heads)
+    if label_file is not None:
+        config.id2label, config.label2id = _read_labels(Path(label_file), config, head)
+    with torch.device("meta"):
+        model = getattr(modeling_allinone, TASK_CLASSES[task])(config)
+    converted, report = convert_state_dict(state_dict, model, head, DTYPES[dtype])
+    model.load_state_dict(converted, strict=True, assign=True)
+    processor = None if tokenizer is None else _build_processor(tokenizer, config)
+    with _complete_directory(output_dir) as directory:
+        model.save_pretrained(directory)
+        if processor is not None:
+            processor.save_pretrained(directory)
+    return report
+
+
+def _check_arguments(checkpoint: Path, output_dir: Path, task: str | None, dtype: str, overwrite: bool):
+    if task is not None and task not in TASK_CLASSES:
+        problem = "is not supported yet" if task in TASKS else "does not exist"
+        raise ConversionError(f"The task {task!r} {problem}; supported are {', '.join(TASK_CLASSES)}.")
+    if dtype not in DTYPES:
+        raise ConversionError(f"The dtype {dtype!r} does not exist here; there are {', '.join(DTYPES)}.")
+    if output_dir.exists() and not output_dir.is_dir():
+        raise ConversionError(f"The output {output_dir} is a file; give a directory.")
+    if output_dir.is_dir() and any(output_dir.iterdir()):
+        if not overwrite:
+            raise ConversionError(f"The output directory {output_dir} is not empty; pass --overwrite to replace it.")
+        if output_dir in checkpoint.resolve().parents:
+            raise ConversionError(f"The checkpoint {checkpoint} lies in the output directory that it would replace.")
+
+
+def choose_head(heads: list[Head], task: str | None = None) -> tuple[str, Head | None]:
+    """
+    Decide which head of a checkpoint to convert.
+
+    Args:
+        heads (`list` of `Head`): Those that it holds.
+        task (`str`, *optional*): The task asked for. Without one, a fine-tuned head goes before those of
+            pre-training, and there must be but one.
+
+    Returns:
+        The task and its head, which is `None` for the backbone.
+
+    Raises:
+        ConversionError: If there is no such head, or if several could be meant.
+    """
+    if task == BACKBONE or (task is None and not heads):
+        return BACKBONE, None
+    held = ", ".join(f"{head.name} ({head.task})" for head in heads) or "none"
+    if task is None:
+        candidates = [head for head in heads if head.is_fine_tuned] or heads
+        tasks = list(dict.fromkeys(head.task for head in candidates))
+        supported = [name for name in tasks if name in TASK_CLASSES] + [BACKBONE]
+        if len(tasks) > 1:
+            raise ConversionError(f"The checkpoint holds several heads: {held}. Pass --task {' or '.join(supported)}.")
+        task = tasks[0]
+        if task not in TASK_CLASSES:
+            raise ConversionError(
+                f"The checkpoint holds a head for {task}, which is not supported yet; supported are "
+                f"{', '.join(TASK_CLASSES)}. Pass --task backbone for the model without a head."
+            )
+    for head in heads:
+        if head.task == task:
+            return task, head
+    raise ConversionError(f"The checkpoint holds no head for {task}; its heads: {held}.")
+
+
+def convert_state_dict(
+    state_dict: Mapping[str, torch.Tensor],
+    model: AllInOnePreTrainedModel,
+    head: Head | None,
+    dtype: torch.dtype = torch.float32,
+) -> tuple[dict[str, torch.Tensor], list[ReportLine]]:
+    """
+    Rename the original's tensors to those of a model, each of which must be there with the right shape.
+
+    Args:
+        state_dict (mapping of `str` to `torch.Tensor`): The original's tensors.
+        model ([`AllInOnePreTrainedModel`]): The model that they are for; its weights are not read.
+        head (`Head`, *optional*): The head that was chosen.
+        dtype (`torch.dtype`, defaults to `torch.float32`): Type of the result.
+
+    Returns:
+        The model's state dictionary, and a [`ReportLine`] for every original tensor.
+
+    Raises:
+        ConversionError: If tensors are missing, not known, of another shape or not floating-point.
+    """
+    rules = BACKBONE_RULES + (head.rules if head else ())
+    if model.config.use_distillation_token:
+        rules += DISTILLATION_RULES
+    expected = model.state_dict()
+    sources = {name: find_sources(name, rules) for name in expected}
+    targets = {key: (name, row) for name, parts in sources.items() for key, row in parts}
+
+    missing = [key for key in targets if key not in state_dict]
+    if missing:
+        raise ConversionError(f"The checkpoint lacks {_enumerate(missing)}, which {type(model).__name__} needs.")
+    other_heads = [other for other in find_heads(state_dict) if other is not head]
+    notes = {key: why_left_out(key, other_heads) for key in state_dict if key not in targets}
+    unknown = [key for key, reason in notes.items() if reason is None]
+    if unknown:
+        raise ConversionError(f"The checkpoint holds {_enumerate(unknown)}, which no All-in-one model has.")
+    converted = {}
+    for name, parts in sources.items():
+        shape = list(expected[name].shape)
+        if len(parts) > 1:
+            shape[1] = 1
+        tensors = [_take(key, row, state_dict[key], shape) for key, row in parts]
+        joined = tensors[0] if len(tensors) == 1 else torch.cat(tensors, dim=1)
+        # A copy, since tensors of a checkpoint may share memory, which the format to be written does not know.
+        converted[name] = joined.to(dtype, copy=True).contiguous()
+
+    report = []
+    for key, tensor in state_dict.items():
+        name, row = targets.get(key, (None, None))
+        note = notes.get(key) or ("" if row is None else f"row {row}")
+        report.append(ReportLine(key, tuple(tensor.shape), name, note))
+    return converted, report
+
+
+def _take(key: str, row: int | None, tensor: torch.Tensor, shape: list[int]) -> torch.Tensor:
+    """A tensor of the checkpoint, or a row of it, that must have the given shape."""
+    if not tensor.is_floating_point():
+        raise ConversionError(f"{key} is of type {tensor.dtype}, but expected floating-point weights.")
+    taken = tensor if row is None else tensor[row : row + 1]
+    if list(taken.shape) != shape:
+        part = "" if row is None else f" in row {row}"
+        raise ConversionError(
+            f"{key} has shape {tuple(tensor.shape)}, but the sizes of the other tensors ask for {tuple(shape)}{part}."
+        )
+    return taken
+
+
+def _enumerate(keys: list[str]) -> str:
+    shown = ", ".join(keys[:5])
+    return shown if len(keys) <= 5 else f"{shown} and {len(keys) - 5} more"
+
+
+def _read_labels(path: Path, config: AllInOneConfig, head: Head | None) -> tuple[dict[int, str], dict[str, int]]:
+    """Names of the classes. The original's heads may have more classes than its files have answers."""
+    if head is None or head.task != "question-answering":
+        raise ConversionError("--label-file names answers, but no answer classifier is being converted.")
+    try:
+        text = path.read_text(encoding="utf-8")
+        labels = json.loads(text) if path.suffix == ".json" else text.split("\n")
+    except (OSError, ValueError) as error:
+        raise ConversionError(f"The label file {path} cannot be read ({error}).") from error
+    if isinstance(labels, list):
+        while labels and labels[-1] == "":
+            labels.pop()
+        labels = {str(label): index for index, label in enumerate(labels)}
+    indices = list(labels.values()) if isinstance(labels, dict) else []
+    is_complete = all(isinstance(index, int) for index in indices) and sorted(indices) == list(range(len(indices)))
+    if not 0 < len(indices) <= config.num_labels or not is_complete:
+        raise ConversionError(
+            f"The label file {path} must give different answers the indices 0, 1, 2, … of at most {config.num_labels} "
+            "classes."
+        )
+    id2label = dict(config.id2label) | {index: label for label, index in labels.items()}
+    return id2label, {label: index for index, label in id2label.items()}
+
+
+def _build_processor(name: str, config: AllInOneConfig):
+    """The processor that fits a model, with a tokenizer that `AutoTokenizer` finds under that name."""
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(name, model_max_length=config.max_position_embeddings)
+    except Exception as error:  # depends on what is wrong: the name, the network, a file
+        raise ConversionError(
+            f"The tokenizer {name!r} cannot be loaded; pass --tokenizer PATH to a directory that holds one, or "
+            "--no-processor."
+        ) from error
+    if len(tokenizer) > config.vocab_size:
+        raise ConversionError(
+            f"The tokenizer {name!r} has {len(tokenizer)} tokens, but the checkpoint's vocabulary "
+            f"{config.vocab_size}; pass the tokenizer that it was trained with, or --no-processor."
+        )
+    side = config.image_size
+    video_processor = modeling_allinone.AllInOneVideoProcessor(
+        num_frames=config.num_frames,
+        size={"shortest_edge": int(_RESIZE_RATIO * side)},
+        crop_size={"height": side, "width": side},
+    )
+    return modeling_allinone.AllInOneProcessor(video_processor=video_processor, tokenizer=tokenizer)
+
+
+@contextmanager
+def _complete_directory(directory: Path) -> Iterator[Path]:
+    """A new directory beside the given one, which takes its place if the block succeeds and vanishes if it fails."""
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    staging = directory.with_name(f".{directory.name}.{secrets.token_hex(4)}")
+    staging.mkdir()
+    try:
+        yield staging
+        if not directory.exists():
+            staging.rename(directory)
+            return
+        retired = staging.with_name(f"{staging.name}.old")
+        directory.rename(retired)
+        try:
+            staging.rename(directory)
+        except BaseException:
+            retired.rename(directory)
+            raise
+        shutil.rmtree(retired)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def _print_report(report: list[ReportLine]):
+    width = max(len(line.original) for line in report)
+    for line in report:
+        outcome = f"-> {line.converted}" if line.converted else "left out:"
+        note = f" ({line.note})" if line.converted and line.note else f" {line.note}".rstrip()
+        print(f"{line.original:{width}}  {line.shape!s:18}  {outcome}{note}")
+    num_converted = sum(line.converted is not None for line in report)
+    print(f"{num_converted} tensors converted, {len(report) - num_converted} left out")
+
+
+def _parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description="Convert a checkpoint of the original All-in-one to a directory that from_pretrained loads.",
+        epilog="example: python conversion/convert_original_checkpoint.py allinone_base.ckpt allinone-base "
+        "--task masked-lm --tokenizer path/to/bert-base-uncased",
+    )
+    parser.add_argument("checkpoint", metavar="CHECKPOINT", help="file that the original wrote")
+    parser.add_argument("output_dir", metavar="OUTPUT_DIR", help="directory to be written")
+    parser.add_argument(
+        "--task",
+        metavar="NAME",
+        help=f"which head to take where the checkpoint holds several: {', '.join(TASK_CLASSES)}",
+    )
+    processor = parser.add_mutually_exclusive_group()
+    processor.add_argument(
+        "--tokenizer",
+        metavar="NAME_OR_PATH",
+        default=DEFAULT_TOKENIZER,
+        help="tokenizer of the processor (default: %(default)s)",
+    )
+    processor.add_argument(
+        "--no-processor", action="store_const", dest="tokenizer", const=None, help="write no processor"
+    )
+    parser.add_argument("--num-attention-heads", type=int, metavar="N", help="where the checkpoint does not say")
+    parser.add_argument("--dtype", default="float32", help=f"{', '.join(DTYPES)} (default: %(default)s)")
+    parser.add_argument("--label-file", metavar="FILE", help="names of the answers: JSON, or one on each line")
+    parser.add_argument("--overwrite", action="store_true", help="replace an output directory that has files in it")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; returns its exit status."""
+    options = _parse_arguments(arguments)
+    try:
+        report = convert_checkpoint(**vars(options))
+    except (ConversionError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    _print_report(report)
+    print(f"written: {options.output_dir}")
+    return 0
+
+
+if __name__ == "__main__":
+    # Ended by a job scheduler, it must clean up as it does when interrupted from the keyboard.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    sys.exit(main())

@@ -1,0 +1,594 @@
+"""Conversion of checkpoints in the original's naming, of any size; what is refused; that nothing is half written."""
+
+import json
+import os
+import pickle
+import subprocess
+import sys
+from collections import OrderedDict, defaultdict
+from pathlib import Path, PurePosixPath
+from types import ModuleType
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+from transformers import BertTokenizer
+
+import modeling_allinone
+from modeling_allinone import (
+    AllInOneConfig,
+    AllInOneForMaskedLM,
+    AllInOneForMultipleChoice,
+    AllInOneForVideoQuestionAnswering,
+    AllInOneModel,
+    AllInOnePreTrainedModel,
+)
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "conversion"))
+
+from convert_original_checkpoint import convert_checkpoint, main
+from key_map import BACKBONE_RULES, DISTILLATION_RULES, HEADS, TASK_CLASSES, TASKS, find_sources
+from safe_checkpoint import ConversionError
+
+CONVERSION = Path(__file__).parents[2] / "conversion"
+CASES = Path(__file__).parents[1] / "fixtures" / "parity"
+
+TINY = {
+    "vocab_size": 31,
+    "hidden_size": 128,  # two heads of 64
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 48,
+    "max_position_embeddings": 9,
+    "image_size": 24,
+    "patch_size": 8,
+    "num_frames": 3,
+}
+
+
+def to_original(model: AllInOnePreTrainedModel, head_name: str | None = None) -> dict[str, torch.Tensor]:
+    """The weights of a model as the original would have saved them: the key map read backwards."""
+    rules = BACKBONE_RULES + DISTILLATION_RULES * model.config.use_distillation_token
+    rules += next((head.rules for head in HEADS if head.name == head_name), ())
+    state_dict = {}
+    for name, tensor in model.state_dict().items():
+        sources = find_sources(name, rules)
+        parts = tensor.chunk(len(sources), dim=1) if len(sources) > 1 else [tensor]
+        for (key, row), part in zip(sources, parts, strict=True):
+            state_dict[key] = part.clone() if row is None else torch.cat([torch.randn_like(part), part])
+    return state_dict
+
+
+@pytest.fixture(scope="module")
+def original() -> dict[str, torch.Tensor]:
+    """A backbone in the original's naming; tests change copies of the dictionary."""
+    torch.manual_seed(0)
+    return to_original(AllInOneModel(AllInOneConfig(**TINY)))
+
+
+@pytest.fixture
+def convert(tmp_path):
+    """Save some content as a checkpoint and convert it; returns the output directory and the report."""
+
+    def run(content, task=None, tokenizer=None, **kwargs):
+        torch.save(content, tmp_path / "original.ckpt")
+        report = convert_checkpoint(tmp_path / "original.ckpt", tmp_path / "out", task, tokenizer, **kwargs)
+        return tmp_path / "out", report
+
+    return run
+
+
+@pytest.fixture
+def refuse(tmp_path, convert):
+    """Convert, expect a refusal with a message in which the pattern is found, and see that nothing was written."""
+
+    def run(pattern, content, *args, **kwargs):
+        with pytest.raises(ConversionError, match=pattern):
+            convert(content, *args, **kwargs)
+        assert [path.name for path in tmp_path.iterdir()] == ["original.ckpt"]
+
+    return run
+
+
+# ----------------------------------------------------------------------------------------------------- what converts
+
+QA = AllInOneForVideoQuestionAnswering
+OPEN, SOFT = "answer classifier (open-ended)", "answer classifier (soft labels)"
+
+
+@pytest.mark.parametrize(
+    ("cls", "head", "sizes"),
+    [
+        (AllInOneModel, None, {"num_frames": 2, "max_position_embeddings": 80}),
+        (AllInOneModel, None, {"num_frames": 5, "vocab_size": 7, "num_hidden_layers": 12}),
+        (AllInOneModel, None, {"num_frames": 1, "image_size": 40, "patch_size": 4, "modality_type_vocab_size": 3}),
+        (AllInOneModel, None, {"hidden_size": 192, "num_attention_heads": 3, "intermediate_size": 768}),
+        (AllInOneModel, None, {"num_hidden_layers": 1, "use_distillation_token": True, "qkv_bias": False}),
+        (AllInOneForMaskedLM, "masked-language-modelling head", {"max_position_embeddings": 100}),
+        (QA, OPEN, {"num_labels": 17, "classifier_hidden_size": 64}),
+        (QA, SOFT, {"num_labels": 5, "classifier_hidden_size": 256, "classifier_dropout": 0.0}),
+        (AllInOneForMultipleChoice, "ranking scorer", {}),
+        (AllInOneForMultipleChoice, "matching head", {"use_distillation_token": True}),
+        (AllInOneForMultipleChoice, "multiple-choice question scorer", {"choice_hidden_size": 256}),
+    ],
+)
+def test_every_size_comes_from_the_tensors(convert, cls, head, sizes):
+    expected = AllInOneConfig(**TINY | sizes)
+    model = cls(expected)
+    directory, _ = convert(to_original(model, head))
+    converted, info = cls.from_pretrained(directory, output_loading_info=True)
+    assert not any(info.values()), info
+    assert converted.config.architectures == [cls.__name__]
+    saved, expected = json.loads((directory / "config.json").read_text()), json.loads(expected.to_json_string())
+    differing = {name for name in saved if saved[name] != expected.get(name)}
+    assert differing <= {"architectures", "dtype", "problem_type"}
+    assert converted.config.problem_type == ("multi_label_classification" if head == SOFT else None)
+    assert converted.state_dict().keys() == model.state_dict().keys()
+    for name, tensor in model.state_dict().items():
+        torch.testing.assert_close(converted.state_dict()[name], tensor, atol=0, rtol=0)
+
+
+def test_hyper_parameters_fill_in_what_no_tensor_shows(convert, original):
+    hyper_parameters = {"num_heads": 8, "drop_rate": 0.3, "max_image_len": 5, "hidden_size": 128, "num_frames": 3}
+    directory, _ = convert({"state_dict": original, "hyper_parameters": {"config": hyper_parameters}})
+    config = AllInOneConfig.from_pretrained(directory)
+    assert (config.num_attention_heads, config.hidden_dropout_prob, config.max_image_length) == (8, 0.3, 5)
+
+    directory, _ = convert(
+        {"state_dict": original, "hyper_parameters": {"config": {"num_heads": 8, "max_image_len": -1}}},
+        num_attention_heads=4,
+        overwrite=True,
+    )
+    config = AllInOneConfig.from_pretrained(directory)
+    assert (config.num_attention_heads, config.max_image_length) == (4, None)
+
+
+@pytest.mark.parametrize(
+    "layout", ("bare", "lightning", "deepspeed", "module.", "old format", "safetensors", "float16")
+)
+def test_layouts_of_the_file(tmp_path, original, layout):
+    path = tmp_path / ("original.safetensors" if layout == "safetensors" else "original.ckpt")
+    if layout == "safetensors":
+        save_file(original, path)
+    else:
+        content = {
+            "lightning": {"state_dict": original, "epoch": 3},
+            "deepspeed": {"module": OrderedDict(original), "dp_world_size": 8},
+            "module.": {"state_dict": {f"module.{key}": value for key, value in original.items()}},
+            "float16": {key: value.half() for key, value in original.items()},
+        }.get(layout, original)
+        torch.save(content, path, _use_new_zipfile_serialization=layout != "old format")
+    convert_checkpoint(path, tmp_path / "out", tokenizer=None)
+    model = AllInOneModel.from_pretrained(tmp_path / "out")
+    assert model.dtype == torch.float32
+    expected = original["transformer.norm.weight"]
+    torch.testing.assert_close(model.layernorm.weight, expected.half().float() if layout == "float16" else expected)
+    torch.testing.assert_close(
+        model.layers[1].mlp.fc1.weight, original["transformer.blocks.1.mlp.fc1.weight"], atol=1e-3, rtol=0
+    )
+
+
+def test_dtype(convert, original):
+    directory, _ = convert(original, dtype="bfloat16")
+    assert AllInOneModel.from_pretrained(directory).dtype == torch.bfloat16
+
+
+def test_tensors_that_share_memory(convert):
+    model = AllInOneForMaskedLM(AllInOneConfig(**TINY))
+    content = to_original(model, "masked-language-modelling head")
+    content["mlm_score.decoder.weight"] = content["text_embeddings.word_embeddings.weight"]
+    directory, _ = convert(content)
+    converted, info = AllInOneForMaskedLM.from_pretrained(directory, output_loading_info=True)
+    assert not info["missing_keys"]
+    assert torch.equal(converted.mlm_head.decoder.weight, converted.get_input_embeddings().weight)
+
+
+def test_report_explains_every_key(convert, original):
+    left_out = {
+        "text_embeddings.position_ids": torch.arange(9)[None],
+        "transformer.head.weight": torch.zeros(1000, 128),
+        "itm_score.fc.weight": torch.zeros(2, 128),
+        "itm_score.fc.bias": torch.zeros(2),
+        "txt_proj.weight": torch.zeros(24, 128),
+        "train_mlm_loss.scalar": torch.zeros(()),
+    }
+    _, report = convert(original | left_out, "backbone")
+    assert [line.original for line in report] == [*original, *left_out]
+    notes = {line.original: line.note for line in report if line.converted is None}
+    assert notes == {
+        "text_embeddings.position_ids": "a buffer of positions, not a weight",
+        "transformer.head.weight": "ImageNet classifier of the ViT that training started from",
+        "itm_score.fc.weight": "belongs to another head: matching head (multiple-choice)",
+        "itm_score.fc.bias": "belongs to another head: matching head (multiple-choice)",
+        "txt_proj.weight": "belongs to another head: contrastive projections (retrieval)",
+        "train_mlm_loss.scalar": "a running metric, not a weight",
+    }
+
+
+@pytest.mark.parametrize("head", HEADS, ids=lambda head: head.marker)
+def test_backbone_leaves_every_head_out(convert, original, head):
+    keys = [rule.original.format(kind=kind) for rule in head.rules for kind in ("weight", "bias")]
+    _, report = convert(original | {key: torch.zeros(2, 2) for key in keys}, "backbone")
+    notes = {line.note for line in report if line.converted is None}
+    assert notes == {f"belongs to another head: {head.name} ({head.task})"}
+
+
+@pytest.mark.parametrize(
+    ("case", "task", "left_out"),
+    [
+        ("distilled_joint_raster", "multiple-choice", "transformer.temporal_embed"),
+        ("masked_lm", None, "pooler.dense.weight"),
+        ("multiple_choice", None, "itm_score.fc.weight"),
+        ("multiple_choice_qa", None, "itm_score.fc.bias"),
+        ("open_ended_qa", "backbone", "vqa_classifier.4.bias"),
+        ("cotrain_video", "masked-lm", "vtm_score.fc.bias"),
+    ],
+)
+def test_what_the_class_does_not_take_is_left_out(tmp_path, case, task, left_out):
+    report = convert_checkpoint(CASES / case / "original.ckpt", tmp_path / "out", task, tokenizer=None)
+    assert next(line for line in report if line.original == left_out).converted is None
+    assert [line.note for line in report if line.converted is None and not line.note] == []
+
+
+def test_labels(tmp_path, convert):
+    content = to_original(AllInOneForVideoQuestionAnswering(AllInOneConfig(**TINY, num_labels=4)), OPEN)
+    (tmp_path / "ans2label.json").write_text(json.dumps({"no": 1, "yes": 0, "a cat": 2}))
+    directory, _ = convert(content, label_file=tmp_path / "ans2label.json")
+    config = AllInOneConfig.from_pretrained(directory)
+    assert config.id2label == {0: "yes", 1: "no", 2: "a cat", 3: "LABEL_3"}
+    assert config.label2id["a cat"] == 2
+
+    (tmp_path / "answers.txt").write_text("red\ngreen\nblue\nwhite\n")
+    directory, _ = convert(content, label_file=tmp_path / "answers.txt", overwrite=True)
+    assert AllInOneConfig.from_pretrained(directory).id2label[3] == "white"
+
+    for wrong in ('{"a": 0, "b": 2}', '{"a": "0"}', "[]", '["a", "a"]', '["a", "b", "c", "d", "e"]', "3", "{"):
+        (tmp_path / "wrong.json").write_text(wrong)
+        with pytest.raises(ConversionError, match=r"The label file .*wrong\.json (must give|cannot be read)"):
+            convert(content, label_file=tmp_path / "wrong.json", overwrite=True)
+    with pytest.raises(ConversionError, match="no answer classifier is being converted"):
+        convert(content, "backbone", label_file=tmp_path / "answers.txt", overwrite=True)
+
+
+# --------------------------------------------------------------------------------------------------- which head it is
+
+
+@pytest.mark.parametrize("task", [task for task in TASKS if task not in TASK_CLASSES])
+def test_task_that_is_not_supported_yet(refuse, original, task):
+    refuse(f"The task '{task}' is not supported yet; supported are masked-lm, question-answering,", original, task)
+
+
+@pytest.mark.parametrize(
+    ("heads", "task", "message"),
+    [
+        (
+            ["mlm_score", "itm_score"],
+            None,
+            "several heads: masked-.* Pass --task masked-lm or multiple-choice or backb",
+        ),
+        (["rank_output", "rank_output_2"], None, "several heads: rationale scorer .* --task multiple-choice or backb"),
+        (["mlm_score"], "multiple-choice", r"no head for multiple-choice; its heads: masked-.* \(masked-lm\)\."),
+        ([], "question-answering", "no head for question-answering; its heads: none"),
+        (
+            ["nlvr2_classifier.0"],
+            None,
+            "a head for paired-reasoning, which is not supported yet; supported are masked",
+        ),
+        (["txt_proj", "vid_proj"], None, "a head for retrieval, which is not supported yet"),
+        ([], "captioning", "The task 'captioning' does not exist; supported are masked-lm, "),
+    ],
+)
+def test_head_that_is_not_clear(refuse, original, heads, task, message):
+    refuse(message, original | {f"{head}.weight": torch.zeros(1, 128) for head in heads}, task)
+
+
+# ---------------------------------------------------------------------------------------------------------- bad input
+
+
+def without(original, key):
+    return {name: tensor for name, tensor in original.items() if name != key}
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "text_embeddings.word_embeddings.weight",
+        "text_embeddings.LayerNorm.bias",
+        "transformer.cls_token",
+        "transformer.pos_embed",
+        "transformer.temporal_embed",
+        "transformer.blocks.0.mlp.fc1.weight",
+        "transformer.blocks.1.attn.qkv.bias",
+        "pooler.dense.weight",
+    ],
+)
+def test_missing_key(refuse, original, key):
+    refuse(f"The checkpoint lacks {key}, ", without(original, key))
+
+
+def test_missing_keys(refuse, original):
+    missing_block = {key: tensor for key, tensor in original.items() if "blocks.0" not in key or "mlp.fc1" in key}
+    refuse("lacks transformer.blocks.0.norm1.weight, .* and 5 more, which AllInOneModel needs", missing_block)
+    head = to_original(QA(AllInOneConfig(**TINY, num_labels=4)), OPEN)
+    refuse("lacks vqa_classifier.2.bias, which AllInOneForVideoQuestionA", without(head, "vqa_classifier.2.bias"))
+    refuse("lacks vqa_classifier.4.weight, without which", without(head, "vqa_classifier.4.weight"))
+
+
+@pytest.mark.parametrize(
+    "key", ["decoder.weight", "mlm_score.extra.weight", "transformer.blocks.0.attn.gamma", "text_embeddings.LayerNorm"]
+)
+def test_unknown_key(refuse, original, key):
+    refuse(f"The checkpoint holds {key}, which no All-in-one model has", original | {key: torch.zeros(3)}, "backbone")
+
+
+@pytest.mark.parametrize(
+    ("key", "tensor", "message"),
+    [
+        ("transformer.norm.bias", torch.zeros(64), r"has shape \(64,\), but .* ask for \(128,\)"),
+        ("transformer.cls_token", torch.zeros(1, 1, 64), r"has shape \(1, 1, 64\), but .* \(1, 1, 128\)"),
+        ("transformer.pos_embed", torch.zeros(1, 10, 64), r"has shape \(1, 10, 64\), but .* \(1, 10, 128\)"),
+        ("transformer.pos_embed", torch.zeros(1, 12, 128), "covers 11 patches of 8 × 8 pixels, but expected a square"),
+        ("transformer.pos_embed", torch.zeros(10, 128), r"has shape \(10, 128\), but expected 3 dimensions"),
+        ("transformer.blocks.1.mlp.fc2.weight", torch.zeros(128, 96), r"\(128, 96\), but .* ask for \(128, 48\)"),
+        ("pooler.dense.weight", torch.zeros(128, 128, dtype=torch.long), "of type torch.int64, but expected float"),
+        ("pooler.dense.weight", "words", "'pooler.dense.weight' of .* is a str, but expected a tensor"),
+        ("pooler.dense.weight", torch.zeros(128, 128).to_sparse(), "'pooler.dense.weight' .* is not a dense tensor"),
+        ("pooler.dense.weight", torch.zeros(128, 128, device="meta"), "'pooler.dense.weight' .* is not a dense tens"),
+    ],
+)
+def test_tensor_of_another_size_or_kind(refuse, original, key, tensor, message):
+    refuse(message, original | {key: tensor})
+
+
+def test_matching_head_without_a_second_row(refuse, original):
+    head = {"itm_score.fc.weight": torch.zeros(1, 128), "itm_score.fc.bias": torch.zeros(1)}
+    refuse(r"itm_score.fc.weight has shape \(1, 128\), .* ask for \(1, 128\) in row 1", original | head)
+
+
+@pytest.mark.parametrize(
+    ("saved", "message"),
+    [
+        ({"hidden_size": 768}, "hyper-parameters say hidden_size=768, its tensors 128"),
+        ({"num_layers": 12}, "say num_layers=12, its tensors 2"),
+        ({"num_frames": 8}, "say num_frames=8, its tensors 3"),
+        ({"max_text_len": 40}, "say max_text_len=40, its tensors 9"),
+        ({"vocab_size": 30522}, "say vocab_size=30522, its tensors 31"),
+        ({"image_size": 224}, "say image_size=224, its tensors 24"),
+        ({"patch_size": 16}, "say patch_size=16, its tensors 8"),
+        ({"num_heads": 12, "vit": "vit_deit_tiny_patch16_224"}, "say num_heads=12, but vit=.* has 3; pass --num-att"),
+        ({"num_heads": 7}, "No model fits the checkpoint: hidden_size is 128, which 7 attention heads do not divide"),
+        ({"drop_rate": 1.5}, "No model fits the checkpoint: hidden_dropout_prob is 1.5"),
+    ],
+)
+def test_hyper_parameters_that_contradict_the_tensors(refuse, original, saved, message):
+    refuse(message, {"state_dict": original, "hyper_parameters": {"config": saved}})
+
+
+def test_label_size_that_contradicts_the_classifier(refuse):
+    for head, name in ((OPEN, "msrvttqa_label_size"), (SOFT, "vqav2_label_size")):
+        state_dict = to_original(QA(AllInOneConfig(**TINY, num_labels=4)), head)
+        content = {"state_dict": state_dict, "hyper_parameters": {"config": {name: 1501}}}
+        refuse(f"say {name}=1501, its tensors 4", content)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ([1, 2], "holds a list, but expected a dictionary with a state_dict"),
+        ({"epoch": 3}, "holds no state_dict; it holds 'epoch'"),
+        ({}, "holds no state_dict; it holds nothing"),
+        ({"state_dict": {}}, r"is no checkpoint of the original All-in-one: none .* \(first keys: none\)"),
+        (
+            {"conv1.weight": torch.zeros(3), "fc.bias": torch.zeros(3)},
+            r"none .* \(first keys: conv1.weight, fc.bias\)",
+        ),
+        ({"allinone.layernorm.bias": torch.zeros(3)}, r"begins with text_emb.* \(first keys: allinone.layernorm.bias"),
+    ],
+)
+def test_other_content(refuse, content, message):
+    refuse(message, content)
+
+
+def test_files_that_are_no_checkpoint(tmp_path):
+    torch.save({"state_dict": {"pooler.dense.bias": torch.zeros(10_000)}}, tmp_path / "whole.ckpt")
+    whole = (tmp_path / "whole.ckpt").read_bytes()
+    (tmp_path / "truncated.ckpt").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "text.ckpt").write_text("These are not the weights\nyou are looking for.\n")
+    (tmp_path / "empty.ckpt").touch()
+    (tmp_path / "text.safetensors").write_text("no header")
+    (tmp_path / "plain.ckpt").write_bytes(pickle.dumps({"state_dict": {}}))
+    messages = {
+        "missing.ckpt": r"There is no file .*missing\.ckpt\.",
+        "empty.ckpt": r"empty\.ckpt is empty\.",
+        "truncated.ckpt": r"truncated\.ckpt is damaged or truncated \(",
+        "text.ckpt": r"text\.ckpt is not a PyTorch checkpoint \(",
+        "plain.ckpt": r"plain\.ckpt is not a PyTorch checkpoint \(",
+        "text.safetensors": r"text\.safetensors is damaged or not a safetensors file \(",
+        ".": "is a directory; give the checkpoint file itself, such as .*last.ckpt",
+    }
+    for name, message in messages.items():
+        with pytest.raises(ConversionError, match=message) as error:
+            convert_checkpoint(tmp_path / name, tmp_path / "out", tokenizer=None)
+        assert "\n" not in str(error.value)
+    assert not (tmp_path / "out").exists()
+
+
+# ------------------------------------------------------------------------------------------------------------- pickles
+
+
+class Malicious:
+    """Pickles to a call."""
+
+    def __init__(self, function, *arguments):
+        self.call = (function, arguments)
+
+    def __reduce__(self):
+        return self.call
+
+
+@pytest.mark.parametrize("is_archive", (True, False))
+@pytest.mark.parametrize(
+    ("function", "arguments", "name"),
+    [
+        (os.system, ("touch {}",), "(posix|nt).system"),
+        (subprocess.check_call, (["touch", "{}"],), "(commands|subprocess).check_call"),
+        (eval, ("open('{}', 'w')",), "eval"),
+        (open, ("{}", "w"), "io.open"),
+    ],
+)
+def test_no_code_of_a_pickle_runs(tmp_path, original, function, arguments, name, is_archive):
+    trace = tmp_path / "trace"
+
+    def fill(argument):
+        return [fill(part) for part in argument] if isinstance(argument, list) else argument.format(trace)
+
+    call = Malicious(function, *map(fill, arguments))
+    path = tmp_path / "original.ckpt"
+    content = {"state_dict": original, "callbacks": {"x": call}}
+    torch.save(content, path, _use_new_zipfile_serialization=is_archive)
+    with pytest.raises(ConversionError, match=rf"asks for .*{name}, which .* could run code; nothing was loaded"):
+        convert_checkpoint(path, tmp_path / "out", tokenizer=None)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["original.ckpt"]
+
+
+@pytest.mark.parametrize("is_archive", (True, False))
+def test_classes_of_lightning_and_sacred_need_neither(tmp_path, monkeypatch, original, is_archive):
+    def define(module_name: str, name: str, base: type) -> type:
+        packages = module_name.split(".")
+        for depth in range(1, len(packages) + 1):
+            package = ".".join(packages[:depth])
+            monkeypatch.setitem(sys.modules, package, sys.modules.get(package) or ModuleType(package))
+        cls = type(name, (base,), {"__module__": module_name})
+        setattr(sys.modules[module_name], name, cls)
+        return cls
+
+    read_only_dict = define("sacred.config.custom_containers", "ReadOnlyDict", dict)
+    read_only_list = define("sacred.config.custom_containers", "ReadOnlyList", list)
+    # As sacred does it, so that reading does not call methods that refuse to write.
+    read_only_dict.__reduce__ = lambda self: (type(self), ({**self},))
+    attribute_dict = define("pytorch_lightning.utilities.parsing", "AttributeDict", dict)
+    model_checkpoint = define("pytorch_lightning.callbacks.model_checkpoint", "ModelCheckpoint", object)
+    state = defaultdict(dict, {0: {"exp_avg": torch.zeros(3), "best": np.float64(0.5)}})
+    config = read_only_dict(num_heads=4, datasets=read_only_list(["webvid"]), log_dir=PurePosixPath("result"))
+    path = tmp_path / "original.ckpt"
+    content = {
+        "state_dict": OrderedDict(original),
+        "hyper_parameters": attribute_dict(config=config),
+        "callbacks": {model_checkpoint: {"scores": np.arange(3)}},
+        "optimizer_states": [{"state": state}],
+    }
+    torch.save(content, path, _use_new_zipfile_serialization=is_archive)
+    monkeypatch.undo()
+    assert "sacred" not in sys.modules
+    convert_checkpoint(path, tmp_path / "out", tokenizer=None)
+    assert AllInOneConfig.from_pretrained(tmp_path / "out").num_attention_heads == 4
+
+
+# ------------------------------------------------------------------------------------------------ output and processor
+
+
+def test_directory_with_files_is_kept_unless_overwritten(tmp_path, convert, original):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "notes.txt").write_text("mine")
+    with pytest.raises(ConversionError, match=r"directory .*out is not empty; pass --overwrite to replace it"):
+        convert(original)
+    assert (tmp_path / "out" / "notes.txt").read_text() == "mine"
+    convert(original, overwrite=True)
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["config.json", "model.safetensors"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["original.ckpt", "out"]
+    torch.save(original, tmp_path / "out" / "original.ckpt")
+    with pytest.raises(ConversionError, match="lies in the output directory that it would replace"):
+        convert_checkpoint(tmp_path / "out" / "original.ckpt", tmp_path / "out", tokenizer=None, overwrite=True)
+    with pytest.raises(ConversionError, match=r"The output .*original\.ckpt is a file; give a directory"):
+        convert_checkpoint(tmp_path / "original.ckpt", tmp_path / "original.ckpt", tokenizer=None, overwrite=True)
+
+
+def test_empty_directory_is_filled(tmp_path, convert, original):
+    (tmp_path / "out").mkdir()
+    convert(original)
+    assert (tmp_path / "out" / "model.safetensors").is_file()
+
+
+@pytest.mark.parametrize("failure", (OSError("No space left on device"), KeyboardInterrupt()))
+@pytest.mark.parametrize("has_old", (False, True))
+def test_nothing_is_half_written(tmp_path, monkeypatch, convert, original, failure, has_old):
+    if has_old:
+        (tmp_path / "out").mkdir()
+        (tmp_path / "out" / "config.json").write_text("old")
+
+    def fail(self, directory):
+        (Path(directory) / "config.json").write_text("new")
+        raise failure
+
+    monkeypatch.setattr(AllInOneModel, "save_pretrained", fail)
+    with pytest.raises(type(failure)):
+        convert(original, overwrite=has_old)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["original.ckpt"] + ["out"] * has_old
+    if has_old:
+        assert (tmp_path / "out" / "config.json").read_text() == "old"
+
+
+@pytest.fixture
+def tokenizer_of(tmp_path_factory):
+    """Save a BERT tokenizer with a number of tokens; returns its directory."""
+
+    def make(num_tokens: int) -> str:
+        words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"] + [f"word{index}" for index in range(num_tokens - 5)]
+        directory = tmp_path_factory.mktemp("tokenizer")
+        BertTokenizer(vocab={word: index for index, word in enumerate(words)}).save_pretrained(directory)
+        return str(directory)
+
+    return make
+
+
+def test_processor_fits_the_model(convert, original, tokenizer_of):
+    directory, _ = convert(original, tokenizer=tokenizer_of(20))
+    processor = modeling_allinone.AllInOneProcessor.from_pretrained(directory)
+    assert processor.tokenizer.model_max_length == 9
+    assert processor.video_processor.num_frames == 3
+    assert dict(processor.video_processor.size)["shortest_edge"] == 28
+    inputs = processor(text="word1 word2 " * 20, videos=np.zeros((7, 40, 50, 3), dtype=np.uint8))
+    assert inputs["input_ids"].shape == (1, 9)
+    assert inputs["pixel_values"].shape == (1, 3, 3, 24, 24)
+    model = AllInOneModel.from_pretrained(directory).eval()
+    assert model(**inputs).pooler_output.shape == (1, 128)
+
+
+def test_tokenizer_that_does_not_fit(tmp_path, refuse, original, tokenizer_of):
+    refuse("has 32 tokens, but the checkpoint's vocabulary 31; pass the", original, tokenizer=tokenizer_of(32))
+    refuse("'bert-base-uncased' cannot be loaded; pass --tokenizer PATH", original, tokenizer="bert-base-uncased")
+    refuse("cannot be loaded; .* or --no-processor", original, tokenizer=str(tmp_path / "nowhere"))
+
+
+# -------------------------------------------------------------------------------------------------------- command line
+
+
+def test_main_reports_every_key(tmp_path, capsys):
+    checkpoint = str(CASES / "multiple_choice" / "original.ckpt")
+    assert main([checkpoint, str(tmp_path / "out"), "--no-processor"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    keys = torch.load(checkpoint, weights_only=True)["state_dict"]
+    assert [line.split()[0] for line in lines[:-2]] == list(keys)
+    assert "-> scorer.out_proj.weight" in next(line for line in lines if line.startswith("rank_output.weight"))
+    assert "left out: belongs to another head" in next(line for line in lines if line.startswith("itm_score.fc.bias"))
+    assert lines[-2:] == ["53 tensors converted, 2 left out", f"written: {tmp_path / 'out'}"]
+
+
+def test_main_names_the_error_on_one_line(tmp_path, capsys):
+    checkpoint = str(CASES / "joint_raster" / "original.ckpt")
+    assert main([checkpoint, str(tmp_path / "out")]) == 1
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert output.err.startswith("error: The checkpoint holds several heads: ")
+    assert output.err.count("\n") == 1
+
+
+def test_script_runs_from_any_directory(tmp_path):
+    script = [sys.executable, str(CONVERSION / "convert_original_checkpoint.py")]
+    checkpoint = str(CASES / "legacy_checkpoint" / "original.ckpt")
+    command = [*script, checkpoint, "out", "--task", "multiple-choice", "--no-processor"]
+    finished = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+    assert finished.returncode == 0, finished.stderr
+    assert "itm_score.fc.weight" in finished.stdout and "scorer.out_proj.weight (row 1)" in finished.stdout
+    assert AllInOneForMultipleChoice.from_pretrained(tmp_path / "out").config.num_frames == 3

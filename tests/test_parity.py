@@ -1,0 +1,130 @@
+"""
+The model classes against the numbers of the original implementation, through converted checkpoints.
+
+`fixtures/parity` holds a folder for each case: the original's checkpoint, inputs, and what it returned for them.
+"""
+
+import sys
+from functools import cache
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoModelForMaskedLM,
+    AutoModelForMultipleChoice,
+    AutoModelForVisualQuestionAnswering,
+)
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "conversion"))
+
+from convert_original_checkpoint import convert_checkpoint
+from key_map import BACKBONE_RULES, find_sources
+
+CASES = Path(__file__).parent / "fixtures" / "parity"
+ACTIVATIONS = {"atol": 1e-5, "rtol": 1e-4}
+GRADIENTS = {"atol": 1e-4, "rtol": 1e-3}
+
+JOINT_CASES = ("joint_raster", "joint_permuted", "distilled_joint_raster", "cotrain_video", "cotrain_image")
+
+
+@pytest.fixture(scope="session")
+def load(tmp_path_factory):
+    """Convert a case for a task, once, and load it in evaluation mode, in raster order."""
+
+    @cache
+    def convert(case: str, task: str | None) -> Path:
+        directory = tmp_path_factory.mktemp(case) / "converted"
+        convert_checkpoint(CASES / case / "original.ckpt", directory, task, tokenizer=None)
+        return directory
+
+    def load_case(case: str, auto_class: type, task: str | None = None, **kwargs):
+        directory = convert(case, task)
+        assert AutoConfig.from_pretrained(directory).patch_order == "random"
+        model = auto_class.from_pretrained(directory, patch_order="raster", **kwargs).eval()
+        assert model.config.architectures == [type(model).__name__]
+        return model
+
+    return load_case
+
+
+def read(case: str) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
+    return load_file(CASES / case / "inputs.safetensors"), load_file(CASES / case / "outputs.safetensors")
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("attn_implementation", ("sdpa", "eager"))
+@pytest.mark.parametrize("case", (*JOINT_CASES, "cotrain_subset"))
+def test_backbone(load, case, attn_implementation):
+    inputs, expected = read(case)
+    model = load(case, AutoModel, "backbone", attn_implementation=attn_implementation)
+    outputs = model(**inputs, output_hidden_states=True)
+
+    num_text_tokens = inputs["input_ids"].shape[1]
+    text, visual = outputs.last_hidden_state.tensor_split((num_text_tokens,), dim=1)
+    torch.testing.assert_close(text, expected["text_feats"], **ACTIVATIONS)
+    torch.testing.assert_close(visual, expected["image_feats"], **ACTIVATIONS)
+    torch.testing.assert_close(outputs.pooler_output, expected["pooler_output"], **ACTIVATIONS)
+    if "mean_first_token" in expected:
+        torch.testing.assert_close(text[:, 0], expected["mean_first_token"], **ACTIVATIONS)
+    assert len(outputs.hidden_states) == 1 + model.config.num_hidden_layers
+    for index in range(1, len(outputs.hidden_states)):
+        block_output = expected[f"hidden_states.{index}"].flatten(0, 1)  # (B, T, L + V, D) -> (B * T, L + V, D)
+        torch.testing.assert_close(outputs.hidden_states[index], block_output, **ACTIVATIONS)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("case", JOINT_CASES)
+def test_heads_of_pretraining(load, case):
+    inputs, expected = read(case)
+    logits = load(case, AutoModelForMaskedLM, "masked-lm")(**inputs).logits
+    torch.testing.assert_close(logits, expected["mlm_logits_unmasked"], **ACTIVATIONS)
+
+    model = load(case, AutoModelForMultipleChoice, "multiple-choice")
+    one_choice = inputs | {name: inputs[name][:, None] for name in ("input_ids", "attention_mask")}
+    torch.testing.assert_close(model(**one_choice).logits[:, 0], expected["itm_logits"][:, 1], **ACTIVATIONS)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(
+    ("case", "auto_class"),
+    (
+        ("masked_lm", AutoModelForMaskedLM),
+        ("open_ended_qa", AutoModelForVisualQuestionAnswering),
+        ("soft_label_qa", AutoModelForVisualQuestionAnswering),
+        ("multiple_choice", AutoModelForMultipleChoice),
+        ("multiple_choice_qa", AutoModelForMultipleChoice),
+    ),
+)
+def test_task_head(load, case, auto_class):
+    inputs, expected = read(case)
+    outputs = load(case, auto_class)(**inputs)
+    torch.testing.assert_close(outputs.logits, expected["logits"], **ACTIVATIONS)
+    torch.testing.assert_close(outputs.loss.view(1), expected["loss"], **ACTIVATIONS)
+
+
+def test_gradients(load):
+    inputs, expected = read("gradients")
+    model = load("gradients", AutoModel, "backbone")
+    outputs = model(**inputs)
+    text, visual = outputs.last_hidden_state.tensor_split((inputs["input_ids"].shape[1],), dim=1)
+    objective = text.square().mean() + visual.square().mean() + outputs.pooler_output.square().mean()
+    torch.testing.assert_close(objective.view(1), expected.pop("objective"), **ACTIVATIONS)
+
+    objective.backward()
+    gradients = {}
+    for name, parameter in model.named_parameters():
+        (original, _), *_ = find_sources(name, BACKBONE_RULES)
+        gradients[f"grad.{original}"] = parameter.grad
+    for name, gradient in expected.items():
+        torch.testing.assert_close(gradients[name], gradient, **GRADIENTS)
+
+
+def test_lightning_pickle_gives_the_same_weights(load):
+    weights = load("joint_raster", AutoModel, "backbone").state_dict()
+    legacy_weights = load("legacy_checkpoint", AutoModel, "backbone").state_dict()
+    assert weights.keys() == legacy_weights.keys()
+    assert all(torch.equal(weights[name], legacy_weights[name]) for name in weights)
