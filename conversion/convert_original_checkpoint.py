@@ -236,7 +236,7 @@ def _take(key: str, row: int | None, tensor: torch.Tensor, shape: list[int]) -> 
     """A tensor of the checkpoint, or a row of it, that must have the given shape."""
     if not tensor.is_floating_point():
         raise ConversionError(f"{key} is of type {tensor.dtype}, but expected floating-point weights.")
-    taken = tensor if row is None else tensor[row : row + 1]
+    taken = tensor if row is None or tensor.ndim == 0 else tensor[row : row + 1]
     if list(taken.shape) != shape:
         part = "" if row is None else f" in row {row}"
         raise ConversionError(

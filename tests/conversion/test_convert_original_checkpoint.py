@@ -344,6 +344,8 @@ def test_tensor_of_another_size_or_kind(refuse, original, key, tensor, message):
 def test_matching_head_without_a_second_row(refuse, original):
     head = {"itm_score.fc.weight": torch.zeros(1, 128), "itm_score.fc.bias": torch.zeros(1)}
     refuse(r"itm_score.fc.weight has shape \(1, 128\), .* ask for \(1, 128\) in row 1", original | head)
+    head = {"itm_score.fc.weight": torch.zeros(2, 128), "itm_score.fc.bias": torch.zeros(())}
+    refuse(r"itm_score.fc.bias has shape \(\), .* ask for \(1,\) in row 1", original | head)
 
 
 @pytest.mark.parametrize(
