@@ -233,9 +233,9 @@ class AllInOneProcessor(ProcessorMixin):
                 )
             num_options = counts[0]
             texts = [option for one in texts for option in one]
-        wrong = next((one for one in texts if not isinstance(one, str)), None)
-        if wrong is not None:
-            raise TypeError(f"text contains {wrong!r}, a {type(wrong).__name__}; expected nothing but texts.")
+        wrong = [one for one in texts if not isinstance(one, str)]
+        if wrong:
+            raise TypeError(f"text contains {wrong[0]!r}, a {type(wrong[0]).__name__}; expected nothing but texts.")
 
         max_length = text_kwargs.pop("max_length", None) or self.tokenizer.model_max_length
         is_limited = max_length < LONGEST_TEXT

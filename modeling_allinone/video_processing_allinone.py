@@ -390,7 +390,7 @@ def resize_and_crop(
     resample: int = BILINEAR,
 ) -> torch.Tensor:
     """
-    Resize frames, computing only the pixels of a crop. Equal to Pillow's resize and crop to the last bit.
+    Resize frames, computing only the pixels of a crop. Bilinear, it equals Pillow's to the last bit.
 
     Args:
         frames (`torch.Tensor` of shape `(n, height, width, 3)`): uint8, on any device.
@@ -425,10 +425,12 @@ def _taps(old: int, new: int, first: int, count: int, resample: int) -> tuple[to
 
     Returns two tensors of shape `(count, taps)`: positions, int64, and weights in multiples of `2**-WEIGHT_BITS`.
     """
-    scale = old / new
-    centre = (np.arange(first, first + count) + 0.5) * scale
+    places = np.arange(first, first + count)
     if resample == NEAREST or old == new:
-        return torch.from_numpy(centre.astype(np.int64)[:, None]), torch.full((count, 1), 1 << WEIGHT_BITS)
+        nearest = (2 * places + 1) * old // (2 * new)
+        return torch.from_numpy(nearest[:, None]), torch.full((count, 1), 1 << WEIGHT_BITS)
+    scale = old / new
+    centre = (places + 0.5) * scale
     # A triangle around the centre: one old pixel wide to either side, or one new pixel where those are wider.
     reach = max(scale, 1.0)
     begin = np.maximum((centre - reach + 0.5).astype(np.int64), 0)[:, None]
