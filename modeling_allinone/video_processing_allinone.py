@@ -19,6 +19,8 @@ from .video_decoding_allinone import VIDEO_BACKENDS, Clip, is_array, open_clip
 NEAREST, BILINEAR = 0, 2  # as Pillow numbers them
 # Weights of the resize are whole multiples of 2**-22, and both its passes round to 8 bits, as in Pillow.
 WEIGHT_BITS = 22
+# Torch shares work on more elements than this among threads, whose waiting for each other costs more than it saves.
+SERIAL_ELEMENTS = 32768 - 1
 
 PER_CLIP = ("start", "end", "fps")
 CHOSEN_FRAMES = ("frame_indices", "timestamps")
@@ -447,11 +449,15 @@ def _weighted(values: torch.Tensor, positions: torch.Tensor, weights: torch.Tens
     positions, weights = positions.to(values.device), weights.to(values.device, torch.int32)
     if weights.shape[1] == 1:
         return values[positions[:, 0]]
-    half = 1 << (WEIGHT_BITS - 1)
-    sums = torch.full((len(positions), *values.shape[1:]), half, dtype=torch.int32, device=values.device)
-    for tap in range(positions.shape[1]):
-        sums.addcmul_(values[positions[:, tap]].to(torch.int32), weights[:, tap, None, None])
-    return (sums >> WEIGHT_BITS).to(torch.uint8)
+    result = torch.empty((len(positions), *values.shape[1:]), dtype=torch.uint8, device=values.device)
+    per_line = result[:, 0].numel()
+    lines = max(SERIAL_ELEMENTS // per_line, 1) if values.device.type == "cpu" else values.shape[1]
+    for block, target in zip(values.split(lines, dim=1), result.split(lines, dim=1), strict=True):
+        sums = torch.full(target.shape, 1 << (WEIGHT_BITS - 1), dtype=torch.int32, device=values.device)
+        for tap in range(positions.shape[1]):
+            sums.addcmul_(block[positions[:, tap]].to(torch.int32), weights[:, tap, None, None])
+        target.copy_(sums >> WEIGHT_BITS)
+    return result
 
 
 def _resized(old: tuple[int, int], size: SizeDict) -> tuple[int, int]:
