@@ -33,19 +33,16 @@ class AllInOneProcessor(ProcessorMixin):
             length, in tokens, to which longer text is cut.
 
     Example:
+        >>> import numpy as np
+        >>> from transformers import BertTokenizer
+        >>> from modeling_allinone import AllInOneProcessor, AllInOneVideoProcessor
 
-    ```python
-    >>> import numpy as np
-    >>> from transformers import BertTokenizer
-    >>> from modeling_allinone import AllInOneProcessor, AllInOneVideoProcessor
-
-    >>> words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "dog", "runs"]
-    >>> tokenizer = BertTokenizer(vocab={word: index for index, word in enumerate(words)}, model_max_length=40)
-    >>> processor = AllInOneProcessor(AllInOneVideoProcessor(), tokenizer)
-    >>> inputs = processor(text="a dog runs", videos=np.zeros((16, 120, 160, 3), dtype=np.uint8))
-    >>> {name: tuple(value.shape) for name, value in inputs.items()}
-    {'input_ids': (1, 5), 'attention_mask': (1, 5), 'pixel_values': (1, 3, 3, 224, 224)}
-    ```
+        >>> words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "dog", "runs"]
+        >>> tokenizer = BertTokenizer(vocab={word: index for index, word in enumerate(words)}, model_max_length=40)
+        >>> processor = AllInOneProcessor(AllInOneVideoProcessor(), tokenizer)
+        >>> inputs = processor(text="a dog runs", videos=np.zeros((16, 120, 160, 3), dtype=np.uint8))
+        >>> {name: tuple(value.shape) for name, value in inputs.items()}
+        {'input_ids': (1, 5), 'attention_mask': (1, 5), 'pixel_values': (1, 3, 3, 224, 224)}
     """
 
     valid_processor_kwargs = AllInOneProcessorKwargs

@@ -95,16 +95,13 @@ class AllInOneVideoProcessor(VideoProcessorMixin):
             Whether to convert grey and palette images to RGB, and transparent ones by painting them on white.
 
     Example:
+        >>> import numpy as np
+        >>> from modeling_allinone import AllInOneVideoProcessor
 
-    ```python
-    >>> import numpy as np
-    >>> from modeling_allinone import AllInOneVideoProcessor
-
-    >>> video_processor = AllInOneVideoProcessor(num_frames=3)
-    >>> frames = np.zeros((16, 120, 160, 3), dtype=np.uint8)
-    >>> video_processor(frames)["pixel_values"].shape
-    torch.Size([1, 3, 3, 224, 224])
-    ```
+        >>> video_processor = AllInOneVideoProcessor(num_frames=3)
+        >>> frames = np.zeros((16, 120, 160, 3), dtype=np.uint8)
+        >>> video_processor(frames)["pixel_values"].shape
+        torch.Size([1, 3, 3, 224, 224])
     """
 
     valid_kwargs = AllInOneVideoProcessorKwargs
