@@ -6,7 +6,9 @@ from transformers import (
     AutoModelForMaskedLM,
     AutoModelForMultipleChoice,
     AutoModelForVisualQuestionAnswering,
+    AutoProcessor,
 )
+from transformers.models.auto.video_processing_auto import AutoVideoProcessor
 
 from .configuration_allinone import AllInOneConfig
 from .modeling_allinone import (
@@ -16,6 +18,8 @@ from .modeling_allinone import (
     AllInOneModel,
     AllInOnePreTrainedModel,
 )
+from .processing_allinone import AllInOneProcessor
+from .video_processing_allinone import AllInOneVideoProcessor
 
 __version__ = "0.1.0"
 
@@ -24,6 +28,8 @@ AutoModel.register(AllInOneConfig, AllInOneModel)
 AutoModelForMaskedLM.register(AllInOneConfig, AllInOneForMaskedLM)
 AutoModelForMultipleChoice.register(AllInOneConfig, AllInOneForMultipleChoice)
 AutoModelForVisualQuestionAnswering.register(AllInOneConfig, AllInOneForVideoQuestionAnswering)
+AutoProcessor.register(AllInOneConfig, AllInOneProcessor)
+AutoVideoProcessor.register(AllInOneConfig, AllInOneVideoProcessor)
 
 __all__ = [
     "AllInOneConfig",
@@ -32,4 +38,6 @@ __all__ = [
     "AllInOneForVideoQuestionAnswering",
     "AllInOneModel",
     "AllInOnePreTrainedModel",
+    "AllInOneProcessor",
+    "AllInOneVideoProcessor",
 ]

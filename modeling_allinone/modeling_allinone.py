@@ -660,8 +660,10 @@ class AllInOnePreTrainedModel(PreTrainedModel):
     @torch.no_grad()
     def _init_weights(self, module: nn.Module):
         super()._init_weights(module)
-        if isinstance(module, nn.Linear) and self.config.linear_initializer == "xavier_uniform":
-            init.xavier_uniform_(module.weight)
+        if isinstance(module, (nn.Linear, nn.Conv2d)) and self.config.linear_initializer == "xavier_uniform":
+            # The patch projection is a linear layer on the pixels of a patch, and starts like one.
+            bound = (6 / (module.weight.shape[0] + module.weight[0].numel())) ** 0.5
+            init.uniform_(module.weight, -bound, bound)
         elif isinstance(module, AllInOneVisualEmbeddings):
             init.trunc_normal_(module.special_tokens, std=self.config.initializer_range)
             init.trunc_normal_(module.position_embeddings, std=self.config.initializer_range)
