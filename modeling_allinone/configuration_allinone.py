@@ -65,9 +65,9 @@ class AllInOneConfig(PreTrainedConfig):
             embeddings and masked-language-modelling head.
         qkv_bias (`bool`, defaults to `True`): Whether query, key and value projections have a bias.
         initializer_range (`float`, defaults to 0.02): Standard deviation of freshly drawn weights.
-        linear_initializer (`str`, defaults to `"normal"`): How linear layers and the patch projection start: `"normal"`
-            with standard deviation `initializer_range`, or `"xavier_uniform"`, with which narrow models learn far
-            sooner (with an `initializer_range` of about 0.5 for what is left, the embeddings).
+        linear_initializer (`str`, defaults to `"normal"`): How linear layers and the patch projection start:
+            `"normal"` with standard deviation `initializer_range`, or `"xavier_uniform"`, with which narrow models
+            learn far sooner (and with an `initializer_range` of about 1 for what is left, the embeddings).
         max_position_embeddings (`int`, defaults to 40): Longest text, in tokens.
         type_vocab_size (`int`, defaults to 2): Number of BERT token types.
         pad_token_id (`int`, defaults to 0): Padding token; its embedding gets no gradient.

@@ -668,8 +668,7 @@ class AllInOnePreTrainedModel(PreTrainedModel):
             init.trunc_normal_(module.special_tokens, std=self.config.initializer_range)
             init.trunc_normal_(module.position_embeddings, std=self.config.initializer_range)
             if module.temporal_embeddings is not None:
-                # At zero, a model that learned from single frames starts on clips from what it knows.
-                init.zeros_(module.temporal_embeddings)
+                init.trunc_normal_(module.temporal_embeddings, std=self.config.initializer_range)
 
     def resize_num_frames(self, num_frames: int):
         """
@@ -806,8 +805,8 @@ class AllInOneModel(AllInOnePreTrainedModel):
                     num_visual_tokens = num_visual_tokens.repeat_interleave(texts_per_clip, dim=0)
         if has_text and visual is not None and text.shape[0] != visual.shape[0]:
             raise ValueError(
-                f"The batch has {text.shape[0]} texts but {visual.shape[0] // texts_per_clip} clips with {texts_per_clip} "
-                "text(s) each; give one text for each clip, or set texts_per_clip."
+                f"The batch has {text.shape[0]} texts but {visual.shape[0] // texts_per_clip} clips with "
+                f"{texts_per_clip} text(s) each; give one text for each clip, or set texts_per_clip."
             )
 
         embeddings, token_mask = _join_modalities(text, attention_mask, visual, num_visual_tokens)

@@ -1,6 +1,6 @@
 """Processor of All-in-one: text and clips -> the inputs of every model, and logits -> answers."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from transformers.feature_extraction_utils import BatchFeature
@@ -217,8 +217,9 @@ class AllInOneProcessor(ProcessorMixin):
 
     def _process_text(self, text, **text_kwargs) -> dict[str, torch.Tensor]:
         """Text of any nesting -> `input_ids` and `attention_mask` with the same leading axes."""
-        texts = [text] if isinstance(text, str) else text
-        if not isinstance(texts, list | tuple) or not texts:
+        # Any sequence of texts will do, such as a column of a data set.
+        texts = [text] if isinstance(text, str) else list(text) if isinstance(text, Sequence) else None
+        if not texts:
             raise TypeError(f"text is {text!r}; expected a text, a list of texts or a list of lists of texts.")
         num_options = None
         if all(isinstance(one, list | tuple) for one in texts):

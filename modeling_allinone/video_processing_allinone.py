@@ -406,6 +406,8 @@ def resize_and_crop(
         torch.Size([2, 20, 20, 3])
     """
     top, left, height, width = crop or (0, 0, *size)
+    if frames.shape[1:3] == size:
+        return frames[:, top : top + height, left : left + width]
     rows, row_weights = _taps(frames.shape[1], size[0], top, height, resample)
     columns, column_weights = _taps(frames.shape[2], size[1], left, width, resample)
     first_row, first_column = int(rows.min()), int(columns.min())
