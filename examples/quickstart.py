@@ -10,8 +10,10 @@ it answer. Everything lies in `--output_dir`; what is there already is used agai
 """
 
 import json
+import os
 import time
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -58,7 +60,7 @@ class QuickstartArguments:
     temporal_mixing: str = field(
         default="token_roll", metadata={"help": "What frames exchange: token_roll, channel_shift or none."}
     )
-    num_clips: int = field(default=6000, metadata={"help": "Clips to train on; about 4 questions each."})
+    num_clips: int = field(default=5000, metadata={"help": "Clips to train on; about 4 questions each."})
     num_test_clips: int = field(default=500, metadata={"help": "Unseen clips to score on."})
     frame_steps: int = field(default=1000, metadata={"help": "Training steps on single frames, 32 questions each."})
     clip_steps: int = field(default=2400, metadata={"help": "Training steps on clips, 16 questions each."})
@@ -131,11 +133,10 @@ def read_frames(paths: list[str], video_processor: AllInOneVideoProcessor) -> di
     paths = list(dict.fromkeys(paths))
     cache = Path(paths[0]).parent.with_name(f"frames-{NUM_FRAMES}x{FRAME_SIZE}.npy")
     if not cache.exists():
-        pixels = [
-            video_processor(path, do_rescale=False, do_normalize=False)["pixel_values"][0]
-            for path in tqdm(paths, desc="decoding", unit="clip")
-        ]
-        frames = torch.stack(pixels).permute(0, 1, 3, 4, 2).to(torch.uint8).numpy()
+        decode = partial(video_processor, do_rescale=False, do_normalize=False)
+        loader = torch.utils.data.DataLoader(paths, 32, num_workers=os.cpu_count() or 1, collate_fn=decode)
+        pixels = [batch["pixel_values"].to(torch.uint8) for batch in tqdm(loader, desc="decoding, 32 clips at a time")]
+        frames = torch.cat(pixels).permute(0, 1, 3, 4, 2).numpy()
         np.save(cache.with_suffix(".unfinished.npy"), frames)
         cache.with_suffix(".unfinished.npy").rename(cache)
     return dict(zip(paths, np.load(cache), strict=True))
@@ -277,8 +278,7 @@ def answer(model, processor, row: dict) -> dict:
 def read_settings(model_dir: Path) -> dict | None:
     """What the model in a directory was trained with, or `None` if there is none."""
     path = model_dir / "quickstart.json"
-    settings = json.loads(path.read_text())["settings"] if path.exists() else None
-    return settings
+    return json.loads(path.read_text())["settings"] if path.exists() else None
 
 
 if __name__ == "__main__":

@@ -1,0 +1,40 @@
+"""The quickstart, small: from nothing to a report, and again from what is there."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from transformers import AutoModelForVisualQuestionAnswering, AutoProcessor
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+def run(output_dir, *arguments: str) -> str:
+    """What the script prints."""
+    small = ["--num_clips", "24", "--num_test_clips", "12", "--frame_steps", "3", "--clip_steps", "4"]
+    command = [sys.executable, str(EXAMPLES / "quickstart.py"), "--output_dir", str(output_dir), *small, *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=240).stdout
+
+
+def test_quickstart_runs_and_uses_again_what_is_there(tmp_path):
+    output = run(tmp_path, "--temporal_mixing", "channel_shift")
+    for expected in ("single-frame kinds", "time kinds", "background drift", "reversed", "one frame", "blank"):
+        assert expected in output
+    model_dir = tmp_path / "model-channel_shift"
+    record = json.loads((model_dir / "quickstart.json").read_text())
+    assert {entry["stage"] for entry in record["history"]} == {"single frames", "clips"}
+    assert set(record["scores"]) == {"clip", "reversed", "one frame", "blank", "chance"}
+    page = (tmp_path / "report.html").read_text()
+    assert page.count("data:image/png;base64,") == 8 + 1 and "temporal mixing channel_shift" in page
+
+    model = AutoModelForVisualQuestionAnswering.from_pretrained(model_dir)
+    assert model.config.temporal_mixing == "channel_shift" and model.config.num_labels == 20
+    processor = AutoProcessor.from_pretrained(model_dir)
+    assert processor.video_processor.num_frames == 4 and processor.tokenizer.model_max_length == 16
+
+    weights = (model_dir / "model.safetensors").stat()
+    again = run(tmp_path, "--temporal_mixing", "channel_shift")
+    assert "Training was done before" in again
+    assert (model_dir / "model.safetensors").stat().st_mtime_ns == weights.st_mtime_ns
+    assert again.split("exact match")[1].split("6.")[0] == output.split("exact match")[1].split("6.")[0]
