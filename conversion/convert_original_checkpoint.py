@@ -41,7 +41,9 @@ DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.
 
 _BACKBONE_PREFIXES = ("text_embeddings.", "transformer.")
 
-# The original scales the shorter side to this many times the crop.
+# The original has every frame scaled to a square of this side, in pixels, whatever its aspect ratio; then the shorter
+# side to this many times the crop. The weights saw frames made so.
+_DECODE_SIZE = 512
 _RESIZE_RATIO = 1.2
 
 
@@ -291,6 +293,7 @@ def _build_processor(name: str, config: AllInOneConfig):
     side = config.image_size
     video_processor = modeling_allinone.AllInOneVideoProcessor(
         num_frames=config.num_frames,
+        decode_size=_DECODE_SIZE,
         size={"shortest_edge": int(_RESIZE_RATIO * side)},
         crop_size={"height": side, "width": side},
     )

@@ -30,8 +30,17 @@ class VideoQuestionAnsweringCollator:
     Example:
 
     ```python
-    >>> collate = VideoQuestionAnsweringCollator(processor, num_labels=20, video_options={"frame_sampling": "random"})
-    >>> trainer = Trainer(model, args, train_dataset=rows, data_collator=collate, processing_class=processor)
+    >>> import numpy as np
+    >>> from transformers import BertTokenizer
+    >>> from modeling_allinone import AllInOneProcessor, AllInOneVideoProcessor
+
+    >>> tokenizer = BertTokenizer(vocab={"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3, "[MASK]": 4, "what": 5})
+    >>> processor = AllInOneProcessor(AllInOneVideoProcessor(num_frames=3), tokenizer)
+    >>> collate = VideoQuestionAnsweringCollator(processor, num_labels=20)
+    >>> row = {"video": np.zeros((8, 240, 320, 3), dtype=np.uint8), "question": "what", "label": 7}
+    >>> {name: tuple(value.shape) for name, value in collate([row]).items()}
+    {'input_ids': (1, 3), 'attention_mask': (1, 3), 'pixel_values': (1, 3, 3, 224, 224), 'labels': (1,)}
+
     ```
     """
 
@@ -52,17 +61,33 @@ class VideoQuestionAnsweringCollator:
             end=[row.get("end") for row in rows],
             **self.video_options,
         )
-        if all(row.get("label") is not None for row in rows):
+        has_label = [row.get("label") is not None for row in rows]
+        if any(has_label):
+            if not all(has_label):
+                raise ValueError(
+                    f"{has_label.count(False)} of {len(rows)} rows have no label; give all rows one or none."
+                )
             batch["labels"] = self._labels(rows)
         return dict(batch)
 
     def _labels(self, rows: list[dict]) -> torch.Tensor:
         """Class indices (B,) or scores (B, num_labels), checked here since on a GPU a wrong one only crashes."""
-        labels = torch.tensor([row["label"] for row in rows])
+        try:
+            labels = torch.tensor([row["label"] for row in rows])
+        except (TypeError, ValueError) as error:
+            kinds = sorted({type(row["label"]).__name__ for row in rows})
+            raise ValueError(
+                f"labels are {', '.join(kinds)} of different shape; expected indices or scores."
+            ) from error
         if labels.ndim == 2 and labels.shape[1] == self.num_labels:
+            if not ((labels >= 0) & (labels <= 1)).all():
+                raise ValueError(f"labels hold {labels.tolist()}, but soft labels are scores from 0 to 1.")
             return labels.float()
-        if labels.ndim != 1:
-            raise ValueError(f"labels have shape {tuple(labels.shape)}, but there are {self.num_labels} answers.")
+        if labels.ndim != 1 or labels.is_floating_point():
+            raise ValueError(
+                f"labels have shape {tuple(labels.shape)} and type {labels.dtype}, but expected an index or "
+                f"{self.num_labels} scores for each row."
+            )
         is_wrong = ((labels < 0) | (labels >= self.num_labels)) & (labels != -100)
         if is_wrong.any():
             row = rows[int(is_wrong.nonzero()[0])]

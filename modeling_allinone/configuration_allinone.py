@@ -149,6 +149,10 @@ class AllInOneConfig(PreTrainedConfig):
     tie_word_embeddings: bool = False
 
     def __post_init__(self, **kwargs):
+        if self.id2label is not None and self.label2id is None:
+            self.label2id = {label: int(index) for index, label in self.id2label.items()}
+        elif self.label2id is not None and self.id2label is None:
+            self.id2label = {int(index): label for label, index in self.label2id.items()}
         super().__post_init__(**kwargs)
         if self.max_image_length == -1:
             self.max_image_length = None
@@ -165,6 +169,8 @@ class AllInOneConfig(PreTrainedConfig):
                 f"hidden_size is {self.hidden_size}, which {self.num_attention_heads} attention heads do not divide; "
                 "choose num_attention_heads so that it does."
             )
+        if not isinstance(self.image_size, int) and len(self.image_size) != 2:
+            raise ValueError(f"image_size is {self.image_size}, but expected one side, or height and width.")
         for side in self.image_height_width:
             if side < 1 or side % self.patch_size:
                 raise ValueError(

@@ -165,8 +165,8 @@ def shift_channels(
     from_next, from_previous, kept = clips.tensor_split((num_shifted, 2 * num_shifted), dim=-1)
     shifted = torch.cat(
         [
-            torch.cat([from_next[:, 1:], torch.zeros_like(from_next[:, :1])], dim=1),
-            torch.cat([torch.zeros_like(from_previous[:, :1]), from_previous[:, :-1]], dim=1),
+            nn.functional.pad(from_next, (0, 0, 0, 0, -1, 1)),
+            nn.functional.pad(from_previous, (0, 0, 0, 0, 1, -1)),
             kept,
         ],
         dim=-1,
@@ -199,6 +199,7 @@ class AllInOneTextEmbeddings(nn.Module):
         """Returns (B, L, D) for `input_ids` (B, L) or `inputs_embeds` (B, L, D)."""
         if inputs_embeds is None:
             inputs_embeds = self.word_embeddings(input_ids)
+        device = inputs_embeds.device
         num_tokens = inputs_embeds.shape[1]
         max_tokens = self.position_embeddings.num_embeddings
         if num_tokens > max_tokens:
@@ -207,11 +208,10 @@ class AllInOneTextEmbeddings(nn.Module):
                 f"(AllInOneProcessor does, or truncation=True, max_length={max_tokens} for the tokenizer)."
             )
         if token_type_ids is None:
-            token_types = self.token_type_embeddings.weight[0]
-        else:
-            token_types = self.token_type_embeddings(token_type_ids)
-        embeddings = inputs_embeds + self.position_embeddings.weight[:num_tokens] + token_types
-        return self.dropout(self.layer_norm(embeddings))
+            token_type_ids = torch.zeros(1, num_tokens, dtype=torch.long, device=device)
+        # Tables are called and not read as weights: sharding and offloading bring them here when they are called.
+        positions = self.position_embeddings(torch.arange(num_tokens, device=device))
+        return self.dropout(self.layer_norm(inputs_embeds + positions + self.token_type_embeddings(token_type_ids)))
 
 
 class AllInOnePatchOrder(nn.Module):
@@ -325,6 +325,9 @@ class AllInOneVisualEmbeddings(nn.Module):
         patches = patches + self._positions(grid, patch_is_padding)[:, None]
         if num_frames > 1 and self.temporal_embeddings is not None:
             patches = patches + self.temporal_embeddings.narrow(1, 0, num_frames)[:, :, None]
+        elif self.training and self.temporal_embeddings is not None:
+            # Distributed training with activation checkpointing wants a gradient for every parameter.
+            patches = patches + 0 * self.temporal_embeddings[:, :1, None]
 
         if patch_is_padding is not None:
             patch_is_padding = patch_is_padding.flatten(1)
@@ -357,10 +360,12 @@ class AllInOneVisualEmbeddings(nn.Module):
         table = self.position_embeddings[:, self.num_special_tokens :]
         if patch_is_padding is None and tuple(grid) == self.patch_grid:
             return table
-        table = table.transpose(1, 2).unflatten(2, self.patch_grid)  # (1, D, rows, columns)
+        dtype = table.dtype
+        # In half precision, coordinates would be off by a tenth of a patch, and some kernels return garbage.
+        table = table.float().transpose(1, 2).unflatten(2, self.patch_grid)  # (1, D, rows, columns)
         if patch_is_padding is None:
             positions = nn.functional.interpolate(table, size=tuple(grid), mode="bilinear", align_corners=True)
-            return positions.flatten(2).transpose(1, 2)
+            return positions.flatten(2).transpose(1, 2).to(dtype)
 
         def coordinates(size: int, num_valid: torch.Tensor) -> torch.Tensor:  # -1 at the first patch, 1 at the last
             index = torch.arange(size, device=table.device, dtype=table.dtype)
@@ -372,7 +377,7 @@ class AllInOneVisualEmbeddings(nn.Module):
         positions = nn.functional.grid_sample(
             table.expand(where.shape[0], -1, -1, -1), where, mode="bilinear", padding_mode="border", align_corners=True
         )
-        return positions.flatten(2).transpose(1, 2)
+        return positions.flatten(2).transpose(1, 2).to(dtype)
 
     def _check_pixel_values(self, pixel_values: torch.Tensor) -> tuple[int, int]:
         """Return B and T of a batch that can be embedded; raise a `ValueError` that says why another cannot."""
@@ -431,6 +436,14 @@ def _check_patch_permutation(patch_permutation: torch.Tensor, batch_size: int, n
             f"patch_permutation has shape {shape}, but expected ({batch_size}, {num_frames}, {num_patches}): for each "
             "frame of each clip, the raster indices of its patches, or of fewer to drop the others."
         )
+    if patch_permutation.device.type != "cpu" or torch.compiler.is_compiling():
+        return
+    in_order = patch_permutation.sort(dim=-1).values
+    if in_order.min() < 0 or in_order.max() >= num_patches or (in_order[..., 1:] == in_order[..., :-1]).any():
+        raise ValueError(
+            f"patch_permutation holds an index twice, or one outside 0 to {num_patches - 1}: expected each patch of a "
+            "frame at most once."
+        )
 
 
 def _move_padding_last(
@@ -440,11 +453,11 @@ def _move_padding_last(
     Bring the padded patches (B, P) of a permutation (B, T, kept patches) to its end, else keep the order; also count
     the others (B,).
     """
-    is_padding = torch.take_along_dim(patch_is_padding[:, None], patch_permutation, dim=2)
+    is_padding = patch_is_padding[:, None].expand(-1, patch_permutation.shape[1], -1).gather(2, patch_permutation)
     order = is_padding.long().argsort(dim=-1, stable=True)
     # Where frames keep different subsets, a place counts as padding as soon as one frame has padding there.
     num_kept = (~is_padding).sum(dim=-1).amin(dim=-1)
-    return torch.take_along_dim(patch_permutation, order, dim=2), num_kept
+    return patch_permutation.gather(2, order), num_kept
 
 
 class AllInOneEmbeddings(nn.Module):
@@ -458,15 +471,22 @@ class AllInOneEmbeddings(nn.Module):
 
     def embed_text(self, input_ids=None, token_type_ids=None, inputs_embeds=None) -> torch.Tensor:
         """Returns (B, L, D)."""
-        return self.text_embeddings(input_ids, token_type_ids, inputs_embeds) + self.modality_type_embeddings.weight[0]
+        return self._add_modality(self.text_embeddings(input_ids, token_type_ids, inputs_embeds), 0)
 
     def embed_video(self, pixel_values, pixel_mask=None, patch_permutation=None, image_token_type_idx=1):
         """Returns what [`AllInOneVisualEmbeddings`] returns."""
         embeddings, num_visual_tokens, patch_permutation = self.visual_embeddings(
             pixel_values, pixel_mask, patch_permutation
         )
-        embeddings = embeddings + self.modality_type_embeddings.weight[image_token_type_idx]
-        return embeddings, num_visual_tokens, patch_permutation
+        return self._add_modality(embeddings, image_token_type_idx), num_visual_tokens, patch_permutation
+
+    def _add_modality(self, embeddings: torch.Tensor, modality_type: int) -> torch.Tensor:
+        num_types = self.modality_type_embeddings.num_embeddings
+        if not 0 <= modality_type < num_types:
+            raise ValueError(
+                f"image_token_type_idx is {modality_type}, but the model has modality types 0 to {num_types - 1}."
+            )
+        return embeddings + self.modality_type_embeddings(torch.tensor([modality_type], device=embeddings.device))
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -649,7 +669,7 @@ class AllInOnePreTrainedModel(PreTrainedModel):
     supports_gradient_checkpointing = True
     # Losses are means over the batch: Trainer is to average them over accumulation steps and processes.
     accepts_loss_kwargs = False
-    _no_split_modules = ["AllInOneEmbeddings", "AllInOneLayer"]
+    _no_split_modules = ["AllInOneTextEmbeddings", "AllInOneVisualEmbeddings", "AllInOneLayer"]
     _supports_sdpa = True
     _supports_flash_attn = True
     _supports_flex_attn = True
@@ -786,6 +806,7 @@ class AllInOneModel(AllInOnePreTrainedModel):
         text = visual = num_visual_tokens = None
         num_frames = 1
         if has_text:
+            _text_shape(input_ids, inputs_embeds, ndim=2)
             text = self.embeddings.embed_text(input_ids, token_type_ids, inputs_embeds)  # (B, L, D)
             if attention_mask is not None and attention_mask.shape != text.shape[:2]:
                 raise ValueError(
@@ -916,8 +937,11 @@ def _check_labels(labels: torch.Tensor, num_classes: int, shape: tuple[int, ...]
 
     The range is checked on the CPU only: on an accelerator, reading it would make every step wait.
     """
-    if tuple(labels.shape) != tuple(shape):
-        raise ValueError(f"labels has shape {tuple(labels.shape)}, but expected {tuple(shape)}.")
+    if tuple(labels.shape) != tuple(shape) or labels.is_floating_point():
+        raise ValueError(
+            f"labels has shape {tuple(labels.shape)} and type {labels.dtype}, but expected integers of shape "
+            f"{tuple(shape)}."
+        )
     if labels.device.type != "cpu" or torch.compiler.is_compiling():
         return
     is_wrong = ((labels < 0) | (labels >= num_classes)) & (labels != -100)
@@ -928,9 +952,22 @@ def _check_labels(labels: torch.Tensor, num_classes: int, shape: tuple[int, ...]
         )
 
 
+def _check_soft_labels(labels: torch.Tensor, shape: tuple[int, ...]):
+    """Raise a `ValueError` unless there is a score from 0 to 1 for every answer; the range, on the CPU only."""
+    if tuple(labels.shape) != tuple(shape):
+        raise ValueError(
+            f"labels has shape {tuple(labels.shape)}, but soft labels need {tuple(shape)}: a score for every answer."
+        )
+    if labels.device.type != "cpu" or torch.compiler.is_compiling():
+        return
+    is_wrong = ~((labels >= 0) & (labels <= 1))
+    if is_wrong.any():
+        raise ValueError(f"labels holds {labels[is_wrong][0].item()}, but soft labels are scores from 0 to 1.")
+
+
 def _cross_entropy(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     """Mean cross-entropy over the labels that are not -100, in float32; 0 if there are none."""
-    total = nn.functional.cross_entropy(logits.float(), labels, reduction="sum", ignore_index=-100)
+    total = nn.functional.cross_entropy(logits.float(), labels.long(), reduction="sum", ignore_index=-100)
     return total / (labels != -100).sum().clamp(min=1)
 
 
@@ -1073,11 +1110,7 @@ class AllInOneForVideoQuestionAnswering(AllInOnePreTrainedModel):
         logits = self.classifier(outputs.pooler_output)
         loss = None
         if labels is not None and labels.is_floating_point():
-            if labels.shape != logits.shape:
-                raise ValueError(
-                    f"labels has shape {tuple(labels.shape)}, but soft labels need {tuple(logits.shape)}: a score for "
-                    "every answer."
-                )
+            _check_soft_labels(labels, logits.shape)
             loss = nn.functional.binary_cross_entropy_with_logits(logits.float(), labels.float())
             loss = loss * self.config.num_labels
         elif labels is not None:
@@ -1162,9 +1195,9 @@ def _text_shape(input_ids: torch.Tensor | None, inputs_embeds: torch.Tensor | No
     if input_ids is None and inputs_embeds is None:
         raise ValueError("This head reads text: give input_ids or inputs_embeds.")
     shape = tuple(input_ids.shape if input_ids is not None else inputs_embeds.shape[:-1])
-    if len(shape) != ndim:
+    if len(shape) != ndim or 0 in shape:
         expected = {2: "(batch, tokens)", 3: "(batch, options, tokens)"}[ndim]
-        raise ValueError(f"The text has shape {shape}, but expected {expected}.")
+        raise ValueError(f"The text has shape {shape}, but expected {expected}, at least 1 of each.")
     return shape
 
 

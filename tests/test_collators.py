@@ -61,9 +61,16 @@ def test_frames_window_and_soft_labels(rows, processor):
         ({"video": None}, "A row has no video; it has"),
         ({"question": None, "video": None}, "A row has no video and no question"),
         ({"label": NUM_ANSWERS}, f"is {NUM_ANSWERS}, but expected an answer from 0 to {NUM_ANSWERS - 1}, or -100"),
-        ({"label": [0.5, 0.5]}, rf"labels have shape \(1, 2\), but there are {NUM_ANSWERS} answers"),
+        ({"label": [0.5, 0.5]}, rf"shape \(1, 2\) and type torch.float32, but expected an index or {NUM_ANSWERS} sc"),
+        ({"label": [2.0] * NUM_ANSWERS}, "but soft labels are scores from 0 to 1"),
+        ({"label": "red"}, "labels are str of different shape; expected indices or scores"),
     ),
 )
 def test_collator_names_what_is_wrong(rows, processor, change, message):
     with pytest.raises(ValueError, match=message):
         VideoQuestionAnsweringCollator(processor, NUM_ANSWERS)([{**rows[0], **change}])
+
+
+def test_collator_wants_labels_for_all_rows_or_none(rows, processor):
+    with pytest.raises(ValueError, match="1 of 2 rows have no label; give all rows one or none"):
+        VideoQuestionAnsweringCollator(processor, NUM_ANSWERS)([rows[0], {**rows[1], "label": None}])

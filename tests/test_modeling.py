@@ -1,5 +1,6 @@
 """The model: shapes, rolling against plain loops, invariances, attention implementations, bad input."""
 
+import accelerate
 import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -383,6 +384,36 @@ def test_half_precision(tiny_config, tiny_inputs, dtype):
     torch.testing.assert_close(actual.float(), expected, atol=0.1, rtol=0.1)
 
 
+@pytest.mark.parametrize("dtype", (torch.bfloat16, torch.float16))
+def test_padded_pixels_in_half_precision_at_full_width(dtype):
+    """Interpolated positions keep their precision; some kernels only fail on tables of real size."""
+    config = AllInOneConfig(num_hidden_layers=1, vocab_size=99)
+    embeddings = AllInOneModel(config).embeddings.visual_embeddings
+    is_padding = torch.zeros(2, 14, 14, dtype=torch.bool)
+    is_padding[0, 9:], is_padding[1, :, 12:] = True, True
+    for padding, grid in ((is_padding, (14, 14)), (None, (20, 9))):
+        expected = embeddings.float()._positions(grid, padding)
+        actual = embeddings.to(dtype)._positions(grid, padding)
+        assert actual.dtype == dtype
+        torch.testing.assert_close(actual.float(), expected, atol=1e-3, rtol=1e-2)
+
+
+def test_offloaded_weights_are_fetched(tiny_config, tiny_inputs):
+    model = build(tiny_config())
+    expected = model(**tiny_inputs()).pooler_output
+    offloaded = accelerate.cpu_offload(model, execution_device="cpu")
+    assert {parameter.device.type for parameter in model.parameters()} == {"meta"}
+    assert torch.equal(offloaded(**tiny_inputs()).pooler_output, expected)
+
+
+@pytest.mark.grad
+def test_every_parameter_gets_a_gradient_from_single_frames(tiny_config, tiny_inputs):
+    """Distributed training with activation checkpointing stops where one gets none."""
+    model = AllInOneForVideoQuestionAnswering(tiny_config()).train()
+    model(**tiny_inputs(num_frames=1), labels=torch.tensor([0, 1])).loss.backward()
+    assert [name for name, parameter in model.named_parameters() if parameter.grad is None] == []
+
+
 @pytest.mark.grad
 def test_compiles_without_graph_breaks(tiny_config, tiny_inputs):
     inputs = {**tiny_inputs(), "labels": torch.tensor([0, 1])}
@@ -394,17 +425,25 @@ def test_compiles_without_graph_breaks(tiny_config, tiny_inputs):
     assert torch.compile(model, fullgraph=True, backend="eager")(**masked).loss.isfinite()
 
 
-def test_exports_with_free_batch_text_and_frames(tiny_config, tiny_inputs):
-    model = build(tiny_config(), AllInOneForVideoQuestionAnswering)
+@pytest.mark.parametrize("mixing", MIXINGS)
+@pytest.mark.parametrize("masked", (False, True))
+def test_exports_with_free_batch_text_and_frames(tiny_config, tiny_inputs, mixing, masked):
+    model = build(tiny_config(temporal_mixing=mixing), AllInOneForVideoQuestionAnswering)
     free = torch.export.Dim.AUTO
-    exported = torch.export.export(
-        model,
-        (),
-        kwargs=tiny_inputs(),
-        dynamic_shapes={key: {0: free, 1: free} for key in ("input_ids", "attention_mask", "pixel_values")},
-    )
-    for shape in ({}, {"batch_size": 3, "num_frames": 2, "num_tokens": 9}):
+
+    def make_inputs(**shape):
         inputs = tiny_inputs(**shape)
+        if masked:
+            inputs["pixel_mask"] = torch.ones(len(inputs["pixel_values"]), 32, 32)
+            inputs["pixel_mask"][0, 16:] = 0
+        return inputs
+
+    dynamic_shapes = {key: {0: free, 1: free} for key in ("input_ids", "attention_mask", "pixel_values")}
+    if masked:
+        dynamic_shapes["pixel_mask"] = {0: free}
+    exported = torch.export.export(model, (), kwargs=make_inputs(), dynamic_shapes=dynamic_shapes)
+    for shape in ({}, {"batch_size": 3, "num_frames": 2, "num_tokens": 9}):
+        inputs = make_inputs(**shape)
         torch.testing.assert_close(exported.module()(**inputs).logits, model(**inputs).logits)
 
 
@@ -480,6 +519,13 @@ def test_multiple_choice_scores_each_text_alone(tiny_config, tiny_inputs, choice
         torch.testing.assert_close(alone[:, 0], outputs.logits[:, choice], atol=1e-5, rtol=1e-4)
 
 
+def test_names_of_answers(tiny_config):
+    config = tiny_config(id2label={0: "yes", 1: "no", 2: "maybe"})
+    assert config.num_labels == 3 and config.label2id == {"yes": 0, "no": 1, "maybe": 2}
+    assert AllInOneConfig.from_dict(config.to_dict()).id2label == {0: "yes", 1: "no", 2: "maybe"}
+    assert tiny_config(label2id={"yes": 0, "no": 1, "maybe": 2}).id2label == config.id2label
+
+
 def test_xavier_initialisation(tiny_config):
     model = AllInOneModel(tiny_config(linear_initializer="xavier_uniform", initializer_range=0.02))
     weight = model.layers[0].mlp.fc1.weight
@@ -508,6 +554,10 @@ def test_xavier_initialisation(tiny_config):
         ({"attention_mask": torch.ones(2, 6)}, r"attention_mask has shape \(2, 6\), but the text has shape \(2, 7\)"),
         ({"pixel_mask": torch.ones(2, 32)}, r"pixel_mask has shape \(2, 32\), but expected \(2, 32, 32\) or"),
         ({"patch_permutation": torch.zeros(2, 4, 17).long()}, r"patch_permutation has shape \(2, 4, 17\)"),
+        ({"patch_permutation": torch.zeros(2, 4, 16).long()}, "holds an index twice, or one outside 0 to 15"),
+        ({"patch_permutation": 1 + torch.arange(16).expand(2, 4, -1)}, "holds an index twice, or one outside"),
+        ({"image_token_type_idx": 2}, "image_token_type_idx is 2, but the model has modality types 0 to 1"),
+        ({"input_ids": torch.ones(7).long(), "attention_mask": None}, r"shape \(7,\), but expected \(batch, tokens\)"),
         (
             {"input_ids": torch.ones(2, 17).long(), "attention_mask": None},
             "17 tokens but the position table covers 16; truncate",
@@ -530,14 +580,18 @@ def test_heads_name_what_is_wrong(tiny_config, tiny_inputs):
     for labels, message in (
         (torch.tensor([0, 5]), "labels holds 5, but expected a class from 0 to 4, or -100"),
         (torch.tensor([-1, 0]), "labels holds -1"),
-        (torch.tensor([0]), r"labels has shape \(1,\), but expected \(2,\)"),
+        (torch.tensor([0]), r"labels has shape \(1,\) and type torch.int64, but expected integers of shape \(2,\)"),
         (torch.zeros(2, 4), r"labels has shape \(2, 4\), but soft labels need \(2, 5\)"),
+        (torch.full((2, 5), 1.5), "labels holds 1.5, but soft labels are scores from 0 to 1"),
+        (torch.full((2, 5), float("nan")), "labels holds nan, but soft labels are scores"),
     ):
         with pytest.raises(ValueError, match=message):
             qa(**inputs, labels=labels)
     choice = build(tiny_config(), AllInOneForMultipleChoice)
     with pytest.raises(ValueError, match=r"shape \(2, 7\), but expected \(batch, options, tokens\)"):
         choice(**inputs)
+    with pytest.raises(ValueError, match=r"shape \(2, 0, 7\), but expected \(batch, options, tokens\), at least 1"):
+        choice(input_ids=torch.ones(2, 0, 7).long(), pixel_values=inputs["pixel_values"])
     with pytest.raises(ValueError, match="labels holds 3, but expected a class from 0 to 2"):
         choice(input_ids=torch.ones(2, 3, 7).long(), pixel_values=inputs["pixel_values"], labels=torch.tensor([0, 3]))
     masked_lm = build(tiny_config(), AllInOneForMaskedLM)
@@ -551,6 +605,7 @@ def test_heads_name_what_is_wrong(tiny_config, tiny_inputs):
     ("fields", "message"),
     (
         ({"hidden_size": 50}, "hidden_size is 50, which 12 attention heads do not divide"),
+        ({"image_size": [32, 32, 3]}, r"image_size is \[32, 32, 3\], but expected one side, or height and width"),
         ({"image_size": 225}, "image_size is 225, not a positive multiple of patch_size=16"),
         ({"roll_divisor": 2}, "roll_divisor is 2, but must be at least 3"),
         ({"num_frames": 0}, "num_frames is 0, but must be at least 1"),
