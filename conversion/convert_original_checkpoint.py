@@ -140,6 +140,9 @@ def _check_arguments(checkpoint: Path, output_dir: Path, task: str | None, dtype
     if output_dir.is_dir() and any(output_dir.iterdir()):
         if not overwrite:
             raise ConversionError(f"The output directory {output_dir} is not empty; pass --overwrite to replace it.")
+        lived_in = {Path.cwd(), *Path.cwd().parents, Path.home(), *Path.home().parents}
+        if output_dir.resolve() in lived_in:
+            raise ConversionError(f"The output directory {output_dir} is no place to replace; give one for the model.")
         if output_dir in checkpoint.resolve().parents:
             raise ConversionError(f"The checkpoint {checkpoint} lies in the output directory that it would replace.")
 

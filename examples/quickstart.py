@@ -43,11 +43,12 @@ NUM_FRAMES = 4
 FRAME_SIZE = 48  # pixels
 
 # How a test clip is shown: as it is, and as controls that tell whether the video, its order and its time are used.
+# A single frame is taken before the middle of every other clip and after it of the rest, as its time would tell.
 SHOWN_AS = {
-    "clip": lambda frames: frames,
-    "reversed": lambda frames: frames[::-1],
-    "one frame": lambda frames: frames[[1] * len(frames)],
-    "blank": lambda frames: np.full_like(frames, 128),
+    "clip": lambda frames, number: frames,
+    "reversed": lambda frames, number: frames[::-1],
+    "one frame": lambda frames, number: frames[[NUM_FRAMES // 2 - number % 2] * NUM_FRAMES],
+    "blank": lambda frames, number: np.full_like(frames, 128),
 }
 
 
@@ -78,15 +79,18 @@ def main():
 
     print(f"1. Corpus of videos in {output_dir / 'corpus'}")
     splits = {"train": arguments.num_clips, "validation": 100, "test": arguments.num_test_clips}
-    for split, num_clips in splits.items():
-        write_moving_shapes(output_dir / "corpus", num_clips, split, arguments.level, arguments.seed)
+    try:
+        for split, num_clips in splits.items():
+            write_moving_shapes(output_dir / "corpus", num_clips, split, arguments.level, arguments.seed)
+    except FileExistsError as error:
+        raise SystemExit(f"{error}\nThe corpus there is of another run: choose another --output_dir.") from error
     rows = {split: load_moving_shapes(output_dir / "corpus", split) for split in splits}
 
     print("2. Frames")
     video_processor = AllInOneVideoProcessor(num_frames=NUM_FRAMES, size=FRAME_SIZE, crop_size=FRAME_SIZE)
     frames = {split: read_frames(rows[split]["video"], video_processor) for split in splits}
 
-    settings = asdict(arguments)
+    settings = {name: value for name, value in asdict(arguments).items() if name not in ("output_dir", "train_again")}
     if arguments.train_again or read_settings(model_dir) != settings:
         print(f"3. Training, with temporal_mixing={arguments.temporal_mixing!r}")
         tokenizer = train_tokenizer(rows["train"])
@@ -246,9 +250,9 @@ class AccuracyByKind:
 def score(model, processor, rows, frames, change) -> dict[str, float]:
     """Exact match by kind of question, on clips that are shown changed."""
     collate = VideoQuestionAnsweringCollator(processor, model.config.num_labels)
-    dataset = WithFrames(rows, {path: np.ascontiguousarray(change(clip)) for path, clip in frames.items()})
+    changed = {path: np.ascontiguousarray(change(clip, number)) for number, (path, clip) in enumerate(frames.items())}
     is_right = []
-    for batch in torch.utils.data.DataLoader(dataset, batch_size=64, collate_fn=collate):
+    for batch in torch.utils.data.DataLoader(WithFrames(rows, changed), batch_size=64, collate_fn=collate):
         is_right += (model(**batch).logits.argmax(-1) == batch["labels"]).tolist()
     kinds = np.array(rows["kind"])
     return {kind: float(np.mean(np.array(is_right)[kinds == kind])) for kind in sorted(set(kinds))}

@@ -4,12 +4,13 @@ The model classes against the numbers of the original implementation, through co
 `fixtures/parity` holds a folder for each case: the original's checkpoint, inputs, and what it returned for them.
 """
 
-import sys
 from functools import cache
 from pathlib import Path
 
 import pytest
 import torch
+from convert_original_checkpoint import convert_checkpoint
+from key_map import BACKBONE_RULES, find_sources
 from safetensors.torch import load_file
 from transformers import (
     AutoConfig,
@@ -18,11 +19,6 @@ from transformers import (
     AutoModelForMultipleChoice,
     AutoModelForVisualQuestionAnswering,
 )
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "conversion"))
-
-from convert_original_checkpoint import convert_checkpoint
-from key_map import BACKBONE_RULES, find_sources
 
 CASES = Path(__file__).parent / "fixtures" / "parity"
 ACTIVATIONS = {"atol": 1e-5, "rtol": 1e-4}

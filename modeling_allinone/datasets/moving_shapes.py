@@ -344,9 +344,9 @@ def write_moving_shapes(
     split: str = "train",
     level: str = "easy",
     seed: int = 0,
-    num_frames: int = 16,
+    num_frames: int = 12,
     image_size: int = 64,
-    frames_per_second: int = 8,
+    frames_per_second: int = 4,
     num_workers: int = 1,
     overwrite: bool = False,
 ) -> Path:
@@ -361,7 +361,9 @@ def write_moving_shapes(
         split (`str`, defaults to `"train"`): "train", "validation" or "test".
         level (`str`, defaults to `"easy"`): "easy", "medium" or "hard".
         seed (`int`, defaults to 0): Seed of the corpus, from 0.
-        num_frames (`int`, defaults to 16): Frames per clip, a multiple of 4 from 8.
+        num_frames (`int`, defaults to 12): Frames per clip, a multiple of 4 from 8. Of 12, the middles of four equal
+            segments lie symmetrically (1, 4, 7, 10), so that a sampler which takes them sees the same frames of a clip
+            and of its reverse; 16 would lean early (1, 5, 9, 13), and how far a shape has come would tell the way.
         image_size (`int`, defaults to 64): Side of the frames in pixels, an even number from 32.
         frames_per_second (`int`, defaults to 8): Frame rate, from 1.
         num_workers (`int`, defaults to 1): Processes that render and encode, from 1. More than 1 are spawned, which

@@ -286,7 +286,7 @@ def _draw_speck(generator: np.random.Generator) -> MovingShape:
     return MovingShape("speck", ("", ""), tuple(start.tolist()), tuple(end.tolist()), sizes=(size, size))
 
 
-def render_scene(scene: Scene, num_frames: int = 16, image_size: int = 64) -> np.ndarray:
+def render_scene(scene: Scene, num_frames: int = 12, image_size: int = 64) -> np.ndarray:
     """Draw a scene.
 
     Only operations that IEEE arithmetic rounds exactly are used, so that frames are the same on every machine and the
@@ -294,7 +294,7 @@ def render_scene(scene: Scene, num_frames: int = 16, image_size: int = 64) -> np
 
     Args:
         scene (`Scene`): What to draw.
-        num_frames (`int`, defaults to 16): Frames, a multiple of 4 from 4.
+        num_frames (`int`, defaults to 12): Frames, a multiple of 4 from 4.
         image_size (`int`, defaults to 64): Side in pixels.
 
     Returns:

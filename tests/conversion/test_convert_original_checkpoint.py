@@ -12,6 +12,9 @@ from types import ModuleType
 import numpy as np
 import pytest
 import torch
+from convert_original_checkpoint import convert_checkpoint, main
+from key_map import BACKBONE_RULES, DISTILLATION_RULES, HEADS, TASK_CLASSES, TASKS, find_sources
+from safe_checkpoint import ConversionError
 from safetensors.torch import save_file
 from transformers import BertTokenizer
 
@@ -24,12 +27,6 @@ from modeling_allinone import (
     AllInOneModel,
     AllInOnePreTrainedModel,
 )
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "conversion"))
-
-from convert_original_checkpoint import convert_checkpoint, main
-from key_map import BACKBONE_RULES, DISTILLATION_RULES, HEADS, TASK_CLASSES, TASKS, find_sources
-from safe_checkpoint import ConversionError
 
 CONVERSION = Path(__file__).parents[2] / "conversion"
 CASES = Path(__file__).parents[1] / "fixtures" / "parity"
@@ -502,6 +499,9 @@ def test_directory_with_files_is_kept_unless_overwritten(tmp_path, convert, orig
     torch.save(original, tmp_path / "out" / "original.ckpt")
     with pytest.raises(ConversionError, match="lies in the output directory that it would replace"):
         convert_checkpoint(tmp_path / "out" / "original.ckpt", tmp_path / "out", tokenizer=None, overwrite=True)
+    for place in (Path.cwd(), Path.cwd().parent, Path.home()):
+        with pytest.raises(ConversionError, match="is no place to replace; give one for the model"):
+            convert_checkpoint(tmp_path / "original.ckpt", place, tokenizer=None, overwrite=True)
     with pytest.raises(ConversionError, match=r"The output .*original\.ckpt is a file; give a directory"):
         convert_checkpoint(tmp_path / "original.ckpt", tmp_path / "original.ckpt", tokenizer=None, overwrite=True)
 
