@@ -108,6 +108,7 @@ class AllInOneConfig(PreTrainedConfig):
     >>> config.hidden_size, config.num_hidden_layers, config.num_patches
     (192, 12, 196)
     >>> model = AllInOneModel(config)
+
     ```
     """
 

@@ -106,6 +106,7 @@ def roll_tokens(
     tensor([[0, 2, 0, 0, 0, 0, 0, 0, 1],
             [1, 0, 1, 1, 1, 1, 1, 1, 2],
             [2, 1, 2, 2, 2, 2, 2, 2, 0]])
+
     ```
     """
     if num_visual_tokens is not None:
@@ -739,6 +740,7 @@ class AllInOneModel(AllInOnePreTrainedModel):
     >>> outputs = model(input_ids=torch.tensor([[101, 2054, 102]]), pixel_values=torch.zeros(1, 3, 3, 224, 224))
     >>> outputs.last_hidden_state.shape, outputs.pooler_output.shape  # 3 text tokens, [CLS], 196 patches
     (torch.Size([1, 200, 192]), torch.Size([1, 192]))
+
     ```
     """
 
@@ -985,6 +987,7 @@ class AllInOneForMaskedLM(AllInOnePreTrainedModel):
     >>> input_ids = torch.tensor([[101, 1037, 103, 102]])  # [CLS] a [MASK] [SEP]
     >>> model(input_ids=input_ids, pixel_values=torch.zeros(1, 3, 3, 224, 224)).logits.shape
     torch.Size([1, 4, 30522])
+
     ```
     """
 
@@ -1059,6 +1062,7 @@ class AllInOneForVideoQuestionAnswering(AllInOnePreTrainedModel):
     >>> model = AllInOneForVideoQuestionAnswering(config).eval()
     >>> logits = model(input_ids=torch.tensor([[101, 2003, 102]]), pixel_values=torch.zeros(1, 3, 3, 224, 224)).logits
     >>> answer = config.id2label[logits.argmax(-1).item()]
+
     ```
     """
 
@@ -1134,6 +1138,7 @@ class AllInOneForMultipleChoice(AllInOnePreTrainedModel):
     >>> options = torch.tensor([[[101, 5506, 102], [101, 6077, 102]]])  # (B, N, L)
     >>> model(input_ids=options, pixel_values=torch.zeros(1, 3, 3, 224, 224)).logits.shape
     torch.Size([1, 2])
+
     ```
     """
 

@@ -7,7 +7,7 @@ is right; questions of `FRAME_KINDS` have one answer, on every frame. Every fram
 that the files keep this symmetry: predicted frames would show traces of what was there before.
 
     >>> from modeling_allinone.datasets import load_moving_shapes, write_moving_shapes
-    >>> write_moving_shapes("shapes", num_clips=600, split="train")
+    >>> folder = write_moving_shapes("shapes", num_clips=20, split="train")
     >>> rows = load_moving_shapes("shapes", split="train", task="question-answering")
     >>> rows[1]["question"], rows[1]["answer"], rows[1]["kind"]
     ('Which colour appeared first?', 'red', 'order')
