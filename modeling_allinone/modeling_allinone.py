@@ -405,6 +405,9 @@ class AllInOneVisualEmbeddings(nn.Module):
                 f"pixel_values has frames of {height} × {width} pixels, which patches of {self.patch_size} × "
                 f"{self.patch_size} do not divide; resize or crop to multiples of {self.patch_size}."
             )
+        if _is_readable(pixel_values) and not pixel_values.isfinite().all():
+            clip = int((~pixel_values.isfinite()).flatten(1).any(1).nonzero()[0])
+            raise ValueError(f"pixel_values holds NaN or infinity, first in clip {clip}; check how it was made.")
         if self.temporal_embeddings is not None and num_frames > self.temporal_embeddings.shape[1]:
             max_frames = self.temporal_embeddings.shape[1]
             raise ValueError(
@@ -429,6 +432,14 @@ class AllInOneVisualEmbeddings(nn.Module):
         return is_padding.any(dim=1) if is_padding.ndim == 4 else is_padding
 
 
+def _is_readable(values: torch.Tensor) -> bool:
+    """
+    Whether checking values costs next to nothing: on an accelerator, reading them would make every step wait, and in a
+    compiled graph there is nothing to read yet.
+    """
+    return values.device.type == "cpu" and not torch.compiler.is_compiling()
+
+
 def _check_patch_permutation(patch_permutation: torch.Tensor, batch_size: int, num_frames: int, num_patches: int):
     """Raise a `ValueError` unless the permutation fits the frames."""
     shape = tuple(patch_permutation.shape)
@@ -437,7 +448,7 @@ def _check_patch_permutation(patch_permutation: torch.Tensor, batch_size: int, n
             f"patch_permutation has shape {shape}, but expected ({batch_size}, {num_frames}, {num_patches}): for each "
             "frame of each clip, the raster indices of its patches, or of fewer to drop the others."
         )
-    if patch_permutation.device.type != "cpu" or torch.compiler.is_compiling():
+    if not _is_readable(patch_permutation):
         return
     in_order = patch_permutation.sort(dim=-1).values
     if in_order.min() < 0 or in_order.max() >= num_patches or (in_order[..., 1:] == in_order[..., :-1]).any():
@@ -935,16 +946,15 @@ class AllInOneMaskedLMHead(nn.Module):
 
 def _check_labels(labels: torch.Tensor, num_classes: int, shape: tuple[int, ...]):
     """
-    Raise a `ValueError` unless class indices have the given shape and lie in [0, `num_classes`) or are -100.
-
-    The range is checked on the CPU only: on an accelerator, reading it would make every step wait.
+    Raise a `ValueError` unless class indices have the given shape and, where they can be read, lie in
+    [0, `num_classes`) or are -100.
     """
     if tuple(labels.shape) != tuple(shape) or labels.is_floating_point():
         raise ValueError(
             f"labels has shape {tuple(labels.shape)} and type {labels.dtype}, but expected integers of shape "
             f"{tuple(shape)}."
         )
-    if labels.device.type != "cpu" or torch.compiler.is_compiling():
+    if not _is_readable(labels):
         return
     is_wrong = ((labels < 0) | (labels >= num_classes)) & (labels != -100)
     if is_wrong.any():
@@ -955,12 +965,12 @@ def _check_labels(labels: torch.Tensor, num_classes: int, shape: tuple[int, ...]
 
 
 def _check_soft_labels(labels: torch.Tensor, shape: tuple[int, ...]):
-    """Raise a `ValueError` unless there is a score from 0 to 1 for every answer; the range, on the CPU only."""
+    """Raise a `ValueError` unless there is a score for every answer, where it can be read, from 0 to 1."""
     if tuple(labels.shape) != tuple(shape):
         raise ValueError(
             f"labels has shape {tuple(labels.shape)}, but soft labels need {tuple(shape)}: a score for every answer."
         )
-    if labels.device.type != "cpu" or torch.compiler.is_compiling():
+    if not _is_readable(labels):
         return
     is_wrong = ~((labels >= 0) & (labels <= 1))
     if is_wrong.any():

@@ -549,6 +549,7 @@ def test_xavier_initialisation(tiny_config):
         ({"pixel_values": torch.zeros(2, 4, 1, 32, 32)}, "1 channels in shape .* the model expects 3"),
         ({"pixel_values": torch.zeros(32, 32, 3)}, r"shape \(32, 32, 3\), but expected \(batch, frames, channels"),
         ({"pixel_values": torch.zeros(2, 4, 3, 32, 32, dtype=torch.uint8)}, "pass the frames through AllInOneVideo"),
+        ({"pixel_values": torch.full((2, 4, 3, 32, 32), float("nan"))}, "NaN or infinity, first in clip 0"),
         ({"pixel_values": torch.zeros(3, 4, 3, 32, 32)}, "2 texts but 3 clips"),
         ({"pixel_values": torch.zeros(1, 4, 3, 32, 32)}, "2 texts but 1 clips"),
         ({"attention_mask": torch.ones(2, 6)}, r"attention_mask has shape \(2, 6\), but the text has shape \(2, 7\)"),
