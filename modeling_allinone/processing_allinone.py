@@ -106,6 +106,8 @@ class AllInOneProcessor(ProcessorMixin):
         merged = self._merge_kwargs(**kwargs)
         text_kwargs, videos_kwargs = merged["text_kwargs"], merged["videos_kwargs"]
         return_tensors = text_kwargs.pop("return_tensors", None) or videos_kwargs.pop("return_tensors", None) or "pt"
+        if return_tensors not in ("pt", "np"):
+            raise ValueError(f"return_tensors is {return_tensors!r}; expected 'pt' or 'np'.")
         videos_kwargs["return_tensors"] = "pt"
         if generator is not None:
             videos_kwargs["generator"] = generator

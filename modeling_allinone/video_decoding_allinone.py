@@ -7,6 +7,7 @@ PyAV where it is not or cannot; animated and still images by Pillow.
 import re
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -31,6 +32,10 @@ IMAGE_SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".we
 ACCEPTED = "a video (MP4, AVI, MKV, WebM, ...), an animated image (GIF, WebP) or an image (PNG, JPEG, ...)"
 # A browser shows a frame that claims to last 10 ms or less for 100 ms, and GIF makers rely on it.
 SHORTEST_IMAGE_DURATION, DEFAULT_IMAGE_DURATION = 10, 100
+
+# Containers, as ffmpeg calls them, in which decord finds the frames asked for. In others, such as WMV, it returns
+# pictures that belong to other times than it says.
+DECORD_FORMATS = {"mov", "matroska", "avi"}
 
 MP4_BOXES = {b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot", b"uuid", b"meta", b"udta"}
 MP4_BOXES |= {b"moof", b"mfra", b"sidx", b"ssix", b"styp", b"emsg", b"prft", b"pdin"}
@@ -64,7 +69,7 @@ class Clip:
     def times(self) -> np.ndarray:
         if self.fps is None:
             raise ValueError(
-                f"{self.name} has frames without times, so seconds cannot be turned into frames; "
+                "its frames have no times, so seconds cannot be turned into frames; "
                 "pass fps=<frames per second>, or choose frames by frame_indices."
             )
         return np.arange(self.total_frames) / self.fps
@@ -139,6 +144,15 @@ def is_array(value) -> bool:
     return isinstance(value, np.ndarray | torch.Tensor)
 
 
+class Packet(NamedTuple):
+    """What a packet of video says about its frame. The packet itself would keep its bytes in memory."""
+
+    pts: int | None
+    is_keyframe: bool
+    is_discard: bool
+    duration: int | None
+
+
 class VideoFile(Clip):
     """A video container. Counts, times and key frames come from its packets, which costs no decoding."""
 
@@ -196,40 +210,61 @@ class VideoFile(Clip):
             raise ValueError(f"{self.name} has no video stream, only {kinds}; expected {ACCEPTED}.")
         stream = streams[0]
         self._stream_index = stream.index
-        self._has_one_stream = len(container.streams.video) == 1
-        packets = [packet for packet in container.demux(stream) if packet.size and not packet.is_discard]
-        first_key = next((place for place, packet in enumerate(packets) if packet.is_keyframe), 0)
-        packets = packets[first_key:]
-        if not packets:
-            raise ValueError(f"{self.name} has a video stream but no frames in it; fetch or export it again.")
         rate = float(stream.average_rate or stream.guessed_rate or 25)
-        stamps = [packet.pts for packet in packets]
-        if None in stamps or len(set(stamps)) < len(stamps):
-            # Raw streams: frames are told apart by counting them.
+        # AVI has no presentation times; ffmpeg makes up wrong ones where frames are stored in another order.
+        has_guesses = container.format.name == "avi" and stream.codec_context.has_b_frames
+        packets, first_frame = self._read_packets(container, stream)
+        first_key = next((place for place, packet in enumerate(packets) if packet.is_keyframe), 0)
+        decodable = packets[first_key:]
+        stamps = [packet.pts for packet in decodable]
+        # A clip cut out by copying begins with frames, from a key frame to the cut, that are not to be shown.
+        shown = [packet for packet in decodable if not packet.is_discard]
+        # Without times, as in raw streams, frames are told apart by counting them.
+        is_counted = has_guesses or None in stamps or len({packet.pts for packet in shown}) < len(shown)
+        if not is_counted:
+            # Pictures that are shown before the first key frame refer to frames that are not in the file.
+            shown = sorted((packet for packet in shown if packet.pts >= stamps[0]), key=lambda packet: packet.pts)
+        if not shown:
+            raise ValueError(f"{self.name} has a video stream but no frames in it; fetch or export it again.")
+        self.total_frames = len(shown)
+        self._decord_obstacle = _decord_obstacle(container, packets, first_frame, is_counted)
+        if is_counted:
             self._stamps, self._keys = None, None
-            self.total_frames = len(packets)
             self.times = np.arange(self.total_frames) / rate
             self._duration = self.total_frames / rate
             return
-        # Pictures that are shown before the first key frame refer to frames that are not in the file.
-        packets = sorted((packet for packet in packets if packet.pts >= stamps[0]), key=lambda packet: packet.pts)
-        self._stamps = np.array([packet.pts for packet in packets])
-        self._keys = np.array([place for place, packet in enumerate(packets) if packet.is_keyframe or place == 0])
-        self.total_frames = len(packets)
+        self._stamps = np.array([packet.pts for packet in shown])
+        self._keys = np.array([place for place, packet in enumerate(shown) if packet.is_keyframe or place == 0])
         self.times = (self._stamps - self._stamps[0]) * float(stream.time_base)
-        last_duration = float((packets[-1].duration or 0) * stream.time_base)
+        last_duration = float((shown[-1].duration or 0) * stream.time_base)
         self._duration = float(self.times[-1]) + (last_duration or 1 / rate)
+
+    def _read_packets(self, container, stream) -> tuple[list[Packet], "av.VideoFrame | None"]:
+        """All packets, and in the same pass the first frame, where decord may come to read the file."""
+        packets, first_frame = [], None
+        is_awaited = self.backend != "pyav" and decord is not None
+        stream.codec_context.thread_count = 1
+        for packet in container.demux(stream):
+            if packet.size:
+                packets.append(Packet(packet.pts, packet.is_keyframe, packet.is_discard, packet.duration))
+            if is_awaited:
+                try:
+                    first_frame = next(iter(packet.decode()), None)
+                    is_awaited = first_frame is None
+                except av.error.FFmpegError:  # said by `read`, if this frame is asked for
+                    is_awaited = False
+        return packets, first_frame
 
     def _read_with_decord(self, indices: np.ndarray) -> np.ndarray:
         if decord is None:
             raise ImportError("decord is not installed")
-        if not self._has_one_stream or not self._is_upright():
-            raise ValueError("decord does not honour rotation and cannot choose among several video streams")
+        if self._decord_obstacle:
+            raise ValueError(self._decord_obstacle)
         decord.logging.set_level(decord.logging.QUIET)
         reader = decord.VideoReader(self.name, num_threads=1)
         if len(reader) != self.total_frames:
             raise ValueError(f"decord counts {len(reader)} frames, the file has {self.total_frames}")
-        # Without trustworthy times (B-frames in AVI) decord returns other frames than those asked for.
+        # A second look, for what else may mislead it.
         seen = np.asarray(reader.get_frame_timestamp([0, *indices.tolist()]), dtype=np.float64)[:, 0]
         frame_duration = self._duration / self.total_frames
         if not np.allclose(seen[1:] - seen[0], self.times[indices], rtol=0, atol=frame_duration / 2):
@@ -237,12 +272,6 @@ class VideoFile(Clip):
         frames = reader.get_batch(indices.tolist())
         # A tensor, where the caller has set decord's bridge to another framework.
         return frames.asnumpy() if hasattr(frames, "asnumpy") else np.asarray(frames)
-
-    def _is_upright(self) -> bool:
-        with self._opened() as container:
-            if not {"mov", "mp4", "matroska"} & set(container.format.name.split(",")):
-                return True  # the others have nowhere to say it
-            return _display_matrix(next(container.decode(container.streams[self._stream_index]))) is None
 
     def _read_with_pyav(self, indices: np.ndarray) -> np.ndarray:
         found, error = {}, None
@@ -284,7 +313,7 @@ class VideoFile(Clip):
             elif frame.pts is None:
                 continue
             else:
-                index = int(np.searchsorted(self._stamps, frame.pts))
+                index = int(np.searchsorted(self._stamps, frame.pts, side="right")) - 1
             if index in wanted and (self._stamps is None or self._stamps[index] == frame.pts):
                 found[index] = _upright(frame.to_ndarray(format="rgb24"), _display_matrix(frame))
             if index >= last:
@@ -495,6 +524,28 @@ def _matroska_length(file) -> tuple[int, bool]:
     return length, length == (1 << 7 * (extra + 1)) - 1
 
 
+def _decord_obstacle(container, packets: list[Packet], first_frame, is_counted: bool) -> str | None:
+    """Why decord might return other frames than those asked for, or lying ones; `None` if it will not."""
+    if not DECORD_FORMATS & set(container.format.name.split(",")):
+        return f"it may return other frames of {container.format.name} files"
+    if is_counted:
+        return "it needs presentation times, and the file has none"
+    if len(container.streams.video) > 1:
+        return "it cannot choose among several video streams"
+    if first_frame is None:
+        return "its first frame cannot be decoded"
+    if _display_matrix(first_frame) is not None:
+        return "it does not turn pictures"
+    if not packets[0].is_keyframe or any(packet.is_discard for packet in packets):
+        return "it counts frames that are not to be shown"
+    latest_key = packets[0].pts
+    for packet in packets:
+        if packet.pts < latest_key:
+            return "it confuses frames that are stored after a key frame but shown before it"
+        latest_key = packet.pts if packet.is_keyframe else latest_key
+    return None
+
+
 def _display_matrix(frame) -> np.ndarray | None:
     """The 2 by 2 part of a frame's display matrix, `None` where it changes nothing."""
     data = frame.side_data.get("DISPLAYMATRIX")
@@ -528,8 +579,16 @@ def _opened_image(path: Path, name: str) -> Image.Image:
 def _image_to_array(image: Image.Image, name: str, do_convert_rgb: bool) -> np.ndarray:
     if image.mode != "RGB" and not do_convert_rgb:
         raise ValueError(f"{name} is an image of mode {image.mode}; expected RGB, or set do_convert_rgb=True.")
+    if image.mode in ("I", "F"):
+        raise ValueError(
+            f"{name} is an image of mode {image.mode}, {'whole' if image.mode == 'I' else 'floating-point'} numbers "
+            "without a range; expected 8 or 16 bits. Scale it to 0 to 255 and convert it to uint8."
+        )
     try:
         image = ImageOps.exif_transpose(image)
+        if image.mode.startswith("I;16"):
+            # Pillow would cut off what is above 255 instead.
+            image = Image.fromarray(np.rint(np.asarray(image) / 257).astype(np.uint8))
         if image.has_transparency_data:
             image = image.convert("RGBA")
             image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)

@@ -81,7 +81,9 @@ class AllInOneVideoProcessor(VideoProcessorMixin):
         size (`int` or `dict`, *optional*, defaults to `{"shortest_edge": 268}`):
             Pixels: of the shorter side, or `{"height": ..., "width": ...}`. Smaller frames are enlarged.
         resample (`int`, *optional*, defaults to 2):
-            2: bilinear with antialiasing, equal to Pillow's to the last bit; 0: nearest neighbour.
+            2: bilinear with antialiasing, equal to Pillow's to the last bit; 0: true nearest neighbour. The
+            original's resize says nearest neighbour in its code but runs Pillow's bilinear filter, because its two
+            constants are swapped: 2 reproduces its pixel values to 1e-6.
         do_center_crop (`bool`, *optional*, defaults to `True`): Whether to cut `crop_size` out of the centre.
         do_random_crop (`bool`, *optional*, defaults to `False`):
             Whether to cut it out at random instead (training); the same place in all frames of a clip.
@@ -89,8 +91,10 @@ class AllInOneVideoProcessor(VideoProcessorMixin):
         do_rescale (`bool`, *optional*, defaults to `True`): Whether to multiply pixels (0 to 255) by `rescale_factor`.
         rescale_factor (`float`, *optional*, defaults to 1/255): Above 0.
         do_normalize (`bool`, *optional*, defaults to `True`): Whether to subtract mean and divide by deviation.
-        image_mean (`float` or `list[float]`, *optional*, defaults to ImageNet's): Of red, green, blue, after scaling.
-        image_std (`float` or `list[float]`, *optional*, defaults to ImageNet's): Of red, green, blue, after scaling.
+        image_mean (`float` or `list[float]`, *optional*, defaults to ImageNet's):
+            Of red, green, blue, or one for all, after scaling.
+        image_std (`float` or `list[float]`, *optional*, defaults to ImageNet's):
+            Of red, green, blue, or one for all, after scaling. Above 0.
         do_convert_rgb (`bool`, *optional*, defaults to `True`):
             Whether to convert grey and palette images to RGB, and transparent ones by painting them on white.
 
@@ -330,6 +334,7 @@ class AllInOneVideoProcessor(VideoProcessorMixin):
             "frame_sampling": ("uniform", "random"),
             "video_backend": VIDEO_BACKENDS,
             "resample": (NEAREST, BILINEAR),
+            "return_tensors": (None, "pt", "np"),
         }.items():
             if options[name] not in legal:
                 raise ValueError(f"{name} is {options[name]!r}; expected one of {', '.join(map(repr, legal))}.")
@@ -342,6 +347,12 @@ class AllInOneVideoProcessor(VideoProcessorMixin):
             if value is not None and (set(dict(value)) not in keys or min(dict(value).values()) < 1):
                 expected = " or ".join(str(sorted(one)) for one in keys)
                 raise ValueError(f"{name} is {dict(value)}; expected {expected}, each at least 1 pixel.")
+        for name in ("rescale_factor", "image_std"):
+            if options[name] is not None and not np.all(np.greater(options[name], 0)):
+                raise ValueError(f"{name} is {options[name]}; expected above 0.")
+        for name in ("image_mean", "image_std"):
+            if np.size(options[name]) not in (1, 3):
+                raise ValueError(f"{name} is {options[name]}; expected one number, or three for red, green and blue.")
         choices = [name for name in CHOSEN_FRAMES if options[name] is not None]
         others = [name for name in ("start", "end") if options[name] is not None]
         if options["num_views"] > 1:

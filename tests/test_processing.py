@@ -209,6 +209,7 @@ class TestBadInput:
             ({"text": [["a"], "a"]}, TypeError, r"text contains \['a'\], a list"),
             ({"videos": 1, "num_frames": 0}, ValueError, "num_frames is 0; expected at least 1"),
             ({"videos": 1, "images": []}, ValueError, "videos and images are both given"),
+            ({"text": "a", "return_tensors": "tf"}, ValueError, "return_tensors is 'tf'; expected 'pt' or 'np'"),
             ({"images": []}, ValueError, "images is an empty list"),
             ({"images": [[1, 2], [3]]}, ValueError, r"images has lists of \[2, 1\] images; expected equally many"),
             ({"images": ["nowhere.png"]}, FileNotFoundError, r"nowhere\.png is not a file"),

@@ -1,10 +1,12 @@
 """The video processor on real files, whole and broken."""
 
+import gc
 import re
 import subprocess
 import sys
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 import torch
@@ -16,6 +18,7 @@ from video_fixtures import (
     VIDEOS,
     corners,
     corners_of,
+    cut_by_copying,
     cut_short,
     encode_sound_only,
     encode_video,
@@ -26,7 +29,7 @@ from video_fixtures import (
     save_folder,
 )
 
-from modeling_allinone.video_decoding_allinone import open_clip
+from modeling_allinone.video_decoding_allinone import VideoFile, open_clip
 from modeling_allinone.video_processing_allinone import AllInOneVideoProcessor, resize_and_crop
 
 PARITY = Path(__file__).parent / "fixtures" / "parity"
@@ -80,13 +83,61 @@ class TestSources:
         assert (first.video_metadata[0].video_backend, second.video_metadata[0].video_backend) == ("decord", "pyav")
         assert (first.pixel_values - second.pixel_values).abs().max() <= 3
 
-    def test_decord_is_passed_over_where_it_returns_other_frames(self, clips, raw):
-        inputs = raw(clips / "mpeg4_b_frames.avi", return_metadata=True)
-        assert inputs.video_metadata[0].video_backend == "pyav"
-        with pytest.raises(
-            ValueError, match=r"mpeg4_b_frames.avi: decord cannot read this file \(decord places frames"
-        ):
-            raw(clips / "mpeg4_b_frames.avi", video_backend="decord")
+    @pytest.mark.parametrize(
+        ("name", "reason"),
+        [
+            ("h264_b_frames.avi", "it needs presentation times"),
+            ("mpeg4_b_frames.avi", "it needs presentation times"),
+            ("open_groups.mp4", "it confuses frames that are stored after a key frame but shown before it"),
+            ("wmv2.wmv", "it may return other frames of asf files"),
+        ],
+    )
+    def test_decord_is_passed_over_where_it_returns_other_frames(self, clips, raw, name, reason):
+        for index in range(NUM_FRAMES):
+            inputs = raw(clips / name, frame_indices=[index], return_metadata=True)
+            assert inputs.video_metadata[0].video_backend == "pyav"
+            assert numbers_of(inputs.pixel_values) == [[index]]
+        with pytest.raises(ValueError, match=rf"{name}: decord cannot read this file \({reason}"):
+            raw(clips / name, video_backend="decord")
+
+    @pytest.mark.parametrize("backend", ["auto", "pyav"])
+    @pytest.mark.parametrize("first", [0, 1, 5, 6, 8])
+    def test_a_film_cut_by_copying_keeps_its_beginning(self, tmp_path, raw, first, backend):
+        options = {"g": "8", "bf": "2", "x264-params": "b-adapt=0"}
+        whole = encode_video(tmp_path / "whole.mp4", options=options)
+        path = cut_by_copying(whole, tmp_path / "part.mp4", first)
+        inputs = raw(path, do_sample_frames=False, video_backend=backend, return_metadata=True)
+        assert numbers_of(inputs.pixel_values) == [list(range(first, NUM_FRAMES))]
+        assert inputs.video_metadata[0].duration == pytest.approx((NUM_FRAMES - first) / 10)
+        for index in range(NUM_FRAMES - first):
+            pixels = raw(path, timestamps=[index / 10], video_backend=backend).pixel_values
+            assert numbers_of(pixels) == [[first + index]]
+
+    @pytest.mark.parametrize("backend", ["auto", "pyav"])
+    def test_opening_reads_the_file_once_and_keeps_none_of_it(self, clips, monkeypatch, backend):
+        kept = []
+
+        def opened(clip):
+            container = av.open(clip.name)
+
+            class Spying:
+                streams, format = container.streams, container.format
+
+                def __enter__(self):
+                    return self
+
+                def __exit__(self, *_):
+                    container.close()
+
+                def demux(self, stream):
+                    yield from container.demux(stream)
+                    kept.append(sum(type(thing) is av.Packet for thing in gc.get_objects()))
+
+            return Spying()
+
+        monkeypatch.setattr(VideoFile, "_opened", opened)
+        assert open_clip(clips / "h264.mp4", "clip", backend=backend).total_frames == NUM_FRAMES
+        assert len(kept) == 1 and kept[0] <= 1  # the one at hand
 
     def test_pyav_takes_over_where_decord_is_absent(self, clips):
         program = f"""
@@ -176,6 +227,16 @@ else:
         ):
             raw(grey, do_convert_rgb=False)
 
+    @pytest.mark.parametrize("name", ["deep.png", "deep.tiff"])
+    def test_images_of_16_bits_are_scaled_to_8(self, tmp_path, raw, name):
+        deep = grey_frames()[5, :, :, 0].astype(np.uint16) * 257
+        Image.fromarray(deep).save(tmp_path / name)
+        for image in [tmp_path / name, Image.fromarray(deep)]:
+            assert (raw(image).pixel_values == level_of(5)).all()
+        for dtype, mode in [(np.int32, "I"), (np.float32, "F")]:
+            with pytest.raises(ValueError, match=rf"videos\[0\] is an image of mode {mode}, .* expected 8 or 16 bits"):
+                raw(Image.fromarray(deep.astype(dtype)))
+
     def test_folders_are_in_natural_order(self, clips, raw):
         # frame_1, frame_2, ..., frame_10: by letters alone frame_10 would come second.
         assert numbers_of(raw(clips / "frames", do_sample_frames=False).pixel_values) == [list(range(NUM_FRAMES))]
@@ -262,9 +323,9 @@ class TestSampling:
             assert numbers_of(raw(clip, fps=2, start=1, end=2.5).pixel_values) == [[2, 3, 4]]
         pixels = raw([grey_frames()] * 2, fps=[2, 4], timestamps=[1.0]).pixel_values
         assert numbers_of(pixels) == [[2], [4]]
-        with pytest.raises(ValueError, match=r"frames has frames without times.* pass fps=<frames per second>"):
+        with pytest.raises(ValueError, match=r"frames: its frames have no times.* pass fps=<frames per second>"):
             raw(clips / "frames", start=1)
-        with pytest.raises(ValueError, match=r"videos\[0\].* without times"):
+        with pytest.raises(ValueError, match=r"^videos\[0\]: its frames have no times"):
             raw(grey_frames(), timestamps=[0.5])
 
     @pytest.mark.parametrize("backend", ["auto", "pyav"])
@@ -532,6 +593,12 @@ class TestBadInput:
             ({"fps": 0}, ValueError, "fps is 0; expected more than 0"),
             ({"start": [0, 1]}, ValueError, "start has 2 entries for 1 clips; give one for all, or one for each"),
             ({"start": "1"}, TypeError, "start is '1'; expected numbers"),
+            ({"rescale_factor": 0.0}, ValueError, "rescale_factor is 0.0; expected above 0"),
+            ({"image_std": 0.0}, ValueError, "image_std is 0.0; expected above 0"),
+            ({"image_std": [1.0, -0.5, 1.0]}, ValueError, r"image_std is .*-0\.5.*; expected above 0"),
+            ({"image_mean": [0.5, 0.5]}, ValueError, "image_mean is .*; expected one number, or three for red"),
+            ({"image_std": [0.5] * 4}, ValueError, "image_std is .*; expected one number, or three for red"),
+            ({"return_tensors": "tf"}, ValueError, "return_tensors is 'tf'; expected one of None, 'pt', 'np'"),
             ({"seed": 1, "generator": torch.Generator()}, ValueError, "seed and generator are two ways"),
             (
                 {"generator": np.random.default_rng()},

@@ -17,6 +17,13 @@ VIDEOS = {
     "h264.mp4": {"codec": "libx264"},
     "h264_b_frames.mkv": {"codec": "libx264", "options": {"g": "6", "bf": "2"}},
     "h264_b_frames.mp4": {"codec": "libx264", "options": {"g": "6", "bf": "2"}},
+    "h264_b_frames.avi": {"codec": "libx264", "options": {"g": "6", "bf": "2", "x264-params": "b-adapt=0"}},
+    # Frames stored after a key frame but shown before it refer to the group before (x264 calls it open).
+    "open_groups.mp4": {
+        "codec": "libx264",
+        "options": {"g": "5", "bf": "2", "x264-params": "open-gop=1:b-adapt=0:scenecut=0:min-keyint=1"},
+    },
+    "wmv2.wmv": {"codec": "wmv2", "options": {"g": "6", "sc_threshold": "1000000000"}},
     "mpeg4.avi": {"codec": "mpeg4", "options": {"g": "6"}},
     "mpeg4_b_frames.avi": {"codec": "mpeg4", "options": {"g": "6", "bf": "2"}},
     "vp9.webm": {"codec": "libvpx-vp9", "options": {"g": "6"}},
@@ -77,6 +84,23 @@ def encode_video(
         container.mux(stream.encode())
         if has_sound:
             encode_silence(container, sound)
+    return path
+
+
+def cut_by_copying(source: Path, path: Path, first: int) -> Path:
+    """
+    Let a film begin with another frame without encoding it again, as `ffmpeg -ss ... -c copy` does: packets from the
+    key frame before stay in the file, with times below 0.
+    """
+    with av.open(str(source)) as whole, av.open(str(path), "w") as part:
+        stream = whole.streams.video[0]
+        packets = [packet for packet in whole.demux(stream) if packet.size]
+        start = sorted(packet.pts for packet in packets)[first]
+        begin = max(place for place, packet in enumerate(packets) if packet.is_keyframe and packet.pts <= start)
+        copy = part.add_stream_from_template(stream)
+        for packet in packets[begin:]:
+            packet.pts, packet.dts, packet.stream = packet.pts - start, packet.dts - start, copy
+            part.mux(packet)
     return path
 
 
