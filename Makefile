@@ -6,6 +6,10 @@
 PYTHON ?= python3
 VENV ?= .venv
 
+# Threads that wait for others sleep. Spinning, as they do otherwise, one busy neighbour on the machine makes every step
+# of a small model ten times slower.
+export OMP_WAIT_POLICY ?= passive
+
 .PHONY: quickstart test lint clean
 
 quickstart: $(VENV)/.installed-demo
