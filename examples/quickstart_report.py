@@ -93,7 +93,7 @@ def _clip(row: dict, processor) -> str:
     return (
         f'<div class="clip"><img src="{_data_url(Image.fromarray(strip))}" height="96" alt="frames of the clip"><div>'
         f'<b>{html.escape(row["question"])}</b> <span class="{"right" if is_right else "wrong"}">'
-        f"{'right' if is_right else 'wrong: ' + html.escape(row['answer'])}</span>{bars}</div></div>"
+        f"{'right' if is_right else 'wrong, it is ' + html.escape(row['answer'])}</span>{bars}</div></div>"
     )
 
 
@@ -111,7 +111,7 @@ def _learning_curve(history: list[dict]) -> str:
         axes.axvline(offset, color="0.8", zorder=0)
         axes.annotate(stage, (offset, 2), ha="right", xytext=(-4, 0), textcoords="offset points", color="0.4")
     axes.set(xlabel="step", ylabel="accuracy on validation clips, %", ylim=(0, 102))
-    axes.legend(frameon=False, loc="center left")
+    axes.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=len(GROUPS))
     axes.spines[["top", "right"]].set_visible(False)
     figure.tight_layout()
     picture = io.BytesIO()
