@@ -5,6 +5,7 @@ from transformers import (
     AutoModel,
     AutoModelForMaskedLM,
     AutoModelForMultipleChoice,
+    AutoModelForVideoClassification,
     AutoModelForVisualQuestionAnswering,
     AutoProcessor,
 )
@@ -14,11 +15,15 @@ from .configuration_allinone import AllInOneConfig
 from .modeling_allinone import (
     AllInOneForMaskedLM,
     AllInOneForMultipleChoice,
+    AllInOneForPairedVisualReasoning,
+    AllInOneForVideoClassification,
     AllInOneForVideoQuestionAnswering,
+    AllInOneForVisualCommonsenseReasoning,
     AllInOneModel,
     AllInOnePreTrainedModel,
 )
 from .processing_allinone import AllInOneProcessor
+from .retrieval_allinone import AllInOneForVideoTextRetrieval
 from .video_processing_allinone import AllInOneVideoProcessor
 
 __version__ = "0.1.0"
@@ -27,6 +32,7 @@ AutoConfig.register("allinone", AllInOneConfig)
 AutoModel.register(AllInOneConfig, AllInOneModel)
 AutoModelForMaskedLM.register(AllInOneConfig, AllInOneForMaskedLM)
 AutoModelForMultipleChoice.register(AllInOneConfig, AllInOneForMultipleChoice)
+AutoModelForVideoClassification.register(AllInOneConfig, AllInOneForVideoClassification)
 AutoModelForVisualQuestionAnswering.register(AllInOneConfig, AllInOneForVideoQuestionAnswering)
 AutoProcessor.register(AllInOneConfig, AllInOneProcessor)
 AutoVideoProcessor.register(AllInOneConfig, AllInOneVideoProcessor)
@@ -35,7 +41,11 @@ __all__ = [
     "AllInOneConfig",
     "AllInOneForMaskedLM",
     "AllInOneForMultipleChoice",
+    "AllInOneForPairedVisualReasoning",
+    "AllInOneForVideoClassification",
     "AllInOneForVideoQuestionAnswering",
+    "AllInOneForVideoTextRetrieval",
+    "AllInOneForVisualCommonsenseReasoning",
     "AllInOneModel",
     "AllInOnePreTrainedModel",
     "AllInOneProcessor",

@@ -33,6 +33,7 @@ _POSITIVE_FIELDS = (
     "max_image_length",
     "classifier_hidden_size",
     "choice_hidden_size",
+    "projection_dim",
 )
 _PROBABILITY_FIELDS = (
     "hidden_dropout_prob",
@@ -98,6 +99,11 @@ class AllInOneConfig(PreTrainedConfig):
             linear scorer (captions, zero-shot); the original has 256 for multiple-choice questions.
         choice_dropout (`float`, defaults to 0.1): Dropout probability before a multiple-choice scorer with a hidden
             layer.
+        projection_dim (`int`, *optional*, defaults to 512): Width of the space in which texts and clips are compared.
+            `None` builds no such projections, for a retrieval model that only scores pairs.
+        contrastive_temperature (`float`, defaults to 0.05): What cosine similarities are divided by in the contrastive
+            loss.
+        use_pair_scorer (`bool`, defaults to `True`): Whether a retrieval model scores pairs of text and clip, too.
 
     Example:
 
@@ -113,7 +119,14 @@ class AllInOneConfig(PreTrainedConfig):
     """
 
     model_type = "allinone"
-    keys_to_ignore_at_inference = ["hidden_states", "attentions", "patch_permutation"]
+    # Trainer joins predictions row by row, which a matrix of texts × clips is not made for.
+    keys_to_ignore_at_inference = [
+        "hidden_states",
+        "attentions",
+        "patch_permutation",
+        "visual_attention_mask",
+        "similarities",
+    ]
 
     vocab_size: int = 30522
     hidden_size: int = 768
@@ -147,6 +160,9 @@ class AllInOneConfig(PreTrainedConfig):
     classifier_dropout: float | int = 0.5
     choice_hidden_size: int | None = None
     choice_dropout: float | int = 0.1
+    projection_dim: int | None = 512
+    contrastive_temperature: float | int = 0.05
+    use_pair_scorer: bool = True
     tie_word_embeddings: bool = False
 
     def __post_init__(self, **kwargs):
@@ -186,6 +202,8 @@ class AllInOneConfig(PreTrainedConfig):
                 f"roll_divisor is {self.roll_divisor}, but must be at least 3: one part moves forward, one backward, "
                 "and some must stay."
             )
+        if self.contrastive_temperature <= 0:
+            raise ValueError(f"contrastive_temperature is {self.contrastive_temperature}, but must be above 0.")
         for name in _PROBABILITY_FIELDS:
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}, but must be a probability in [0, 1).")

@@ -17,7 +17,14 @@ from transformers import (
     AutoModel,
     AutoModelForMaskedLM,
     AutoModelForMultipleChoice,
+    AutoModelForVideoClassification,
     AutoModelForVisualQuestionAnswering,
+)
+
+from modeling_allinone import (
+    AllInOneForPairedVisualReasoning,
+    AllInOneForVideoTextRetrieval,
+    AllInOneForVisualCommonsenseReasoning,
 )
 
 CASES = Path(__file__).parent / "fixtures" / "parity"
@@ -93,6 +100,7 @@ def test_heads_of_pretraining(load, case):
         ("soft_label_qa", AutoModelForVisualQuestionAnswering),
         ("multiple_choice", AutoModelForMultipleChoice),
         ("multiple_choice_qa", AutoModelForMultipleChoice),
+        ("paired_visual_reasoning", AllInOneForPairedVisualReasoning),
     ),
 )
 def test_task_head(load, case, auto_class):
@@ -100,6 +108,48 @@ def test_task_head(load, case, auto_class):
     outputs = load(case, auto_class)(**inputs)
     torch.testing.assert_close(outputs.logits, expected["logits"], **ACTIVATIONS)
     torch.testing.assert_close(outputs.loss.view(1), expected["loss"], **ACTIVATIONS)
+
+
+@torch.no_grad()
+def test_classification_is_question_answering(load):
+    inputs, expected = read("open_ended_qa")
+    outputs = load("open_ended_qa", AutoModelForVideoClassification, "classification")(**inputs)
+    torch.testing.assert_close(outputs.logits, expected["logits"], **ACTIVATIONS)
+    torch.testing.assert_close(outputs.loss.view(1), expected["loss"], **ACTIVATIONS)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("case", ("contrastive", "distilled_contrastive"))
+def test_contrastive_retrieval(load, case):
+    inputs, expected = read(case)
+    model = load(case, AllInOneForVideoTextRetrieval)
+    outputs = model(**inputs, return_loss=True)
+    torch.testing.assert_close(outputs.text_embeds, expected["text_embeds"], **ACTIVATIONS)
+    torch.testing.assert_close(outputs.video_embeds, expected["video_embeds"], **ACTIVATIONS)
+    torch.testing.assert_close(outputs.similarities, expected["similarity"], **ACTIVATIONS)
+    torch.testing.assert_close(outputs.loss.view(1), expected["loss"], **ACTIVATIONS)
+    video = model.get_video_features(inputs.pop("pixel_values")).pooler_output
+    torch.testing.assert_close(video, expected["video_embeds"], **ACTIVATIONS)
+    torch.testing.assert_close(model.get_text_features(**inputs).pooler_output, expected["text_embeds"], **ACTIVATIONS)
+
+
+@torch.no_grad()
+def test_ranking_retrieval(load):
+    inputs, expected = read("retrieval_ranking")
+    model = load("retrieval_ranking", AllInOneForVideoTextRetrieval)
+    torch.testing.assert_close(model.score_pairs(**inputs), expected["scores"], **ACTIVATIONS)
+    outputs = model(**inputs, return_loss=True)
+    torch.testing.assert_close(outputs.logits, expected["scores"], **ACTIVATIONS)
+    torch.testing.assert_close(outputs.loss.view(1), expected["loss"], **ACTIVATIONS)
+
+
+@torch.no_grad()
+def test_visual_commonsense(load):
+    inputs, expected = read("visual_commonsense")
+    outputs = load("visual_commonsense", AllInOneForVisualCommonsenseReasoning)(**inputs)
+    for name in ("answer_logits", "answer_loss", "rationale_loss"):
+        torch.testing.assert_close(outputs[name].view_as(expected[name]), expected[name], **ACTIVATIONS)
+    torch.testing.assert_close(outputs.loss, outputs.answer_loss + outputs.rationale_loss)
 
 
 def test_gradients(load):
