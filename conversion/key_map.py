@@ -41,8 +41,8 @@ class Head:
         rules (`tuple` of `Rule`): Its tensors.
         claim (`int`): How sure it makes what the checkpoint is for: 3 if no other task has such tensors, 2 if a
             fine-tuning made them, 1 if pre-training did, 0 if this use of them is to be asked for.
-        part (`str`): Where a task has a head of several parts, which of them this is. Of several heads for one part,
-            the first is taken.
+        part (`str`): Where a task has a head of several parts, which of them this is; for pre-training, the
+            objective's name in the configuration. Of several heads for one part, the first is taken.
     """
 
     task: str
@@ -55,6 +55,7 @@ class Head:
 
 BACKBONE = "backbone"
 TASK_CLASSES = {
+    "pretraining": "AllInOneForPreTraining",
     "masked-lm": "AllInOneForMaskedLM",
     "question-answering": "AllInOneForVideoQuestionAnswering",
     "multiple-choice": "AllInOneForMultipleChoice",
@@ -111,13 +112,14 @@ def _classifier(original: str, places: tuple[int, int, int], converted: str) -> 
 def _matching(original: str) -> tuple[Head, ...]:
     """A matching head, whose row 1 says "they match": it ranks captions where nothing was fine-tuned."""
 
-    def use(task: str, converted: str, row: int | None, claim: int, part: str = "") -> Head:
+    def use(task: str, converted: str, row: int | None = None, claim: int = 0, part: str = "") -> Head:
         rules = (Rule(f"{original}.fc.{{kind}}", f"{converted}.{{kind}}", row),)
         return Head(task, "matching head", rf"{original}\.", rules, claim, part)
 
     return (
         use("multiple-choice", "scorer.out_proj", 1, claim=1),
-        use("retrieval", "scorer.out_proj", 1, claim=0, part=PAIR_SCORER),
+        use("retrieval", "scorer.out_proj", 1, part=PAIR_SCORER),
+        use("pretraining", "matching_head", part="matching"),
     )
 
 
@@ -176,9 +178,22 @@ HEADS = (
         claim=2,
     ),
     Head("masked-lm", "masked-language-modelling head", r"mlm_score\.", _MASKED_LM, claim=1),
+    Head("pretraining", "masked-language-modelling head", r"mlm_score\.", _MASKED_LM, claim=0, part="masked_lm"),
     *_matching("itm_score"),
     *_matching("vtm_score"),
     Head("retrieval", "contrastive projections", r"(txt|vid)_proj\.", _CONTRASTIVE, claim=1, part=PROJECTIONS),
+    Head("pretraining", "contrastive projections", r"(txt|vid)_proj\.", _CONTRASTIVE, claim=0, part="contrastive"),
+    Head(
+        "pretraining",
+        "clip-order classifier",
+        r"vcop_classifier\.",
+        (
+            Rule("vcop_classifier.fc7.{kind}", "clip_order_head.pair_layer.{kind}"),
+            Rule("vcop_classifier.fc8.{kind}", "clip_order_head.out_proj.{kind}"),
+        ),
+        claim=1,
+        part="clip_order",
+    ),
 )
 
 # Keys that no class here has, and why; asked only about keys that the chosen class does not take.
@@ -187,7 +202,6 @@ LEFT_OUT = (
     (r"transformer\.temporal_embed", "the original never adds it where there is a distillation token"),
     (r"transformer\.(head|head_dist|fc|pre_logits)\..*", "ImageNet classifier of the ViT that training started from"),
     (r"(transformer\.)?mask_token|mpp_score\..*", "masked patches: this objective does not run in the original"),
-    (r"vcop_classifier\..*", "clip order: this objective does not run in the original"),
     (r"pooler\..*", "the class does not pool"),
     (r"(train|val|dev|test)_\w+\.(correct|total|scalar|score)", "a running metric, not a weight"),
 )

@@ -93,6 +93,8 @@ def build_config(
         fields["num_frames"] = hyper_parameters["num_frames"]
     fields["num_attention_heads"] = _count_attention_heads(hidden_size, hyper_parameters, num_attention_heads)
     fields |= _head_fields(heads, shape)
+    if is_distilled and isinstance(hyper_parameters.get("vit"), str):
+        fields["align_distillation_token"] = "deit" not in hyper_parameters["vit"]
     for name, field in _SAME_IN_HYPER_PARAMETERS.items():
         _check_agreement(name, hyper_parameters.get(name), fields.get(field))
     names = {head.name for head in heads}
@@ -139,6 +141,14 @@ def _head_fields(heads: Sequence[Head], shape) -> dict[str, Any]:
             "projection_dim": shape("txt_proj.weight", 2)[0] if PROJECTIONS in parts else None,
             "use_pair_scorer": PAIR_SCORER in parts,
         }
+    if task == "pretraining":
+        parts = [head.part for head in heads]
+        fields = {"pretraining_objectives": parts}
+        if "contrastive" in parts:
+            fields["projection_dim"] = shape("txt_proj.weight", 2)[0]
+        if "clip_order" in parts:
+            fields["clip_order_hidden_size"] = shape("vcop_classifier.fc7.weight", 2)[0]
+        return fields
     if task not in ("question-answering", "classification", "multiple-choice", "paired-reasoning"):
         return {}
     (head,) = heads

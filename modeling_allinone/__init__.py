@@ -5,6 +5,7 @@ from transformers import (
     AutoModel,
     AutoModelForMaskedLM,
     AutoModelForMultipleChoice,
+    AutoModelForPreTraining,
     AutoModelForVideoClassification,
     AutoModelForVisualQuestionAnswering,
     AutoProcessor,
@@ -22,6 +23,7 @@ from .modeling_allinone import (
     AllInOneModel,
     AllInOnePreTrainedModel,
 )
+from .pretraining_allinone import AllInOneForPreTraining
 from .processing_allinone import AllInOneProcessor
 from .retrieval_allinone import AllInOneForVideoTextRetrieval
 from .video_processing_allinone import AllInOneVideoProcessor
@@ -32,6 +34,7 @@ AutoConfig.register("allinone", AllInOneConfig)
 AutoModel.register(AllInOneConfig, AllInOneModel)
 AutoModelForMaskedLM.register(AllInOneConfig, AllInOneForMaskedLM)
 AutoModelForMultipleChoice.register(AllInOneConfig, AllInOneForMultipleChoice)
+AutoModelForPreTraining.register(AllInOneConfig, AllInOneForPreTraining)
 AutoModelForVideoClassification.register(AllInOneConfig, AllInOneForVideoClassification)
 AutoModelForVisualQuestionAnswering.register(AllInOneConfig, AllInOneForVideoQuestionAnswering)
 AutoProcessor.register(AllInOneConfig, AllInOneProcessor)
@@ -42,6 +45,7 @@ __all__ = [
     "AllInOneForMaskedLM",
     "AllInOneForMultipleChoice",
     "AllInOneForPairedVisualReasoning",
+    "AllInOneForPreTraining",
     "AllInOneForVideoClassification",
     "AllInOneForVideoQuestionAnswering",
     "AllInOneForVideoTextRetrieval",

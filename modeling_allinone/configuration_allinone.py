@@ -34,13 +34,18 @@ _POSITIVE_FIELDS = (
     "classifier_hidden_size",
     "choice_hidden_size",
     "projection_dim",
+    "clip_order_hidden_size",
 )
+_PRETRAINING_OBJECTIVES = ("masked_lm", "matching", "contrastive", "clip_order")
+# A class for each order: 120 for 5 frames, 40320 for 8.
+_MAX_ORDERED_FRAMES = 5
 _PROBABILITY_FIELDS = (
     "hidden_dropout_prob",
     "attention_probs_dropout_prob",
     "drop_path_rate",
     "classifier_dropout",
     "choice_dropout",
+    "clip_order_dropout",
 )
 
 
@@ -104,6 +109,14 @@ class AllInOneConfig(PreTrainedConfig):
         contrastive_temperature (`float`, defaults to 0.05): What cosine similarities are divided by in the contrastive
             loss.
         use_pair_scorer (`bool`, defaults to `True`): Whether a retrieval model scores pairs of text and clip, too.
+        pretraining_objectives (`list` of `str`, *optional*): Objectives that a pre-training model has heads for:
+            `"masked_lm"`, `"matching"`, `"contrastive"` and, for 2 to 5 frames, `"clip_order"`. `None` is all of them.
+        alignment_loss_weight (`float`, defaults to 0.1): Weight of the word-patch alignment loss beside that of
+            matching.
+        align_distillation_token (`bool`, defaults to `False`): Whether words are aligned with the distillation token,
+            too; the original does that where the name of its ViT does not hold "deit".
+        clip_order_hidden_size (`int`, defaults to 512): Width of the hidden layer of the clip-order classifier.
+        clip_order_dropout (`float`, defaults to 0.5): Dropout probability before its last layer.
 
     Example:
 
@@ -163,6 +176,11 @@ class AllInOneConfig(PreTrainedConfig):
     projection_dim: int | None = 512
     contrastive_temperature: float | int = 0.05
     use_pair_scorer: bool = True
+    pretraining_objectives: list[str] | tuple[str, ...] | None = None
+    alignment_loss_weight: float | int = 0.1
+    align_distillation_token: bool = False
+    clip_order_hidden_size: int = 512
+    clip_order_dropout: float | int = 0.5
     tie_word_embeddings: bool = False
 
     def __post_init__(self, **kwargs):
@@ -202,11 +220,39 @@ class AllInOneConfig(PreTrainedConfig):
                 f"roll_divisor is {self.roll_divisor}, but must be at least 3: one part moves forward, one backward, "
                 "and some must stay."
             )
+        self._check_pretraining_objectives()
         if self.contrastive_temperature <= 0:
             raise ValueError(f"contrastive_temperature is {self.contrastive_temperature}, but must be above 0.")
         for name in _PROBABILITY_FIELDS:
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}, but must be a probability in [0, 1).")
+
+    def _check_pretraining_objectives(self):
+        unknown = [name for name in self.pretraining_objectives or () if name not in _PRETRAINING_OBJECTIVES]
+        if unknown or self.pretraining_objectives in ([], ()):
+            raise ValueError(
+                f"pretraining_objectives is {list(self.pretraining_objectives)}, but expected some of "
+                f"{', '.join(_PRETRAINING_OBJECTIVES)}."
+            )
+
+    @property
+    def chosen_pretraining_objectives(self) -> tuple[str, ...]:
+        """Objectives that a pre-training model of this configuration has heads for."""
+        objectives = self.pretraining_objectives
+        fits = {
+            "clip_order": 2 <= self.num_frames <= _MAX_ORDERED_FRAMES,
+            "contrastive": self.projection_dim is not None,
+        }
+        if objectives is None:
+            return tuple(name for name in _PRETRAINING_OBJECTIVES if fits.get(name, True))
+        if "clip_order" in objectives and not fits["clip_order"]:
+            raise ValueError(
+                f"pretraining_objectives names clip_order, which has a class for each order of 2 to "
+                f"{_MAX_ORDERED_FRAMES} frames, but num_frames is {self.num_frames}."
+            )
+        if "contrastive" in objectives and not fits["contrastive"]:
+            raise ValueError("pretraining_objectives names contrastive, but projection_dim is None.")
+        return tuple(objectives)
 
     @classmethod
     def from_preset(cls, name: str, **overrides) -> "AllInOneConfig":

@@ -24,6 +24,7 @@ from modeling_allinone import (
     AllInOneForMaskedLM,
     AllInOneForMultipleChoice,
     AllInOneForPairedVisualReasoning,
+    AllInOneForPreTraining,
     AllInOneForVideoClassification,
     AllInOneForVideoQuestionAnswering,
     AllInOneForVideoTextRetrieval,
@@ -119,6 +120,16 @@ OPEN, SOFT = "answer classifier (open-ended)", "answer classifier (soft labels)"
         (RETRIEVAL, ("contrastive projections", "matching head"), {"projection_dim": 24, "num_frames": 2}),
         (RETRIEVAL, "ranking scorer", {"projection_dim": None, "max_position_embeddings": 80}),
         (AllInOneForVideoClassification, OPEN, {"num_labels": 7, "classifier_hidden_size": 64}),
+        (
+            AllInOneForPreTraining,
+            ("masked-language-modelling head", "matching head", "contrastive projections"),
+            {"projection_dim": 24, "pretraining_objectives": ["masked_lm", "matching", "contrastive"]},
+        ),
+        (
+            AllInOneForPreTraining,
+            "clip-order classifier",
+            {"num_frames": 4, "clip_order_hidden_size": 24, "pretraining_objectives": ["clip_order"]},
+        ),
         (AllInOneForVisualCommonsenseReasoning, "answer and rationale scorers", {"num_frames": 4}),
         (
             AllInOneForPairedVisualReasoning,
@@ -215,9 +226,9 @@ def test_report_explains_every_key(convert, original):
     assert notes == {
         "text_embeddings.position_ids": "a buffer of positions, not a weight",
         "transformer.head.weight": "ImageNet classifier of the ViT that training started from",
-        "itm_score.fc.weight": "belongs to another head: matching head (multiple-choice, retrieval)",
-        "itm_score.fc.bias": "belongs to another head: matching head (multiple-choice, retrieval)",
-        "txt_proj.weight": "belongs to another head: contrastive projections (retrieval)",
+        "itm_score.fc.weight": "belongs to another head: matching head (multiple-choice, retrieval, pretraining)",
+        "itm_score.fc.bias": "belongs to another head: matching head (multiple-choice, retrieval, pretraining)",
+        "txt_proj.weight": "belongs to another head: contrastive projections (retrieval, pretraining)",
         "train_mlm_loss.scalar": "a running metric, not a weight",
     }
 
@@ -277,17 +288,21 @@ def test_labels(tmp_path, convert):
         (
             ["mlm_score", "itm_score"],
             None,
-            "several heads: masked-.* Pass --task masked-lm or multiple-choice or retrieval or backbone",
+            "several heads: masked-.* Pass --task masked-lm or pretraining or multiple-choice or retrieval or b",
         ),
         (
             ["nlvr2_classifier.0", "rank_output"],
             None,
             r"heads: ranking scorer \(multiple-choice, retrieval\), pair classifier .* --task multiple-choice or ret",
         ),
-        (["mlm_score"], "multiple-choice", r"no head for multiple-choice; its heads: masked-.* \(masked-lm\)\."),
+        (
+            ["mlm_score"],
+            "multiple-choice",
+            r"no head for multiple-choice; its heads: masked-.* \(masked-lm, pretraining\)\.",
+        ),
         ([], "question-answering", "no head for question-answering; its heads: none"),
         (["txt_proj", "vid_proj"], "multiple-choice", "no head for multiple-choice; its heads: contrastive proj"),
-        ([], "captioning", "The task 'captioning' does not exist; there are masked-lm, "),
+        ([], "captioning", "The task 'captioning' does not exist; there are pretraining, masked-lm, "),
     ],
 )
 def test_head_that_is_not_clear(refuse, original, heads, task, message):
