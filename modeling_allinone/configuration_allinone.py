@@ -36,7 +36,7 @@ _POSITIVE_FIELDS = (
     "projection_dim",
     "clip_order_hidden_size",
 )
-_PRETRAINING_OBJECTIVES = ("masked_lm", "matching", "contrastive", "clip_order")
+_PRETRAINING_OBJECTIVES = ("masked_lm", "matching", "contrastive", "clip_order", "masked_patches")
 # A class for each order: 120 for 5 frames, 40320 for 8.
 _MAX_ORDERED_FRAMES = 5
 _PROBABILITY_FIELDS = (
@@ -110,13 +110,17 @@ class AllInOneConfig(PreTrainedConfig):
             loss.
         use_pair_scorer (`bool`, defaults to `True`): Whether a retrieval model scores pairs of text and clip, too.
         pretraining_objectives (`list` of `str`, *optional*): Objectives that a pre-training model has heads for:
-            `"masked_lm"`, `"matching"`, `"contrastive"` and, for 2 to 5 frames, `"clip_order"`. `None` is all of them.
+            `"masked_lm"`, `"matching"`, `"contrastive"`, `"masked_patches"` and, for 2 to 5 frames, `"clip_order"`.
+            `None` is all of them.
         alignment_loss_weight (`float`, defaults to 0.1): Weight of the word-patch alignment loss beside that of
             matching.
         align_distillation_token (`bool`, defaults to `False`): Whether words are aligned with the distillation token,
             too; the original does that where the name of its ViT does not hold "deit".
         clip_order_hidden_size (`int`, defaults to 512): Width of the hidden layer of the clip-order classifier.
         clip_order_dropout (`float`, defaults to 0.5): Dropout probability before its last layer.
+        image_mean (`list` of `float`, defaults to ImageNet's): What was subtracted from each channel of a frame, of
+            values from 0 to 1, before it was divided by `image_std`; gives masked patches their colour back.
+        image_std (`list` of `float`, defaults to ImageNet's): See `image_mean`.
 
     Example:
 
@@ -181,6 +185,8 @@ class AllInOneConfig(PreTrainedConfig):
     align_distillation_token: bool = False
     clip_order_hidden_size: int = 512
     clip_order_dropout: float | int = 0.5
+    image_mean: list[float] | tuple[float, ...] = (0.485, 0.456, 0.406)
+    image_std: list[float] | tuple[float, ...] = (0.229, 0.224, 0.225)
     tie_word_embeddings: bool = False
 
     def __post_init__(self, **kwargs):

@@ -301,7 +301,7 @@ class AllInOnePatchOrder(nn.Module):
 class AllInOneVisualEmbeddings(nn.Module):
     """Patches of each frame + position + frame, behind the special tokens, in the order of [`AllInOnePatchOrder`]."""
 
-    def __init__(self, config: AllInOneConfig):
+    def __init__(self, config: AllInOneConfig, use_mask_token: bool = False):
         super().__init__()
         self.patch_size = config.patch_size
         self.num_channels = config.num_channels
@@ -320,6 +320,7 @@ class AllInOneVisualEmbeddings(nn.Module):
             if config.use_distillation_token
             else nn.Parameter(torch.zeros(1, config.num_frames, config.hidden_size))
         )
+        self.mask_token = nn.Parameter(torch.zeros(1, 1, 1, config.hidden_size)) if use_mask_token else None
         self.patch_order = AllInOnePatchOrder(config)
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
 
@@ -328,12 +329,14 @@ class AllInOneVisualEmbeddings(nn.Module):
         pixel_values: torch.Tensor,
         pixel_mask: torch.Tensor | None = None,
         patch_permutation: torch.Tensor | None = None,
+        bool_masked_pos: torch.Tensor | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor]:
         """
         Args:
             pixel_values (`torch.Tensor` of shape `(B, T, C, height, width)`)
             pixel_mask (`torch.Tensor` of shape `(B, height, width)` or `(B, T, height, width)`, *optional*)
             patch_permutation (`torch.LongTensor` of shape `(B, T, kept patches)`, *optional*)
+            bool_masked_pos (`torch.BoolTensor` of shape `(B, T, P)`, *optional*)
 
         Returns:
             Embeddings (B, T, V, D), number of visual tokens that are not padding (B,) or `None` if all, and the patch
@@ -344,6 +347,9 @@ class AllInOneVisualEmbeddings(nn.Module):
         grid = patches.shape[-2:]
         patches = patches.flatten(2).transpose(1, 2).unflatten(0, (batch_size, num_frames))  # (B, T, P, D)
         num_patches = patches.shape[2]
+        if bool_masked_pos is not None:
+            self._check_masked_patches(bool_masked_pos, patches.shape[:3])
+            patches = torch.where(bool_masked_pos[..., None], self.mask_token, patches)
 
         patch_is_padding = None
         if pixel_mask is not None:
@@ -404,6 +410,15 @@ class AllInOneVisualEmbeddings(nn.Module):
             table.expand(where.shape[0], -1, -1, -1), where, mode="bilinear", padding_mode="border", align_corners=True
         )
         return positions.flatten(2).transpose(1, 2).to(dtype)
+
+    def _check_masked_patches(self, bool_masked_pos: torch.Tensor, shape: tuple[int, ...]):
+        if self.mask_token is None:
+            raise ValueError("bool_masked_pos was given, but the model has no mask token (use_mask_token=False).")
+        if bool_masked_pos.shape != shape or bool_masked_pos.dtype != torch.bool:
+            raise ValueError(
+                f"bool_masked_pos has shape {tuple(bool_masked_pos.shape)} and type {bool_masked_pos.dtype}, but "
+                f"expected booleans of shape {tuple(shape)}: (batch, frames, patches)."
+            )
 
     def _check_pixel_values(self, pixel_values: torch.Tensor) -> tuple[int, int]:
         """Return B and T of a batch that can be embedded; raise a `ValueError` that says why another cannot."""
@@ -500,20 +515,22 @@ def _move_padding_last(
 class AllInOneEmbeddings(nn.Module):
     """Text and visual embeddings, each with the embedding of its modality."""
 
-    def __init__(self, config: AllInOneConfig):
+    def __init__(self, config: AllInOneConfig, use_mask_token: bool = False):
         super().__init__()
         self.text_embeddings = AllInOneTextEmbeddings(config)
-        self.visual_embeddings = AllInOneVisualEmbeddings(config)
+        self.visual_embeddings = AllInOneVisualEmbeddings(config, use_mask_token)
         self.modality_type_embeddings = nn.Embedding(config.modality_type_vocab_size, config.hidden_size)
 
     def embed_text(self, input_ids=None, token_type_ids=None, inputs_embeds=None) -> torch.Tensor:
         """Returns (B, L, D)."""
         return self._add_modality(self.text_embeddings(input_ids, token_type_ids, inputs_embeds), 0)
 
-    def embed_video(self, pixel_values, pixel_mask=None, patch_permutation=None, image_token_type_idx=1):
+    def embed_video(
+        self, pixel_values, pixel_mask=None, patch_permutation=None, image_token_type_idx=1, bool_masked_pos=None
+    ):
         """Returns what [`AllInOneVisualEmbeddings`] returns."""
         embeddings, num_visual_tokens, patch_permutation = self.visual_embeddings(
-            pixel_values, pixel_mask, patch_permutation
+            pixel_values, pixel_mask, patch_permutation, bool_masked_pos
         )
         return self._add_modality(embeddings, image_token_type_idx), num_visual_tokens, patch_permutation
 
@@ -724,6 +741,8 @@ class AllInOnePreTrainedModel(PreTrainedModel):
         elif isinstance(module, AllInOneVisualEmbeddings):
             init.trunc_normal_(module.special_tokens, std=self.config.initializer_range)
             init.trunc_normal_(module.position_embeddings, std=self.config.initializer_range)
+            if module.mask_token is not None:
+                init.trunc_normal_(module.mask_token, std=self.config.initializer_range)
             if module.temporal_embeddings is not None:
                 init.trunc_normal_(module.temporal_embeddings, std=self.config.initializer_range)
 
@@ -765,6 +784,7 @@ class AllInOneModel(AllInOnePreTrainedModel):
     Args:
         config ([`AllInOneConfig`]): Sizes and behaviour.
         add_pooling_layer (`bool`, defaults to `True`): Whether to compute `pooler_output`.
+        use_mask_token (`bool`, defaults to `False`): Whether there is a token to put in place of masked patches.
 
     Example:
 
@@ -780,9 +800,9 @@ class AllInOneModel(AllInOnePreTrainedModel):
     ```
     """
 
-    def __init__(self, config: AllInOneConfig, add_pooling_layer: bool = True):
+    def __init__(self, config: AllInOneConfig, add_pooling_layer: bool = True, use_mask_token: bool = False):
         super().__init__(config)
-        self.embeddings = AllInOneEmbeddings(config)
+        self.embeddings = AllInOneEmbeddings(config, use_mask_token)
         self.layers = nn.ModuleList([AllInOneLayer(config, index) for index in range(config.num_hidden_layers)])
         self.layernorm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
         self.pooler = AllInOnePooler(config) if add_pooling_layer else None
@@ -809,6 +829,7 @@ class AllInOneModel(AllInOnePreTrainedModel):
         patch_permutation: torch.LongTensor | None = None,
         image_token_type_idx: int = 1,
         texts_per_clip: int = 1,
+        bool_masked_pos: torch.BoolTensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> AllInOneModelOutput:
         """
@@ -828,6 +849,8 @@ class AllInOneModel(AllInOnePreTrainedModel):
             image_token_type_idx (`int`, defaults to 1): Modality type of the clip.
             texts_per_clip (`int`, defaults to 1): With N > 1, rows `b * N` to `b * N + N - 1` of the text belong to
                 clip b, which is embedded once.
+            bool_masked_pos (`torch.BoolTensor` of shape `(B, T, P)`, *optional*): Patches, in raster order, to be
+                replaced by the mask token. Needs `use_mask_token`.
 
         Returns:
             [`AllInOneModelOutput`]
@@ -855,7 +878,7 @@ class AllInOneModel(AllInOnePreTrainedModel):
             if pixel_values.ndim == 4:
                 pixel_values = pixel_values[:, None]
             visual, num_visual_tokens, patch_permutation = self.embeddings.embed_video(
-                pixel_values, pixel_mask, patch_permutation, image_token_type_idx
+                pixel_values, pixel_mask, patch_permutation, image_token_type_idx, bool_masked_pos
             )  # (B, T, V, D)
             num_frames = visual.shape[1]
             if texts_per_clip > 1:

@@ -7,6 +7,7 @@ Shapes in the comments: B pairs of text and clip, T frames, L text tokens, P pat
 """
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import nn
@@ -260,3 +261,73 @@ def clip_order_labels(frame_order: torch.Tensor) -> torch.Tensor:
     num_smaller = is_smaller.triu(diagonal=1).sum(dim=-1)
     factorials = [math.factorial(num_frames - 1 - place) for place in range(num_frames)]
     return (num_smaller * torch.tensor(factorials, device=frame_order.device)).sum(dim=-1)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Masked patches
+# ---------------------------------------------------------------------------------------------------------------------
+
+NUM_COLOUR_BINS = 256
+
+
+def draw_masked_patches(
+    shape: tuple[int, ...], probability: float = 0.15, generator: torch.Generator | None = None
+) -> torch.Tensor:
+    """
+    Choose the patches to be masked, each on its own.
+
+    Args:
+        shape (`tuple` of `int`): (B, T, P).
+        probability (`float`, defaults to 0.15): Of each patch, from 0 to 1.
+        generator (`torch.Generator`, *optional*): Source of randomness. Default: torch's own.
+
+    Returns:
+        `torch.BoolTensor` of that shape.
+
+    Example:
+
+    ```python
+    >>> draw_masked_patches((2, 3, 196), generator=torch.Generator().manual_seed(0)).shape
+    torch.Size([2, 3, 196])
+
+    ```
+    """
+    return torch.rand(shape, generator=generator) < probability
+
+
+def patch_colours(
+    pixel_values: torch.Tensor, patch_size: int, image_mean: Sequence[float], image_std: Sequence[float]
+) -> torch.Tensor:
+    """
+    Mean colour of each patch, channel by channel, in 256 bins.
+
+    Args:
+        pixel_values (`torch.Tensor` of shape `(B, T, C, height, width)`): Frames after normalisation.
+        patch_size (`int`): Side of a patch, in pixels; divides height and width.
+        image_mean (sequence of `float`): Mean of each channel that frames were normalised with.
+        image_std (sequence of `float`): Its standard deviation.
+
+    Returns:
+        `torch.LongTensor` of shape `(B, T, P, C)`, from 0 to 255, patches in raster order.
+
+    Raises:
+        ValueError: If there is not one mean and one standard deviation for each channel.
+
+    Example:
+
+    ```python
+    >>> patch_colours(torch.zeros(1, 1, 3, 32, 32), 16, (0.0, 0.5, 1.0), (1.0, 1.0, 1.0))[0, 0, 0]
+    tensor([  0, 128, 255])
+
+    ```
+    """
+    num_channels = pixel_values.shape[2]
+    if not len(image_mean) == len(image_std) == num_channels:
+        raise ValueError(
+            f"image_mean has {len(image_mean)} and image_std {len(image_std)} values, but frames have {num_channels} "
+            "channels."
+        )
+    frames = nn.functional.avg_pool2d(pixel_values.flatten(0, 1).float(), patch_size)
+    mean, std = (torch.tensor(values, device=frames.device).view(1, -1, 1, 1) for values in (image_mean, image_std))
+    bins = ((frames * std + mean) * NUM_COLOUR_BINS).floor().clamp(0, NUM_COLOUR_BINS - 1).long()
+    return bins.flatten(2).transpose(1, 2).unflatten(0, pixel_values.shape[:2])

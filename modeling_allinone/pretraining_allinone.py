@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import nn
+from transformers.activations import ACT2FN
 from transformers.modeling_outputs import ModelOutput
 from transformers.processing_utils import Unpack
 from transformers.utils import TransformersKwargs, can_return_tuple
@@ -25,13 +26,16 @@ from .modeling_allinone import (
     _cross_entropy,
     _is_readable,
     _text_shape,
+    roll_tokens,
 )
 from .objectives_allinone import (
+    NUM_COLOUR_BINS,
     align_words_and_patches,
     alignment_loss,
     clip_order_labels,
     contrastive_loss,
     pair_frames,
+    patch_colours,
     select_words,
 )
 
@@ -54,6 +58,7 @@ class AllInOneForPreTrainingOutput(ModelOutput):
         clip_order_loss (`torch.FloatTensor`, *optional*): Mean cross-entropy over clips.
         clip_order_logits (`torch.FloatTensor` of shape `(B, T!)`, *optional*): Scores of the orders, sorted as
             `itertools.permutations` gives them; present if `frame_order` was given.
+        masked_patch_loss (`torch.FloatTensor`, *optional*): Mean cross-entropy over channels of masked patches.
         hidden_states, attentions, patch_permutation: As in [`AllInOneModelOutput`], of the pass over text and video.
     """
 
@@ -66,6 +71,7 @@ class AllInOneForPreTrainingOutput(ModelOutput):
     contrastive_loss: torch.FloatTensor | None = None
     clip_order_loss: torch.FloatTensor | None = None
     clip_order_logits: torch.FloatTensor | None = None
+    masked_patch_loss: torch.FloatTensor | None = None
     hidden_states: tuple[torch.FloatTensor, ...] | None = None
     attentions: tuple[torch.FloatTensor, ...] | None = None
     patch_permutation: torch.LongTensor | None = None
@@ -87,6 +93,23 @@ class AllInOneClipOrderHead(nn.Module):
         """Returns (B, T!) for (B, T, D)."""
         pairs = nn.functional.relu(self.pair_layer(pair_frames(frame_features)))
         return self.out_proj(self.dropout(pairs.flatten(1)))
+
+
+class AllInOneMaskedPatchHead(nn.Module):
+    """Linear, activation, layer norm, linear: a score for each bin of each colour channel."""
+
+    def __init__(self, config: AllInOneConfig):
+        super().__init__()
+        self.num_channels = config.num_channels
+        self.dense = nn.Linear(config.hidden_size, config.hidden_size)
+        self.activation = ACT2FN[config.hidden_act]
+        self.layer_norm = nn.LayerNorm(config.hidden_size, eps=config.text_layer_norm_eps)
+        self.decoder = nn.Linear(config.hidden_size, config.num_channels * NUM_COLOUR_BINS)
+
+    def forward(self, visual_states: torch.Tensor) -> torch.Tensor:
+        """Returns (B·T, V, channels, 256) for (B·T, V, D)."""
+        logits = self.decoder(self.layer_norm(self.activation(self.dense(visual_states))))
+        return logits.unflatten(-1, (self.num_channels, NUM_COLOUR_BINS))
 
 
 class AllInOneForPreTraining(AllInOnePreTrainedModel):
@@ -122,7 +145,9 @@ class AllInOneForPreTraining(AllInOnePreTrainedModel):
     def __init__(self, config: AllInOneConfig):
         super().__init__(config)
         objectives = config.chosen_pretraining_objectives
-        self.allinone = AllInOneModel(config, add_pooling_layer="matching" in objectives)
+        self.allinone = AllInOneModel(
+            config, add_pooling_layer="matching" in objectives, use_mask_token="masked_patches" in objectives
+        )
         self.mlm_head = self.matching_head = self.text_projection = self.video_projection = None
         if "masked_lm" in objectives:
             self.mlm_head = AllInOneMaskedLMHead(config)
@@ -132,6 +157,7 @@ class AllInOneForPreTraining(AllInOnePreTrainedModel):
             self.text_projection = nn.Linear(config.hidden_size, config.projection_dim)
             self.video_projection = nn.Linear(config.hidden_size, config.projection_dim)
         self.clip_order_head = AllInOneClipOrderHead(config) if "clip_order" in objectives else None
+        self.masked_patch_head = AllInOneMaskedPatchHead(config) if "masked_patches" in objectives else None
         self.post_init()
 
     def get_output_embeddings(self) -> nn.Linear | None:
@@ -168,6 +194,7 @@ class AllInOneForPreTraining(AllInOnePreTrainedModel):
         labels: torch.LongTensor | None = None,
         matching_labels: torch.LongTensor | None = None,
         frame_order: torch.LongTensor | None = None,
+        bool_masked_pos: torch.BoolTensor | None = None,
         return_contrastive_loss: bool | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> AllInOneForPreTrainingOutput:
@@ -180,6 +207,9 @@ class AllInOneForPreTraining(AllInOnePreTrainedModel):
                 where they do not, -100 for no loss.
             frame_order (`torch.LongTensor` of shape `(B, T)`, *optional*): Order in which the classifier is shown the
                 features of the frames, and which it is to find. Needs `config.num_frames` frames.
+            bool_masked_pos (`torch.BoolTensor` of shape `(B, T, P)`, *optional*): Patches, in raster order, that are
+                hidden from the joint pass and whose mean colour is predicted; see
+                [`~objectives_allinone.draw_masked_patches`].
             return_contrastive_loss (`bool`, *optional*): Whether to contrast texts and clips, each read alone. Rows
                 whose `matching_labels` is 0 are left out. With no other target, the joint pass is saved.
 
@@ -190,7 +220,9 @@ class AllInOneForPreTraining(AllInOnePreTrainedModel):
             ValueError: If targets do not fit, or if the model has no head for them.
         """
         shape = _text_shape(input_ids, inputs_embeds, ndim=2)
-        self._check_targets(pixel_values, labels, matching_labels, frame_order, return_contrastive_loss)
+        self._check_targets(
+            pixel_values, labels, matching_labels, frame_order, bool_masked_pos, return_contrastive_loss
+        )
         texts = {
             "input_ids": input_ids,
             "attention_mask": attention_mask,
@@ -200,16 +232,23 @@ class AllInOneForPreTraining(AllInOnePreTrainedModel):
         clips = {"pixel_values": pixel_values, "pixel_mask": pixel_mask, "patch_permutation": patch_permutation}
         result = AllInOneForPreTrainingOutput()
         losses = []
-        has_joint_target = any(target is not None for target in (labels, matching_labels, frame_order))
+        has_joint_target = any(
+            target is not None for target in (labels, matching_labels, frame_order, bool_masked_pos)
+        )
         if has_joint_target or not return_contrastive_loss:
             if attention_mask is None:
                 attention_mask = torch.ones(shape, dtype=torch.long, device=self.device)
             wants_hidden_states = kwargs.pop("output_hidden_states", None)
             if wants_hidden_states is None:
                 wants_hidden_states = self.config.output_hidden_states
-            # The backbone returns the mean over frames; clip order reads frame by frame.
+            # The backbone returns the mean over frames; clip order and masked patches read frame by frame.
+            reads_frames = frame_order is not None or bool_masked_pos is not None
             outputs = self.allinone(
-                **texts, **clips, output_hidden_states=wants_hidden_states or frame_order is not None, **kwargs
+                **texts,
+                **clips,
+                bool_masked_pos=bool_masked_pos,
+                output_hidden_states=wants_hidden_states or reads_frames,
+                **kwargs,
             )
             if self.mlm_head is not None:
                 result["mlm_logits"] = self.mlm_head(outputs.last_hidden_state[:, : shape[1]])
@@ -228,6 +267,9 @@ class AllInOneForPreTraining(AllInOnePreTrainedModel):
                 result["clip_order_logits"] = self._clip_order_logits(outputs, frame_order)
                 result["clip_order_loss"] = _cross_entropy(result.clip_order_logits, clip_order_labels(frame_order))
                 losses.append(result.clip_order_loss)
+            if bool_masked_pos is not None:
+                result["masked_patch_loss"] = self._masked_patch_loss(outputs, pixel_values, bool_masked_pos, shape[1])
+                losses.append(result.masked_patch_loss)
             if wants_hidden_states:
                 result["hidden_states"] = outputs.hidden_states
             result["attentions"] = outputs.attentions
@@ -242,12 +284,15 @@ class AllInOneForPreTraining(AllInOnePreTrainedModel):
             losses.append(result.contrastive_loss)
         return AllInOneForPreTrainingOutput(**{"loss": sum(losses) if losses else None, **result})
 
-    def _check_targets(self, pixel_values, labels, matching_labels, frame_order, return_contrastive_loss):
+    def _check_targets(
+        self, pixel_values, labels, matching_labels, frame_order, bool_masked_pos, return_contrastive_loss
+    ):
         """Raise a `ValueError` unless there is a head for every target, and video where it is about video."""
         for name, is_given, objective, head in (
             ("labels", labels is not None, "masked_lm", self.mlm_head),
             ("matching_labels", matching_labels is not None, "matching", self.matching_head),
             ("frame_order", frame_order is not None, "clip_order", self.clip_order_head),
+            ("bool_masked_pos", bool_masked_pos is not None, "masked_patches", self.masked_patch_head),
             ("return_contrastive_loss", return_contrastive_loss, "contrastive", self.text_projection),
         ):
             if is_given and head is None:
@@ -293,6 +338,35 @@ class AllInOneForPreTraining(AllInOnePreTrainedModel):
         first_tokens = first_tokens.unflatten(0, (num_clips, num_frames))
         index = frame_order[..., None].expand(-1, -1, first_tokens.shape[-1])
         return self.clip_order_head(first_tokens.gather(1, index))
+
+    def _masked_patch_loss(
+        self,
+        outputs: AllInOneModelOutput,
+        pixel_values: torch.Tensor,
+        bool_masked_pos: torch.Tensor,
+        num_text_tokens: int,
+    ) -> torch.Tensor:
+        """Mean cross-entropy over the colours of masked patches that are kept and no padding."""
+        if pixel_values.ndim == 4:
+            pixel_values = pixel_values[:, None]
+        config = self.config
+        colours = patch_colours(pixel_values, config.patch_size, config.image_mean, config.image_std)
+        labels = colours.masked_fill(~bool_masked_pos[..., None], -100)  # (B, T, P, channels), raster order
+        index = outputs.patch_permutation[..., None].expand(-1, -1, -1, labels.shape[-1])
+        labels = labels.gather(2, index)
+        labels = nn.functional.pad(labels, (0, 0, config.num_special_visual_tokens, 0), value=-100)
+        num_visual_tokens = None
+        if outputs.visual_attention_mask is not None:
+            labels = labels.masked_fill(~outputs.visual_attention_mask[:, None, :, None], -100)
+            num_visual_tokens = outputs.visual_attention_mask.sum(dim=1)
+        num_frames = labels.shape[1]
+        labels = labels.flatten(0, 1)  # (B * T, V, channels)
+        if num_frames > 1 and config.temporal_mixing == "token_roll":
+            # A token ends up in another frame than it came from: its colour goes the same way.
+            for _ in range(config.num_hidden_layers):
+                labels = roll_tokens(labels, num_frames, 0, config.roll_divisor, num_visual_tokens)
+        visual_states = self.allinone.layernorm(outputs.hidden_states[-1][:, num_text_tokens:])
+        return _cross_entropy(self.masked_patch_head(visual_states).flatten(0, 2), labels.flatten())
 
 
 __all__ = ["AllInOneForPreTraining", "AllInOneForPreTrainingOutput"]

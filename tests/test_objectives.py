@@ -12,8 +12,10 @@ from modeling_allinone.objectives_allinone import (
     clip_order_labels,
     contrastive_loss,
     cosine_similarities,
+    draw_masked_patches,
     optimal_transport_plan,
     pair_frames,
+    patch_colours,
     select_words,
 )
 
@@ -160,3 +162,27 @@ def test_pair_frames():
         for clip in features
     ]
     torch.testing.assert_close(pair_frames(features), torch.stack([torch.stack(pairs) for pairs in expected]))
+
+
+# -------------------------------------------------------------------------------------------------- masked patches
+
+
+def test_patch_colours_of_frames_of_one_colour_are_its_bytes():
+    colours = torch.randint(0, 256, (2, 3, 4, 3))
+    frames = colours.view(2, 3, 2, 2, 3).repeat_interleave(8, 2).repeat_interleave(8, 3).permute(0, 1, 4, 2, 3) / 255
+    mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+    pixel_values = (frames - torch.tensor(mean).view(3, 1, 1)) / torch.tensor(std).view(3, 1, 1)
+    found = patch_colours(pixel_values, 8, mean, std)
+    assert found.shape == colours.shape and (found - colours).abs().max() <= 1
+    assert (found == colours).float().mean() > 0.95
+    with pytest.raises(ValueError, match="image_mean has 1 and image_std 3 values, but frames have 3 channels"):
+        patch_colours(pixel_values, 8, (0.5,), std)
+
+
+def test_masked_patches_are_drawn_at_their_rate():
+    generator = torch.Generator().manual_seed(0)
+    drawn = draw_masked_patches((20, 10, 100), generator=generator)
+    assert drawn.dtype == torch.bool and drawn.float().mean().item() == pytest.approx(0.15, abs=0.01)
+    assert not torch.equal(drawn, draw_masked_patches((20, 10, 100), generator=generator))
+    again = draw_masked_patches((20, 10, 100), generator=torch.Generator().manual_seed(0))
+    assert torch.equal(drawn, again)

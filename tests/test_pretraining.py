@@ -38,6 +38,7 @@ def targets():
         "labels": labels,
         "matching_labels": torch.tensor([1, 0]),
         "frame_order": torch.tensor([[1, 0, 2], [2, 1, 0]]),
+        "bool_masked_pos": torch.rand(2, 3, 16) < 0.3,
         "return_contrastive_loss": True,
     }
 
@@ -53,6 +54,7 @@ def test_losses_are_added(build, inputs, targets):
     torch.testing.assert_close(outputs.clip_order_loss, cross_entropy(outputs.clip_order_logits, torch.tensor([2, 5])))
     assert outputs.contrastive_loss == 0, "one pair is left, which nothing is told from"
     parts = outputs.mlm_loss + outputs.matching_loss + 0.7 * outputs.alignment_loss + outputs.clip_order_loss
+    parts += outputs.masked_patch_loss
     torch.testing.assert_close(outputs.loss, parts)
 
 
@@ -62,6 +64,7 @@ def test_losses_are_added(build, inputs, targets):
         ("labels", "masked_lm", ["mlm_loss"]),
         ("matching_labels", "matching", ["matching_loss", "alignment_loss"]),
         ("frame_order", "clip_order", ["clip_order_loss"]),
+        ("bool_masked_pos", "masked_patches", ["masked_patch_loss"]),
         ("return_contrastive_loss", "contrastive", ["contrastive_loss"]),
     ),
 )
@@ -71,11 +74,56 @@ def test_each_objective_alone(build, inputs, targets, name, objective, losses):
     assert [key for key in alone if key.endswith("_loss")] == losses
     assert (alone.mlm_logits is None) == (name == "return_contrastive_loss"), "the joint pass is saved"
     if name != "return_contrastive_loss":
+        if name != "bool_masked_pos":
+            del targets["bool_masked_pos"]  # hides patches from the other objectives
         together = model(**inputs, **targets)
         for loss in losses:
             torch.testing.assert_close(alone[loss], together[loss])
     small = build(pretraining_objectives=[objective])
     assert small(**inputs, **{name: targets[name]}).loss is not None
+
+
+@pytest.mark.parametrize("temporal_mixing", ("token_roll", "none"))
+@pytest.mark.parametrize("padded", (False, True))
+def test_colour_follows_its_patch(build, inputs, temporal_mixing, padded):
+    """Without attention and MLP, a token is its embedding wherever it ends up, and has the colour of its patch."""
+    model = build(pretraining_objectives=["masked_patches"], temporal_mixing=temporal_mixing, num_hidden_layers=5)
+    for layer in model.allinone.layers:
+        for part in (layer.attention.out_proj, layer.mlp.fc2):
+            torch.nn.init.zeros_(part.weight)
+            torch.nn.init.zeros_(part.bias)
+    bool_masked_pos = torch.rand(2, 3, 16) < 0.5
+    if padded:
+        inputs["pixel_mask"] = torch.ones(2, 32, 32)
+        inputs["pixel_mask"][1, :, 16:] = 0
+        inputs["pixel_mask"][1, 24:] = 0
+    loss = model(**inputs, bool_masked_pos=bool_masked_pos).masked_patch_loss
+
+    embedded, _, in_order = model.allinone.embeddings.embed_video(
+        inputs["pixel_values"],
+        inputs.get("pixel_mask"),
+        torch.arange(16).expand(2, 3, -1),
+        bool_masked_pos=bool_masked_pos,
+    )
+    expected_losses = []
+    mean, std = torch.tensor(model.config.image_mean), torch.tensor(model.config.image_std)
+    is_padding = torch.zeros(2, 16, dtype=torch.bool)
+    if padded:
+        is_padding[1] = torch.tensor([row == 3 or column >= 2 for row in range(4) for column in range(4)])
+    for clip in range(2):
+        for frame in range(3):
+            for place, patch in enumerate(in_order[clip, frame].tolist()):
+                if is_padding[clip, patch] or not bool_masked_pos[clip, frame, patch]:
+                    continue
+                state = model.allinone.layernorm(embedded[clip, frame, 1 + place])
+                row, column = divmod(patch, 4)
+                pixels = inputs["pixel_values"][
+                    clip, frame, :, 8 * row : 8 * row + 8, 8 * column : 8 * column + 8
+                ].mean((1, 2))
+                colour = ((pixels * std + mean) * 256).floor().clamp(0, 255).long()
+                log_probabilities = model.masked_patch_head(state[None, None])[0, 0].log_softmax(-1)
+                expected_losses += [-log_probabilities[channel, colour[channel]] for channel in range(3)]
+    torch.testing.assert_close(loss, torch.stack(expected_losses).mean(), **CLOSE)
 
 
 def test_without_targets(build, inputs):
@@ -164,6 +212,11 @@ def test_input_is_checked(build, inputs):
         ({"labels": torch.full((2, 7), 99)}, "labels holds 99"),
         ({"matching_labels": torch.tensor([0, 1]), "pixel_values": None}, "matching_labels was given, but no video"),
         ({"input_ids": None}, "This head reads text"),
+        (
+            {"bool_masked_pos": torch.zeros(2, 3, 15).bool()},
+            r"shape \(2, 3, 15\) and type torch.bool, but expected boo",
+        ),
+        ({"bool_masked_pos": torch.zeros(2, 3, 16)}, "and type torch.float32, but expected booleans"),
     ):
         with pytest.raises(ValueError, match=message):
             model(**inputs | change)
