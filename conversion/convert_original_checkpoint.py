@@ -12,10 +12,10 @@ import secrets
 import shutil
 import signal
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from key_map import (
@@ -23,8 +23,9 @@ from key_map import (
     BACKBONE_RULES,
     DISTILLATION_RULES,
     TASK_CLASSES,
-    TASKS,
+    TASK_OF_OBJECTIVE,
     Head,
+    describe,
     find_heads,
     find_sources,
     why_left_out,
@@ -87,8 +88,8 @@ def convert_checkpoint(
         num_attention_heads (`int`, *optional*): Heads of a block, where the checkpoint does not say. Default: its
             hyper-parameters, else one for 64 channels.
         dtype (`str`, defaults to `"float32"`): Type to save the weights in: `"float32"`, `"float16"`, `"bfloat16"`.
-        label_file (`str` or `Path`, *optional*): Names of the answers: JSON, a list or a dictionary from answer to
-            index, or text with an answer on each line.
+        label_file (`str` or `Path`, *optional*): Names of the answers or classes: JSON, a list or a dictionary
+            from answer to index, or text with an answer on each line.
         overwrite (`bool`, defaults to `False`): Whether to replace an output directory that has files in it.
 
     Returns:
@@ -113,13 +114,14 @@ def convert_checkpoint(
             f"{checkpoint} is no checkpoint of the original All-in-one: none of its keys begins with "
             f"{' or '.join(_BACKBONE_PREFIXES)} (first keys: {keys})."
         )
-    task, head = choose_head(find_heads(state_dict), task)
-    config = build_config(state_dict, hyper_parameters, head, num_attention_heads)
+    objectives = hyper_parameters.get("loss_names")
+    task, heads = choose_heads(find_heads(state_dict), task, objectives if isinstance(objectives, Mapping) else None)
+    config = build_config(state_dict, hyper_parameters, heads, num_attention_heads)
     if label_file is not None:
-        config.id2label, config.label2id = _read_labels(Path(label_file), config, head)
+        config.id2label, config.label2id = _read_labels(Path(label_file), config, task)
     with torch.device("meta"):
         model = getattr(modeling_allinone, TASK_CLASSES[task])(config)
-    converted, report = convert_state_dict(state_dict, model, head, DTYPES[dtype])
+    converted, report = convert_state_dict(state_dict, model, heads, DTYPES[dtype])
     model.load_state_dict(converted, strict=True, assign=True)
     processor = None if tokenizer is None else _build_processor(tokenizer, config)
     with _complete_directory(output_dir) as directory:
@@ -131,8 +133,7 @@ def convert_checkpoint(
 
 def _check_arguments(checkpoint: Path, output_dir: Path, task: str | None, dtype: str, overwrite: bool):
     if task is not None and task not in TASK_CLASSES:
-        problem = "is not supported yet" if task in TASKS else "does not exist"
-        raise ConversionError(f"The task {task!r} {problem}; supported are {', '.join(TASK_CLASSES)}.")
+        raise ConversionError(f"The task {task!r} does not exist; there are {', '.join(TASK_CLASSES)}.")
     if dtype not in DTYPES:
         raise ConversionError(f"The dtype {dtype!r} does not exist here; there are {', '.join(DTYPES)}.")
     if output_dir.exists() and not output_dir.is_dir():
@@ -147,46 +148,50 @@ def _check_arguments(checkpoint: Path, output_dir: Path, task: str | None, dtype
             raise ConversionError(f"The checkpoint {checkpoint} lies in the output directory that it would replace.")
 
 
-def choose_head(heads: list[Head], task: str | None = None) -> tuple[str, Head | None]:
+def choose_heads(
+    heads: Sequence[Head], task: str | None = None, objectives: Mapping[str, Any] | None = None
+) -> tuple[str, list[Head]]:
     """
     Decide which head of a checkpoint to convert.
 
     Args:
-        heads (`list` of `Head`): Those that it holds.
-        task (`str`, *optional*): The task asked for. Without one, a fine-tuned head goes before those of
-            pre-training, and there must be but one.
+        heads (sequence of `Head`): Those that it holds.
+        task (`str`, *optional*): The task asked for. Without one, there must be but one that the checkpoint is for: a
+            fine-tuned head goes before those of pre-training.
+        objectives (mapping of `str` to numbers, *optional*): What the checkpoint was trained for, with weights, in the
+            original's names; decides where a head serves several tasks.
 
     Returns:
-        The task and its head, which is `None` for the backbone.
+        The task and its head, or the parts of it; none for the backbone.
 
     Raises:
         ConversionError: If there is no such head, or if several could be meant.
     """
     if task == BACKBONE or (task is None and not heads):
-        return BACKBONE, None
-    held = ", ".join(f"{head.name} ({head.task})" for head in heads) or "none"
+        return BACKBONE, []
+    held = describe(heads, heads) or "none"
     if task is None:
-        candidates = [head for head in heads if head.is_fine_tuned] or heads
-        tasks = list(dict.fromkeys(head.task for head in candidates))
-        supported = [name for name in tasks if name in TASK_CLASSES] + [BACKBONE]
+        trained_for = {TASK_OF_OBJECTIVE[name] for name in TASK_OF_OBJECTIVE if (objectives or {}).get(name)}
+        candidates = [head for head in heads if head.task in trained_for] if len(trained_for) == 1 else []
+        candidates = candidates or [head for head in heads if head.claim == max(head.claim for head in heads)]
+        tasks = {head.task for head in candidates}
         if len(tasks) > 1:
-            raise ConversionError(f"The checkpoint holds several heads: {held}. Pass --task {' or '.join(supported)}.")
-        task = tasks[0]
-        if task not in TASK_CLASSES:
-            raise ConversionError(
-                f"The checkpoint holds a head for {task}, which is not supported yet; supported are "
-                f"{', '.join(TASK_CLASSES)}. Pass --task backbone for the model without a head."
-            )
+            choice = " or ".join([*dict.fromkeys(head.task for head in heads), BACKBONE])
+            raise ConversionError(f"The checkpoint holds several heads: {held}. Pass --task {choice}.")
+        (task,) = tasks
+    parts = {}
     for head in heads:
         if head.task == task:
-            return task, head
-    raise ConversionError(f"The checkpoint holds no head for {task}; its heads: {held}.")
+            parts.setdefault(head.part, head)
+    if not parts:
+        raise ConversionError(f"The checkpoint holds no head for {task}; its heads: {held}.")
+    return task, list(parts.values())
 
 
 def convert_state_dict(
     state_dict: Mapping[str, torch.Tensor],
     model: AllInOnePreTrainedModel,
-    head: Head | None,
+    heads: Sequence[Head] = (),
     dtype: torch.dtype = torch.float32,
 ) -> tuple[dict[str, torch.Tensor], list[ReportLine]]:
     """
@@ -195,7 +200,7 @@ def convert_state_dict(
     Args:
         state_dict (mapping of `str` to `torch.Tensor`): The original's tensors.
         model ([`AllInOnePreTrainedModel`]): The model that they are for; its weights are not read.
-        head (`Head`, *optional*): The head that was chosen.
+        heads (sequence of `Head`): The head that was chosen, or its parts; empty for the backbone.
         dtype (`torch.dtype`, defaults to `torch.float32`): Type of the result.
 
     Returns:
@@ -204,7 +209,7 @@ def convert_state_dict(
     Raises:
         ConversionError: If tensors are missing, not known, of another shape or not floating-point.
     """
-    rules = BACKBONE_RULES + (head.rules if head else ())
+    rules = BACKBONE_RULES + tuple(rule for head in heads for rule in head.rules)
     if model.config.use_distillation_token:
         rules += DISTILLATION_RULES
     expected = model.state_dict()
@@ -214,7 +219,7 @@ def convert_state_dict(
     missing = [key for key in targets if key not in state_dict]
     if missing:
         raise ConversionError(f"The checkpoint lacks {_enumerate(missing)}, which {type(model).__name__} needs.")
-    other_heads = [other for other in find_heads(state_dict) if other is not head]
+    other_heads = [other for other in find_heads(state_dict) if other not in heads]
     notes = {key: why_left_out(key, other_heads) for key in state_dict if key not in targets}
     unknown = [key for key, reason in notes.items() if reason is None]
     if unknown:
@@ -255,10 +260,10 @@ def _enumerate(keys: list[str]) -> str:
     return shown if len(keys) <= 5 else f"{shown} and {len(keys) - 5} more"
 
 
-def _read_labels(path: Path, config: AllInOneConfig, head: Head | None) -> tuple[dict[int, str], dict[str, int]]:
+def _read_labels(path: Path, config: AllInOneConfig, task: str) -> tuple[dict[int, str], dict[str, int]]:
     """Names of the classes. The original's heads may have more classes than its files have answers."""
-    if head is None or head.task != "question-answering":
-        raise ConversionError("--label-file names answers, but no answer classifier is being converted.")
+    if task not in ("question-answering", "classification", "paired-reasoning"):
+        raise ConversionError("--label-file names answers or classes, but no classifier is being converted.")
     try:
         text = path.read_text(encoding="utf-8")
         labels = json.loads(text) if path.suffix == ".json" else text.split("\n")
@@ -361,7 +366,7 @@ def _parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--num-attention-heads", type=int, metavar="N", help="where the checkpoint does not say")
     parser.add_argument("--dtype", default="float32", help=f"{', '.join(DTYPES)} (default: %(default)s)")
-    parser.add_argument("--label-file", metavar="FILE", help="names of the answers: JSON, or one on each line")
+    parser.add_argument("--label-file", metavar="FILE", help="names of answers or classes: JSON, or one on each line")
     parser.add_argument("--overwrite", action="store_true", help="replace an output directory that has files in it")
     return parser.parse_args(arguments)
 

@@ -19,54 +19,58 @@ class Rule(NamedTuple):
 
     Args:
         original (`str`): Name in the original's checkpoints.
-        converted (`str`, *optional*): Name in this package; `None` as long as no class here has that tensor. Where
-            several rules share it, the tensors are joined along dimension 1.
+        converted (`str`): Name in this package. Where several rules share it, the tensors are joined along
+            dimension 1.
         row (`int`, *optional*): Take this row only; it stays a dimension of size 1.
     """
 
     original: str
-    converted: str | None
+    converted: str
     row: int | None = None
 
 
 @dataclass(frozen=True)
 class Head:
     """
-    A head that a checkpoint may hold.
+    A use of some tensors of a checkpoint as a head, or as a part of one.
 
     Args:
-        task (`str`): Task that it serves, one of `TASKS`.
-        name (`str`): What the head is, for messages.
+        task (`str`): Task that it serves, one of `TASK_CLASSES`.
+        name (`str`): What the tensors are, for messages.
         marker (`str`): Regular expression; the head is there if a key begins so.
         rules (`tuple` of `Rule`): Its tensors.
-        is_fine_tuned (`bool`): Whether a fine-tuning made it, so that it says what the checkpoint is for; a
-            pre-training checkpoint serves several tasks.
+        claim (`int`): How sure it makes what the checkpoint is for: 3 if no other task has such tensors, 2 if a
+            fine-tuning made them, 1 if pre-training did, 0 if this use of them is to be asked for.
+        part (`str`): Where a task has a head of several parts, which of them this is; for pre-training, the
+            objective's name in the configuration. Of several heads for one part, the first is taken.
     """
 
     task: str
     name: str
     marker: str
     rules: tuple[Rule, ...]
-    is_fine_tuned: bool
+    claim: int
+    part: str = ""
 
 
 BACKBONE = "backbone"
-TASKS = (
-    "pretraining",
-    "masked-lm",
-    "question-answering",
-    "multiple-choice",
-    "retrieval",
-    "classification",
-    "visual-commonsense",
-    "paired-reasoning",
-    BACKBONE,
-)
 TASK_CLASSES = {
+    "pretraining": "AllInOneForPreTraining",
     "masked-lm": "AllInOneForMaskedLM",
     "question-answering": "AllInOneForVideoQuestionAnswering",
     "multiple-choice": "AllInOneForMultipleChoice",
+    "retrieval": "AllInOneForVideoTextRetrieval",
+    "classification": "AllInOneForVideoClassification",
+    "visual-commonsense": "AllInOneForVisualCommonsenseReasoning",
+    "paired-reasoning": "AllInOneForPairedVisualReasoning",
     BACKBONE: "AllInOneModel",
+}
+
+# The same tensors serve these tasks: which one they were trained for, the objectives in the hyper-parameters tell.
+TASK_OF_OBJECTIVE = {
+    "irtr": "retrieval",
+    "multiple_choice": "multiple-choice",
+    "vcr_q2a": "visual-commonsense",
 }
 
 _TEXT = "embeddings.text_embeddings"
@@ -96,102 +100,99 @@ DISTILLATION_TOKEN = "transformer.dist_token"
 DISTILLATION_RULES = (Rule(DISTILLATION_TOKEN, f"{_VISUAL}.special_tokens"),)
 
 
-def _classifier(original: str, places: tuple[int, int, int], converted: str | None) -> tuple[Rule, ...]:
+def _classifier(original: str, places: tuple[int, int, int], converted: str) -> tuple[Rule, ...]:
     """A linear layer, a layer norm and a linear layer, at their places in an `nn.Sequential`."""
     parts = ("dense", "layer_norm", "out_proj")
     return tuple(
-        Rule(f"{original}.{place}.{{kind}}", converted and f"{converted}.{part}.{{kind}}")
+        Rule(f"{original}.{place}.{{kind}}", f"{converted}.{part}.{{kind}}")
         for place, part in zip(places, parts, strict=True)
+    )
+
+
+def _matching(original: str) -> tuple[Head, ...]:
+    """A matching head, whose row 1 says "they match": it ranks captions where nothing was fine-tuned."""
+
+    def use(task: str, converted: str, row: int | None = None, claim: int = 0, part: str = "") -> Head:
+        rules = (Rule(f"{original}.fc.{{kind}}", f"{converted}.{{kind}}", row),)
+        return Head(task, "matching head", rf"{original}\.", rules, claim, part)
+
+    return (
+        use("multiple-choice", "scorer.out_proj", 1, claim=1),
+        use("retrieval", "scorer.out_proj", 1, part=PAIR_SCORER),
+        use("pretraining", "matching_head", part="matching"),
     )
 
 
 OPEN_ENDED_CLASSIFIER = "answer classifier (open-ended)"
 SOFT_LABEL_CLASSIFIER = "answer classifier (soft labels)"
+PAIR_SCORER, PROJECTIONS = "pair scorer", "projections"
 
-# Of several heads for one task, the first is taken.
+_MASKED_LM = (
+    Rule("mlm_score.transform.dense.{kind}", "mlm_head.dense.{kind}"),
+    Rule("mlm_score.transform.LayerNorm.{kind}", "mlm_head.layer_norm.{kind}"),
+    Rule("mlm_score.decoder.weight", "mlm_head.decoder.weight"),
+    Rule("mlm_score.bias", "mlm_head.decoder.bias"),
+)
+_OPEN_ENDED = _classifier("vqa_classifier", (1, 2, 4), "classifier")
+_RANKING = (Rule("rank_output.{kind}", "scorer.out_proj.{kind}"),)
+_CONTRASTIVE = (
+    Rule("txt_proj.{kind}", "text_projection.{kind}"),
+    Rule("vid_proj.{kind}", "video_projection.{kind}"),
+)
+
 HEADS = (
-    Head(
-        "question-answering",
-        OPEN_ENDED_CLASSIFIER,
-        r"vqa_classifier\.[24]\.",
-        _classifier("vqa_classifier", (1, 2, 4), "classifier"),
-        is_fine_tuned=True,
-    ),
+    Head("question-answering", OPEN_ENDED_CLASSIFIER, r"vqa_classifier\.[24]\.", _OPEN_ENDED, claim=2),
+    # Actions were trained as answers to one question.
+    Head("classification", OPEN_ENDED_CLASSIFIER, r"vqa_classifier\.[24]\.", _OPEN_ENDED, claim=0),
     Head(
         "question-answering",
         SOFT_LABEL_CLASSIFIER,
         r"vqa_classifier\.[03]\.",
         _classifier("vqa_classifier", (0, 1, 3), "classifier"),
-        is_fine_tuned=True,
+        claim=2,
     ),
     Head(
         "multiple-choice",
         "multiple-choice question scorer",
         r"mc_vqa_classifier\.",
         _classifier("mc_vqa_classifier", (1, 2, 4), "scorer"),
-        is_fine_tuned=True,
+        claim=2,
     ),
     Head(
         "visual-commonsense",
-        "rationale scorer",
+        "answer and rationale scorers",
         r"rank_output_2\.",
-        (Rule("rank_output_2.{kind}", None),),
-        is_fine_tuned=True,
+        (
+            Rule("rank_output.{kind}", "answer_scorer.out_proj.{kind}"),
+            Rule("rank_output_2.{kind}", "rationale_scorer.out_proj.{kind}"),
+        ),
+        claim=3,
     ),
-    Head(
-        "multiple-choice",
-        "ranking scorer",
-        r"rank_output\.",
-        (Rule("rank_output.{kind}", "scorer.out_proj.{kind}"),),
-        is_fine_tuned=True,
-    ),
+    Head("multiple-choice", "ranking scorer", r"rank_output\.", _RANKING, claim=2),
+    Head("retrieval", "ranking scorer", r"rank_output\.", _RANKING, claim=0, part=PAIR_SCORER),
     Head(
         "paired-reasoning",
         "pair classifier",
         r"nlvr2_classifier\.",
-        _classifier("nlvr2_classifier", (0, 1, 3), None),
-        is_fine_tuned=True,
+        _classifier("nlvr2_classifier", (0, 1, 3), "classifier"),
+        claim=2,
     ),
-    Head(
-        "masked-lm",
-        "masked-language-modelling head",
-        r"mlm_score\.",
-        (
-            Rule("mlm_score.transform.dense.{kind}", "mlm_head.dense.{kind}"),
-            Rule("mlm_score.transform.LayerNorm.{kind}", "mlm_head.layer_norm.{kind}"),
-            Rule("mlm_score.decoder.weight", "mlm_head.decoder.weight"),
-            Rule("mlm_score.bias", "mlm_head.decoder.bias"),
-        ),
-        is_fine_tuned=False,
-    ),
-    # Row 1 of the matching head says "they match": it is what ranks captions where nothing was fine-tuned.
-    Head(
-        "multiple-choice",
-        "matching head",
-        r"itm_score\.",
-        (Rule("itm_score.fc.{kind}", "scorer.out_proj.{kind}", row=1),),
-        is_fine_tuned=False,
-    ),
-    Head(
-        "multiple-choice",
-        "matching head",
-        r"vtm_score\.",
-        (Rule("vtm_score.fc.{kind}", "scorer.out_proj.{kind}", row=1),),
-        is_fine_tuned=False,
-    ),
-    Head(
-        "retrieval",
-        "contrastive projections",
-        r"(txt|vid)_proj\.",
-        (Rule("txt_proj.{kind}", None), Rule("vid_proj.{kind}", None)),
-        is_fine_tuned=False,
-    ),
+    Head("masked-lm", "masked-language-modelling head", r"mlm_score\.", _MASKED_LM, claim=1),
+    Head("pretraining", "masked-language-modelling head", r"mlm_score\.", _MASKED_LM, claim=0, part="masked_lm"),
+    *_matching("itm_score"),
+    *_matching("vtm_score"),
+    Head("retrieval", "contrastive projections", r"(txt|vid)_proj\.", _CONTRASTIVE, claim=1, part=PROJECTIONS),
+    Head("pretraining", "contrastive projections", r"(txt|vid)_proj\.", _CONTRASTIVE, claim=0, part="contrastive"),
     Head(
         "pretraining",
         "clip-order classifier",
         r"vcop_classifier\.",
-        (Rule("vcop_classifier.fc7.{kind}", None), Rule("vcop_classifier.fc8.{kind}", None)),
-        is_fine_tuned=False,
+        (
+            Rule("vcop_classifier.fc7.{kind}", "clip_order_head.pair_layer.{kind}"),
+            Rule("vcop_classifier.fc8.{kind}", "clip_order_head.out_proj.{kind}"),
+        ),
+        claim=1,
+        part="clip_order",
     ),
 )
 
@@ -244,11 +245,7 @@ def find_sources(name: str, rules: Iterable[Rule]) -> list[tuple[str, int | None
         they are joined.
     """
     name = name.removeprefix("allinone.")
-    return [
-        (original, rule.row)
-        for rule in rules
-        if rule.converted and (original := translate(name, rule.converted, rule.original))
-    ]
+    return [(original, rule.row) for rule in rules if (original := translate(name, rule.converted, rule.original))]
 
 
 def find_heads(keys: Iterable[str]) -> list[Head]:
@@ -271,7 +268,13 @@ def why_left_out(key: str, other_heads: Iterable[Head]) -> str | None:
     for pattern, reason in LEFT_OUT:
         if re.fullmatch(pattern, key):
             return reason
-    for head in other_heads:
-        if any(translate(key, rule.original, rule.original) for rule in head.rules):
-            return f"belongs to another head: {head.name} ({head.task})"
-    return None
+    heads = [head for head in other_heads if any(translate(key, rule.original, "known") for rule in head.rules)]
+    return f"belongs to another head: {describe(heads[:1], heads)}" if heads else None
+
+
+def describe(heads: Iterable[Head], all_heads: Iterable[Head]) -> str:
+    """Names of some heads, each once, with the tasks that it serves among all heads."""
+    names = dict.fromkeys(head.name for head in heads)
+    all_heads = list(all_heads)
+    tasks = {name: dict.fromkeys(head.task for head in all_heads if head.name == name) for name in names}
+    return ", ".join(f"{name} ({', '.join(tasks[name])})" for name in names)

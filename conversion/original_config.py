@@ -4,11 +4,11 @@
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from key_map import DISTILLATION_TOKEN, OPEN_ENDED_CLASSIFIER, SOFT_LABEL_CLASSIFIER, Head
+from key_map import DISTILLATION_TOKEN, OPEN_ENDED_CLASSIFIER, PAIR_SCORER, PROJECTIONS, SOFT_LABEL_CLASSIFIER, Head
 from safe_checkpoint import ConversionError
 
 from modeling_allinone import AllInOneConfig
@@ -34,7 +34,7 @@ _SAME_IN_HYPER_PARAMETERS = {
 def build_config(
     state_dict: Mapping[str, torch.Tensor],
     hyper_parameters: Mapping[str, Any],
-    head: Head | None,
+    heads: Sequence[Head] = (),
     num_attention_heads: int | None = None,
 ) -> AllInOneConfig:
     """
@@ -44,7 +44,7 @@ def build_config(
         state_dict (mapping of `str` to `torch.Tensor`): The original's tensors.
         hyper_parameters (mapping): Those saved with it, may be empty. They give what no tensor shows and must agree
             with what tensors show.
-        head (`Head`, *optional*): The head to be converted.
+        heads (sequence of `Head`): The head to be converted, or its parts; empty for the backbone.
         num_attention_heads (`int`, *optional*): Overrides what the hyper-parameters say.
 
     Returns:
@@ -92,12 +92,15 @@ def build_config(
     elif isinstance(hyper_parameters.get("num_frames"), int):
         fields["num_frames"] = hyper_parameters["num_frames"]
     fields["num_attention_heads"] = _count_attention_heads(hidden_size, hyper_parameters, num_attention_heads)
-    fields |= _head_fields(head, shape)
+    fields |= _head_fields(heads, shape)
+    if is_distilled and isinstance(hyper_parameters.get("vit"), str):
+        fields["align_distillation_token"] = "deit" not in hyper_parameters["vit"]
     for name, field in _SAME_IN_HYPER_PARAMETERS.items():
         _check_agreement(name, hyper_parameters.get(name), fields.get(field))
-    if head is not None and head.name == OPEN_ENDED_CLASSIFIER:
+    names = {head.name for head in heads}
+    if OPEN_ENDED_CLASSIFIER in names:
         _check_agreement("msrvttqa_label_size", hyper_parameters.get("msrvttqa_label_size"), fields["num_labels"])
-    if head is not None and head.name == SOFT_LABEL_CLASSIFIER:
+    if SOFT_LABEL_CLASSIFIER in names:
         _check_agreement("vqav2_label_size", hyper_parameters.get("vqav2_label_size"), fields["num_labels"])
     if isinstance(hyper_parameters.get("drop_rate"), int | float):
         fields["hidden_dropout_prob"] = hyper_parameters["drop_rate"]
@@ -129,17 +132,33 @@ def _count_attention_heads(hidden_size: int, hyper_parameters: Mapping[str, Any]
     return saved
 
 
-def _head_fields(head: Head | None, shape) -> dict[str, Any]:
+def _head_fields(heads: Sequence[Head], shape) -> dict[str, Any]:
     """The fields that the head decides; a classifier's first layer is (hidden, D), its last (outputs, hidden)."""
-    if head is None or head.task not in ("question-answering", "multiple-choice"):
+    task = heads[0].task if heads else None
+    if task == "retrieval":
+        parts = {head.part for head in heads}
+        return {
+            "projection_dim": shape("txt_proj.weight", 2)[0] if PROJECTIONS in parts else None,
+            "use_pair_scorer": PAIR_SCORER in parts,
+        }
+    if task == "pretraining":
+        parts = [head.part for head in heads]
+        fields = {"pretraining_objectives": parts}
+        if "contrastive" in parts:
+            fields["projection_dim"] = shape("txt_proj.weight", 2)[0]
+        if "clip_order" in parts:
+            fields["clip_order_hidden_size"] = shape("vcop_classifier.fc7.weight", 2)[0]
+        return fields
+    if task not in ("question-answering", "classification", "multiple-choice", "paired-reasoning"):
         return {}
+    (head,) = heads
     first, last = (rule.original.format(kind="weight") for rule in (head.rules[0], head.rules[-1]))
-    if head.task == "multiple-choice":
+    if task == "multiple-choice":
         return {"choice_hidden_size": shape(first, 2)[0] if len(head.rules) > 1 else None}
     fields = {"classifier_hidden_size": shape(first, 2)[0], "num_labels": shape(last, 2)[0]}
     if head.name == SOFT_LABEL_CLASSIFIER:
         return fields | {"classifier_dropout": 0.0, "problem_type": "multi_label_classification"}
-    return fields | {"classifier_dropout": 0.5}
+    return fields | {"classifier_dropout": 0.0 if task == "paired-reasoning" else 0.5}
 
 
 def _check_agreement(name: str, saved: Any, found: int | None):

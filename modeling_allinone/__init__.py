@@ -5,6 +5,8 @@ from transformers import (
     AutoModel,
     AutoModelForMaskedLM,
     AutoModelForMultipleChoice,
+    AutoModelForPreTraining,
+    AutoModelForVideoClassification,
     AutoModelForVisualQuestionAnswering,
     AutoProcessor,
 )
@@ -14,11 +16,16 @@ from .configuration_allinone import AllInOneConfig
 from .modeling_allinone import (
     AllInOneForMaskedLM,
     AllInOneForMultipleChoice,
+    AllInOneForPairedVisualReasoning,
+    AllInOneForVideoClassification,
     AllInOneForVideoQuestionAnswering,
+    AllInOneForVisualCommonsenseReasoning,
     AllInOneModel,
     AllInOnePreTrainedModel,
 )
+from .pretraining_allinone import AllInOneForPreTraining
 from .processing_allinone import AllInOneProcessor
+from .retrieval_allinone import AllInOneForVideoTextRetrieval
 from .video_processing_allinone import AllInOneVideoProcessor
 
 __version__ = "0.1.0"
@@ -27,6 +34,8 @@ AutoConfig.register("allinone", AllInOneConfig)
 AutoModel.register(AllInOneConfig, AllInOneModel)
 AutoModelForMaskedLM.register(AllInOneConfig, AllInOneForMaskedLM)
 AutoModelForMultipleChoice.register(AllInOneConfig, AllInOneForMultipleChoice)
+AutoModelForPreTraining.register(AllInOneConfig, AllInOneForPreTraining)
+AutoModelForVideoClassification.register(AllInOneConfig, AllInOneForVideoClassification)
 AutoModelForVisualQuestionAnswering.register(AllInOneConfig, AllInOneForVideoQuestionAnswering)
 AutoProcessor.register(AllInOneConfig, AllInOneProcessor)
 AutoVideoProcessor.register(AllInOneConfig, AllInOneVideoProcessor)
@@ -35,7 +44,12 @@ __all__ = [
     "AllInOneConfig",
     "AllInOneForMaskedLM",
     "AllInOneForMultipleChoice",
+    "AllInOneForPairedVisualReasoning",
+    "AllInOneForPreTraining",
+    "AllInOneForVideoClassification",
     "AllInOneForVideoQuestionAnswering",
+    "AllInOneForVideoTextRetrieval",
+    "AllInOneForVisualCommonsenseReasoning",
     "AllInOneModel",
     "AllInOnePreTrainedModel",
     "AllInOneProcessor",

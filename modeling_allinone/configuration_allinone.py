@@ -33,13 +33,19 @@ _POSITIVE_FIELDS = (
     "max_image_length",
     "classifier_hidden_size",
     "choice_hidden_size",
+    "projection_dim",
+    "clip_order_hidden_size",
 )
+_PRETRAINING_OBJECTIVES = ("masked_lm", "matching", "contrastive", "clip_order", "masked_patches")
+# A class for each order: 120 for 5 frames, 40320 for 8.
+_MAX_ORDERED_FRAMES = 5
 _PROBABILITY_FIELDS = (
     "hidden_dropout_prob",
     "attention_probs_dropout_prob",
     "drop_path_rate",
     "classifier_dropout",
     "choice_dropout",
+    "clip_order_dropout",
 )
 
 
@@ -98,6 +104,23 @@ class AllInOneConfig(PreTrainedConfig):
             linear scorer (captions, zero-shot); the original has 256 for multiple-choice questions.
         choice_dropout (`float`, defaults to 0.1): Dropout probability before a multiple-choice scorer with a hidden
             layer.
+        projection_dim (`int`, *optional*, defaults to 512): Width of the space in which texts and clips are compared.
+            `None` builds no such projections, for a retrieval model that only scores pairs.
+        contrastive_temperature (`float`, defaults to 0.05): What cosine similarities are divided by in the contrastive
+            loss.
+        use_pair_scorer (`bool`, defaults to `True`): Whether a retrieval model scores pairs of text and clip, too.
+        pretraining_objectives (`list` of `str`, *optional*): Objectives that a pre-training model has heads for:
+            `"masked_lm"`, `"matching"`, `"contrastive"`, `"masked_patches"` and, for 2 to 5 frames, `"clip_order"`.
+            `None` is all of them.
+        alignment_loss_weight (`float`, defaults to 0.1): Weight of the word-patch alignment loss beside that of
+            matching.
+        align_distillation_token (`bool`, defaults to `False`): Whether words are aligned with the distillation token,
+            too; the original does that where the name of its ViT does not hold "deit".
+        clip_order_hidden_size (`int`, defaults to 512): Width of the hidden layer of the clip-order classifier.
+        clip_order_dropout (`float`, defaults to 0.5): Dropout probability before its last layer.
+        image_mean (`list` of `float`, defaults to ImageNet's): What was subtracted from each channel of a frame, of
+            values from 0 to 1, before it was divided by `image_std`; gives masked patches their colour back.
+        image_std (`list` of `float`, defaults to ImageNet's): See `image_mean`.
 
     Example:
 
@@ -113,7 +136,14 @@ class AllInOneConfig(PreTrainedConfig):
     """
 
     model_type = "allinone"
-    keys_to_ignore_at_inference = ["hidden_states", "attentions", "patch_permutation"]
+    # Trainer joins predictions row by row, which a matrix of texts × clips is not made for.
+    keys_to_ignore_at_inference = [
+        "hidden_states",
+        "attentions",
+        "patch_permutation",
+        "visual_attention_mask",
+        "similarities",
+    ]
 
     vocab_size: int = 30522
     hidden_size: int = 768
@@ -147,6 +177,16 @@ class AllInOneConfig(PreTrainedConfig):
     classifier_dropout: float | int = 0.5
     choice_hidden_size: int | None = None
     choice_dropout: float | int = 0.1
+    projection_dim: int | None = 512
+    contrastive_temperature: float | int = 0.05
+    use_pair_scorer: bool = True
+    pretraining_objectives: list[str] | tuple[str, ...] | None = None
+    alignment_loss_weight: float | int = 0.1
+    align_distillation_token: bool = False
+    clip_order_hidden_size: int = 512
+    clip_order_dropout: float | int = 0.5
+    image_mean: list[float] | tuple[float, ...] = (0.485, 0.456, 0.406)
+    image_std: list[float] | tuple[float, ...] = (0.229, 0.224, 0.225)
     tie_word_embeddings: bool = False
 
     def __post_init__(self, **kwargs):
@@ -186,9 +226,39 @@ class AllInOneConfig(PreTrainedConfig):
                 f"roll_divisor is {self.roll_divisor}, but must be at least 3: one part moves forward, one backward, "
                 "and some must stay."
             )
+        self._check_pretraining_objectives()
+        if self.contrastive_temperature <= 0:
+            raise ValueError(f"contrastive_temperature is {self.contrastive_temperature}, but must be above 0.")
         for name in _PROBABILITY_FIELDS:
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}, but must be a probability in [0, 1).")
+
+    def _check_pretraining_objectives(self):
+        unknown = [name for name in self.pretraining_objectives or () if name not in _PRETRAINING_OBJECTIVES]
+        if unknown or self.pretraining_objectives in ([], ()):
+            raise ValueError(
+                f"pretraining_objectives is {list(self.pretraining_objectives)}, but expected some of "
+                f"{', '.join(_PRETRAINING_OBJECTIVES)}."
+            )
+
+    @property
+    def chosen_pretraining_objectives(self) -> tuple[str, ...]:
+        """Objectives that a pre-training model of this configuration has heads for."""
+        objectives = self.pretraining_objectives
+        fits = {
+            "clip_order": 2 <= self.num_frames <= _MAX_ORDERED_FRAMES,
+            "contrastive": self.projection_dim is not None,
+        }
+        if objectives is None:
+            return tuple(name for name in _PRETRAINING_OBJECTIVES if fits.get(name, True))
+        if "clip_order" in objectives and not fits["clip_order"]:
+            raise ValueError(
+                f"pretraining_objectives names clip_order, which has a class for each order of 2 to "
+                f"{_MAX_ORDERED_FRAMES} frames, but num_frames is {self.num_frames}."
+            )
+        if "contrastive" in objectives and not fits["contrastive"]:
+            raise ValueError("pretraining_objectives names contrastive, but projection_dim is None.")
+        return tuple(objectives)
 
     @classmethod
     def from_preset(cls, name: str, **overrides) -> "AllInOneConfig":

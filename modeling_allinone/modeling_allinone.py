@@ -42,6 +42,8 @@ class AllInOneModelOutput(ModelOutput):
             Attention weights of each block; needs `attn_implementation="eager"`.
         patch_permutation (`torch.LongTensor` of shape `(B, T, P)`, *optional*):
             Raster index of the patch that stood at each place of each frame when the frame was embedded.
+        visual_attention_mask (`torch.BoolTensor` of shape `(B, V)`, *optional*):
+            Which visual tokens are no padding; `None` if all.
     """
 
     last_hidden_state: torch.FloatTensor | None = None
@@ -49,6 +51,7 @@ class AllInOneModelOutput(ModelOutput):
     hidden_states: tuple[torch.FloatTensor, ...] | None = None
     attentions: tuple[torch.FloatTensor, ...] | None = None
     patch_permutation: torch.LongTensor | None = None
+    visual_attention_mask: torch.BoolTensor | None = None
 
 
 @dataclass
@@ -67,6 +70,28 @@ class AllInOneTaskOutput(ModelOutput):
     hidden_states: tuple[torch.FloatTensor, ...] | None = None
     attentions: tuple[torch.FloatTensor, ...] | None = None
     patch_permutation: torch.LongTensor | None = None
+
+
+@dataclass
+class AllInOneVisualCommonsenseOutput(ModelOutput):
+    """
+    What [`AllInOneForVisualCommonsenseReasoning`] returns, of answers, of rationales, or of both.
+
+    Args:
+        loss (`torch.FloatTensor`, *optional*): Sum of the losses below, of those that are there.
+        answer_loss (`torch.FloatTensor`, *optional*): Mean cross-entropy over answers; present if `answer_labels` were
+            given.
+        rationale_loss (`torch.FloatTensor`, *optional*): Mean cross-entropy over rationales; present if
+            `rationale_labels` were given.
+        answer_logits (`torch.FloatTensor` of shape `(B, N)`, *optional*): Scores of the answers before softmax.
+        rationale_logits (`torch.FloatTensor` of shape `(B, N)`, *optional*): Scores of the rationales before softmax.
+    """
+
+    loss: torch.FloatTensor | None = None
+    answer_loss: torch.FloatTensor | None = None
+    rationale_loss: torch.FloatTensor | None = None
+    answer_logits: torch.FloatTensor | None = None
+    rationale_logits: torch.FloatTensor | None = None
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -276,7 +301,7 @@ class AllInOnePatchOrder(nn.Module):
 class AllInOneVisualEmbeddings(nn.Module):
     """Patches of each frame + position + frame, behind the special tokens, in the order of [`AllInOnePatchOrder`]."""
 
-    def __init__(self, config: AllInOneConfig):
+    def __init__(self, config: AllInOneConfig, use_mask_token: bool = False):
         super().__init__()
         self.patch_size = config.patch_size
         self.num_channels = config.num_channels
@@ -295,6 +320,7 @@ class AllInOneVisualEmbeddings(nn.Module):
             if config.use_distillation_token
             else nn.Parameter(torch.zeros(1, config.num_frames, config.hidden_size))
         )
+        self.mask_token = nn.Parameter(torch.zeros(1, 1, 1, config.hidden_size)) if use_mask_token else None
         self.patch_order = AllInOnePatchOrder(config)
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
 
@@ -303,12 +329,14 @@ class AllInOneVisualEmbeddings(nn.Module):
         pixel_values: torch.Tensor,
         pixel_mask: torch.Tensor | None = None,
         patch_permutation: torch.Tensor | None = None,
+        bool_masked_pos: torch.Tensor | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor]:
         """
         Args:
             pixel_values (`torch.Tensor` of shape `(B, T, C, height, width)`)
             pixel_mask (`torch.Tensor` of shape `(B, height, width)` or `(B, T, height, width)`, *optional*)
             patch_permutation (`torch.LongTensor` of shape `(B, T, kept patches)`, *optional*)
+            bool_masked_pos (`torch.BoolTensor` of shape `(B, T, P)`, *optional*)
 
         Returns:
             Embeddings (B, T, V, D), number of visual tokens that are not padding (B,) or `None` if all, and the patch
@@ -319,6 +347,9 @@ class AllInOneVisualEmbeddings(nn.Module):
         grid = patches.shape[-2:]
         patches = patches.flatten(2).transpose(1, 2).unflatten(0, (batch_size, num_frames))  # (B, T, P, D)
         num_patches = patches.shape[2]
+        if bool_masked_pos is not None:
+            self._check_masked_patches(bool_masked_pos, patches.shape[:3])
+            patches = torch.where(bool_masked_pos[..., None], self.mask_token, patches)
 
         patch_is_padding = None
         if pixel_mask is not None:
@@ -379,6 +410,15 @@ class AllInOneVisualEmbeddings(nn.Module):
             table.expand(where.shape[0], -1, -1, -1), where, mode="bilinear", padding_mode="border", align_corners=True
         )
         return positions.flatten(2).transpose(1, 2).to(dtype)
+
+    def _check_masked_patches(self, bool_masked_pos: torch.Tensor, shape: tuple[int, ...]):
+        if self.mask_token is None:
+            raise ValueError("bool_masked_pos was given, but the model has no mask token (use_mask_token=False).")
+        if bool_masked_pos.shape != shape or bool_masked_pos.dtype != torch.bool:
+            raise ValueError(
+                f"bool_masked_pos has shape {tuple(bool_masked_pos.shape)} and type {bool_masked_pos.dtype}, but "
+                f"expected booleans of shape {tuple(shape)}: (batch, frames, patches)."
+            )
 
     def _check_pixel_values(self, pixel_values: torch.Tensor) -> tuple[int, int]:
         """Return B and T of a batch that can be embedded; raise a `ValueError` that says why another cannot."""
@@ -475,20 +515,22 @@ def _move_padding_last(
 class AllInOneEmbeddings(nn.Module):
     """Text and visual embeddings, each with the embedding of its modality."""
 
-    def __init__(self, config: AllInOneConfig):
+    def __init__(self, config: AllInOneConfig, use_mask_token: bool = False):
         super().__init__()
         self.text_embeddings = AllInOneTextEmbeddings(config)
-        self.visual_embeddings = AllInOneVisualEmbeddings(config)
+        self.visual_embeddings = AllInOneVisualEmbeddings(config, use_mask_token)
         self.modality_type_embeddings = nn.Embedding(config.modality_type_vocab_size, config.hidden_size)
 
     def embed_text(self, input_ids=None, token_type_ids=None, inputs_embeds=None) -> torch.Tensor:
         """Returns (B, L, D)."""
         return self._add_modality(self.text_embeddings(input_ids, token_type_ids, inputs_embeds), 0)
 
-    def embed_video(self, pixel_values, pixel_mask=None, patch_permutation=None, image_token_type_idx=1):
+    def embed_video(
+        self, pixel_values, pixel_mask=None, patch_permutation=None, image_token_type_idx=1, bool_masked_pos=None
+    ):
         """Returns what [`AllInOneVisualEmbeddings`] returns."""
         embeddings, num_visual_tokens, patch_permutation = self.visual_embeddings(
-            pixel_values, pixel_mask, patch_permutation
+            pixel_values, pixel_mask, patch_permutation, bool_masked_pos
         )
         return self._add_modality(embeddings, image_token_type_idx), num_visual_tokens, patch_permutation
 
@@ -699,6 +741,8 @@ class AllInOnePreTrainedModel(PreTrainedModel):
         elif isinstance(module, AllInOneVisualEmbeddings):
             init.trunc_normal_(module.special_tokens, std=self.config.initializer_range)
             init.trunc_normal_(module.position_embeddings, std=self.config.initializer_range)
+            if module.mask_token is not None:
+                init.trunc_normal_(module.mask_token, std=self.config.initializer_range)
             if module.temporal_embeddings is not None:
                 init.trunc_normal_(module.temporal_embeddings, std=self.config.initializer_range)
 
@@ -740,6 +784,7 @@ class AllInOneModel(AllInOnePreTrainedModel):
     Args:
         config ([`AllInOneConfig`]): Sizes and behaviour.
         add_pooling_layer (`bool`, defaults to `True`): Whether to compute `pooler_output`.
+        use_mask_token (`bool`, defaults to `False`): Whether there is a token to put in place of masked patches.
 
     Example:
 
@@ -755,9 +800,9 @@ class AllInOneModel(AllInOnePreTrainedModel):
     ```
     """
 
-    def __init__(self, config: AllInOneConfig, add_pooling_layer: bool = True):
+    def __init__(self, config: AllInOneConfig, add_pooling_layer: bool = True, use_mask_token: bool = False):
         super().__init__(config)
-        self.embeddings = AllInOneEmbeddings(config)
+        self.embeddings = AllInOneEmbeddings(config, use_mask_token)
         self.layers = nn.ModuleList([AllInOneLayer(config, index) for index in range(config.num_hidden_layers)])
         self.layernorm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
         self.pooler = AllInOnePooler(config) if add_pooling_layer else None
@@ -784,6 +829,7 @@ class AllInOneModel(AllInOnePreTrainedModel):
         patch_permutation: torch.LongTensor | None = None,
         image_token_type_idx: int = 1,
         texts_per_clip: int = 1,
+        bool_masked_pos: torch.BoolTensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> AllInOneModelOutput:
         """
@@ -803,6 +849,8 @@ class AllInOneModel(AllInOnePreTrainedModel):
             image_token_type_idx (`int`, defaults to 1): Modality type of the clip.
             texts_per_clip (`int`, defaults to 1): With N > 1, rows `b * N` to `b * N + N - 1` of the text belong to
                 clip b, which is embedded once.
+            bool_masked_pos (`torch.BoolTensor` of shape `(B, T, P)`, *optional*): Patches, in raster order, to be
+                replaced by the mask token. Needs `use_mask_token`.
 
         Returns:
             [`AllInOneModelOutput`]
@@ -830,7 +878,7 @@ class AllInOneModel(AllInOnePreTrainedModel):
             if pixel_values.ndim == 4:
                 pixel_values = pixel_values[:, None]
             visual, num_visual_tokens, patch_permutation = self.embeddings.embed_video(
-                pixel_values, pixel_mask, patch_permutation, image_token_type_idx
+                pixel_values, pixel_mask, patch_permutation, image_token_type_idx, bool_masked_pos
             )  # (B, T, V, D)
             num_frames = visual.shape[1]
             if texts_per_clip > 1:
@@ -843,7 +891,10 @@ class AllInOneModel(AllInOnePreTrainedModel):
                 f"{texts_per_clip} text(s) each; give one text for each clip, or set texts_per_clip."
             )
 
-        embeddings, token_mask = _join_modalities(text, attention_mask, visual, num_visual_tokens)
+        visual_mask = None
+        if num_visual_tokens is not None:
+            visual_mask = torch.arange(visual.shape[2], device=visual.device) < num_visual_tokens[:, None]  # (B, V)
+        embeddings, token_mask = _join_modalities(text, attention_mask, visual, visual_mask)
         attention_mask = create_bidirectional_mask(
             config=self.config, inputs_embeds=embeddings, attention_mask=token_mask
         )
@@ -865,6 +916,7 @@ class AllInOneModel(AllInOnePreTrainedModel):
             last_hidden_state=last_hidden_state,
             pooler_output=self.pooler(last_hidden_state) if self.pooler is not None else None,
             patch_permutation=patch_permutation,
+            visual_attention_mask=visual_mask,
         )
 
 
@@ -872,20 +924,17 @@ def _join_modalities(
     text: torch.Tensor | None,
     text_mask: torch.Tensor | None,
     visual: torch.Tensor | None,
-    num_visual_tokens: torch.Tensor | None,
+    visual_mask: torch.Tensor | None,
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
     """
-    Put the whole text (B, L, D) before the visual tokens (B, T, V, D) of each frame.
+    Put the whole text (B, L, D) before the visual tokens (B, T, V, D) of each frame; masks are (B, L) and (B, V).
 
     Returns:
         Tokens (B·T, L + V, D) and which of them are not padding (B·T, L + V), or `None` if all.
     """
     if visual is None:
         return text, text_mask
-    batch_size, num_frames, max_visual_tokens = visual.shape[:3]
-    visual_mask = None
-    if num_visual_tokens is not None:
-        visual_mask = torch.arange(max_visual_tokens, device=visual.device) < num_visual_tokens[:, None]  # (B, V)
+    batch_size, num_frames, num_visual_tokens = visual.shape[:3]
     if text is None:
         token_mask = visual_mask
         embeddings = visual.flatten(0, 1)
@@ -895,7 +944,7 @@ def _join_modalities(
             if text_mask is None:
                 text_mask = torch.ones(text.shape[:2], device=text.device)
             if visual_mask is None:
-                visual_mask = torch.ones((batch_size, max_visual_tokens), device=visual.device)
+                visual_mask = torch.ones((batch_size, num_visual_tokens), device=visual.device)
             token_mask = torch.cat([text_mask.bool(), visual_mask.bool()], dim=1)  # (B, L + V)
         text = text[:, None].expand(-1, num_frames, -1, -1)
         embeddings = torch.cat([text, visual], dim=2).flatten(0, 1)
@@ -912,18 +961,26 @@ def _join_modalities(
 class AllInOneClassificationHead(nn.Module):
     """Dropout, linear, layer norm, GELU, linear; without a hidden size, the last linear layer alone."""
 
-    def __init__(self, config: AllInOneConfig, hidden_size: int | None, num_outputs: int, dropout: float = 0.0):
+    def __init__(
+        self,
+        config: AllInOneConfig,
+        hidden_size: int | None,
+        num_outputs: int,
+        dropout: float = 0.0,
+        input_size: int | None = None,
+    ):
         super().__init__()
+        input_size = input_size or config.hidden_size
         self.has_hidden_layer = hidden_size is not None
         if self.has_hidden_layer:
             self.dropout = nn.Dropout(dropout)
-            self.dense = nn.Linear(config.hidden_size, hidden_size)
+            self.dense = nn.Linear(input_size, hidden_size)
             self.layer_norm = nn.LayerNorm(hidden_size)
             self.activation = nn.GELU()
-        self.out_proj = nn.Linear(hidden_size or config.hidden_size, num_outputs)
+        self.out_proj = nn.Linear(hidden_size or input_size, num_outputs)
 
     def forward(self, pooled_output: torch.Tensor) -> torch.Tensor:
-        """Returns (B, outputs) for (B, D)."""
+        """Returns (B, outputs) for (B, D), or for another width if the head was built for one."""
         if self.has_hidden_layer:
             pooled_output = self.activation(self.layer_norm(self.dense(self.dropout(pooled_output))))
         return self.out_proj(pooled_output)
@@ -944,14 +1001,14 @@ class AllInOneMaskedLMHead(nn.Module):
         return self.decoder(self.layer_norm(self.activation(self.dense(text_states))))
 
 
-def _check_labels(labels: torch.Tensor, num_classes: int, shape: tuple[int, ...]):
+def _check_labels(labels: torch.Tensor, num_classes: int, shape: tuple[int, ...], name: str = "labels"):
     """
     Raise a `ValueError` unless class indices have the given shape and, where they can be read, lie in
     [0, `num_classes`) or are -100.
     """
     if tuple(labels.shape) != tuple(shape) or labels.is_floating_point():
         raise ValueError(
-            f"labels has shape {tuple(labels.shape)} and type {labels.dtype}, but expected integers of shape "
+            f"{name} has shape {tuple(labels.shape)} and type {labels.dtype}, but expected integers of shape "
             f"{tuple(shape)}."
         )
     if not _is_readable(labels):
@@ -959,7 +1016,7 @@ def _check_labels(labels: torch.Tensor, num_classes: int, shape: tuple[int, ...]
     is_wrong = ((labels < 0) | (labels >= num_classes)) & (labels != -100)
     if is_wrong.any():
         raise ValueError(
-            f"labels holds {labels[is_wrong][0].item()}, but expected a class from 0 to {num_classes - 1}, or -100 "
+            f"{name} holds {labels[is_wrong][0].item()}, but expected a class from 0 to {num_classes - 1}, or -100 "
             "for no loss."
         )
 
@@ -1181,20 +1238,15 @@ class AllInOneForMultipleChoice(AllInOnePreTrainedModel):
         Returns:
             [`AllInOneTaskOutput`] with `logits` of shape `(B, N)` and as `loss` the mean cross-entropy over the texts.
         """
-        batch_size, num_choices = _text_shape(input_ids, inputs_embeds, ndim=3)[:2]
-
-        def flatten(texts: torch.Tensor | None) -> torch.Tensor | None:
-            return None if texts is None else texts.flatten(0, 1)
-
-        outputs = self.allinone(
-            input_ids=flatten(input_ids),
-            attention_mask=flatten(attention_mask),
-            token_type_ids=flatten(token_type_ids),
+        outputs, (batch_size, num_choices) = _read_every_text(
+            self.allinone,
+            input_ids=input_ids,
+            attention_mask=attention_mask,
+            token_type_ids=token_type_ids,
+            inputs_embeds=inputs_embeds,
             pixel_values=pixel_values,
             pixel_mask=pixel_mask,
-            inputs_embeds=flatten(inputs_embeds),
             patch_permutation=patch_permutation,
-            texts_per_clip=num_choices,
             **kwargs,
         )
         logits = self.scorer(outputs.pooler_output).view(batch_size, num_choices)
@@ -1203,6 +1255,319 @@ class AllInOneForMultipleChoice(AllInOnePreTrainedModel):
             _check_labels(labels, num_choices, (batch_size,))
             loss = _cross_entropy(logits, labels)
         return _task_output(loss, logits, outputs)
+
+
+class AllInOneForVideoClassification(AllInOnePreTrainedModel):
+    """
+    All-in-one with a classifier over actions on its pooled output (Kinetics-400, HMDB51), the same as for answers. The
+    clip is read with a prompt that is the same for all, or alone; a model should see what it was trained with. Classes
+    are `config.id2label`.
+
+    Example:
+
+    ```python
+    >>> import torch
+    >>> from modeling_allinone import AllInOneConfig, AllInOneForVideoClassification
+
+    >>> config = AllInOneConfig.from_preset("tiny", id2label={0: "archery", 1: "bowling", 2: "clapping"})
+    >>> model = AllInOneForVideoClassification(config).eval()
+    >>> pixel_values = torch.zeros(2, 3, 3, 224, 224)
+    >>> model(pixel_values).logits.shape
+    torch.Size([2, 3])
+    >>> prompt = torch.tensor([[101, 2054, 2895, 102]])  # [CLS] what action [SEP]
+    >>> model(pixel_values, input_ids=prompt).logits.shape
+    torch.Size([2, 3])
+
+    ```
+    """
+
+    def __init__(self, config: AllInOneConfig):
+        super().__init__(config)
+        self.allinone = AllInOneModel(config)
+        self.classifier = AllInOneClassificationHead(
+            config,
+            config.classifier_hidden_size or max(config.hidden_size // 2, 1),
+            config.num_labels,
+            config.classifier_dropout,
+        )
+        self.post_init()
+
+    @can_return_tuple
+    def forward(
+        self,
+        pixel_values: torch.FloatTensor | None = None,
+        input_ids: torch.LongTensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        token_type_ids: torch.LongTensor | None = None,
+        pixel_mask: torch.Tensor | None = None,
+        inputs_embeds: torch.FloatTensor | None = None,
+        patch_permutation: torch.LongTensor | None = None,
+        labels: torch.LongTensor | None = None,
+        **kwargs: Unpack[TransformersKwargs],
+    ) -> AllInOneTaskOutput:
+        """
+        Args:
+            pixel_values, pixel_mask, patch_permutation: As in [`AllInOneModel.forward`]; video is required.
+            input_ids, attention_mask, token_type_ids, inputs_embeds: As in [`AllInOneModel.forward`], with B rows or
+                one, a prompt for all clips. Default: no text.
+            labels (`torch.LongTensor` of shape `(B,)`, *optional*): Index of the class, -100 for no loss.
+
+        Returns:
+            [`AllInOneTaskOutput`] with `logits` of shape `(B, num_labels)` and as `loss` the mean cross-entropy.
+        """
+        if pixel_values is None:
+            raise ValueError("This head classifies video: give pixel_values.")
+        prompt = {
+            "input_ids": input_ids,
+            "attention_mask": attention_mask,
+            "token_type_ids": token_type_ids,
+            "inputs_embeds": inputs_embeds,
+        }
+        num_clips = pixel_values.shape[0]
+        for name, text in prompt.items():
+            if text is not None and text.shape[0] == 1:
+                prompt[name] = text.expand(num_clips, *text.shape[1:])
+        outputs = self.allinone(
+            **prompt,
+            pixel_values=pixel_values,
+            pixel_mask=pixel_mask,
+            patch_permutation=patch_permutation,
+            **kwargs,
+        )
+        logits = self.classifier(outputs.pooler_output)
+        loss = None
+        if labels is not None:
+            _check_labels(labels, self.config.num_labels, logits.shape[:1])
+            loss = _cross_entropy(logits, labels)
+        return _task_output(loss, logits, outputs)
+
+
+class AllInOneForVisualCommonsenseReasoning(AllInOnePreTrainedModel):
+    """
+    All-in-one for visual commonsense reasoning (VCR): one scorer picks the answer to a question, the other the
+    rationale for the right answer. Each of the N texts is the question with an answer, or the question and its answer
+    with a rationale.
+
+    Example:
+
+    ```python
+    >>> import torch
+    >>> from modeling_allinone import AllInOneConfig, AllInOneForVisualCommonsenseReasoning
+
+    >>> model = AllInOneForVisualCommonsenseReasoning(AllInOneConfig.from_preset("tiny")).eval()
+    >>> texts = torch.tensor([[[101, 5506, 102], [101, 6077, 102]]])  # (B, N, L)
+    >>> outputs = model(answer_input_ids=texts, rationale_input_ids=texts, pixel_values=torch.zeros(1, 3, 224, 224))
+    >>> outputs.answer_logits.shape, outputs.rationale_logits.shape
+    (torch.Size([1, 2]), torch.Size([1, 2]))
+
+    ```
+    """
+
+    def __init__(self, config: AllInOneConfig):
+        super().__init__(config)
+        self.allinone = AllInOneModel(config)
+        self.answer_scorer = AllInOneClassificationHead(config, None, 1)
+        self.rationale_scorer = AllInOneClassificationHead(config, None, 1)
+        self.post_init()
+
+    @can_return_tuple
+    def forward(
+        self,
+        answer_input_ids: torch.LongTensor | None = None,
+        answer_attention_mask: torch.Tensor | None = None,
+        answer_token_type_ids: torch.LongTensor | None = None,
+        rationale_input_ids: torch.LongTensor | None = None,
+        rationale_attention_mask: torch.Tensor | None = None,
+        rationale_token_type_ids: torch.LongTensor | None = None,
+        pixel_values: torch.FloatTensor | None = None,
+        pixel_mask: torch.Tensor | None = None,
+        patch_permutation: torch.LongTensor | None = None,
+        answer_labels: torch.LongTensor | None = None,
+        rationale_labels: torch.LongTensor | None = None,
+        **kwargs: Unpack[TransformersKwargs],
+    ) -> AllInOneVisualCommonsenseOutput:
+        """
+        Args:
+            answer_input_ids, answer_attention_mask, answer_token_type_ids (`torch.Tensor` of shape `(B, N, L)`,
+                *optional*): N answers for each clip.
+            rationale_input_ids, rationale_attention_mask, rationale_token_type_ids (`torch.Tensor` of shape
+                `(B, N, L)`, *optional*): N rationales for each clip; their N and L may differ from those of answers.
+            pixel_values, pixel_mask, patch_permutation: As in [`AllInOneModel.forward`], one clip for all texts.
+            answer_labels (`torch.LongTensor` of shape `(B,)`, *optional*): Index of the right answer, -100 for no
+                loss.
+            rationale_labels (`torch.LongTensor` of shape `(B,)`, *optional*): Index of the right rationale, -100 for
+                no loss.
+
+        Returns:
+            [`AllInOneVisualCommonsenseOutput`], of answers, of rationales, or of both, as they were given.
+        """
+        clips = {"pixel_values": pixel_values, "pixel_mask": pixel_mask, "patch_permutation": patch_permutation}
+        answer_logits = rationale_logits = answer_loss = rationale_loss = None
+        if answer_input_ids is None and rationale_input_ids is None:
+            raise ValueError("This head reads text: give answer_input_ids, rationale_input_ids or both.")
+        for name, texts, labels in (
+            ("answer", answer_input_ids, answer_labels),
+            ("rationale", rationale_input_ids, rationale_labels),
+        ):
+            if texts is None and labels is not None:
+                raise ValueError(f"{name}_labels were given, but no {name}_input_ids.")
+        if answer_input_ids is not None:
+            outputs, shape = _read_every_text(
+                self.allinone, answer_input_ids, answer_attention_mask, answer_token_type_ids, **clips, **kwargs
+            )
+            answer_logits = self.answer_scorer(outputs.pooler_output).view(shape)
+        if rationale_input_ids is not None:
+            outputs, shape = _read_every_text(
+                self.allinone,
+                rationale_input_ids,
+                rationale_attention_mask,
+                rationale_token_type_ids,
+                **clips,
+                **kwargs,
+            )
+            rationale_logits = self.rationale_scorer(outputs.pooler_output).view(shape)
+        if answer_labels is not None:
+            _check_labels(answer_labels, answer_logits.shape[1], answer_logits.shape[:1], "answer_labels")
+            answer_loss = _cross_entropy(answer_logits, answer_labels)
+        if rationale_labels is not None:
+            _check_labels(rationale_labels, rationale_logits.shape[1], rationale_logits.shape[:1], "rationale_labels")
+            rationale_loss = _cross_entropy(rationale_logits, rationale_labels)
+        losses = [loss for loss in (answer_loss, rationale_loss) if loss is not None]
+        return AllInOneVisualCommonsenseOutput(
+            loss=sum(losses) if losses else None,
+            answer_loss=answer_loss,
+            rationale_loss=rationale_loss,
+            answer_logits=answer_logits,
+            rationale_logits=rationale_logits,
+        )
+
+
+class AllInOneForPairedVisualReasoning(AllInOnePreTrainedModel):
+    """
+    All-in-one for a statement about two images or clips (NLVR2): each is read with the text in a pass of its own, the
+    second with a modality type of its own, and a classifier sees both pooled outputs. Classes are `config.id2label`.
+
+    Example:
+
+    ```python
+    >>> import torch
+    >>> from modeling_allinone import AllInOneConfig, AllInOneForPairedVisualReasoning
+
+    >>> config = AllInOneConfig.from_preset("tiny", modality_type_vocab_size=3)
+    >>> model = AllInOneForPairedVisualReasoning(config).eval()
+    >>> model(input_ids=torch.tensor([[101, 2119, 102]]), pixel_values=torch.zeros(1, 2, 1, 3, 224, 224)).logits.shape
+    torch.Size([1, 2])
+
+    ```
+    """
+
+    def __init__(self, config: AllInOneConfig):
+        super().__init__(config)
+        if config.modality_type_vocab_size < 3:
+            raise ValueError(
+                f"modality_type_vocab_size is {config.modality_type_vocab_size}, but pairs need 3 types (text, first "
+                "and second image); pass modality_type_vocab_size=3."
+            )
+        self.allinone = AllInOneModel(config)
+        self.classifier = AllInOneClassificationHead(
+            config,
+            config.classifier_hidden_size or 2 * config.hidden_size,
+            config.num_labels,
+            input_size=2 * config.hidden_size,
+        )
+        self.post_init()
+
+    @can_return_tuple
+    def forward(
+        self,
+        input_ids: torch.LongTensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        token_type_ids: torch.LongTensor | None = None,
+        pixel_values: torch.FloatTensor | None = None,
+        pixel_mask: torch.Tensor | None = None,
+        inputs_embeds: torch.FloatTensor | None = None,
+        patch_permutation: torch.LongTensor | None = None,
+        labels: torch.LongTensor | None = None,
+        **kwargs: Unpack[TransformersKwargs],
+    ) -> AllInOneTaskOutput:
+        """
+        Args:
+            input_ids, attention_mask, token_type_ids, inputs_embeds: As in [`AllInOneModel.forward`].
+            pixel_values (`torch.FloatTensor` of shape `(B, 2, T, channels, height, width)`): Two clips for each text,
+                or two images: `(B, 2, channels, height, width)`.
+            pixel_mask (`torch.Tensor` of shape `(B, 2, height, width)` or `(B, 2, T, height, width)`, *optional*): 1
+                for pixels, 0 for padding.
+            patch_permutation (`torch.LongTensor` of shape `(B, 2, T, P)`, *optional*): As in
+                [`AllInOneModel.forward`], for each clip of the pair.
+            labels (`torch.LongTensor` of shape `(B,)`, *optional*): Index of the class, -100 for no loss.
+
+        Returns:
+            [`AllInOneTaskOutput`] with `logits` of shape `(B, num_labels)` and as `loss` the mean cross-entropy.
+            `hidden_states` and `attentions` are those of the pass over the first clip, then of that over the second;
+            `patch_permutation` is of shape `(B, 2, T, P)`.
+        """
+        _text_shape(input_ids, inputs_embeds, ndim=2)
+        if pixel_values is None or pixel_values.ndim not in (5, 6) or pixel_values.shape[1] != 2:
+            found = "is missing" if pixel_values is None else f"has shape {tuple(pixel_values.shape)}"
+            raise ValueError(
+                f"pixel_values {found}, but expected a pair for each text: (batch, 2, frames, channels, height, "
+                "width), or (batch, 2, channels, height, width) for images."
+            )
+        for name, values in (("pixel_mask", pixel_mask), ("patch_permutation", patch_permutation)):
+            if values is not None and (values.ndim < 2 or values.shape[1] != 2):
+                raise ValueError(f"{name} has shape {tuple(values.shape)}, but expected a pair: (batch, 2, …).")
+        passes = [
+            self.allinone(
+                input_ids=input_ids,
+                attention_mask=attention_mask,
+                token_type_ids=token_type_ids,
+                pixel_values=pixel_values[:, place],
+                pixel_mask=None if pixel_mask is None else pixel_mask[:, place],
+                inputs_embeds=inputs_embeds,
+                patch_permutation=None if patch_permutation is None else patch_permutation[:, place],
+                image_token_type_idx=1 + place,
+                **kwargs,
+            )
+            for place in range(2)
+        ]
+        logits = self.classifier(torch.cat([outputs.pooler_output for outputs in passes], dim=-1))
+        loss = None
+        if labels is not None:
+            _check_labels(labels, self.config.num_labels, logits.shape[:1])
+            loss = _cross_entropy(logits, labels)
+        first, second = passes
+        return AllInOneTaskOutput(
+            loss=loss,
+            logits=logits,
+            hidden_states=None if first.hidden_states is None else first.hidden_states + second.hidden_states,
+            attentions=None if first.attentions is None else first.attentions + second.attentions,
+            patch_permutation=torch.stack([outputs.patch_permutation for outputs in passes], dim=1),
+        )
+
+
+def _read_every_text(
+    backbone: AllInOneModel,
+    input_ids: torch.Tensor | None,
+    attention_mask: torch.Tensor | None,
+    token_type_ids: torch.Tensor | None = None,
+    inputs_embeds: torch.Tensor | None = None,
+    **kwargs,
+) -> tuple[AllInOneModelOutput, tuple[int, int]]:
+    """
+    Read N texts (B, N, L) for each clip, which is embedded once.
+
+    Returns:
+        [`AllInOneModelOutput`], whose rows `b * N` to `b * N + N - 1` are the texts of clip b; and B and N.
+    """
+    batch_size, num_texts = _text_shape(input_ids, inputs_embeds, ndim=3)[:2]
+    texts = {
+        "input_ids": input_ids,
+        "attention_mask": attention_mask,
+        "token_type_ids": token_type_ids,
+        "inputs_embeds": inputs_embeds,
+    }
+    texts = {name: None if text is None else text.flatten(0, 1) for name, text in texts.items()}
+    return backbone(**texts, texts_per_clip=num_texts, **kwargs), (batch_size, num_texts)
 
 
 def _text_shape(input_ids: torch.Tensor | None, inputs_embeds: torch.Tensor | None, ndim: int) -> tuple[int, ...]:
@@ -1229,7 +1594,10 @@ def _task_output(loss: torch.Tensor | None, logits: torch.Tensor, outputs: AllIn
 __all__ = [
     "AllInOneForMaskedLM",
     "AllInOneForMultipleChoice",
+    "AllInOneForPairedVisualReasoning",
+    "AllInOneForVideoClassification",
     "AllInOneForVideoQuestionAnswering",
+    "AllInOneForVisualCommonsenseReasoning",
     "AllInOneModel",
     "AllInOnePreTrainedModel",
 ]

@@ -17,8 +17,18 @@ from transformers import (
     AutoModel,
     AutoModelForMaskedLM,
     AutoModelForMultipleChoice,
+    AutoModelForPreTraining,
+    AutoModelForVideoClassification,
     AutoModelForVisualQuestionAnswering,
 )
+
+from modeling_allinone import (
+    AllInOneForPairedVisualReasoning,
+    AllInOneForPreTraining,
+    AllInOneForVideoTextRetrieval,
+    AllInOneForVisualCommonsenseReasoning,
+)
+from modeling_allinone.objectives_allinone import clip_order_labels
 
 CASES = Path(__file__).parent / "fixtures" / "parity"
 ACTIVATIONS = {"atol": 1e-5, "rtol": 1e-4}
@@ -93,6 +103,7 @@ def test_heads_of_pretraining(load, case):
         ("soft_label_qa", AutoModelForVisualQuestionAnswering),
         ("multiple_choice", AutoModelForMultipleChoice),
         ("multiple_choice_qa", AutoModelForMultipleChoice),
+        ("paired_visual_reasoning", AllInOneForPairedVisualReasoning),
     ),
 )
 def test_task_head(load, case, auto_class):
@@ -100,6 +111,88 @@ def test_task_head(load, case, auto_class):
     outputs = load(case, auto_class)(**inputs)
     torch.testing.assert_close(outputs.logits, expected["logits"], **ACTIVATIONS)
     torch.testing.assert_close(outputs.loss.view(1), expected["loss"], **ACTIVATIONS)
+
+
+@torch.no_grad()
+def test_classification_is_question_answering(load):
+    inputs, expected = read("open_ended_qa")
+    outputs = load("open_ended_qa", AutoModelForVideoClassification, "classification")(**inputs)
+    torch.testing.assert_close(outputs.logits, expected["logits"], **ACTIVATIONS)
+    torch.testing.assert_close(outputs.loss.view(1), expected["loss"], **ACTIVATIONS)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("case", ("contrastive", "distilled_contrastive"))
+def test_contrastive_retrieval(load, case):
+    inputs, expected = read(case)
+    model = load(case, AllInOneForVideoTextRetrieval)
+    outputs = model(**inputs, return_loss=True)
+    torch.testing.assert_close(outputs.text_embeds, expected["text_embeds"], **ACTIVATIONS)
+    torch.testing.assert_close(outputs.video_embeds, expected["video_embeds"], **ACTIVATIONS)
+    torch.testing.assert_close(outputs.similarities, expected["similarity"], **ACTIVATIONS)
+    torch.testing.assert_close(outputs.loss.view(1), expected["loss"], **ACTIVATIONS)
+    video = model.get_video_features(inputs.pop("pixel_values")).pooler_output
+    torch.testing.assert_close(video, expected["video_embeds"], **ACTIVATIONS)
+    torch.testing.assert_close(model.get_text_features(**inputs).pooler_output, expected["text_embeds"], **ACTIVATIONS)
+
+
+@torch.no_grad()
+def test_ranking_retrieval(load):
+    inputs, expected = read("retrieval_ranking")
+    model = load("retrieval_ranking", AllInOneForVideoTextRetrieval)
+    torch.testing.assert_close(model.score_pairs(**inputs), expected["scores"], **ACTIVATIONS)
+    outputs = model(**inputs, return_loss=True)
+    torch.testing.assert_close(outputs.logits, expected["scores"], **ACTIVATIONS)
+    torch.testing.assert_close(outputs.loss.view(1), expected["loss"], **ACTIVATIONS)
+
+
+@torch.no_grad()
+def test_visual_commonsense(load):
+    inputs, expected = read("visual_commonsense")
+    outputs = load("visual_commonsense", AllInOneForVisualCommonsenseReasoning)(**inputs)
+    for name in ("answer_logits", "answer_loss", "rationale_loss"):
+        torch.testing.assert_close(outputs[name].view_as(expected[name]), expected[name], **ACTIVATIONS)
+    torch.testing.assert_close(outputs.loss, outputs.answer_loss + outputs.rationale_loss)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("case", ("matching", "distilled_matching"))
+def test_matching(load, case):
+    inputs, expected = read(case)
+    model = load(case, AutoModelForPreTraining, "pretraining")
+    outputs = model(**inputs | {"matching_labels": inputs.pop("labels")})
+    torch.testing.assert_close(outputs.matching_logits, expected["logits"], **ACTIVATIONS)
+    torch.testing.assert_close(outputs.matching_loss.view(1), expected["itm_loss"], **ACTIVATIONS)
+    # The recorded loss has its weight, 0.1, in it, and is small: held to a tenth of the usual tolerance.
+    alignment_loss = model.config.alignment_loss_weight * outputs.alignment_loss
+    torch.testing.assert_close(alignment_loss.view(1), expected["wpa_loss"], atol=1e-6, rtol=1e-4)
+    torch.testing.assert_close(outputs.loss, outputs.matching_loss + alignment_loss)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("case", ("contrastive", "distilled_contrastive"))
+def test_contrastive_pretraining(load, case):
+    inputs, expected = read(case)
+    outputs = load(case, AllInOneForPreTraining, "pretraining")(**inputs, return_contrastive_loss=True)
+    torch.testing.assert_close(outputs.contrastive_loss.view(1), expected["loss"], **ACTIVATIONS)
+
+
+@torch.no_grad()
+def test_clip_order(load):
+    inputs, expected = read("clip_order")
+    assert clip_order_labels(inputs["frame_order"]).tolist() == inputs.pop("labels").tolist()
+    outputs = load("clip_order", AutoModelForPreTraining)(**inputs)
+    torch.testing.assert_close(outputs.clip_order_logits, expected["logits"], **ACTIVATIONS)
+    torch.testing.assert_close(outputs.clip_order_loss.view(1), expected["loss"], **ACTIVATIONS)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("case", JOINT_CASES)
+def test_pretraining_holds_several_heads(load, case):
+    inputs, expected = read(case)
+    outputs = load(case, AllInOneForPreTraining, "pretraining")(**inputs)
+    torch.testing.assert_close(outputs.mlm_logits, expected["mlm_logits_unmasked"], **ACTIVATIONS)
+    torch.testing.assert_close(outputs.matching_logits, expected["itm_logits"], **ACTIVATIONS)
 
 
 def test_gradients(load):

@@ -1,0 +1,251 @@
+"""Heads of retrieval, classification, visual commonsense and paired reasoning: shapes, losses, saving, bad input."""
+
+import pytest
+import torch
+from transformers import AutoModelForVideoClassification
+
+from modeling_allinone import (
+    AllInOneForPairedVisualReasoning,
+    AllInOneForVideoClassification,
+    AllInOneForVideoTextRetrieval,
+    AllInOneForVisualCommonsenseReasoning,
+)
+
+CLOSE = {"atol": 1e-5, "rtol": 1e-4}
+
+
+@pytest.fixture(autouse=True)
+def _no_gradients(request):
+    with torch.set_grad_enabled(request.node.get_closest_marker("grad") is not None):
+        yield
+
+
+@pytest.fixture
+def build(tiny_config):
+    """Make a tiny model in evaluation mode; keywords change its configuration."""
+
+    def make(cls, **fields):
+        return cls(tiny_config(**fields)).eval()
+
+    return make
+
+
+def several(inputs: dict, num_texts: int) -> dict:
+    """As many texts for each clip, each in another order of tokens."""
+    texts = {name: inputs[name] for name in ("input_ids", "attention_mask")}
+    return {name: torch.stack([text.roll(n, 0) for n in range(num_texts)], dim=1) for name, text in texts.items()}
+
+
+def pair_inputs(tiny_inputs, num_frames: int = 4) -> dict:
+    inputs = tiny_inputs(num_frames=num_frames)
+    inputs["pixel_values"] = torch.stack([inputs["pixel_values"], inputs["pixel_values"].flip(-1)], dim=1)
+    return inputs
+
+
+@pytest.mark.parametrize(
+    ("cls", "fields"),
+    (
+        (AllInOneForVideoTextRetrieval, {"projection_dim": 6}),
+        (AllInOneForVideoTextRetrieval, {"projection_dim": None}),
+        (AllInOneForVideoTextRetrieval, {"use_pair_scorer": False}),
+        (AllInOneForVideoClassification, {"num_labels": 5}),
+        (AllInOneForVisualCommonsenseReasoning, {}),
+        (AllInOneForPairedVisualReasoning, {"modality_type_vocab_size": 3}),
+    ),
+)
+@pytest.mark.parametrize("distilled", (False, True))
+def test_save_and_load(build, tmp_path, cls, fields, distilled):
+    model = build(cls, use_distillation_token=distilled, **fields)
+    model.save_pretrained(tmp_path)
+    loaded, report = cls.from_pretrained(tmp_path, output_loading_info=True)
+    assert not any(report[key] for key in ("missing_keys", "unexpected_keys", "mismatched_keys"))
+    for name, parameter in model.state_dict().items():
+        assert torch.equal(loaded.state_dict()[name], parameter), name
+
+
+# --------------------------------------------------------------------------------------------------------- retrieval
+
+
+def test_features_are_those_of_each_modality_alone(build, tiny_inputs):
+    model = build(AllInOneForVideoTextRetrieval, projection_dim=6)
+    inputs = tiny_inputs()
+    outputs = model(**inputs, return_loss=True)
+    assert outputs.similarities.shape == (2, 2) and outputs.text_embeds.shape == outputs.video_embeds.shape == (2, 6)
+    text = model.get_text_features(inputs["input_ids"], inputs["attention_mask"])
+    video = model.get_video_features(inputs["pixel_values"])
+    torch.testing.assert_close(text.pooler_output, outputs.text_embeds)
+    torch.testing.assert_close(video.pooler_output, outputs.video_embeds)
+    torch.testing.assert_close(text.pooler_output, model.text_projection(text.last_hidden_state[:, 0]))
+    assert video.last_hidden_state.shape == (2, 17, 32), "visual tokens alone, their mean over frames"
+    expected = torch.nn.functional.cosine_similarity(outputs.text_embeds[:, None], outputs.video_embeds[None], dim=-1)
+    torch.testing.assert_close(outputs.similarities, expected)
+    logits, labels = expected / 0.05, torch.arange(2)
+    loss = torch.nn.functional.cross_entropy(logits, labels) + torch.nn.functional.cross_entropy(logits.T, labels)
+    torch.testing.assert_close(outputs.loss, loss)
+    one_clip = model(**inputs | {"pixel_values": inputs["pixel_values"][:1]})
+    assert one_clip.similarities.shape == (2, 1) and one_clip.loss is None
+
+
+def test_scores_of_pairs(build, tiny_inputs):
+    model = build(AllInOneForVideoTextRetrieval, projection_dim=None)
+    inputs = tiny_inputs()
+    texts = several(inputs, 3)
+    scores = model.score_pairs(**texts, pixel_values=inputs["pixel_values"])
+    assert scores.shape == (2, 3)
+    for choice in range(3):
+        one = {name: text[:, choice] for name, text in texts.items()}
+        alone = model.score_pairs(**one, pixel_values=inputs["pixel_values"])
+        torch.testing.assert_close(alone, scores[:, choice], **CLOSE)
+    outputs = model(**texts, pixel_values=inputs["pixel_values"], return_loss=True)
+    torch.testing.assert_close(outputs.logits, scores)
+    torch.testing.assert_close(outputs.loss, -scores.log_softmax(-1)[:, 0].mean())
+
+
+def test_tuples(build, tiny_inputs):
+    model = build(AllInOneForVideoTextRetrieval, projection_dim=6)
+    inputs = tiny_inputs()
+    loss, similarities, *_ = model(**inputs, return_loss=True, return_dict=False)
+    outputs = model(**inputs, return_loss=True)
+    assert loss == outputs.loss and torch.equal(similarities, outputs.similarities)
+
+
+def test_retrieval_names_what_is_wrong(build, tiny_inputs):
+    inputs = tiny_inputs()
+    model = build(AllInOneForVideoTextRetrieval)
+    with pytest.raises(ValueError, match="compares texts with clips: give pixel_values"):
+        model(input_ids=inputs["input_ids"])
+    with pytest.raises(ValueError, match="Retrieval reads text: give input_ids"):
+        model(pixel_values=inputs["pixel_values"])
+    with pytest.raises(ValueError, match="needs both text and video: give pixel_values"):
+        model.score_pairs(inputs["input_ids"])
+    with pytest.raises(ValueError, match="There are 2 texts but 1 clips"):
+        model(**inputs | {"pixel_values": inputs["pixel_values"][:1]}, return_loss=True)
+    with pytest.raises(ValueError, match="2 texts but 1 clips"):
+        model.score_pairs(**inputs | {"pixel_values": inputs["pixel_values"][:1]})
+    with pytest.raises(ValueError, match=r"shape \(2, 3, 7\), but expected \(batch, tokens\)"):
+        model.get_text_features(torch.ones(2, 3, 7).long())
+    with pytest.raises(ValueError, match="has no scorer of pairs, since use_pair_scorer is False"):
+        build(AllInOneForVideoTextRetrieval, use_pair_scorer=False).score_pairs(**inputs)
+    with pytest.raises(ValueError, match="has no projections, since projection_dim is None"):
+        build(AllInOneForVideoTextRetrieval, projection_dim=None)(**inputs)
+    with pytest.raises(ValueError, match="retrieval needs projections, a scorer or both"):
+        build(AllInOneForVideoTextRetrieval, projection_dim=None, use_pair_scorer=False)
+
+
+# ---------------------------------------------------------------------------------------------------- classification
+
+
+def test_classification_with_and_without_a_prompt(build, tiny_inputs, tmp_path):
+    model = build(AllInOneForVideoClassification, num_labels=5)
+    inputs = tiny_inputs()
+    pixel_values, prompt = inputs["pixel_values"], inputs["input_ids"][:1]
+    outputs = model(pixel_values, labels=torch.tensor([-100, 3]))
+    assert outputs.logits.shape == (2, 5)
+    torch.testing.assert_close(outputs.loss, -outputs.logits[1].log_softmax(-1)[3])
+    prompted = model(pixel_values, input_ids=prompt)
+    assert not torch.allclose(prompted.logits, outputs.logits)
+    repeated = model(pixel_values, input_ids=prompt.repeat(2, 1))
+    torch.testing.assert_close(prompted.logits, repeated.logits)
+    model.save_pretrained(tmp_path)
+    assert type(AutoModelForVideoClassification.from_pretrained(tmp_path)) is AllInOneForVideoClassification
+    with pytest.raises(ValueError, match="classifies video: give pixel_values"):
+        model(input_ids=prompt)
+    with pytest.raises(ValueError, match="labels holds 5, but expected a class from 0 to 4"):
+        model(pixel_values, labels=torch.tensor([0, 5]))
+
+
+# ------------------------------------------------------------------------------------------------ visual commonsense
+
+
+def test_visual_commonsense(build, tiny_inputs):
+    model = build(AllInOneForVisualCommonsenseReasoning)
+    inputs = tiny_inputs()
+    answers = {f"answer_{name}": text for name, text in several(inputs, 3).items()}
+    rationales = {f"rationale_{name}": text for name, text in several(tiny_inputs(num_tokens=9), 2).items()}
+    clips = {"pixel_values": inputs["pixel_values"]}
+    labels = {"answer_labels": torch.tensor([2, 0]), "rationale_labels": torch.tensor([-100, 1])}
+    outputs = model(**answers, **rationales, **clips, **labels)
+    assert outputs.answer_logits.shape == (2, 3) and outputs.rationale_logits.shape == (2, 2)
+    torch.testing.assert_close(
+        outputs.answer_loss, torch.nn.functional.cross_entropy(outputs.answer_logits, labels["answer_labels"])
+    )
+    torch.testing.assert_close(outputs.rationale_loss, -outputs.rationale_logits[1].log_softmax(-1)[1])
+    torch.testing.assert_close(outputs.loss, outputs.answer_loss + outputs.rationale_loss)
+
+    alone = model(**answers, **clips, answer_labels=labels["answer_labels"])
+    assert alone.rationale_logits is None and alone.loss == alone.answer_loss
+    torch.testing.assert_close(alone.answer_logits, outputs.answer_logits)
+    assert model(**rationales, **clips).loss is None
+
+    with pytest.raises(ValueError, match="give answer_input_ids, rationale_input_ids or both"):
+        model(**clips)
+    with pytest.raises(ValueError, match="rationale_labels were given, but no rationale_input_ids"):
+        model(**answers, **clips, **labels)
+    with pytest.raises(ValueError, match="answer_labels holds 3, but expected a class from 0 to 2"):
+        model(**answers, **clips, answer_labels=torch.tensor([3, 0]))
+
+
+# -------------------------------------------------------------------------------------------------- paired reasoning
+
+
+def test_paired_reasoning(build, tiny_inputs):
+    model = build(AllInOneForPairedVisualReasoning, modality_type_vocab_size=3)
+    inputs = pair_inputs(tiny_inputs)
+    outputs = model(**inputs, labels=torch.tensor([1, 0]), output_hidden_states=True)
+    assert outputs.logits.shape == (2, 2) and outputs.patch_permutation.shape == (2, 2, 4, 16)
+    assert len(outputs.hidden_states) == 2 * 3
+    torch.testing.assert_close(outputs.loss, torch.nn.functional.cross_entropy(outputs.logits, torch.tensor([1, 0])))
+    again = model(**inputs, patch_permutation=outputs.patch_permutation, pixel_mask=torch.ones(2, 2, 32, 32))
+    torch.testing.assert_close(again.logits, outputs.logits, **CLOSE)
+    assert model.classifier.dense.weight.shape == (64, 64)
+    swapped = model(**inputs | {"pixel_values": inputs["pixel_values"].flip(1)})
+    assert not torch.allclose(swapped.logits, outputs.logits)
+    images = pair_inputs(tiny_inputs, num_frames=1)
+    squeezed = model(**images | {"pixel_values": images["pixel_values"][:, :, 0]})
+    torch.testing.assert_close(squeezed.logits, model(**images).logits)
+
+
+def test_paired_reasoning_names_what_is_wrong(build, tiny_inputs):
+    with pytest.raises(ValueError, match="modality_type_vocab_size is 2, but pairs need 3 types"):
+        build(AllInOneForPairedVisualReasoning)
+    model = build(AllInOneForPairedVisualReasoning, modality_type_vocab_size=3)
+    inputs = pair_inputs(tiny_inputs)
+    for change, message in (
+        ({"pixel_values": None}, "pixel_values is missing, but expected a pair"),
+        (
+            {"pixel_values": inputs["pixel_values"][:, :1]},
+            r"\(2, 1, 4, 3, 32, 32\), but expected a pair for each text",
+        ),
+        ({"input_ids": None}, "This head reads text"),
+        ({"patch_permutation": torch.zeros(2, 4, 16).long()}, r"patch_permutation has shape .* a pair: \(batch, 2"),
+        ({"labels": torch.tensor([0, 2])}, "labels holds 2, but expected a class from 0 to 1"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            model(**inputs | change)
+
+
+@pytest.mark.grad
+def test_every_parameter_of_a_head_gets_a_gradient(build, tiny_inputs):
+    inputs = tiny_inputs()
+    clips = {"pixel_values": inputs["pixel_values"]}
+    texts = several(inputs, 2)
+    both = {f"{part}_{name}": text for part in ("answer", "rationale") for name, text in texts.items()}
+    labels = torch.tensor([0, 1])
+    for cls, fields, batch in (
+        (AllInOneForVideoTextRetrieval, {"use_pair_scorer": False}, inputs | {"return_loss": True}),
+        (AllInOneForVideoTextRetrieval, {"projection_dim": None}, texts | clips | {"return_loss": True}),
+        (AllInOneForVideoClassification, {"num_labels": 3}, inputs | {"labels": labels}),
+        (
+            AllInOneForVisualCommonsenseReasoning,
+            {},
+            both | clips | {"answer_labels": labels, "rationale_labels": labels},
+        ),
+        (
+            AllInOneForPairedVisualReasoning,
+            {"modality_type_vocab_size": 3},
+            pair_inputs(tiny_inputs) | {"labels": labels},
+        ),
+    ):
+        model = build(cls, **fields).train()
+        model(**batch).loss.backward()
+        assert [name for name, parameter in model.named_parameters() if parameter.grad is None] == []

@@ -1,0 +1,258 @@
+"""The pre-training class: losses, alone and together, which heads it has, saving, bad input."""
+
+import pytest
+import torch
+from transformers import AutoModelForPreTraining
+
+from modeling_allinone import AllInOneForPreTraining, AllInOneForVideoTextRetrieval
+
+CLOSE = {"atol": 1e-5, "rtol": 1e-4}
+
+
+@pytest.fixture(autouse=True)
+def _no_gradients(request):
+    with torch.set_grad_enabled(request.node.get_closest_marker("grad") is not None):
+        yield
+
+
+@pytest.fixture
+def build(tiny_config):
+    """Make a tiny model in evaluation mode; keywords change its configuration."""
+
+    def make(cls=AllInOneForPreTraining, **fields):
+        return cls(tiny_config(**{"num_frames": 3, **fields})).eval()
+
+    return make
+
+
+@pytest.fixture
+def inputs(tiny_inputs):
+    return tiny_inputs(num_frames=3)
+
+
+@pytest.fixture
+def targets():
+    labels = torch.full((2, 7), -100)
+    labels[0, 2], labels[1, 1] = 5, 98
+    return {
+        "labels": labels,
+        "matching_labels": torch.tensor([1, 0]),
+        "frame_order": torch.tensor([[1, 0, 2], [2, 1, 0]]),
+        "bool_masked_pos": torch.rand(2, 3, 16) < 0.3,
+        "return_contrastive_loss": True,
+    }
+
+
+def test_losses_are_added(build, inputs, targets):
+    outputs = build(alignment_loss_weight=0.7)(**inputs, **targets)
+    assert outputs.mlm_logits.shape == (2, 7, 99) and outputs.matching_logits.shape == (2, 2)
+    assert outputs.clip_order_logits.shape == (2, 6) and outputs.hidden_states is None
+    log_probabilities = outputs.mlm_logits.log_softmax(-1)
+    torch.testing.assert_close(outputs.mlm_loss, -(log_probabilities[0, 2, 5] + log_probabilities[1, 1, 98]) / 2)
+    cross_entropy = torch.nn.functional.cross_entropy
+    torch.testing.assert_close(outputs.matching_loss, cross_entropy(outputs.matching_logits, torch.tensor([1, 0])))
+    torch.testing.assert_close(outputs.clip_order_loss, cross_entropy(outputs.clip_order_logits, torch.tensor([2, 5])))
+    assert outputs.contrastive_loss == 0, "one pair is left, which nothing is told from"
+    parts = outputs.mlm_loss + outputs.matching_loss + 0.7 * outputs.alignment_loss + outputs.clip_order_loss
+    parts += outputs.masked_patch_loss
+    torch.testing.assert_close(outputs.loss, parts)
+
+
+@pytest.mark.parametrize(
+    ("name", "objective", "losses"),
+    (
+        ("labels", "masked_lm", ["mlm_loss"]),
+        ("matching_labels", "matching", ["matching_loss", "alignment_loss"]),
+        ("frame_order", "clip_order", ["clip_order_loss"]),
+        ("bool_masked_pos", "masked_patches", ["masked_patch_loss"]),
+        ("return_contrastive_loss", "contrastive", ["contrastive_loss"]),
+    ),
+)
+def test_each_objective_alone(build, inputs, targets, name, objective, losses):
+    model = build()
+    alone = model(**inputs, **{name: targets[name]})
+    assert [key for key in alone if key.endswith("_loss")] == losses
+    assert (alone.mlm_logits is None) == (name == "return_contrastive_loss"), "the joint pass is saved"
+    if name != "return_contrastive_loss":
+        if name != "bool_masked_pos":
+            del targets["bool_masked_pos"]  # hides patches from the other objectives
+        together = model(**inputs, **targets)
+        for loss in losses:
+            torch.testing.assert_close(alone[loss], together[loss])
+    small = build(pretraining_objectives=[objective])
+    assert small(**inputs, **{name: targets[name]}).loss is not None
+
+
+@pytest.mark.parametrize("temporal_mixing", ("token_roll", "none"))
+@pytest.mark.parametrize("padded", (False, True))
+def test_colour_follows_its_patch(build, inputs, temporal_mixing, padded):
+    """Without attention and MLP, a token is its embedding wherever it ends up, and has the colour of its patch."""
+    model = build(pretraining_objectives=["masked_patches"], temporal_mixing=temporal_mixing, num_hidden_layers=5)
+    for layer in model.allinone.layers:
+        for part in (layer.attention.out_proj, layer.mlp.fc2):
+            torch.nn.init.zeros_(part.weight)
+            torch.nn.init.zeros_(part.bias)
+    bool_masked_pos = torch.rand(2, 3, 16) < 0.5
+    if padded:
+        inputs["pixel_mask"] = torch.ones(2, 32, 32)
+        inputs["pixel_mask"][1, :, 16:] = 0
+        inputs["pixel_mask"][1, 24:] = 0
+    loss = model(**inputs, bool_masked_pos=bool_masked_pos).masked_patch_loss
+
+    embedded, _, in_order = model.allinone.embeddings.embed_video(
+        inputs["pixel_values"],
+        inputs.get("pixel_mask"),
+        torch.arange(16).expand(2, 3, -1),
+        bool_masked_pos=bool_masked_pos,
+    )
+    expected_losses = []
+    mean, std = torch.tensor(model.config.image_mean), torch.tensor(model.config.image_std)
+    is_padding = torch.zeros(2, 16, dtype=torch.bool)
+    if padded:
+        is_padding[1] = torch.tensor([row == 3 or column >= 2 for row in range(4) for column in range(4)])
+    for clip in range(2):
+        for frame in range(3):
+            for place, patch in enumerate(in_order[clip, frame].tolist()):
+                if is_padding[clip, patch] or not bool_masked_pos[clip, frame, patch]:
+                    continue
+                state = model.allinone.layernorm(embedded[clip, frame, 1 + place])
+                row, column = divmod(patch, 4)
+                pixels = inputs["pixel_values"][
+                    clip, frame, :, 8 * row : 8 * row + 8, 8 * column : 8 * column + 8
+                ].mean((1, 2))
+                colour = ((pixels * std + mean) * 256).floor().clamp(0, 255).long()
+                log_probabilities = model.masked_patch_head(state[None, None])[0, 0].log_softmax(-1)
+                expected_losses += [-log_probabilities[channel, colour[channel]] for channel in range(3)]
+    torch.testing.assert_close(loss, torch.stack(expected_losses).mean(), **CLOSE)
+
+
+def test_without_targets(build, inputs):
+    outputs = build()(**inputs, output_hidden_states=True)
+    assert set(outputs) == {"mlm_logits", "matching_logits", "hidden_states", "patch_permutation"}
+    assert set(build()(input_ids=inputs["input_ids"])) == {"mlm_logits"}
+
+
+def test_contrastive_loss_is_that_of_retrieval(build, inputs):
+    pretraining = build(projection_dim=6, pretraining_objectives=["contrastive"])
+    retrieval = build(AllInOneForVideoTextRetrieval, projection_dim=6, use_pair_scorer=False)
+    retrieval.load_state_dict(pretraining.state_dict())
+    expected = retrieval(**inputs, return_loss=True).loss
+    torch.testing.assert_close(pretraining(**inputs, return_contrastive_loss=True).loss, expected)
+
+
+def test_padding_takes_no_part_in_alignment(build, inputs):
+    model = build(pretraining_objectives=["matching"], temporal_mixing="none")
+    labels = torch.tensor([1, 1])
+    padded = {
+        "input_ids": torch.nn.functional.pad(inputs["input_ids"], (0, 3)),
+        "attention_mask": torch.nn.functional.pad(inputs["attention_mask"], (0, 3)),
+        "pixel_values": torch.nn.functional.pad(inputs["pixel_values"], (0, 16, 0, 8)),
+        "pixel_mask": torch.nn.functional.pad(torch.ones(2, 32, 32), (0, 16, 0, 8)),
+    }
+    outputs = model(**padded, matching_labels=labels, patch_permutation=torch.arange(30).expand(2, 3, -1))
+    plain = model(**inputs, matching_labels=labels, patch_permutation=torch.arange(16).expand(2, 3, -1))
+    torch.testing.assert_close(outputs.alignment_loss, plain.alignment_loss, **CLOSE)
+    assert plain.alignment_loss != 0
+
+
+def test_distillation_token_in_alignment(build, inputs):
+    fields = {"use_distillation_token": True, "pretraining_objectives": ["matching"]}
+    without, with_token = (build(align_distillation_token=aligned, **fields) for aligned in (False, True))
+    with_token.load_state_dict(without.state_dict())
+    inputs["matching_labels"] = torch.tensor([1, 1])
+    assert without(**inputs).alignment_loss != with_token(**inputs).alignment_loss
+
+
+@pytest.mark.parametrize(
+    "fields",
+    (
+        {},
+        {"num_frames": 8},
+        {"use_distillation_token": True},
+        {"pretraining_objectives": ["masked_lm", "contrastive"]},
+    ),
+)
+def test_save_and_load(build, tmp_path, fields):
+    model = build(**fields)
+    assert (model.clip_order_head is not None) == (not fields.keys() - {"use_distillation_token"})
+    model.save_pretrained(tmp_path)
+    loaded, report = AutoModelForPreTraining.from_pretrained(tmp_path, output_loading_info=True)
+    assert type(loaded) is AllInOneForPreTraining
+    assert not any(report[key] for key in ("missing_keys", "unexpected_keys", "mismatched_keys"))
+    assert all(torch.equal(loaded.state_dict()[name], weight) for name, weight in model.state_dict().items())
+
+
+def test_clip_order_classifier_follows_the_number_of_frames(build, tiny_inputs, tmp_path):
+    model = build()
+    assert model.resize_num_frames(4).clip_order_head.out_proj.out_features == 24
+    assert model.clip_order_head.out_proj.weight.std().item() == pytest.approx(0.2, rel=0.05)
+    model.save_pretrained(tmp_path)
+    loaded = AutoModelForPreTraining.from_pretrained(tmp_path)
+    inputs = tiny_inputs(num_frames=4) | {"frame_order": torch.tensor([[3, 1, 0, 2], [0, 1, 2, 3]])}
+    torch.testing.assert_close(loaded(**inputs).loss, model(**inputs).loss)
+    assert model.resize_num_frames(8).clip_order_head is None
+
+
+def test_vocabulary_is_resized(build, inputs):
+    model = build()
+    model.resize_token_embeddings(120)
+    assert model(**inputs).mlm_logits.shape == (2, 7, 120)
+
+
+def test_input_is_checked(build, inputs):
+    model = build()
+    for change, message in (
+        ({"frame_order": torch.zeros(2, 3).long()}, "frame_order must hold each of 0 to 2 once in every row"),
+        ({"frame_order": torch.zeros(2, 2).long()}, r"frame_order has shape \(2, 2\), but expected \(2, 3\)"),
+        (
+            {"frame_order": torch.zeros(2, 2).long(), "pixel_values": inputs["pixel_values"][:, :2]},
+            "pixel_values has 2 frames, but the clip-order classifier knows the orders of 3",
+        ),
+        ({"matching_labels": torch.tensor([0, 2])}, "matching_labels holds 2, but expected a class from 0 to 1"),
+        ({"labels": torch.full((2, 7), 99)}, "labels holds 99"),
+        ({"matching_labels": torch.tensor([0, 1]), "pixel_values": None}, "matching_labels was given, but no video"),
+        ({"input_ids": None}, "This head reads text"),
+        (
+            {"bool_masked_pos": torch.zeros(2, 3, 15).bool()},
+            r"shape \(2, 3, 15\) and type torch.bool, but expected boo",
+        ),
+        ({"bool_masked_pos": torch.zeros(2, 3, 16)}, "and type torch.float32, but expected booleans"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            model(**inputs | change)
+    small = build(pretraining_objectives=["masked_lm"])
+    with pytest.raises(
+        ValueError, match=r"no head for it: its objectives are masked_lm\. Load it with 'matching' amo"
+    ):
+        small(**inputs, matching_labels=torch.tensor([0, 1]))
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    (
+        ({"pretraining_objectives": ["captioning"]}, r"is \['captioning'\], but expected some of masked_lm, matching"),
+        ({"pretraining_objectives": []}, r"is \[\], but expected some of masked_lm"),
+        ({"pretraining_objectives": ["clip_order"], "num_frames": 6}, "of 2 to 5 frames, but num_frames is 6"),
+        ({"pretraining_objectives": ["contrastive"], "projection_dim": None}, "but projection_dim is None"),
+        ({"contrastive_temperature": 0}, "contrastive_temperature is 0, but must be above 0"),
+    ),
+)
+def test_configuration_is_checked(build, fields, message):
+    with pytest.raises(Exception, match=message):
+        build(**fields)
+
+
+@pytest.mark.grad
+def test_gradient_checkpointing_changes_nothing(build, inputs, targets):
+    model = build(drop_path_rate=0.0, hidden_dropout_prob=0.0, clip_order_dropout=0.0, classifier_dropout=0.0).train()
+    inputs["patch_permutation"] = torch.arange(16).expand(2, 3, -1)
+    targets["matching_labels"] = torch.tensor([1, 1])
+    gradients = []
+    for _ in range(2):
+        model.zero_grad()
+        model(**inputs, **targets).loss.backward()
+        gradients.append({name: parameter.grad for name, parameter in model.named_parameters()})
+        model.gradient_checkpointing_enable()
+    assert [name for name, gradient in gradients[0].items() if gradient is None] == []
+    for name, gradient in gradients[0].items():
+        torch.testing.assert_close(gradients[1][name], gradient, **CLOSE)
