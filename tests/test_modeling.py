@@ -346,7 +346,15 @@ def test_positions_are_interpolated_corner_on_corner(tiny_config):
 # ------------------------------------------------------------------------------------------------- implementations
 
 
-@pytest.mark.parametrize(("implementation", "padded"), (("sdpa", True), ("sdpa", False), ("flex_attention", True)))
+@pytest.mark.parametrize(
+    ("implementation", "padded"),
+    (
+        ("sdpa", True),
+        ("sdpa", False),
+        # needs a C++ compiler on the machine
+        pytest.param("flex_attention", True, marks=pytest.mark.slow),
+    ),
+)
 def test_attention_implementations_agree(tiny_config, tiny_inputs, implementation, padded):
     inputs = tiny_inputs()
     if not padded:
