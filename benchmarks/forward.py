@@ -206,8 +206,7 @@ def synchronize(arguments) -> None:
 def measure_forward(arguments) -> list[dict]:
     """Our model, ViLT and the floor: forward, and forward with backward, in float32 and bfloat16."""
     results = []
-    # The counter does not know the CPU's attention kernel, but it knows the products of attention written out.
-    written_out = argparse.Namespace(**{**vars(arguments), "attention": "eager"})
+    written_out = with_attention_written_out(arguments)
     for mode in ("", " + backward"):
         names = [f"{network}{mode}" for network in ("floor", "all-in-one", "ViLT")]
         keys = [(name, dtype) for dtype in DTYPES for name in names]
@@ -234,7 +233,7 @@ def measure_forward(arguments) -> list[dict]:
 def measure_passes(arguments) -> list[dict]:
     """Cost by number of frames, and of text-only and video-only passes, in float32."""
     variants, counts, frames_of = {}, {}, {}
-    written_out = argparse.Namespace(**{**vars(arguments), "attention": "eager"})
+    written_out = with_attention_written_out(arguments)
     for num_frames in FRAME_COUNTS:
         model = make_allinone(arguments, torch.float32, num_frames)
         counted = make_allinone(written_out, torch.float32, num_frames)
@@ -256,6 +255,11 @@ def measure_passes(arguments) -> list[dict]:
         }
         for name in variants
     ]
+
+
+def with_attention_written_out(arguments) -> argparse.Namespace:
+    """For counting: the counter does not know the CPU's attention kernel, but it knows its products written out."""
+    return argparse.Namespace(**{**vars(arguments), "attention": "eager"})
 
 
 def count_multiply_adds(run: Callable[[], object], arguments) -> int:

@@ -986,6 +986,16 @@ class AllInOneClassificationHead(nn.Module):
         return self.out_proj(pooled_output)
 
 
+def _make_classifier(config: AllInOneConfig) -> AllInOneClassificationHead:
+    """The classifier over `config.id2label`: answers, or actions, which the original trained as answers."""
+    return AllInOneClassificationHead(
+        config,
+        config.classifier_hidden_size or max(config.hidden_size // 2, 1),
+        config.num_labels,
+        config.classifier_dropout,
+    )
+
+
 class AllInOneMaskedLMHead(nn.Module):
     """BERT's: linear, activation, layer norm, linear; the last is not tied to the word embeddings."""
 
@@ -1136,12 +1146,7 @@ class AllInOneForVideoQuestionAnswering(AllInOnePreTrainedModel):
     def __init__(self, config: AllInOneConfig):
         super().__init__(config)
         self.allinone = AllInOneModel(config)
-        self.classifier = AllInOneClassificationHead(
-            config,
-            config.classifier_hidden_size or max(config.hidden_size // 2, 1),
-            config.num_labels,
-            config.classifier_dropout,
-        )
+        self.classifier = _make_classifier(config)
         self.post_init()
 
     @can_return_tuple
@@ -1284,12 +1289,7 @@ class AllInOneForVideoClassification(AllInOnePreTrainedModel):
     def __init__(self, config: AllInOneConfig):
         super().__init__(config)
         self.allinone = AllInOneModel(config)
-        self.classifier = AllInOneClassificationHead(
-            config,
-            config.classifier_hidden_size or max(config.hidden_size // 2, 1),
-            config.num_labels,
-            config.classifier_dropout,
-        )
+        self.classifier = _make_classifier(config)
         self.post_init()
 
     @can_return_tuple
