@@ -8,16 +8,13 @@ Convert a checkpoint of the original All-in-one to a directory that `from_pretra
 
 import argparse
 import json
-import secrets
-import shutil
-import signal
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from conversion_output import check_output_directory, command_line, complete_directory
 from key_map import (
     BACKBONE,
     BACKBONE_RULES,
@@ -124,7 +121,7 @@ def convert_checkpoint(
     converted, report = convert_state_dict(state_dict, model, heads, DTYPES[dtype])
     model.load_state_dict(converted, strict=True, assign=True)
     processor = None if tokenizer is None else _build_processor(tokenizer, config)
-    with _complete_directory(output_dir) as directory:
+    with complete_directory(output_dir) as directory:
         model.save_pretrained(directory)
         if processor is not None:
             processor.save_pretrained(directory)
@@ -136,16 +133,7 @@ def _check_arguments(checkpoint: Path, output_dir: Path, task: str | None, dtype
         raise ConversionError(f"The task {task!r} does not exist; there are {', '.join(TASK_CLASSES)}.")
     if dtype not in DTYPES:
         raise ConversionError(f"The dtype {dtype!r} does not exist here; there are {', '.join(DTYPES)}.")
-    if output_dir.exists() and not output_dir.is_dir():
-        raise ConversionError(f"The output {output_dir} is a file; give a directory.")
-    if output_dir.is_dir() and any(output_dir.iterdir()):
-        if not overwrite:
-            raise ConversionError(f"The output directory {output_dir} is not empty; pass --overwrite to replace it.")
-        lived_in = {Path.cwd(), *Path.cwd().parents, Path.home(), *Path.home().parents}
-        if output_dir.resolve() in lived_in:
-            raise ConversionError(f"The output directory {output_dir} is no place to replace; give one for the model.")
-        if output_dir in checkpoint.resolve().parents:
-            raise ConversionError(f"The checkpoint {checkpoint} lies in the output directory that it would replace.")
+    check_output_directory(output_dir, checkpoint, overwrite)
 
 
 def choose_heads(
@@ -308,29 +296,6 @@ def _build_processor(name: str, config: AllInOneConfig):
     return modeling_allinone.AllInOneProcessor(video_processor=video_processor, tokenizer=tokenizer)
 
 
-@contextmanager
-def _complete_directory(directory: Path) -> Iterator[Path]:
-    """A new directory beside the given one, which takes its place if the block succeeds and vanishes if it fails."""
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    staging = directory.with_name(f".{directory.name}.{secrets.token_hex(4)}")
-    staging.mkdir()
-    try:
-        yield staging
-        if not directory.exists():
-            staging.rename(directory)
-            return
-        retired = staging.with_name(f"{staging.name}.old")
-        directory.rename(retired)
-        try:
-            staging.rename(directory)
-        except BaseException:
-            retired.rename(directory)
-            raise
-        shutil.rmtree(retired)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
-
-
 def _print_report(report: list[ReportLine]):
     width = max(len(line.original) for line in report)
     for line in report:
@@ -371,20 +336,14 @@ def _parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run the command line; returns its exit status."""
+@command_line
+def main(arguments: list[str] | None = None):
+    """Convert as the command line says."""
     options = _parse_arguments(arguments)
-    try:
-        report = convert_checkpoint(**vars(options))
-    except (ConversionError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    report = convert_checkpoint(**vars(options))
     _print_report(report)
     print(f"written: {options.output_dir}")
-    return 0
 
 
 if __name__ == "__main__":
-    # Ended by a job scheduler, it must clean up as it does when interrupted from the keyboard.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     sys.exit(main())

@@ -635,7 +635,7 @@ def test_main_reports_every_key(tmp_path, capsys):
 
 def test_main_names_the_error_on_one_line(tmp_path, capsys):
     checkpoint = str(CASES / "joint_raster" / "original.ckpt")
-    assert main([checkpoint, str(tmp_path / "out")]) == 1
+    assert main([checkpoint, str(tmp_path / "out")]) == 2
     output = capsys.readouterr()
     assert output.out == ""
     assert output.err.startswith("error: The checkpoint holds several heads: ")
