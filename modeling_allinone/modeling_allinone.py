@@ -1032,16 +1032,27 @@ def _check_labels(labels: torch.Tensor, num_classes: int, shape: tuple[int, ...]
 
 
 def _check_soft_labels(labels: torch.Tensor, shape: tuple[int, ...]):
-    """Raise a `ValueError` unless there is a score for every answer, where it can be read, from 0 to 1."""
+    """Raise a `ValueError` unless there is a score for every answer, where it can be read, from 0 to 1, or -100."""
     if tuple(labels.shape) != tuple(shape):
         raise ValueError(
             f"labels has shape {tuple(labels.shape)}, but soft labels need {tuple(shape)}: a score for every answer."
         )
     if not _is_readable(labels):
         return
-    is_wrong = ~((labels >= 0) & (labels <= 1))
+    is_wrong = ~((labels >= 0) & (labels <= 1) | (labels == -100))
     if is_wrong.any():
-        raise ValueError(f"labels holds {labels[is_wrong][0].item()}, but soft labels are scores from 0 to 1.")
+        raise ValueError(
+            f"labels holds {labels[is_wrong][0].item()}, but soft labels are scores from 0 to 1, or -100."
+        )
+
+
+def _soft_label_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Binary cross-entropy in float32, summed over answers, mean over the rows that are not -100; 0 without any."""
+    is_counted = labels >= 0
+    total = nn.functional.binary_cross_entropy_with_logits(
+        logits.float(), labels.float().clamp(min=0), weight=is_counted.float(), reduction="sum"
+    )
+    return total / is_counted.any(dim=1).sum().clamp(min=1)
 
 
 def _cross_entropy(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
@@ -1187,8 +1198,7 @@ class AllInOneForVideoQuestionAnswering(AllInOnePreTrainedModel):
         loss = None
         if labels is not None and labels.is_floating_point():
             _check_soft_labels(labels, logits.shape)
-            loss = nn.functional.binary_cross_entropy_with_logits(logits.float(), labels.float())
-            loss = loss * self.config.num_labels
+            loss = _soft_label_loss(logits, labels)
         elif labels is not None:
             _check_labels(labels, self.config.num_labels, logits.shape[:1])
             loss = _cross_entropy(logits, labels)
