@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 from torch.distributed import nn as distributed_nn
@@ -14,6 +15,7 @@ from transformers import Trainer, TrainerCallback, TrainingArguments
 from .objectives_allinone import contrastive_loss
 
 _LARGEST_SEED = 2**63 - 1
+_BLANK_SIZE = 512  # pixels
 
 
 @dataclass
@@ -56,8 +58,10 @@ class ClipRows(Dataset):
     Args:
         rows (`datasets.Dataset` or a sequence of `dict`): Rows of annotations.
         seed (`int`, defaults to 0): What the draws depend on.
-        frames (mapping of `str` to arrays `(T, H, W, 3)`, *optional*): Decoded frames by path, which take the place of
-            `video`.
+        frames (mapping of (video, start, end) to arrays `(T, H, W, 3)`, *optional*): Decoded frames, which take the
+            place of `video`, `start` and `end`.
+        is_blank (`bool`, defaults to `False`): Whether all clips and images are shown grey: a control, that tells what
+            can be known from text alone.
 
     Example:
 
@@ -73,10 +77,11 @@ class ClipRows(Dataset):
     ```
     """
 
-    def __init__(self, rows, seed: int = 0, frames: Mapping[str, Any] | None = None):
+    def __init__(self, rows, seed: int = 0, frames: Mapping[tuple, Any] | None = None, is_blank: bool = False):
         self.rows = rows
         self.seed = seed
-        self.frames = frames
+        self.frames = frames or {}
+        self.is_blank = is_blank
         self.epoch = 0
 
     def __len__(self) -> int:
@@ -84,13 +89,26 @@ class ClipRows(Dataset):
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         row = dict(self.rows[index])
-        if self.frames is not None and row.get("video") in self.frames:
-            row["video"] = self.frames[row["video"]]
+        clip = (row.get("video"), row.get("start"), row.get("end"))
+        if self.is_blank:
+            row |= _blank(row)
+        elif clip in self.frames:
+            row |= {"video": self.frames[clip], "start": None, "end": None}
         return row | {"draw": hash((self.seed, self.epoch, index)) % _LARGEST_SEED}
 
     def set_epoch(self, epoch: int):
         """Draw anew; [`AllInOneTrainer`] calls it at the beginning of every epoch."""
         self.epoch = epoch
+
+
+def _blank(row: Mapping[str, Any]) -> dict[str, Any]:
+    """What takes the place of a row's clip, image or images."""
+    grey = np.full((_BLANK_SIZE, _BLANK_SIZE, 3), 128, dtype=np.uint8)
+    if row.get("images") is not None:
+        return {"images": [grey] * len(row["images"])}
+    if row.get("image") is not None:
+        return {"image": grey}
+    return {"video": grey[None], "start": None, "end": None}
 
 
 class _SetEpoch(TrainerCallback):

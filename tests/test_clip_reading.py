@@ -177,7 +177,7 @@ def test_skipped_clips_of_workers_are_listed(tmp_path, processor, clip, broken):
 
 
 def test_rows_draw_by_seed_epoch_and_place():
-    rows = ClipRows([{"video": "a"}, {"video": "b"}], seed=3, frames={"a": np.zeros(1)})
+    rows = ClipRows([{"video": "a"}, {"video": "b"}], seed=3, frames={("a", None, None): np.zeros(1)})
     draws = {(epoch, index): None for epoch in range(3) for index in range(2)}
     for epoch, index in draws:
         rows.set_epoch(epoch)
