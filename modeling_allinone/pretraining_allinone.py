@@ -26,7 +26,6 @@ from .modeling_allinone import (
     _cross_entropy,
     _is_readable,
     _text_shape,
-    roll_tokens,
 )
 from .objectives_allinone import (
     NUM_COLOUR_BINS,
@@ -38,6 +37,7 @@ from .objectives_allinone import (
     patch_colours,
     select_words,
 )
+from .temporal_mixing_allinone import roll_tokens
 
 
 @dataclass
