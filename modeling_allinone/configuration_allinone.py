@@ -115,7 +115,9 @@ class AllInOneConfig(PreTrainedConfig):
         alignment_loss_weight (`float`, defaults to 0.1): Weight of the word-patch alignment loss beside that of
             matching.
         align_distillation_token (`bool`, defaults to `False`): Whether words are aligned with the distillation token,
-            too; the original does that where the name of its ViT does not hold "deit".
+            too, where there is one. The original does that unless the name of its ViT holds "deit": then it leaves out
+            the second visual token, which in a DeiT without distillation token (All-in-one-Ti) is a patch. Here, no
+            patch is left out.
         clip_order_hidden_size (`int`, defaults to 512): Width of the hidden layer of the clip-order classifier.
         clip_order_dropout (`float`, defaults to 0.5): Dropout probability before its last layer.
         image_mean (`list` of `float`, defaults to ImageNet's): What was subtracted from each channel of a frame, of

@@ -988,6 +988,7 @@ class AllInOneForMaskedLM(AllInOnePreTrainedModel):
             pixel_mask=pixel_mask,
             inputs_embeds=inputs_embeds,
             patch_permutation=patch_permutation,
+            return_dict=True,
             **kwargs,
         )
         logits = self.mlm_head(outputs.last_hidden_state[:, :num_text_tokens])
@@ -1055,6 +1056,7 @@ class AllInOneForVideoQuestionAnswering(AllInOnePreTrainedModel):
             pixel_mask=pixel_mask,
             inputs_embeds=inputs_embeds,
             patch_permutation=patch_permutation,
+            return_dict=True,
             **kwargs,
         )
         logits = self.classifier(outputs.pooler_output)
@@ -1211,6 +1213,7 @@ class AllInOneForVideoClassification(AllInOnePreTrainedModel):
             pixel_values=pixel_values,
             pixel_mask=pixel_mask,
             patch_permutation=patch_permutation,
+            return_dict=True,
             **kwargs,
         )
         logits = self.classifier(outputs.pooler_output)
@@ -1243,7 +1246,7 @@ def _read_every_text(
         "inputs_embeds": inputs_embeds,
     }
     texts = {name: None if text is None else text.flatten(0, 1) for name, text in texts.items()}
-    return backbone(**texts, texts_per_clip=num_texts, **kwargs), (batch_size, num_texts)
+    return backbone(**texts, texts_per_clip=num_texts, return_dict=True, **kwargs), (batch_size, num_texts)
 
 
 def _text_shape(input_ids: torch.Tensor | None, inputs_embeds: torch.Tensor | None, ndim: int) -> tuple[int, ...]:

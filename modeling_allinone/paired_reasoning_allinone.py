@@ -112,6 +112,7 @@ class AllInOneForPairedVisualReasoning(AllInOnePreTrainedModel):
                 inputs_embeds=inputs_embeds,
                 patch_permutation=None if patch_permutation is None else patch_permutation[:, place],
                 image_token_type_idx=1 + place,
+                return_dict=True,
                 **kwargs,
             )
             for place in range(2)

@@ -134,6 +134,7 @@ class AllInOneForVideoTextRetrieval(AllInOnePreTrainedModel):
             attention_mask=attention_mask,
             token_type_ids=token_type_ids,
             inputs_embeds=inputs_embeds,
+            return_dict=True,
             **kwargs,
         )
         return replace(outputs, pooler_output=self.text_projection(outputs.last_hidden_state[:, 0]))
@@ -156,7 +157,11 @@ class AllInOneForVideoTextRetrieval(AllInOnePreTrainedModel):
         """
         self._need_projections()
         outputs = self.allinone(
-            pixel_values=pixel_values, pixel_mask=pixel_mask, patch_permutation=patch_permutation, **kwargs
+            pixel_values=pixel_values,
+            pixel_mask=pixel_mask,
+            patch_permutation=patch_permutation,
+            return_dict=True,
+            **kwargs,
         )
         return replace(outputs, pooler_output=self.video_projection(outputs.last_hidden_state[:, 0]))
 
