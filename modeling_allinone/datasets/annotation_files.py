@@ -209,7 +209,7 @@ def read_records(path: str | os.PathLike) -> Iterator[Record]:
             if not line.strip():
                 continue
             if is_empty and line.lstrip().startswith("["):
-                yield from _list_records(path)
+                yield from _list_records(path, read_json(path))
                 return
             is_empty = False
             place = f"line {number}"
@@ -222,13 +222,38 @@ def read_records(path: str | os.PathLike) -> Iterator[Record]:
         raise ValueError(f"{path} is empty; expected JSON objects, one a line. Fetch it again.")
 
 
-def _list_records(path: Path) -> Iterator[Record]:
-    entries = read_json(path)
-    # The original keeps MSVD-QA as JSON lines of which the only one is the list of all entries.
+def read_listed_records(path: str | os.PathLike, *names: str) -> Iterator[Record]:
+    """Read the JSON objects that one JSON object lists under a name.
+
+    Args:
+        path (`str` or `os.PathLike`): The file.
+        names (`str`): Names that the list may have; the first one that is there is read.
+
+    Yields:
+        `Record`
+
+    Raises:
+        ValueError: If the file is not JSON or has no such list.
+
+    Example:
+        >>> Path("test.json").write_text('{"info": "", "images": [{"id": 7}]}')
+        35
+        >>> [record.integer("id") for record in read_listed_records("test.json", "images")]
+        [7]
+    """
+    path = Path(path)
+    content = read_json(path)
+    found = [name for name in names if isinstance(content, dict) and name in content]
+    if not found:
+        raise ValueError(f"{path} is {_shown(content)}; expected a JSON object with {' or '.join(map(repr, names))}.")
+    yield from _list_records(path, content[found[0]], f"{found[0]}, ")
+
+
+def _list_records(path: Path, entries: Any, prefix: str = "") -> Iterator[Record]:
     if not isinstance(entries, list) or not entries:
         raise ValueError(f"{path} holds {_shown(entries)}; expected a list of at least one JSON object.")
     for number, fields in enumerate(entries, start=1):
-        yield _record(fields, path, f"entry {number}")
+        yield _record(fields, path, f"{prefix}entry {number}")
 
 
 def _record(fields: Any, path: Path, place: str) -> Record:

@@ -148,18 +148,19 @@ class AnnotationFolder:
                 f"media_pattern {self.media_pattern!r} cannot be filled in; {self.reader.name} knows {names}."
             ) from error
         if relative.endswith(ANY_SUFFIX):
-            return self._with_suffix(self.media_root / relative.removesuffix(ANY_SUFFIX))
-        return str(self.media_root / relative)
+            return self._with_suffix(os.path.join(self.media_root, relative.removesuffix(ANY_SUFFIX)))
+        return os.path.join(self.media_root, relative)
 
-    def _with_suffix(self, path: Path) -> str:
+    def _with_suffix(self, path: str) -> str:
         """The file that has this name and any suffix, or the name with ".*" where there is none."""
-        if path.parent not in self._listings:
-            names = sorted(os.listdir(path.parent)) if path.parent.is_dir() else []
-            self._listings[path.parent] = {os.path.splitext(name)[0]: name for name in reversed(names)}
-        return str(path.parent / self._listings[path.parent].get(path.name, path.name + ANY_SUFFIX))
+        parent, stem = os.path.split(path)
+        if parent not in self._listings:
+            names = sorted(os.listdir(parent), reverse=True) if os.path.isdir(parent) else []
+            self._listings[parent] = {os.path.splitext(name)[0]: name for name in names}
+        return os.path.join(parent, self._listings[parent].get(stem, stem + ANY_SUFFIX))
 
     @cached_property
-    def _listings(self) -> dict[Path, dict[str, str]]:
+    def _listings(self) -> dict[str, dict[str, str]]:
         return {}
 
 
@@ -201,7 +202,7 @@ class AnnotationSummary:
             share = self.num_outside / max(self.num_rows, 1)
             lines.append(
                 f"vocabulary: {len(self.answers)} answers, {self.answers_origin}; "
-                f"{self.num_outside} rows ({share:.1%}) are answered otherwise"
+                f"{self.num_outside} rows ({share:.1%}) have another one, label -100"
             )
         return "\n  ".join([*lines, *self.remarks])
 
@@ -212,6 +213,6 @@ class AnnotationSummary:
         if not self.missing_media:
             return "no video is missing"
         names = ", ".join(self.missing_media[:num_names])
-        more = ", ..." if len(self.missing_media) > num_names else ""
+        which = f"such as {names}" if len(self.missing_media) > num_names else f"namely {names}"
         dropped = f"; {self.num_dropped} rows were left out" if self.num_dropped else ""
-        return f"{len(self.missing_media)} of {self.num_media} are missing or empty: {names}{more}{dropped}"
+        return f"{len(self.missing_media)} of {self.num_media} are missing or empty, {which}{dropped}"

@@ -17,7 +17,21 @@ if TYPE_CHECKING:
     import datasets
 
 # Modules of this package with `READERS`, a tuple of `AnnotationReader`s.
-_READER_MODULES = ("moving_shapes",)
+_READER_MODULES = (
+    "moving_shapes",
+    "msrvtt_qa",
+    "msvd_qa",
+    "tgif_qa",
+    "activitynet_qa",
+    "tvqa",
+    "msrvtt_mc",
+    "lsmdc",
+    "ego4d_mc",
+    "msrvtt_retrieval",
+    "msvd_retrieval",
+    "didemo_retrieval",
+    "activitynet_retrieval",
+)
 
 
 def list_datasets() -> dict[str, list[str]]:
@@ -66,7 +80,7 @@ def load_annotations(
 ) -> "datasets.Dataset":
     """Read the annotations of a public data set as a table of the common row (see `common_rows`).
 
-    Videos are not opened; what was found is logged and kept: `summarize(rows)` has the files, the numbers of rows and
+    No video is decoded; what was found is logged and kept: `summarize(rows)` has the files, the numbers of rows and
     of missing videos, and the answers of a vocabulary in the order of their labels.
 
     Args:

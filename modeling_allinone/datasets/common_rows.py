@@ -18,7 +18,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 
-from datasets import Dataset, DatasetInfo, Features, List, Value, concatenate_datasets
+import pyarrow
+from datasets import Dataset, DatasetInfo, Features, List, Value
 from transformers.utils import logging
 
 from .annotation_reader import AnnotationFolder, AnnotationSummary
@@ -83,7 +84,7 @@ def collect_rows(
     kept = _kept_rows(rows, columns, split, media, on_missing_video == "drop", tally)
     pieces = []
     while piece := list(islice(kept, PIECE)):
-        pieces.append(Dataset.from_list(piece, features=features))
+        pieces.append(pyarrow.Table.from_pylist(piece, schema=features.arrow_schema))
     if not tally["rows"] and not tally["dropped"]:
         raise ValueError(f"{folder.reader.name} has no rows in {', '.join(map(str, folder.files))}.")
     vocabulary = folder.vocabulary
@@ -111,9 +112,8 @@ def collect_rows(
         remedy = "" if on_missing_video == "drop" else ", or leave their rows out with on_missing_video='drop'"
         logger.warning(f"{message}{remedy}.")
     logger.info(str(summary))
-    table = concatenate_datasets(pieces)
     return Dataset(
-        table.data,
+        pyarrow.concat_tables(pieces),
         info=AnnotationInfo(
             description=str(summary),
             homepage=folder.reader.publisher,
