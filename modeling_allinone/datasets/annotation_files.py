@@ -10,9 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-# A field of a table may be a whole paragraph, or a Python literal of five captions.
-csv.field_size_limit(2**24)
-
 
 @dataclass(frozen=True)
 class AnnotationFile:
