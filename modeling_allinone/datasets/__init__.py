@@ -3,6 +3,8 @@
 import importlib
 
 _MODULES = {
+    "annotations": ("describe_dataset", "list_datasets", "load_annotations"),
+    "common_rows": ("summarize",),
     "moving_shapes": (
         "answer_vocabulary",
         "load_moving_shapes",

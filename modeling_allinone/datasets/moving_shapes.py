@@ -30,6 +30,9 @@ from tokenizers.trainers import WordPieceTrainer
 from transformers import BertTokenizer
 from transformers.utils import logging
 
+from .annotation_files import AnnotationFile
+from .annotation_reader import AnnotationFolder, AnnotationReader
+from .answer_vocabularies import AnswerVocabulary
 from .moving_shapes_scenes import LEVELS, NUMBERS, MovingShape, Scene, render_scene, sample_scene
 
 if TYPE_CHECKING:
@@ -638,3 +641,38 @@ def _texts_of_rows(rows: "datasets.Dataset") -> Iterator[str]:
     for row in rows:
         for value in row.values():
             yield from value if isinstance(value, list) else [value or ""]
+
+
+def read_rows(
+    folder: AnnotationFolder, split: str, task: str = "question-answering", distinct_captions: bool = False
+) -> Iterator[dict]:
+    """Rows of [`load_moving_shapes`], for [`load_annotations`].
+
+    Args:
+        folder (`AnnotationFolder`): What to read from; its root is the folder given to [`write_moving_shapes`].
+        split (`str`): "train", "validation" or "test".
+        task (`str`, defaults to `"question-answering"`): As in [`load_moving_shapes`].
+        distinct_captions (`bool`, defaults to `False`): As there.
+
+    Yields:
+        `dict`
+    """
+    rows = load_moving_shapes(folder.root, split, task, distinct_captions)
+    folder.find_split(split)
+    if task == "question-answering":
+        level = _read_spec(folder.root / split)["level"]
+        folder.vocabulary = AnswerVocabulary(tuple(answer_vocabulary(level)), f"all of the level {level!r}")
+    yield from rows
+
+
+READERS = (
+    AnnotationReader(
+        name="moving_shapes",
+        tasks=TASKS,
+        publisher="nowhere: write_moving_shapes generates it",
+        splits={split: (AnnotationFile(f"{split}/{ANNOTATIONS_NAME}", "JSON lines, one a clip"),) for split in SPLITS},
+        media="{split}/videos/{video_id}.mp4",
+        read_rows=read_rows,
+        extra_columns={"kind": "string"},
+    ),
+)

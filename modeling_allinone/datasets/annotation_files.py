@@ -1,0 +1,376 @@
+"""Annotation files: finding them by name and reading them, so that every message says which file, line and field."""
+
+import ast
+import csv
+import json
+import math
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+
+@dataclass(frozen=True)
+class AnnotationFile:
+    """One file that a data set may come in.
+
+    Args:
+        path (`str`): Where it lies, relative to the root folder.
+        format (`str`): What is in it, in a few words for a message.
+    """
+
+    path: str
+    format: str
+
+
+def find_annotation_file(
+    root: str | os.PathLike, candidates: Sequence[AnnotationFile], name: str, publisher: str
+) -> Path:
+    """Find the first of some files that exists.
+
+    Args:
+        root (`str` or `os.PathLike`): Folder of the annotations.
+        candidates (`Sequence[AnnotationFile]`): Files that would do, the preferred one first; at least one.
+        name (`str`): Name of the data set, for the message.
+        publisher (`str`): Page on which its makers publish the files, for the message.
+
+    Returns:
+        `pathlib.Path`
+
+    Raises:
+        FileNotFoundError: If none exists; the message has the paths expected, their formats and the page.
+
+    Example:
+        >>> Path("test.jsonl").write_text("{}")
+        2
+        >>> find_annotation_file(".", [AnnotationFile("test.jsonl", "JSON lines")], "mine", "https://example.org").name
+        'test.jsonl'
+    """
+    for candidate in candidates:
+        path = Path(root) / candidate.path
+        if path.is_file():
+            return path
+    expected = "".join(f"\n  {Path(root) / candidate.path}: {candidate.format}" for candidate in candidates)
+    number = "this file" if len(candidates) == 1 else "one of these files"
+    raise FileNotFoundError(
+        f"{name} lacks an annotation file; expected {number}:{expected}\n"
+        f"Its makers publish it at {publisher}; the folder given is {root}."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One entry of an annotation file, with checked access to its fields.
+
+    Args:
+        fields (`dict`): Values by name, or by number of the column, from 0, where a table has no header.
+        path (`pathlib.Path`): The file.
+        place (`str`): Where in it, such as "line 3".
+    """
+
+    fields: dict
+    path: Path
+    place: str
+
+    def error(self, message: str) -> ValueError:
+        """An error that says where the entry stands, to be raised by the caller."""
+        return ValueError(f"{self.path}, {self.place}: {message}")
+
+    def __contains__(self, name: str | int) -> bool:
+        return self.fields.get(name) is not None
+
+    def value(self, name: str | int) -> Any:
+        """What a field holds, whatever it is.
+
+        Raises:
+            ValueError: If there is no such field or it is null.
+        """
+        if self.fields.get(name) is None:
+            state = "is null" if name in self.fields else "is missing"
+            label = "field" if isinstance(name, str) else "column"
+            known = (
+                f"it has {len(self.fields)} columns"
+                if isinstance(name, int)
+                else f"it has {_shown(list(self.fields))}"
+            )
+            raise self.error(f"{label} {name!r} {state}; {known}.")
+        return self.fields[name]
+
+    def text(self, name: str | int) -> str:
+        """Text of a field without white space around it; whole numbers, such as ids, become text.
+
+        Raises:
+            ValueError: If the field is missing, empty or something else.
+        """
+        return self._as_text(self.value(name), name)
+
+    def texts(self, name: str | int, count: int | None = None) -> list[str]:
+        """A list of texts.
+
+        Args:
+            name (`str` or `int`): The field.
+            count (`int`, *optional*): How many there have to be; any number from 1 by default.
+
+        Raises:
+            ValueError: If the field is missing, no list, of another length, or with anything but texts in it.
+        """
+        values = self.value(name)
+        if not isinstance(values, list | tuple):
+            raise self.error(f"field {name!r} is {_shown(values)}, but expected a list of texts.")
+        if not values or count not in (None, len(values)):
+            raise self.error(f"field {name!r} has {len(values)} entries, but expected {count or 'at least 1'}.")
+        return [self._as_text(value, name) for value in values]
+
+    def integer(self, name: str | int, lowest: int = 0, below: int | None = None) -> int:
+        """A whole number, also if it is written as text.
+
+        Args:
+            name (`str` or `int`): The field.
+            lowest (`int`, defaults to 0): The lowest legal number.
+            below (`int`, *optional*): One more than the highest legal number.
+
+        Raises:
+            ValueError: If the field is missing, something else or out of range.
+        """
+        value = self.value(name)
+        number = self.number(name)
+        if number != int(number):
+            raise self.error(f"field {name!r} is {_shown(value)}, but expected a whole number.")
+        if number < lowest or (below is not None and number >= below):
+            range_ = f"from {lowest} to {below - 1}" if below is not None else f"from {lowest}"
+            raise self.error(f"field {name!r} is {_shown(value)}, but expected a whole number {range_}.")
+        return int(number)
+
+    def number(self, name: str | int) -> float:
+        """A finite number, also if it is written as text.
+
+        Raises:
+            ValueError: If the field is missing or something else.
+        """
+        value = self.value(name)
+        try:
+            if isinstance(value, bool):
+                raise TypeError
+            number = float(value)
+        except (TypeError, ValueError, OverflowError):
+            number = math.nan
+        if not math.isfinite(number):
+            raise self.error(f"field {name!r} is {_shown(value)}, but expected a number.")
+        return number
+
+    def literal(self, name: str | int) -> Any:
+        """A Python literal (lists, texts, numbers) written as text; parsed, never evaluated.
+
+        Raises:
+            ValueError: If the field is missing or anything but a literal.
+        """
+        text = self.text(name)
+        try:
+            return ast.literal_eval(text)
+        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError) as error:
+            raise self.error(f"field {name!r} is {_shown(text)}, but expected a Python literal.") from error
+
+    def _as_text(self, value: Any, name: str | int) -> str:
+        if isinstance(value, int) and not isinstance(value, bool):
+            return str(value)
+        if not isinstance(value, str):
+            raise self.error(f"field {name!r} holds {_shown(value)}, but expected text.")
+        if not value.strip():
+            raise self.error(f"field {name!r} holds empty text.")
+        return value.strip()
+
+
+def read_records(path: str | os.PathLike) -> Iterator[Record]:
+    """Read JSON objects, one a line or as one list; both arrangements are met under the same names.
+
+    Args:
+        path (`str` or `os.PathLike`): The file, UTF-8 with or without a byte order mark; blank lines are skipped.
+
+    Yields:
+        `Record`
+
+    Raises:
+        ValueError: If the file is empty, not UTF-8, or anything but JSON objects.
+
+    Example:
+        >>> Path("test.jsonl").write_text('{"question": "who?"}')
+        20
+        >>> [record.text("question") for record in read_records("test.jsonl")]
+        ['who?']
+    """
+    path = Path(path)
+    is_empty = True
+    with _opened(path) as file:
+        for number, line in enumerate(file, start=1):
+            if not line.strip():
+                continue
+            if is_empty and line.lstrip().startswith("["):
+                yield from _list_records(path, read_json(path))
+                return
+            is_empty = False
+            place = f"line {number}"
+            try:
+                fields = json.loads(line)
+            except (json.JSONDecodeError, RecursionError) as error:
+                raise ValueError(f"{path}, {place}: {error}, but expected one JSON object a line.") from error
+            yield _record(fields, path, place)
+    if is_empty:
+        raise ValueError(f"{path} is empty; expected JSON objects, one a line. Fetch it again.")
+
+
+def read_listed_records(path: str | os.PathLike, *names: str) -> Iterator[Record]:
+    """Read the JSON objects that one JSON object lists under a name.
+
+    Args:
+        path (`str` or `os.PathLike`): The file.
+        names (`str`): Names that the list may have; the first one that is there is read.
+
+    Yields:
+        `Record`
+
+    Raises:
+        ValueError: If the file is not JSON or has no such list.
+
+    Example:
+        >>> Path("test.json").write_text('{"info": "", "images": [{"id": 7}]}')
+        35
+        >>> [record.integer("id") for record in read_listed_records("test.json", "images")]
+        [7]
+    """
+    path = Path(path)
+    content = read_json(path)
+    found = [name for name in names if isinstance(content, dict) and name in content]
+    if not found:
+        raise ValueError(f"{path} is {_shown(content)}; expected a JSON object with {' or '.join(map(repr, names))}.")
+    yield from _list_records(path, content[found[0]], f"{found[0]}, ")
+
+
+def _list_records(path: Path, entries: Any, prefix: str = "") -> Iterator[Record]:
+    if not isinstance(entries, list) or not entries:
+        raise ValueError(f"{path} holds {_shown(entries)}; expected a list of at least one JSON object.")
+    for number, fields in enumerate(entries, start=1):
+        yield _record(fields, path, f"{prefix}entry {number}")
+
+
+def _record(fields: Any, path: Path, place: str) -> Record:
+    if not isinstance(fields, dict):
+        raise ValueError(f"{path}, {place} is {_shown(fields)}, but expected a JSON object.")
+    return Record(fields, path, place)
+
+
+def read_json(path: str | os.PathLike) -> Any:
+    """Read one JSON value.
+
+    Args:
+        path (`str` or `os.PathLike`): The file, UTF-8 with or without a byte order mark.
+
+    Returns:
+        What the file holds.
+
+    Raises:
+        ValueError: If the file is empty, not UTF-8 or not JSON.
+    """
+    path = Path(path)
+    with _opened(path) as file:
+        try:
+            return json.load(file)
+        except (json.JSONDecodeError, RecursionError) as error:
+            raise ValueError(f"{path}: {error}, but expected JSON; the file may be cut short.") from error
+
+
+def read_table(
+    path: str | os.PathLike, delimiter: str = "\t", has_header: bool = True, has_quotes: bool = True
+) -> Iterator[Record]:
+    """Read a table of texts.
+
+    Args:
+        path (`str` or `os.PathLike`): The file, UTF-8 with or without a byte order mark; blank lines are skipped.
+        delimiter (`str`, defaults to a tab): What separates columns, one character.
+        has_header (`bool`, defaults to `True`): Whether the first line names the columns; else they are numbered.
+        has_quotes (`bool`, defaults to `True`): Whether double quotes around a field are not part of it; `False` for
+            tables whose texts begin with quotes.
+
+    Yields:
+        `Record`: Its place is the last line of the row; short rows lack fields.
+
+    Raises:
+        ValueError: If the file is empty or not UTF-8, or a row has more fields than the header.
+    """
+    path = Path(path)
+    header, is_empty = None, True
+    with _opened(path, newline="") as file:
+        quoting = csv.QUOTE_MINIMAL if has_quotes else csv.QUOTE_NONE
+        rows = csv.reader(file, delimiter=delimiter, quoting=quoting)
+        try:
+            for values in rows:
+                if not any(value.strip() for value in values):
+                    continue
+                if has_header and header is None:
+                    header = [value.strip() for value in values]
+                    continue
+                is_empty = False
+                record = Record(dict(enumerate(values)), path, f"line {rows.line_num}")
+                if header is not None:
+                    if len(values) > len(header):
+                        raise record.error(f"the row has {len(values)} fields, but its header names {len(header)}.")
+                    record = Record(dict(zip(header, values, strict=False)), path, record.place)
+                yield record
+        except csv.Error as error:
+            raise ValueError(f"{path}, line {rows.line_num}: {error}.") from error
+    if is_empty:
+        raise ValueError(f"{path} is empty; expected rows of a table{' after its header' if has_header else ''}.")
+
+
+def read_lines(path: str | os.PathLike, skips_blank: bool = True) -> list[str]:
+    """Read lines, without white space around them.
+
+    Args:
+        path (`str` or `os.PathLike`): The file, UTF-8 with or without a byte order mark.
+        skips_blank (`bool`, defaults to `True`): Whether to leave out blank lines; else only those at the end, so that
+            the others keep their numbers.
+
+    Returns:
+        `list[str]`, at least one.
+
+    Raises:
+        ValueError: If the file is empty or not UTF-8.
+    """
+    path = Path(path)
+    with _opened(path) as file:
+        lines = [line.strip() for line in file]
+    while lines and not lines[-1]:
+        lines.pop()
+    if skips_blank:
+        lines = [line for line in lines if line]
+    if not lines:
+        raise ValueError(f"{path} is empty; expected at least one line.")
+    return lines
+
+
+class _CheckedText:
+    """A text file whose undecodable bytes are reported with its name."""
+
+    def __init__(self, path: Path, newline: str | None):
+        self._path = path
+        self._file = path.open(encoding="utf-8-sig", newline=newline)
+
+    def __enter__(self) -> TextIO:
+        return self._file
+
+    def __exit__(self, kind, error, traceback) -> None:
+        self._file.close()
+        if isinstance(error, UnicodeDecodeError):
+            raise ValueError(
+                f"{self._path} is not UTF-8 text ({error}); convert it, or fetch it again if it is damaged."
+            ) from error
+
+
+def _opened(path: Path, newline: str | None = None) -> _CheckedText:
+    return _CheckedText(path, newline)
+
+
+def _shown(value: Any, longest: int = 80) -> str:
+    """A value as a message shows it."""
+    text = repr(value)
+    return text if len(text) <= longest else f"{text[: longest - 3]}..."

@@ -1,0 +1,98 @@
+"""Vocabularies of answers: the classes among which open-ended questions are answered."""
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from .annotation_files import read_json, read_lines
+
+OUTSIDE_LABEL = -100  # ignored by the loss; in a score such an answer counts as wrong
+
+
+@dataclass(frozen=True)
+class AnswerVocabulary:
+    """Answers in the order of their labels.
+
+    Args:
+        answers (`tuple[str, ...]`): Answer of label 0, of label 1, and so on; no two are equal.
+        origin (`str`): Where they are from, for summaries.
+
+    Example:
+        >>> vocabulary = AnswerVocabulary(("cat", "dog"), "two animals")
+        >>> vocabulary.label("dog"), vocabulary.label("bird")
+        (1, -100)
+    """
+
+    answers: tuple[str, ...]
+    origin: str
+
+    def __post_init__(self):
+        if not self.answers:
+            raise ValueError(f"The vocabulary from {self.origin} has no answers; expected at least one.")
+        twice = [answer for answer, count in Counter(self.answers).items() if count > 1]
+        if twice:
+            raise ValueError(f"The vocabulary from {self.origin} has {twice[0]!r} twice; expected every answer once.")
+
+    def label(self, answer: str) -> int:
+        """Label of an answer, -100 for one that is not in the vocabulary."""
+        return self._labels.get(answer, OUTSIDE_LABEL)
+
+    @cached_property
+    def _labels(self) -> dict[str, int]:
+        return {answer: label for label, answer in enumerate(self.answers)}
+
+    @classmethod
+    def from_file(cls, path: str | os.PathLike) -> "AnswerVocabulary":
+        """Read a vocabulary.
+
+        Args:
+            path (`str` or `os.PathLike`): A `.json` file, an object of labels by answer or a list of answers; or a
+                text file, one answer a line, whose labels are the numbers of its lines from 0.
+
+        Raises:
+            FileNotFoundError: If there is no such file.
+            ValueError: If it is something else, or its labels are not 0, 1, 2, ... in any order.
+        """
+        path = Path(path)
+        if path.suffix != ".json":
+            return cls(tuple(read_lines(path, skips_blank=False)), str(path))
+        content = read_json(path)
+        if isinstance(content, dict):
+            answers = {label: answer for answer, label in content.items() if type(label) is int}
+            if len(content) != len(answers) or set(answers) != set(range(len(content))):
+                raise ValueError(f"{path} does not give its {len(content)} answers the labels from 0 on, each once.")
+            return cls(tuple(answers[label] for label in range(len(answers))), str(path))
+        if isinstance(content, list) and all(isinstance(answer, str) for answer in content):
+            return cls(tuple(content), str(path))
+        raise ValueError(f"{path} holds a {type(content).__name__}; expected labels by answer, or a list of answers.")
+
+    @classmethod
+    def most_frequent(cls, answers: Iterable[str], size: int, origin: str) -> "AnswerVocabulary":
+        """The most frequent answers, the most frequent first, equally frequent ones in the order of the alphabet.
+
+        Args:
+            answers (`Iterable[str]`): Answers of the training split, with repeats.
+            size (`int`): How many to keep, at least 1; all, if there are fewer.
+            origin (`str`): Where they are from.
+
+        Example:
+            >>> AnswerVocabulary.most_frequent(["two", "one", "two", "six"], 2, "train").answers
+            ('two', 'one')
+        """
+        if size < 1:
+            raise ValueError(f"num_answers is {size}; expected at least 1.")
+        counts = Counter(answers)
+        ranked = sorted(counts, key=lambda answer: (-counts[answer], answer))
+        return cls(tuple(ranked[:size]), f"the {min(size, len(ranked))} most frequent answers of {origin}")
+
+    @classmethod
+    def given(cls, vocabulary: "str | os.PathLike | Sequence[str] | AnswerVocabulary") -> "AnswerVocabulary":
+        """Take what a caller may pass: a file, the answers in the order of their labels, or a vocabulary."""
+        if isinstance(vocabulary, AnswerVocabulary):
+            return vocabulary
+        if isinstance(vocabulary, str | os.PathLike):
+            return cls.from_file(vocabulary)
+        return cls(tuple(vocabulary), "the answers given")
