@@ -50,8 +50,8 @@ class ClipReader:
             `video`, `sample_id` and `reason`. Several processes may share it.
 
     Row fields: `video` (path, or decoded frames `(T, H, W, 3)`, uint8) or `image`, or `images` (several for a row);
-    optionally `start` and `end` (seconds; `None` is the whole clip) and `draw` (`int`, which seeds the choice of
-    random frames).
+    optionally `start` and `end` (seconds; `None` is the whole clip), `fps` (of a folder of frames) and `draw` (`int`,
+    which seeds the choice of random frames).
 
     Example:
 
@@ -151,7 +151,8 @@ class ClipReader:
         options = dict(self.video_options)
         if row.get("draw") is not None:
             options["generator"] = torch.Generator().manual_seed(row["draw"])
-        inputs = self.processor(videos=[row["video"]], start=[row.get("start")], end=[row.get("end")], **options)
+        options |= {name: [row.get(name)] for name in ("start", "end", "fps")}
+        inputs = self.processor(videos=[row["video"]], **options)
         return inputs["pixel_values"][0] if len(inputs["pixel_values"]) == 1 else inputs["pixel_values"]
 
     def _blank(self, row: dict) -> torch.Tensor:

@@ -1,12 +1,13 @@
 """What the fine-tuning scripts share: their arguments, data and model, the scores with their controls, the results."""
 
+import copy
 import hashlib
 import json
 import os
 import platform
 import sys
 from argparse import ArgumentDefaultsHelpFormatter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -19,8 +20,8 @@ import transformers
 import yaml
 from torch.utils.data import DataLoader
 from tqdm import tqdm
-from transformers import AutoProcessor, HfArgumentParser
-from transformers.trainer_utils import get_last_checkpoint
+from transformers import AutoProcessor, HfArgumentParser, TrainingArguments
+from transformers.trainer_utils import EvalPrediction, PredictionOutput, get_last_checkpoint
 from transformers.utils import logging
 
 from .clip_reading import ON_DECODE_ERROR, read_skipped
@@ -84,6 +85,9 @@ class DataArguments:
     frame_cache: str | None = field(
         default=None,
         metadata={"help": "Folder to keep decoded frames in, the same in each epoch: for small data sets."},
+    )
+    group_by: str | None = field(
+        default=None, metadata={"help": "Column of the rows, such as kind, by which scores are given too."}
     )
     on_missing_video: str = field(default="warn", metadata={"help": "warn, raise, drop (their rows) or ignore."})
     on_decode_error: str = field(default="raise", metadata={"help": f"{' or '.join(ON_DECODE_ERROR)}."})
@@ -319,112 +323,140 @@ def train(trainer: AllInOneTrainer):
         resume = get_last_checkpoint(arguments.output_dir) if Path(arguments.output_dir).is_dir() else None
     result = trainer.train(resume_from_checkpoint=resume)
     trainer.save_model()
+    _save_merged(trainer)
     trainer.log_metrics("train", result.metrics)
     trainer.save_metrics("train", result.metrics)
     trainer.save_state()
 
 
-def evaluate_with_control(
-    trainer: AllInOneTrainer, rows: Callable[[bool], ClipRows], prefix: str = "test"
-) -> dict[str, dict[str, float]]:
+def unwrap_peft(model: torch.nn.Module) -> AllInOnePreTrainedModel:
+    """The model without the wrapper that adapters come with."""
+    return model.get_base_model() if hasattr(model, "get_base_model") else model
+
+
+def _save_merged(trainer: AllInOneTrainer):
+    """Save the model whole where its adapters were saved, so that it loads as any other."""
+    model = trainer.accelerator.unwrap_model(trainer.model)
+    if hasattr(model, "merge_and_unload") and trainer.is_world_process_zero():
+        copy.deepcopy(model).merge_and_unload().save_pretrained(trainer.args.output_dir)
+
+
+def prepare_eval_rows(
+    data_arguments: DataArguments, processor: AllInOneProcessor, training_arguments: TrainingArguments
+) -> ClipRows | None:
+    """The rows that training is watched on, ready for a loader; `None` where it is not watched."""
+    if training_arguments.eval_strategy == "no" or data_arguments.eval_split is None:
+        return None
+    rows = data_arguments.load(data_arguments.eval_split, data_arguments.num_eval_rows)
+    return prepare_rows(rows, data_arguments, processor)
+
+
+def score(trainer: AllInOneTrainer, data_arguments: DataArguments, processor: AllInOneProcessor) -> dict[str, Any]:
     """
-    Score a model, and beside it the same rows with blank video.
+    Score a model on the test split, and beside it the same rows with blank video; write `results.json` and the card.
 
     Args:
         trainer ([`AllInOneTrainer`])
-        rows (callable): Gives the rows; takes whether they are blank.
-        prefix (`str`, defaults to `"test"`): What the names of logged scores begin with.
-
-    Returns:
-        `dict` with the scores as `"scores"` and `"blank_video"`.
-    """
-    scores = {}
-    for name, is_blank in (("scores", False), ("blank_video", True)):
-        logged = trainer.evaluate(rows(is_blank), metric_key_prefix=f"{prefix}_blank" if is_blank else prefix)
-        own = f"{prefix}_blank_" if is_blank else f"{prefix}_"
-        scores[name] = {key.removeprefix(own): value for key, value in logged.items() if key.startswith(own)}
-    return scores
-
-
-def write_results(
-    output_dir: str | Path,
-    data_arguments: DataArguments,
-    split: str,
-    rows: "datasets.Dataset",
-    model: torch.nn.Module,
-    processor: AllInOneProcessor,
-    scores: Mapping[str, Any],
-) -> dict[str, Any]:
-    """
-    Write what was measured, and how, as `results.json`, and the model card.
-
-    Args:
-        output_dir (`str` or `Path`)
         data_arguments ([`DataArguments`])
-        split (`str`): The split that was scored.
-        rows (`datasets.Dataset`): Its rows.
-        model (`nn.Module`)
         processor ([`AllInOneProcessor`])
-        scores (mapping): What [`evaluate_with_control`] returned.
 
     Returns:
-        `dict`: What was written.
+        `dict`: What was written: `"scores"`, `"blank_video"` and the `"protocol"`.
     """
-    names = set(rows["sample_id"])
-    skipped = [clip for clip in read_skipped(Path(output_dir) / SKIPPED_NAME) if clip["sample_id"] in names]
-    config = model.config
-    results = {
-        **scores,
-        "protocol": {
-            "dataset": data_arguments.dataset,
-            "options": data_arguments.dataset_options,
-            "split": split,
-            "num_rows": len(rows),
-            "num_skipped": len(skipped),
-            "skipped": skipped,
-            "num_frames": processor.video_processor.num_frames,
-            "num_views": processor.video_processor.num_views,
-            "patch_order": config.patch_order,
-            "temporal_mixing": config.temporal_mixing,
-            "dtype": str(next(model.parameters()).dtype).removeprefix("torch."),
-            "versions": {
-                "python": platform.python_version(),
-                "torch": torch.__version__,
-                "transformers": transformers.__version__,
-                "accelerate": accelerate.__version__,
-            },
-        },
-    }
-    Path(output_dir, RESULTS_NAME).write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
-    card_scores = [
-        {"dataset": data_arguments.dataset, "split": split, "metric": metric, "value": value}
-        for metric, value in scores["scores"].items()
-        if _is_score(metric, value)
-    ]
-    card = create_model_card(
-        config,
-        config.architectures[0] if config.architectures else type(model).__name__,
-        str(output_dir),
-        f"Fine-tuned on the {data_arguments.train_split} split of {data_arguments.dataset}.",
-        scores=card_scores,
-    )
-    card.save(Path(output_dir, "README.md"))
+    rows = data_arguments.load(data_arguments.test_split, data_arguments.num_test_rows)
+    results: dict[str, Any] = {}
+    for name, is_blank in (("scores", False), ("blank_video", True)):
+        prefix = f"{data_arguments.test_split}_blank" if is_blank else data_arguments.test_split
+        shown = prepare_rows(rows, data_arguments, processor, is_blank=is_blank)
+        output = trainer.predict(shown, metric_key_prefix=prefix)
+        results[name] = {key.removeprefix(f"{prefix}_"): value for key, value in output.metrics.items()}
+        if data_arguments.group_by is not None:
+            results[name] |= _score_groups(trainer, output, rows[data_arguments.group_by])
+    results["protocol"] = describe_protocol(trainer, data_arguments, processor, rows)
+    if trainer.is_world_process_zero():
+        output_dir = Path(trainer.args.output_dir)
+        (output_dir / RESULTS_NAME).write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+        _write_card(trainer, data_arguments, results["scores"])
+        _show(results)
     return results
 
 
-def print_scores(results: Mapping[str, Any]):
+def _score_groups(trainer: AllInOneTrainer, output: PredictionOutput, groups: list[Any]) -> dict[str, float]:
+    """The metric of each group of rows, under names such as `accuracy[colour]`."""
+    scores = {}
+    for group in sorted(set(groups), key=str):
+        places = [place for place, other in enumerate(groups) if other == group]
+        predictions, labels = (
+            tuple(array[places] for array in arrays) if isinstance(arrays, tuple) else arrays[places]
+            for arrays in (output.predictions, output.label_ids)
+        )
+        metrics = trainer.compute_metrics(EvalPrediction(predictions=predictions, label_ids=labels))
+        scores |= {f"{name}[{group}]": value for name, value in metrics.items()}
+    return scores
+
+
+def describe_protocol(
+    trainer: AllInOneTrainer,
+    data_arguments: DataArguments,
+    processor: AllInOneProcessor,
+    rows: "datasets.Dataset",
+) -> dict[str, Any]:
+    """What was scored and how: data set, split, rows, skipped clips, frames, views, order of patches, versions."""
+    names = set(rows["sample_id"])
+    skipped = [
+        clip for clip in read_skipped(Path(trainer.args.output_dir) / SKIPPED_NAME) if clip["sample_id"] in names
+    ]
+    config = trainer.model.config
+    return {
+        "dataset": data_arguments.dataset,
+        "options": data_arguments.dataset_options,
+        "split": data_arguments.test_split,
+        "num_rows": len(rows),
+        "num_skipped": len(skipped),
+        "skipped": skipped,
+        "num_frames": processor.video_processor.num_frames,
+        "num_views": processor.video_processor.num_views,
+        "temporal_mixing": config.temporal_mixing,
+        "patch_order": config.patch_order,
+        "dtype": "bfloat16" if trainer.args.bf16 else "float16" if trainer.args.fp16 else "float32",
+        "versions": {
+            "python": platform.python_version(),
+            **{package.__name__: package.__version__ for package in (torch, transformers, accelerate)},
+        },
+    }
+
+
+def _write_card(trainer: AllInOneTrainer, data_arguments: DataArguments, scores: Mapping[str, Any]):
+    model = unwrap_peft(trainer.accelerator.unwrap_model(trainer.model))
+    card = create_model_card(
+        model.config,
+        type(model).__name__,
+        trainer.args.output_dir,
+        f"Fine-tuned on the {data_arguments.train_split} split of {data_arguments.dataset}.",
+        scores=[
+            {"dataset": data_arguments.dataset, "split": data_arguments.test_split, "metric": metric, "value": value}
+            for metric, value in scores.items()
+            if _is_score(metric, value)
+        ],
+    )
+    card.save(Path(trainer.args.output_dir, "README.md"))
+
+
+def _show(results: Mapping[str, Any]):
     """Log each score beside that of blank video."""
     scores, blank = results["scores"], results["blank_video"]
     names = [name for name, value in scores.items() if _is_score(name, value)]
     width = max(map(len, names), default=0)
     lines = [f"{'':{width}}  {'video':>8}  {'blank':>8}"]
-    lines += [f"{name:{width}}  {scores[name]:8.4f}  {blank.get(name, float('nan')):8.4f}" for name in names]
-    logger.warning("\n" + "\n".join(lines))
+    lines += [f"{name:{width}}  {scores[name]:8.4f}  {blank[name]:8.4f}" for name in names]
+    logger.warning("\n".join(["", *lines]))
 
 
 def _is_score(name: str, value: Any) -> bool:
     """Whether a logged number says how good the model is, rather than how fast or of how many rows."""
-    is_about_the_run = name.startswith("num_") or name.endswith(("runtime", "per_second", "preparation_time"))
+    is_about_the_run = name.startswith(("num_", "loss", "model_")) or name.endswith(
+        ("runtime", "per_second", "preparation_time")
+    )
     return isinstance(value, int | float) and not is_about_the_run
 
 

@@ -1,6 +1,6 @@
 """Training: the original's optimiser, the contrastive loss across devices, rows that can be resumed, broken clips."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 from torch.distributed import nn as distributed_nn
-from torch.utils.data import Dataset
+from torch.utils.data import DataLoader, Dataset
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
 from .objectives_allinone import contrastive_loss
@@ -124,11 +124,27 @@ class AllInOneTrainer(Trainer):
     """
     The library's `Trainer`, with parameter groups for backbone and head ([`AllInOneTrainingArguments`]), rows that
     draw anew each epoch ([`ClipRows`]), and the name of the clip in the error when a worker dies of it.
+
+    Args:
+        eval_collator (callable, *optional*): Makes the batches of evaluation, whose frames are not drawn at random.
+            Default: `data_collator`.
+        Others: see `transformers.Trainer`.
     """
 
-    def __init__(self, *arguments, **keywords):
+    def __init__(self, *arguments, eval_collator: Callable | None = None, **keywords):
         super().__init__(*arguments, **keywords)
+        self.eval_collator = eval_collator
         self.add_callback(_SetEpoch)
+
+    def get_eval_dataloader(self, *arguments, **keywords) -> DataLoader:
+        """As in the library, with the collator of evaluation."""
+        with self._collating_for_evaluation():
+            return super().get_eval_dataloader(*arguments, **keywords)
+
+    def get_test_dataloader(self, *arguments, **keywords) -> DataLoader:
+        """As in the library, with the collator of evaluation."""
+        with self._collating_for_evaluation():
+            return super().get_test_dataloader(*arguments, **keywords)
 
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
         """Build the optimiser that the arguments name, with four groups of parameters."""
@@ -156,15 +172,24 @@ class AllInOneTrainer(Trainer):
             return super().evaluation_loop(*arguments, **keywords)
 
     @contextmanager
+    def _collating_for_evaluation(self) -> Iterator[None]:
+        of_training = self.data_collator
+        self.data_collator = self.eval_collator or of_training
+        try:
+            yield
+        finally:
+            self.data_collator = of_training
+
+    @contextmanager
     def _explaining_dead_workers(self) -> Iterator[None]:
         try:
             yield
         except RuntimeError as error:
-            reader = getattr(self.data_collator, "reader", None)
-            explained = reader.explain_dead_worker(error) if reader is not None else None
-            if explained is None:
-                raise
-            raise explained from error
+            for collator in (self.eval_collator, self.data_collator):
+                reader = getattr(collator, "reader", None)
+                if reader is not None and (explained := reader.explain_dead_worker(error)):
+                    raise explained from error
+            raise
 
 
 class RetrievalTrainer(AllInOneTrainer):
