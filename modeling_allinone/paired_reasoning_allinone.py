@@ -33,8 +33,8 @@ class AllInOneForPairedVisualReasoning(AllInOnePreTrainedModel):
     All-in-one for a statement about two images or clips (NLVR2): each is read with the text in a pass of its own, the
     second with a modality type of its own, and a classifier sees both pooled outputs. Classes are `config.id2label`.
 
-    There are three modality types: text, first and second clip. From a configuration or a checkpoint with two, the
-    second clip's is added, and starts as that of the first.
+    There are three modality types: text, first and second clip, also where the configuration says two. Loaded from a
+    checkpoint with two, the second clip's starts as that of the first, as in the original.
 
     Example:
 

@@ -25,7 +25,7 @@ class _TakeMatchingRow(ConversionOps):
             return {own: input_dict[own]}
         scorer = model.get_submodule(full_layer_name.rpartition(".out_proj.")[0])
         if scorer.has_hidden_layer:
-            return {}
+            return {}  # filled with nothing, it is drawn and reported as missing
         (head,) = input_dict[matching]
         return {own: head[1:2].clone()}
 
