@@ -237,7 +237,11 @@ def test_trainer_reports_it(metric, tiny_config, tmp_path):
         ({"word_similarity": "glove"}, """word_similarity is 'glove'; pass "wordnet" or a function"""),
         (
             {"vocabulary": ANSWERS, "references": [1, 1], "word_similarity": lambda word, other: 2},
-            "word_similarity is 2 for 'cat' and 'dog'; it must be from 0 to 1",
+            "word_similarity returned 2 for 'cat' and 'dog'; it must be a number from 0 to 1",
+        ),
+        (
+            {"vocabulary": ANSWERS, "references": [1, 1], "word_similarity": lambda word, other: "high"},
+            "word_similarity returned 'high' for 'cat' and 'dog'",
         ),
     ],
 )

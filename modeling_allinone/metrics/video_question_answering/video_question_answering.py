@@ -7,7 +7,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from numbers import Integral
+from numbers import Integral, Real
 
 import datasets
 import evaluate
@@ -222,8 +222,10 @@ def _checked_similarity(word_similarity: str | Callable[[str, str], float]) -> C
         if word == other:
             return 1.0
         value = similarity_of_different_words(word, other)
-        if not 0 <= value <= 1:
-            raise ValueError(f"word_similarity is {value} for {word!r} and {other!r}; it must be from 0 to 1.")
+        if not isinstance(value, Real) or not 0 <= value <= 1:
+            raise ValueError(
+                f"word_similarity returned {value!r} for {word!r} and {other!r}; it must be a number from 0 to 1."
+            )
         return float(value)
 
     return similarity
