@@ -17,11 +17,11 @@ The rank of a query is that of its best relevant candidate, from 1, among all ca
 whose rank is at most K. A text or video to which nothing is relevant is no query, only a candidate of the others.
 
 Ties: equal scores share places, also those of two relevant candidates. `"optimistic"` gives a query the first of the
-places that its best relevant candidate shares, `"average"` their mean, `"pessimistic"` the last. The defaults are those
-of the original All-in-one, so that results compare with its figures: optimistic for texts, average for videos. An
-averaged rank may end in a half; as in the original, 10.5 counts for R@10, but 1.5 does not count for R@1. With
-optimistic ties a model that scores all candidates alike looks perfect, so look at `num_ties`, and choose `"average"` or
-`"pessimistic"` where it is not small, as with scores in half precision.
+places that its best relevant candidate shares, `"average"` their mean, `"pessimistic"` the last. The defaults are
+those of the original All-in-one, so that results compare with its figures: optimistic for texts, average for videos.
+An averaged rank may end in a half; as in the original, 10.5 counts for R@10, but 1.5 does not count for R@1. With
+optimistic ties a model that scores all candidates alike looks perfect, so look at `num_ties`, and choose `"average"`
+or `"pessimistic"` where it is not small, as with scores in half precision.
 """
 
 _KWARGS_DESCRIPTION = """
