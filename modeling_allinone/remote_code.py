@@ -71,10 +71,10 @@ def saving_code(model: AllInOnePreTrainedModel, processor: AllInOneProcessor | N
 
 
 def _check_class(name: str, value: Any, expected: type):
-    """Raise a `TypeError` unless the value is of a class of this package below the expected one."""
+    """Raise a `TypeError` unless the value is an instance of the expected class, and its own class of this package."""
     module = type(value).__module__
     if not isinstance(value, expected) or module.rpartition(".")[0] != __package__:
         raise TypeError(
-            f"{name} is of class {type(value).__name__} from {module}, but code is saved only for classes that "
-            f"{__package__} defines below {expected.__name__}."
+            f"{name} is of class {type(value).__name__} from {module}, but only code of {__package__} is saved; "
+            f"expected {expected.__name__} or a class that {__package__} derives from it."
         )

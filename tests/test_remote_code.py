@@ -227,11 +227,12 @@ def test_only_needed_files_are_copied(tiny_config, tmp_path, name):
     assert is_code_of_package(tmp_path / "both", type(model), AllInOneProcessor)
 
 
-def test_code_needs_no_library_but_those_of_transformers(tiny_config, tmp_path):
-    """The library refuses to load files with an import that fails, even one inside a function."""
+def test_code_travels_with_its_licence_and_needs_no_other_library(tiny_config, tmp_path):
+    """Transformers refuses files with an import that fails, even one inside a function."""
     for name in AUTO_CLASSES:
         save_with_code(tmp_path, build_model(name, tiny_config), build_processor())
     for path in tmp_path.glob("*.py"):
+        assert path.read_text(encoding="utf-8").startswith("# Copyright"), path.name
         assert set(get_imports(path)) <= ALWAYS_INSTALLED | sys.stdlib_module_names, path.name
 
 
@@ -265,14 +266,18 @@ class TestAfterwards:
         self.save_without_code(tmp_path / "without", model, processor)
 
     def test_maps_that_were_there_are_put_back(self, tiny_config, tmp_path):
-        save_with_code(tmp_path / "first", build_model("AllInOneForMaskedLM", tiny_config))
-        model = AutoModelForMaskedLM.from_pretrained(tmp_path / "first")
-        model.config.auto_map["AutoModelForCausalLM"] = "elsewhere.Model"
-        before = dict(model.config.auto_map)
-        save_with_code(tmp_path / "second", model)
-        assert model.config.auto_map == before
-        saved = json.loads((tmp_path / "second" / "config.json").read_text())["auto_map"]
-        assert saved == {
+        first, second = tmp_path / "first", tmp_path / "second"
+        save_with_code(first, build_model("AllInOneForMaskedLM", tiny_config), build_processor())
+        model, processor = AutoModelForMaskedLM.from_pretrained(first), AutoProcessor.from_pretrained(first)
+        parts = (model.config, processor.video_processor)
+        for part in parts:
+            part.auto_map = {"AutoModelForCausalLM": "elsewhere.Model"}
+        save_with_code(second, model, processor)
+        for part in parts:
+            assert part.auto_map == {"AutoModelForCausalLM": "elsewhere.Model"}
+        for name in ("config.json", "processor_config.json"):
+            assert (second / name).read_text() == (first / name).read_text()
+        assert json.loads((second / "config.json").read_text())["auto_map"] == {
             "AutoConfig": "configuration_allinone.AllInOneConfig",
             "AutoModel": "modeling_allinone.AllInOneModel",
             "AutoModelForMaskedLM": "modeling_allinone.AllInOneForMaskedLM",
@@ -289,10 +294,13 @@ def test_code_outside_of_the_package_is_refused(tiny_config):
     model, processor = build_model("AllInOneModel", tiny_config), build_processor()
     own_part = AllInOneProcessor(MyVideoProcessor(), processor.tokenizer)
     for arguments, message in (
-        ((MyModel(tiny_config()),), "model is of class MyModel from test_remote_code, but code is saved only for cl"),
+        (
+            (MyModel(tiny_config()),),
+            "model is of class MyModel from test_remote_code, but only code of modeling_allin",
+        ),
         ((torch.nn.DataParallel(model),), r"model is of class DataParallel from torch\.nn\."),
-        ((processor, model), "model is of class AllInOneProcessor .* below AllInOnePreTrainedModel"),
-        ((model, processor.tokenizer), "processor is of class BertTokenizer .* below AllInOneProcessor"),
+        ((processor, model), "model is of class AllInOneProcessor .* expected AllInOnePreTrainedModel"),
+        ((model, processor.tokenizer), "processor is of class BertTokenizer .* expected AllInOneProcessor"),
         ((model, own_part), r"processor\.video_processor is of class MyVideoProcessor from test_remote_code"),
     ):
         with pytest.raises(TypeError, match=message), saving_code(*arguments):
