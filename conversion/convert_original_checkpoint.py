@@ -11,6 +11,7 @@ import hashlib
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -36,6 +37,7 @@ from transformers import AutoTokenizer
 import modeling_allinone
 from modeling_allinone import AllInOneConfig, AllInOnePreTrainedModel
 from modeling_allinone.model_card import create_model_card, to_eval_results
+from modeling_allinone.remote_code import saving_code
 
 DEFAULT_TOKENIZER = "bert-base-uncased"
 DEFAULT_LICENSE = "mit"  # what the original's repository says
@@ -147,9 +149,10 @@ def convert_checkpoint(
     processor = None if tokenizer is None else _build_processor(tokenizer, config)
     fingerprint = None
     with complete_directory(output_dir) as directory:
-        model.save_pretrained(directory)
-        if processor is not None:
-            processor.save_pretrained(directory)
+        with saving_code(model, processor) if with_code else nullcontext():
+            model.save_pretrained(directory)
+            if processor is not None:
+                processor.save_pretrained(directory)
         del model  # and with it the checkpoint, before it is read anew
         if verify:
             fingerprint = verify_directory(directory, checkpoint, report, DTYPES[dtype])
@@ -162,6 +165,7 @@ def convert_checkpoint(
             base_model,
             scores=scores,
             has_processor=processor is not None,
+            has_code=with_code,
         )
         card.save(directory / "README.md")
     return Conversion(report, fingerprint)
@@ -472,6 +476,9 @@ def _parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--overwrite", action="store_true", help="replace an output directory that has files in it")
     parser.add_argument(
         "--verify", action="store_true", help="compare what was written with the checkpoint, and print a fingerprint"
+    )
+    parser.add_argument(
+        "--with-code", action="store_true", help="put the code beside the model, to be loaded with trust_remote_code"
     )
     card = parser.add_argument_group("model card")
     card.add_argument("--name", metavar="REPOSITORY", help="what its code loads (default: OUTPUT_DIR)")

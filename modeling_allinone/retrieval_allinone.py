@@ -20,11 +20,10 @@ from .modeling_allinone import (
     AllInOneModel,
     AllInOneModelOutput,
     AllInOnePreTrainedModel,
-    _cross_entropy,
     _read_every_text,
     _text_shape,
 )
-from .objectives_allinone import contrastive_loss, cosine_similarities
+from .objectives_allinone import contrastive_loss, cosine_similarities, draw_hard_negatives, ranking_loss
 from .weight_conversion_allinone import scores_from_matching_head
 
 
@@ -38,7 +37,7 @@ class AllInOneRetrievalOutput(ModelOutput):
         similarities (`torch.FloatTensor` of shape `(texts, clips)`, *optional*): Cosine similarity of every text to
             every clip, if there is one text (B, L) for each.
         logits (`torch.FloatTensor` of shape `(B, N)`, *optional*): Scores of pairs, if there are N texts for each
-            clip.
+            clip, or candidates or hard negatives.
         text_embeds (`torch.FloatTensor` of shape `(texts, projection_dim)`, *optional*): Projected texts, not
             normalised.
         video_embeds (`torch.FloatTensor` of shape `(clips, projection_dim)`, *optional*): Projected clips, not
@@ -221,6 +220,10 @@ class AllInOneForVideoTextRetrieval(AllInOnePreTrainedModel):
         pixel_mask: torch.Tensor | None = None,
         inputs_embeds: torch.FloatTensor | None = None,
         patch_permutation: torch.LongTensor | None = None,
+        candidate_input_ids: torch.LongTensor | None = None,
+        candidate_attention_mask: torch.Tensor | None = None,
+        num_hard_negatives: int = 0,
+        is_pair: torch.BoolTensor | None = None,
         return_loss: bool | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> AllInOneRetrievalOutput:
@@ -230,12 +233,19 @@ class AllInOneForVideoTextRetrieval(AllInOnePreTrainedModel):
                 be compared with every clip, or N texts to be scored against one clip each.
             pixel_values, pixel_mask, patch_permutation: As in [`AllInOneModel.forward`].
             inputs_embeds (`torch.FloatTensor`, *optional*): Instead of `input_ids`.
+            candidate_input_ids, candidate_attention_mask (`torch.Tensor` of shape `(B, N, L)`, *optional*): Texts to
+                be scored against one clip each, beside texts (B, L) that are compared with every clip.
+            num_hard_negatives (`int`, defaults to 0): How many other texts of the batch to score against each clip
+                after its own, drawn as [`draw_hard_negatives`] does. Ignored where there are candidates.
+            is_pair (`torch.BoolTensor` of shape `(B,)`, *optional*): Rows whose text and clip belong together; the
+                others are left out of the loss.
             return_loss (`bool`, *optional*): Whether to compute the loss. For texts (B, L), text i belongs to clip i.
                 For texts (B, N, L), the first belongs to the clip.
 
         Returns:
             [`AllInOneRetrievalOutput`] with `similarities`, `text_embeds`, `video_embeds` and the contrastive loss for
-            texts (B, L); with `logits` (B, N) and the mean cross-entropy over texts for texts (B, N, L).
+            texts (B, L); with `logits` (B, N) and the mean cross-entropy over texts for texts (B, N, L); with both and
+            the sum of the losses for texts (B, L) with candidates or hard negatives.
         """
         if pixel_values is None:
             raise ValueError(
@@ -252,7 +262,7 @@ class AllInOneForVideoTextRetrieval(AllInOnePreTrainedModel):
         if not _is_single_text(input_ids, inputs_embeds):
             scores, outputs = self._score_every_text(**texts, **clips, **kwargs)
             if return_loss:
-                loss = _cross_entropy(scores, torch.zeros(scores.shape[0], dtype=torch.long, device=scores.device))
+                loss = ranking_loss(scores, is_pair)
             return AllInOneRetrievalOutput(
                 loss=loss,
                 logits=scores,
@@ -265,10 +275,22 @@ class AllInOneForVideoTextRetrieval(AllInOnePreTrainedModel):
         video_outputs = self.get_video_features(**clips, return_dict=True, **kwargs)
         text_embeds, video_embeds = text_outputs.pooler_output, video_outputs.pooler_output
         if return_loss:
-            loss = contrastive_loss(text_embeds, video_embeds, self.config.contrastive_temperature)
+            loss = contrastive_loss(text_embeds, video_embeds, self.config.contrastive_temperature, is_pair)
+        candidates = {"input_ids": candidate_input_ids, "attention_mask": candidate_attention_mask}
+        if num_hard_negatives and candidate_input_ids is None:
+            chosen = draw_hard_negatives(
+                text_embeds, video_embeds, num_hard_negatives, self.config.contrastive_temperature
+            )
+            candidates = {name: None if text is None else text[chosen] for name, text in texts.items()}
+        scores = None
+        if candidates["input_ids"] is not None or candidates.get("inputs_embeds") is not None:
+            scores, _ = self._score_every_text(**candidates, **clips, **kwargs)
+            if return_loss:
+                loss = loss + ranking_loss(scores, is_pair)
         return AllInOneRetrievalOutput(
             loss=loss,
             similarities=cosine_similarities(text_embeds, video_embeds),
+            logits=scores,
             text_embeds=text_embeds,
             video_embeds=video_embeds,
             text_hidden_states=text_outputs.hidden_states,

@@ -12,7 +12,7 @@ from torch.distributed import nn as distributed_nn
 from torch.utils.data import DataLoader, Dataset
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
-from .objectives_allinone import contrastive_loss
+from .objectives_allinone import contrastive_loss, ranking_loss
 
 _LARGEST_SEED = 2**63 - 1
 _BLANK_SIZE = 512  # pixels
@@ -211,32 +211,18 @@ class RetrievalTrainer(AllInOneTrainer):
 
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
         """The contrastive loss, plus the weighted ranking loss."""
-        is_pair = inputs.pop("is_pair", None)
-        candidates = {
-            name.removeprefix("candidate_"): inputs.pop(name) for name in list(inputs) if name.startswith("candidate_")
-        }
-        outputs = model(**inputs)
-        text_embeds, video_embeds = outputs.text_embeds, outputs.video_embeds
-        config = self.accelerator.unwrap_model(model).config
-        if is_pair is None:
-            is_pair = torch.ones(len(text_embeds), dtype=torch.bool, device=text_embeds.device)
+        # One call of the model for all, since DDP counts on it.
+        outputs = model(**inputs, num_hard_negatives=self.num_hard_negatives)
+        temperature = self.accelerator.unwrap_model(model).config.contrastive_temperature
+        is_pair = inputs.get("is_pair")
         loss = contrastive_loss(
-            gather_features(text_embeds),
-            gather_features(video_embeds),
-            config.contrastive_temperature,
-            is_pair=gather_features(is_pair),
+            gather_features(outputs.text_embeds),
+            gather_features(outputs.video_embeds),
+            temperature,
+            is_pair=None if is_pair is None else gather_features(is_pair),
         )
-        if self.num_hard_negatives and not candidates:
-            chosen = draw_hard_negatives(
-                text_embeds, video_embeds, self.num_hard_negatives, config.contrastive_temperature
-            )
-            candidates = {name: inputs[name][chosen] for name in ("input_ids", "attention_mask")}
-        if candidates:
-            clips = {name: inputs[name] for name in ("pixel_values", "pixel_mask") if name in inputs}
-            logits = model(**candidates, **clips).logits.float()
-            labels = torch.zeros(len(logits), dtype=torch.long, device=logits.device).masked_fill(~is_pair, -100)
-            ranking = nn.functional.cross_entropy(logits, labels, ignore_index=-100, reduction="sum")
-            loss = loss + self.ranking_weight * ranking / is_pair.sum().clamp(min=1)
+        if outputs.logits is not None:
+            loss = loss + self.ranking_weight * ranking_loss(outputs.logits, is_pair)
         return (loss, outputs) if return_outputs else loss
 
 
@@ -312,40 +298,11 @@ def gather_features(features: torch.Tensor) -> torch.Tensor:
     return torch.cat(gathered)
 
 
-@torch.no_grad()
-def draw_hard_negatives(
-    text_embeds: torch.Tensor, video_embeds: torch.Tensor, num_negatives: int, temperature: float = 0.05
-) -> torch.Tensor:
-    """
-    For each clip, texts of the batch: its own first, then others that its features confuse with it.
-
-    Args:
-        text_embeds (`torch.Tensor` of shape `(B, D)`): Row i belongs to row i of the clips.
-        video_embeds (`torch.Tensor` of shape `(B, D)`)
-        num_negatives (`int`): How many others; at most B - 1 are drawn.
-        temperature (`float`, defaults to 0.05): What cosine similarities are divided by.
-
-    Returns:
-        `torch.LongTensor` of shape `(B, 1 + num_negatives)`: Rows of texts, without repetition.
-
-    Source: ALBEF (Li et al. 2021, arXiv 2107.07651), section 3.2.
-    """
-    similarities = (
-        nn.functional.normalize(video_embeds.float(), dim=-1) @ nn.functional.normalize(text_embeds.float(), dim=-1).T
-    )
-    own = torch.arange(len(similarities), device=similarities.device)
-    probabilities = (similarities / temperature).softmax(dim=-1).clamp(min=1e-6)
-    probabilities[own, own] = 0
-    others = torch.multinomial(probabilities, min(num_negatives, len(own) - 1))
-    return torch.cat([own[:, None], others], dim=1)
-
-
 __all__ = [
     "AllInOneTrainer",
     "AllInOneTrainingArguments",
     "ClipRows",
     "RetrievalTrainer",
-    "draw_hard_negatives",
     "gather_features",
     "parameter_groups",
 ]
