@@ -202,7 +202,7 @@ class AnnotationSummary:
             share = self.num_outside / max(self.num_rows, 1)
             lines.append(
                 f"vocabulary: {len(self.answers)} answers, {self.answers_origin}; "
-                f"{self.num_outside} rows ({share:.1%}) have another one, label -100"
+                f"rows with another one, label -100: {self.num_outside} ({share:.1%})"
             )
         return "\n  ".join([*lines, *self.remarks])
 
@@ -214,5 +214,5 @@ class AnnotationSummary:
             return "no video is missing"
         names = ", ".join(self.missing_media[:num_names])
         which = f"such as {names}" if len(self.missing_media) > num_names else f"namely {names}"
-        dropped = f"; {self.num_dropped} rows were left out" if self.num_dropped else ""
+        dropped = f"; rows left out: {self.num_dropped}" if self.num_dropped else ""
         return f"{len(self.missing_media)} of {self.num_media} are missing or empty, {which}{dropped}"

@@ -73,7 +73,7 @@ def read_rows(
             "sample_id": record.text("qid"),
         }
     if num_whole:
-        folder.remarks.append(f"{num_whole} moments have no numbers (nan) and became whole clips")
+        folder.remarks.append(f"moments without numbers (nan), which became whole clips: {num_whole}")
 
 
 def _read_moment(record: Record) -> tuple[float, float] | tuple[None, None]:
