@@ -173,6 +173,10 @@ class Record:
             raise self.error(f"{_called(name)} holds {_shown(value)}, but expected text.")
         if not value.strip():
             raise self.error(f"{_called(name)} holds empty text.")
+        try:
+            value.encode()
+        except UnicodeEncodeError as error:
+            raise self.error(f"{_called(name)} holds {_shown(value)}, which is no valid Unicode.") from error
         return value.strip()
 
 

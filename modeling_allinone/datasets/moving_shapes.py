@@ -661,7 +661,7 @@ def read_rows(
     folder.find_split(split)
     if task == "question-answering":
         level = _read_spec(folder.root / split)["level"]
-        folder.vocabulary = AnswerVocabulary(tuple(answer_vocabulary(level)), f"all of the level {level!r}")
+        folder.vocabulary = AnswerVocabulary(tuple(answer_vocabulary(level)), f"the level {level!r}")
     yield from rows
 
 

@@ -179,6 +179,7 @@ def test_fields_of_the_right_kind(tmp_path):
         (lambda record: record.text("field"), 1.5, "field 'field' holds 1.5, but expected text"),
         (lambda record: record.text("field"), ["a"], r"field 'field' holds \['a'\], but expected text"),
         (lambda record: record.text("field"), " ", "field 'field' holds empty text"),
+        (lambda record: record.text("field"), "\ud800", "field 'field' holds .* which is no valid Unicode"),
         (lambda record: record.texts("field"), "abc", "field 'field' is 'abc', but expected a list of texts"),
         (lambda record: record.texts("field"), [], "field 'field' has 0 entries, but expected at least 1"),
         (lambda record: record.texts("field", 5), ["a"] * 4, "field 'field' has 4 entries, but expected 5"),

@@ -72,6 +72,14 @@ def test_readers_describe_themselves():
     reader = describe_dataset("msrvtt_qa")
     assert reader.options == {"vocabulary": None, "num_answers": 1500}
     assert reader.media == "videos/all/{video_id}.mp4"
+    lines = str(reader).splitlines()
+    assert lines[:2] == ["msrvtt_qa: question-answering", f"  published at {reader.publisher}"]
+    assert lines[2].startswith("  train: msrvtt_qa_train.jsonl (JSON lines ") and " or train_qa.json (" in lines[2]
+    assert lines[-3:] == [
+        "  videos or images: videos/all/{video_id}.mp4",
+        "  option vocabulary: None by default",
+        "  option num_answers: 1500 by default",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -91,6 +99,10 @@ def test_names_unlike_any_get_the_list(tmp_path):
 def test_unknown_splits_and_options_get_the_list(root):
     with pytest.raises(ValueError, match="msrvtt_qa has no split 'val'; it has 'train', 'validation', 'test', 'orig"):
         load_annotations("msrvtt_qa", root, "val")
+    with pytest.raises(ValueError, match=r"msrvtt_qa has no split \['train'\]"):
+        load_annotations("msrvtt_qa", root, ["train"])
+    with pytest.raises(ValueError, match=r"There is no data set \['msrvtt_qa'\]"):
+        load_annotations(["msrvtt_qa"], root)
     with pytest.raises(ValueError, match="msrvtt_mc has no split 'train'; it has 'test', 'original_validation'"):
         load_annotations("msrvtt_mc", root, "train")
     with pytest.raises(ValueError, match=r"tgif_action has no split 'validation'.*train_test_split.*the test split"):

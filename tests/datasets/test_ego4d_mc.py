@@ -91,3 +91,10 @@ def test_broken_entries_are_named(tmp_path, row, message):
     write_files(tmp_path, {"mc_val.csv": written(question(), row)})
     with pytest.raises(ValueError, match=rf"mc_val\.csv, line 3: .*{message}"):
         load_annotations("ego4d_mc", tmp_path, "test")
+
+
+@pytest.mark.parametrize("fps", [0, -3, float("nan"), "3"])
+def test_rates_that_are_none(tmp_path, fps):
+    write_files(tmp_path, {"mc_val.csv": written(question())})
+    with pytest.raises(ValueError, match=r"(fps|frames_per_second) is .*; expected a number above 0"):
+        load_annotations("ego4d_mc", tmp_path, "test", frames_per_second=fps)

@@ -4,7 +4,7 @@ import pytest
 from annotation_fixtures import read_rows, write_files
 from video_fixtures import numbers_of, save_folder
 
-from modeling_allinone import AllInOneVideoProcessor
+from modeling_allinone import AllInOneProcessor, AllInOneVideoProcessor
 from modeling_allinone.datasets import load_annotations, summarize
 
 OPTIONS = ["A martini glass", "Nachos", "Her purse", "Marshall's book", "A beer bottle"]
@@ -44,6 +44,14 @@ def test_rows(tmp_path):
             "sample_id": "7",
         }
     ]
+
+
+def test_texts_are_spelled_as_in_the_original(tmp_path):
+    write_files(tmp_path, {"tvqa_train.jsonl": [ENTRY]})
+    (row,) = read_rows("tvqa", tmp_path, "train")
+    texts = AllInOneProcessor.apply_choice_template(row["question"], row["options"])
+    for option, text in zip(OPTIONS, texts, strict=True):
+        assert text == ENTRY["q"] + "Options: " + " ".join(OPTIONS) + "Answer: " + option
 
 
 def test_answers_of_the_test_split_are_not_public(tmp_path):
@@ -110,3 +118,10 @@ def test_moments_that_are_none(tmp_path, moment):
     write_files(tmp_path, {"tvqa_train.jsonl": [ENTRY | {"ts": moment}]})
     with pytest.raises(ValueError, match=r"tvqa_train\.jsonl, line 1: field 'ts' "):
         load_annotations("tvqa", tmp_path)
+
+
+@pytest.mark.parametrize("fps", [0, -3, float("nan"), "3"])
+def test_rates_that_are_none(tmp_path, fps):
+    write_files(tmp_path, {"tvqa_train.jsonl": [ENTRY]})
+    with pytest.raises(ValueError, match=r"(fps|frames_per_second) is .*; expected a number above 0"):
+        load_annotations("tvqa", tmp_path, fps=fps)
