@@ -669,7 +669,7 @@ READERS = (
     AnnotationReader(
         name="moving_shapes",
         tasks=TASKS,
-        publisher="nowhere: write_moving_shapes generates it",
+        publisher="no page (write_moving_shapes generates it)",
         splits={split: (AnnotationFile(f"{split}/{ANNOTATIONS_NAME}", "JSON lines, one a clip"),) for split in SPLITS},
         media="{split}/videos/{video_id}.mp4",
         read_rows=read_rows,
