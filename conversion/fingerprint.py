@@ -105,19 +105,30 @@ def fixed_inputs(model: AllInOnePreTrainedModel) -> dict[str, torch.Tensor]:
         `dict` of `str` to `torch.Tensor`: Text of 8 tokens or fewer, two texts where there are options, and a clip of
         `config.num_frames` frames, two clips where there are pairs; pixels from -1 to 1.
     """
-    config, names = model.config, inspect.signature(model.forward).parameters
-    prefixes = ("answer_", "rationale_") if "answer_input_ids" in names else ("",)
-    has_options = len(prefixes) > 1 or isinstance(model, modeling_allinone.AllInOneForMultipleChoice)
-    has_pairs = isinstance(model, modeling_allinone.AllInOneForPairedVisualReasoning)
-    text_shape = (1, _NUM_OPTIONS, _NUM_TOKENS) if has_options else (1, _NUM_TOKENS)
-    text_shape = (*text_shape[:-1], min(_NUM_TOKENS, config.max_position_embeddings))
+    config, parameters = model.config, inspect.signature(model.forward).parameters
     video_shape = (1, config.num_frames, config.num_channels, *config.image_height_width)
-    inputs = {"pixel_values": _scatter((1, 2, *video_shape[1:]) if has_pairs else video_shape).float()}
-    for number, prefix in enumerate(prefixes):
-        places = (_scatter(text_shape, start=1 + number) + 1) / 2  # from 0 to 1
+    if isinstance(model, modeling_allinone.AllInOneForPairedVisualReasoning):
+        video_shape = (1, 2, *video_shape[1:])
+    inputs = {"pixel_values": _scatter(video_shape).float()}
+    if "clip_order" in (config.pretraining_objectives or ()):
+        inputs["frame_order"] = torch.arange(config.num_frames)[None]
+    single, several = (1, _num_tokens(config)), (1, _NUM_OPTIONS, _num_tokens(config))
+    if "answer_input_ids" in parameters:
+        shapes = {"answer_": several, "rationale_": several}
+    elif isinstance(model, modeling_allinone.AllInOneForVideoTextRetrieval):
+        shapes = {"": single} if config.projection_dim is not None else {}
+        shapes |= {"candidate_" if shapes else "": several} if config.use_pair_scorer else {}
+    else:
+        shapes = {"": several if isinstance(model, modeling_allinone.AllInOneForMultipleChoice) else single}
+    for number, (prefix, shape) in enumerate(shapes.items()):
+        places = (_scatter(shape, start=1 + number) + 1) / 2  # from 0 to 1
         inputs[f"{prefix}input_ids"] = (places * config.vocab_size).long().clamp(max=config.vocab_size - 1)
-        inputs[f"{prefix}attention_mask"] = torch.ones(text_shape, dtype=torch.long)
+        inputs[f"{prefix}attention_mask"] = torch.ones(shape, dtype=torch.long)
     return inputs
+
+
+def _num_tokens(config: AllInOneConfig) -> int:
+    return min(_NUM_TOKENS, config.max_position_embeddings)
 
 
 def _scatter(shape: tuple[int, ...], start: int = 1) -> torch.Tensor:

@@ -245,7 +245,7 @@ def _code_sample(config: AllInOneConfig, class_name: str, name: str, has_code: b
     if has_code:
         loader, trust = use.auto_class or "AutoModel", ", trust_remote_code=True"
         imports.append(f"from transformers import {loader}, AutoProcessor")
-    elif use.auto_class is None or class_name == "AllInOneForVideoTextRetrieval":
+    elif use.auto_class is None:
         loader, trust = class_name, ""
         imports += ["from transformers import AutoProcessor", "", f"from modeling_allinone import {class_name}"]
     else:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from .annotation_files import AnnotationFile, Record, read_records
-from .annotation_reader import AnnotationFolder, AnnotationReader
+from .annotation_reader import AnnotationFolder, AnnotationReader, check_positive
 from .open_ended_questions import choose_vocabulary
 
 VOCABULARY_FILES = (AnnotationFile("activitynet_qa_ans2label.json", "JSON object of labels by answer"),)
@@ -52,6 +52,8 @@ def read_rows(
     Yields:
         `dict`
     """
+    if fps is not None:
+        check_positive("fps", fps)
     questions = folder.find_split(split)
     answers = _by_question(folder.find(_answer_files(questions)))
     labels = choose_vocabulary(

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from .annotation_files import AnnotationFile, Record, read_json, read_records
-from .annotation_reader import AnnotationFolder, AnnotationReader
+from .annotation_reader import AnnotationFolder, AnnotationReader, check_positive
 
 
 def _files(word: str, makers_word: str) -> tuple[AnnotationFile, ...]:
@@ -27,6 +27,8 @@ def read_rows(folder: AnnotationFolder, split: str, fps: float | None = 3.0) -> 
     Yields:
         `dict`
     """
+    if fps is not None:
+        check_positive("fps", fps)
     path = folder.find_split(split)
     videos = _read_paragraphs(path) if path.suffix == ".jsonl" else _join_sentences(path)
     for video_id, paragraph in videos:

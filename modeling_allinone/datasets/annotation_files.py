@@ -88,13 +88,8 @@ class Record:
         """
         if self.fields.get(name) is None:
             state = "is null" if name in self.fields else "is missing"
-            label = "field" if isinstance(name, str) else "column"
-            known = (
-                f"it has {len(self.fields)} columns"
-                if isinstance(name, int)
-                else f"it has {_shown(list(self.fields))}"
-            )
-            raise self.error(f"{label} {name!r} {state}; {known}.")
+            known = f"{len(self.fields)} columns" if isinstance(name, int) else _shown(list(self.fields))
+            raise self.error(f"{_called(name)} {state}; the entry has {known}.")
         return self.fields[name]
 
     def text(self, name: str | int) -> str:
@@ -117,9 +112,9 @@ class Record:
         """
         values = self.value(name)
         if not isinstance(values, list | tuple):
-            raise self.error(f"field {name!r} is {_shown(values)}, but expected a list of texts.")
+            raise self.error(f"{_called(name)} is {_shown(values)}, but expected a list of texts.")
         if not values or count not in (None, len(values)):
-            raise self.error(f"field {name!r} has {len(values)} entries, but expected {count or 'at least 1'}.")
+            raise self.error(f"{_called(name)} has {len(values)} entries, but expected {count or 'at least 1'}.")
         return [self._as_text(value, name) for value in values]
 
     def integer(self, name: str | int, lowest: int = 0, below: int | None = None) -> int:
@@ -136,10 +131,10 @@ class Record:
         value = self.value(name)
         number = self.number(name)
         if number != int(number):
-            raise self.error(f"field {name!r} is {_shown(value)}, but expected a whole number.")
+            raise self.error(f"{_called(name)} is {_shown(value)}, but expected a whole number.")
         if number < lowest or (below is not None and number >= below):
             range_ = f"from {lowest} to {below - 1}" if below is not None else f"from {lowest}"
-            raise self.error(f"field {name!r} is {_shown(value)}, but expected a whole number {range_}.")
+            raise self.error(f"{_called(name)} is {_shown(value)}, but expected a whole number {range_}.")
         return int(number)
 
     def number(self, name: str | int) -> float:
@@ -156,7 +151,7 @@ class Record:
         except (TypeError, ValueError, OverflowError):
             number = math.nan
         if not math.isfinite(number):
-            raise self.error(f"field {name!r} is {_shown(value)}, but expected a number.")
+            raise self.error(f"{_called(name)} is {_shown(value)}, but expected a number.")
         return number
 
     def literal(self, name: str | int) -> Any:
@@ -169,15 +164,19 @@ class Record:
         try:
             return ast.literal_eval(text)
         except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError) as error:
-            raise self.error(f"field {name!r} is {_shown(text)}, but expected a Python literal.") from error
+            raise self.error(f"{_called(name)} is {_shown(text)}, but expected a Python literal.") from error
 
     def _as_text(self, value: Any, name: str | int) -> str:
         if isinstance(value, int) and not isinstance(value, bool):
             return str(value)
         if not isinstance(value, str):
-            raise self.error(f"field {name!r} holds {_shown(value)}, but expected text.")
+            raise self.error(f"{_called(name)} holds {_shown(value)}, but expected text.")
         if not value.strip():
-            raise self.error(f"field {name!r} holds empty text.")
+            raise self.error(f"{_called(name)} holds empty text.")
+        try:
+            value.encode()
+        except UnicodeEncodeError as error:
+            raise self.error(f"{_called(name)} holds {_shown(value)}, which is no valid Unicode.") from error
         return value.strip()
 
 
@@ -368,6 +367,11 @@ class _CheckedText:
 
 def _opened(path: Path, newline: str | None = None) -> _CheckedText:
     return _CheckedText(path, newline)
+
+
+def _called(name: str | int) -> str:
+    """What a message calls a field."""
+    return f"field {name!r}" if isinstance(name, str) else f"column {name}"
 
 
 def _shown(value: Any, longest: int = 80) -> str:

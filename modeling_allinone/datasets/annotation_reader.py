@@ -1,6 +1,7 @@
 """What a reader of a public data set is: a description, and a function that yields its rows."""
 
 import inspect
+import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,6 +26,16 @@ ORIGINAL_VALIDATION = "original_validation"
 
 ON_MISSING_VIDEO = ("warn", "raise", "drop", "ignore")
 ANY_SUFFIX = ".*"
+
+
+def check_positive(name: str, value: float) -> None:
+    """Refuse an option of a reader that is not a number above 0.
+
+    Raises:
+        ValueError: The message has the option's name.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+        raise ValueError(f"{name} is {value!r}; expected a number above 0.")
 
 
 @dataclass(frozen=True)
@@ -60,13 +71,21 @@ class AnnotationReader:
         parameters = list(inspect.signature(self.read_rows).parameters.values())[2:]
         return {parameter.name: parameter.default for parameter in parameters}
 
+    def __str__(self) -> str:
+        lines = [f"{self.name}: {', '.join(self.tasks)}", f"published at {self.publisher}"]
+        for split, files in self.splits.items():
+            lines.append(f"{split}: " + " or ".join(f"{file.path} ({file.format})" for file in files))
+        lines.append(f"videos or images: {self.media}")
+        lines += [f"option {name}: {default!r} by default" for name, default in self.options.items()]
+        return "\n  ".join(lines)
+
     def check_split(self, split: str) -> None:
         """Raise where there is no such split.
 
         Raises:
             ValueError: The message has the splits there are.
         """
-        if split in self.splits:
+        if split in list(self.splits):
             return
         remedy = ""
         if split == "validation":
@@ -201,8 +220,8 @@ class AnnotationSummary:
         if self.answers is not None:
             share = self.num_outside / max(self.num_rows, 1)
             lines.append(
-                f"vocabulary: {len(self.answers)} answers, {self.answers_origin}; "
-                f"{self.num_outside} rows ({share:.1%}) have another one, label -100"
+                f"vocabulary: {len(self.answers)} answers from {self.answers_origin}; "
+                f"rows with another one, label -100: {self.num_outside} ({share:.1%})"
             )
         return "\n  ".join([*lines, *self.remarks])
 
@@ -214,5 +233,5 @@ class AnnotationSummary:
             return "no video is missing"
         names = ", ".join(self.missing_media[:num_names])
         which = f"such as {names}" if len(self.missing_media) > num_names else f"namely {names}"
-        dropped = f"; {self.num_dropped} rows were left out" if self.num_dropped else ""
+        dropped = f"; rows left out: {self.num_dropped}" if self.num_dropped else ""
         return f"{len(self.missing_media)} of {self.num_media} are missing or empty, {which}{dropped}"

@@ -61,7 +61,7 @@ def describe_dataset(name: str) -> AnnotationReader:
         'question-answering'
     """
     readers = _readers()
-    if name not in readers:
+    if not isinstance(name, str) or name not in readers:
         near = difflib.get_close_matches(str(name).lower().replace("-", "_"), readers, n=1, cutoff=0.5)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         raise ValueError(f"There is no data set {name!r}; there are {', '.join(sorted(readers))}.{hint}")
@@ -132,7 +132,7 @@ def load_annotations(
         reader,
         root,
         media_root,
-        media_pattern=reader.media if media_pattern is None else media_pattern,
+        media_pattern=reader.media if media_pattern is None else str(media_pattern),
         looks_for_media=on_missing_video != "ignore",
     )
     return collect_rows(reader.read_rows(folder, split, **options), folder, split, on_missing_video)

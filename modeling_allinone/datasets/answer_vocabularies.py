@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -57,17 +57,16 @@ class AnswerVocabulary:
             ValueError: If it is something else, or its labels are not 0, 1, 2, ... in any order.
         """
         path = Path(path)
+        if not path.is_file():
+            raise FileNotFoundError(f"There is no vocabulary {path}; expected a .json file or a text file.")
         if path.suffix != ".json":
             return cls(tuple(read_lines(path, skips_blank=False)), str(path))
         content = read_json(path)
-        if isinstance(content, dict):
-            answers = {label: answer for answer, label in content.items() if type(label) is int}
-            if len(content) != len(answers) or set(answers) != set(range(len(content))):
-                raise ValueError(f"{path} does not give its {len(content)} answers the labels from 0 on, each once.")
-            return cls(tuple(answers[label] for label in range(len(answers))), str(path))
-        if isinstance(content, list) and all(isinstance(answer, str) for answer in content):
-            return cls(tuple(content), str(path))
-        raise ValueError(f"{path} holds a {type(content).__name__}; expected labels by answer, or a list of answers.")
+        if not isinstance(content, dict | list):
+            raise ValueError(
+                f"{path} holds a {type(content).__name__}; expected labels by answer or a list of answers."
+            )
+        return cls(_in_order(content, str(path)), str(path))
 
     @classmethod
     def most_frequent(cls, answers: Iterable[str], size: int, origin: str) -> "AnswerVocabulary":
@@ -82,17 +81,50 @@ class AnswerVocabulary:
             >>> AnswerVocabulary.most_frequent(["two", "one", "two", "six"], 2, "train").answers
             ('two', 'one')
         """
-        if size < 1:
-            raise ValueError(f"num_answers is {size}; expected at least 1.")
+        if type(size) is not int or size < 1:
+            raise ValueError(f"num_answers is {size!r}; expected a whole number from 1.")
         counts = Counter(answers)
         ranked = sorted(counts, key=lambda answer: (-counts[answer], answer))
-        return cls(tuple(ranked[:size]), f"the {min(size, len(ranked))} most frequent answers of {origin}")
+        return cls(tuple(ranked[:size]), f"{origin}, the most frequent")
 
     @classmethod
-    def given(cls, vocabulary: "str | os.PathLike | Sequence[str] | AnswerVocabulary") -> "AnswerVocabulary":
-        """Take what a caller may pass: a file, the answers in the order of their labels, or a vocabulary."""
+    def given(cls, vocabulary: "str | os.PathLike | Sequence[str] | Mapping | AnswerVocabulary") -> "AnswerVocabulary":
+        """Take what a caller may pass.
+
+        Args:
+            vocabulary: A file (see `from_file`), the answers in the order of their labels, labels by answer, answers
+                by label such as a model's `config.id2label`, or a vocabulary.
+
+        Raises:
+            TypeError: For anything else.
+            ValueError: If it does not have every answer once, or labels are not 0, 1, 2, ....
+
+        Example:
+            >>> AnswerVocabulary.given({0: "cat", 1: "dog"}).answers
+            ('cat', 'dog')
+        """
         if isinstance(vocabulary, AnswerVocabulary):
             return vocabulary
         if isinstance(vocabulary, str | os.PathLike):
             return cls.from_file(vocabulary)
-        return cls(tuple(vocabulary), "the answers given")
+        if not isinstance(vocabulary, Mapping | Sequence):
+            raise TypeError(f"vocabulary is {vocabulary!r}; expected a file, a list of answers or labels by answer.")
+        if isinstance(vocabulary, Mapping) and all(type(label) is int for label in vocabulary):
+            answers = {answer: label for label, answer in vocabulary.items()}
+            # Answers that stand twice would be lost in turning the mapping round.
+            vocabulary = answers if len(answers) == len(vocabulary) else list(vocabulary.values())
+        return cls(_in_order(vocabulary, "the vocabulary given"), "the caller")
+
+
+def _in_order(vocabulary: Sequence | Mapping, name: str) -> tuple[str, ...]:
+    """Answers in the order of their labels."""
+    answers = list(vocabulary)
+    wrong = [answer for answer in answers if not isinstance(answer, str)]
+    if wrong:
+        raise ValueError(f"{name} has the answer {wrong[0]!r}, but expected text.")
+    if isinstance(vocabulary, Mapping):
+        labels = list(vocabulary.values())
+        if not all(type(label) is int for label in labels) or sorted(labels) != list(range(len(labels))):
+            raise ValueError(f"{name} does not give its {len(labels)} answers the labels from 0 on, each once.")
+        answers.sort(key=vocabulary.__getitem__)
+    return tuple(answers)

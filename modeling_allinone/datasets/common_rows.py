@@ -185,8 +185,8 @@ def _kept_rows(
         unknown = set(row) - set(columns)
         if unknown:
             raise ValueError(f"A row has columns {sorted(unknown)} that neither the common row nor the reader has.")
+        first = number_of.setdefault(row["sample_id"], number) if "sample_id" in row else number
         row = dict.fromkeys(columns) | {"sample_id": f"{split}-{number}"} | row
-        first = number_of.setdefault(row["sample_id"], number)
         if first != number:
             raise ValueError(
                 f"The sample_id {row['sample_id']!r} of entry {number + 1} was already that of entry {first + 1}; "

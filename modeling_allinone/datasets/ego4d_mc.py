@@ -13,7 +13,7 @@ from functools import cache
 import av
 
 from .annotation_files import AnnotationFile, Record, read_table
-from .annotation_reader import ORIGINAL_VALIDATION, AnnotationFolder, AnnotationReader
+from .annotation_reader import ORIGINAL_VALIDATION, AnnotationFolder, AnnotationReader, check_positive
 
 NUM_OPTIONS = 5
 HALF_WINDOW = 60  # frames
@@ -36,6 +36,7 @@ def read_rows(folder: AnnotationFolder, split: str, frames_per_second: float = 3
     Yields:
         `dict`
     """
+    check_positive("frames_per_second", frames_per_second)
     read_duration = cache(_read_duration)
     for record in read_table(folder.find_split(split), delimiter=","):
         question = _read_entry(record, "question", record.literal("question"))

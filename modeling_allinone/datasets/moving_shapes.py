@@ -671,7 +671,7 @@ def read_rows(
     folder.find_split(split)
     if task == "question-answering":
         level = _read_spec(folder.root / split)["level"]
-        folder.vocabulary = AnswerVocabulary(tuple(answer_vocabulary(level)), f"all of the level {level!r}")
+        folder.vocabulary = AnswerVocabulary(tuple(answer_vocabulary(level)), f"the level {level!r}")
     yield from (row for row in rows if kinds is None or row["kind"] in kinds)
 
 
@@ -679,7 +679,7 @@ READERS = (
     AnnotationReader(
         name="moving_shapes",
         tasks=TASKS,
-        publisher="nowhere: write_moving_shapes generates it",
+        publisher="no page (write_moving_shapes generates it)",
         splits={split: (AnnotationFile(f"{split}/{ANNOTATIONS_NAME}", "JSON lines, one a clip"),) for split in SPLITS},
         media="{split}/videos/{video_id}.mp4",
         read_rows=read_rows,

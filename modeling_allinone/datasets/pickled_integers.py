@@ -31,8 +31,8 @@ def read_pickled_integers(path: str | os.PathLike) -> list[int] | dict[str, int]
         ValueError: If the file is no pickle or holds anything else, such as a function, which is not called.
 
     Example:
-        >>> Path("numbers.pkl").write_bytes(pickle.dumps([3, 0]))
-        16
+        >>> with open("numbers.pkl", "wb") as file:
+        ...     pickle.dump([3, 0], file)
         >>> read_pickled_integers("numbers.pkl")
         [3, 0]
     """

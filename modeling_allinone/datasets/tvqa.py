@@ -11,7 +11,7 @@ from functools import cache
 
 from ..video_decoding_allinone import IMAGE_SUFFIXES
 from .annotation_files import AnnotationFile, Record, read_records
-from .annotation_reader import AnnotationFolder, AnnotationReader
+from .annotation_reader import AnnotationFolder, AnnotationReader, check_positive
 
 NUM_OPTIONS = 5
 # Clips of these begin with their name; those of The Big Bang Theory with season and episode.
@@ -43,6 +43,8 @@ def read_rows(
     Yields:
         `dict`
     """
+    if fps is not None:
+        check_positive("fps", fps)
     count_frames = cache(_count_frames)
     num_whole = 0
     for record in read_records(folder.find_split(split)):
@@ -73,7 +75,7 @@ def read_rows(
             "sample_id": record.text("qid"),
         }
     if num_whole:
-        folder.remarks.append(f"{num_whole} moments have no numbers (nan) and became whole clips")
+        folder.remarks.append(f"moments without numbers (nan), which became whole clips: {num_whole}")
 
 
 def _read_moment(record: Record) -> tuple[float, float] | tuple[None, None]:

@@ -119,7 +119,7 @@ def test_table_with_header(tmp_path):
     assert (first.text("name"), first.text("text"), first.place) == ("a", 'one, "two"', "line 2")
     with pytest.raises(ValueError, match=r"test\.csv, line 4: field 'text' holds empty text"):
         second.text("text")
-    with pytest.raises(ValueError, match=r"line 5: field 'text' is missing; it has \['name'\]"):
+    with pytest.raises(ValueError, match=r"line 5: field 'text' is missing; the entry has \['name'\]"):
         third.text("text")
 
 
@@ -127,7 +127,7 @@ def test_table_without_header(tmp_path):
     path = write(tmp_path, '1\t"so he said\n2\ttwo\n', "test.tsv")
     first, second = read_table(path, has_header=False, has_quotes=False)
     assert (first.text(0), first.text(1), second.text(1)) == ("1", '"so he said', "two")
-    with pytest.raises(ValueError, match="line 1: column 2 is missing; it has 2 columns"):
+    with pytest.raises(ValueError, match="line 1: column 2 is missing; the entry has 2 columns"):
         first.text(2)
 
 
@@ -174,11 +174,12 @@ def test_fields_of_the_right_kind(tmp_path):
     ("read", "value", "message"),
     [
         (lambda record: record.text("field"), None, "field 'field' is null"),
-        (lambda record: record.text("other"), 1, r"field 'other' is missing; it has \['field'\]"),
+        (lambda record: record.text("other"), 1, r"field 'other' is missing; the entry has \['field'\]"),
         (lambda record: record.text("field"), True, "field 'field' holds True, but expected text"),
         (lambda record: record.text("field"), 1.5, "field 'field' holds 1.5, but expected text"),
         (lambda record: record.text("field"), ["a"], r"field 'field' holds \['a'\], but expected text"),
         (lambda record: record.text("field"), " ", "field 'field' holds empty text"),
+        (lambda record: record.text("field"), "\ud800", "field 'field' holds .* which is no valid Unicode"),
         (lambda record: record.texts("field"), "abc", "field 'field' is 'abc', but expected a list of texts"),
         (lambda record: record.texts("field"), [], "field 'field' has 0 entries, but expected at least 1"),
         (lambda record: record.texts("field", 5), ["a"] * 4, "field 'field' has 4 entries, but expected 5"),

@@ -34,8 +34,8 @@ def test_a_blank_line_keeps_the_labels_after_it(tmp_path):
         ("a.json", {"dog": 0, "cat": "1"}, "each once"),
         ("a.json", {"dog": False, "cat": True}, "each once"),
         ("a.json", {}, "has no answers"),
-        ("a.json", "7", "holds a int; expected labels by answer"),
-        ("a.json", ["a", 1], "holds a list; expected"),
+        ("a.json", "7", "holds a int; expected labels by answer or a list"),
+        ("a.json", ["a", 1], r"a\.json has the answer 1, but expected text"),
         ("a.txt", "one\ntwo\none\n", "has 'one' twice; expected every answer once"),
     ],
 )
@@ -49,15 +49,33 @@ def test_most_frequent_answers_break_ties_by_the_alphabet():
     expected = sorted(set(answers), key=lambda answer: (-answers.count(answer), answer))
     assert AnswerVocabulary.most_frequent(answers, 3, "here").answers == tuple(expected[:3]) == ("a", "c", "b")
     assert AnswerVocabulary.most_frequent(answers, 9, "here").answers == tuple(expected)
-    assert AnswerVocabulary.most_frequent(answers, 9, "here").origin == "the 4 most frequent answers of here"
-    with pytest.raises(ValueError, match="num_answers is 0; expected at least 1"):
+    assert AnswerVocabulary.most_frequent(answers, 9, "here").origin == "here, the most frequent"
+    with pytest.raises(ValueError, match="num_answers is 0; expected a whole number from 1"):
         AnswerVocabulary.most_frequent(answers, 0, "here")
 
 
 def test_what_a_caller_may_give(tmp_path):
-    path = write_files(tmp_path, {"a.txt": "one\n"}) / "a.txt"
-    assert AnswerVocabulary.given(["one"]).answers == AnswerVocabulary.given(str(path)).answers == ("one",)
+    path = write_files(tmp_path, {"a.txt": "two\none\n"}) / "a.txt"
+    given = [path, str(path), ["two", "one"], ("two", "one"), {"one": 1, "two": 0}, {1: "one", 0: "two"}]
+    for vocabulary in given:
+        assert AnswerVocabulary.given(vocabulary).answers == ("two", "one")
     vocabulary = AnswerVocabulary(("one",), "here")
     assert AnswerVocabulary.given(vocabulary) is vocabulary
-    with pytest.raises(FileNotFoundError):
-        AnswerVocabulary.given(tmp_path / "b.txt")
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "message"),
+    [
+        (5, TypeError, "vocabulary is 5; expected a file, a list of answers or labels by answer"),
+        ("nowhere.txt", FileNotFoundError, r"There is no vocabulary nowhere\.txt"),
+        ([], ValueError, "has no answers"),
+        (["one", "one"], ValueError, "has 'one' twice"),
+        ([1, 2], ValueError, "the vocabulary given has the answer 1, but expected text"),
+        ({0: "one", 2: "two"}, ValueError, "does not give its 2 answers the labels from 0 on"),
+        ({0: "one", 1: "one"}, ValueError, "has 'one' twice"),
+        ({"one": "a"}, ValueError, "does not give its 1 answers the labels from 0 on"),
+    ],
+)
+def test_what_a_caller_may_not_give(given, error, message):
+    with pytest.raises(error, match=message):
+        AnswerVocabulary.given(given)

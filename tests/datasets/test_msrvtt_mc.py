@@ -1,0 +1,38 @@
+"""MSRVTT-MC."""
+
+import pytest
+from annotation_fixtures import read_rows, write_files
+
+from modeling_allinone.datasets import load_annotations
+
+OPTIONS = ["a man sings", "a dog runs", "a cat sleeps", "two boys play", "a car crashes"]
+ENTRY = {"qid": 0, "clip_name": "video7010", "options": OPTIONS, "answer": 3}
+
+
+@pytest.mark.parametrize("split", ["test", "original_validation"])
+def test_rows(tmp_path, split):
+    write_files(tmp_path, {"msrvtt_mc_test.jsonl": [ENTRY]})
+    assert read_rows("msrvtt_mc", tmp_path, split) == [
+        {
+            "video": str(tmp_path / "videos/all/video7010.mp4"),
+            "options": OPTIONS,
+            "answer": "two boys play",
+            "label": 3,
+            "video_id": "video7010",
+            "sample_id": f"{split}-0",
+        }
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"options": [*OPTIONS, "a sixth"]}, "field 'options' has 6 entries, but expected 5"),
+        ({"answer": 5}, "field 'answer' is 5, but expected a whole number from 0 to 4"),
+        ({"clip_name": None}, "field 'clip_name' is null"),
+    ],
+)
+def test_broken_entries_are_named(tmp_path, change, message):
+    write_files(tmp_path, {"msrvtt_mc_test.jsonl": [ENTRY, ENTRY | change]})
+    with pytest.raises(ValueError, match=rf"msrvtt_mc_test\.jsonl, line 2: {message}"):
+        load_annotations("msrvtt_mc", tmp_path, "test")
