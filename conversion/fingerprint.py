@@ -110,7 +110,7 @@ def fixed_inputs(model: AllInOnePreTrainedModel) -> dict[str, torch.Tensor]:
     if isinstance(model, modeling_allinone.AllInOneForPairedVisualReasoning):
         video_shape = (1, 2, *video_shape[1:])
     inputs = {"pixel_values": _scatter(video_shape).float()}
-    if "clip_order" in (config.pretraining_objectives or ()):
+    if getattr(model, "clip_order_head", None) is not None:
         inputs["frame_order"] = torch.arange(config.num_frames)[None]
     single, several = (1, _num_tokens(config)), (1, _NUM_OPTIONS, _num_tokens(config))
     if "answer_input_ids" in parameters:
