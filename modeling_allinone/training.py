@@ -204,7 +204,7 @@ class AllInOneTrainer(Trainer):
     def _count_labelled(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor | None:
         """How many rows of a batch have a label; `None` where the task has none."""
         labels = batch.get(self.label_names[0]) if self.label_names else None
-        return None if labels is None else (labels != -100).view(len(labels), -1).any(dim=1).sum()
+        return None if labels is None else count_labelled(labels)
 
     def evaluation_loop(self, *arguments, **keywords):
         """As in the library; a dead worker is explained."""
@@ -264,6 +264,27 @@ class RetrievalTrainer(AllInOneTrainer):
         if outputs.logits is not None:
             loss = loss + self.ranking_weight * ranking_loss(outputs.logits, is_pair)
         return (loss, outputs) if return_outputs else loss
+
+
+def count_labelled(labels: torch.Tensor) -> torch.Tensor:
+    """
+    Count the rows that have a label: those over which the losses of the heads are a mean.
+
+    Args:
+        labels (`torch.Tensor` of shape `(B,)` or `(B, answers)`): Labels, -100 where there is none.
+
+    Returns:
+        `torch.LongTensor` without dimensions.
+
+    Example:
+
+    ```python
+    >>> count_labelled(torch.tensor([3, -100, 0]))
+    tensor(2)
+
+    ```
+    """
+    return (labels != -100).view(len(labels), -1).any(dim=1).sum()
 
 
 def parameter_groups(
@@ -343,6 +364,7 @@ __all__ = [
     "AllInOneTrainingArguments",
     "ClipRows",
     "RetrievalTrainer",
+    "count_labelled",
     "gather_features",
     "parameter_groups",
 ]
