@@ -168,7 +168,7 @@ def export_checkpoint(
             raise ConversionError(f"{output} could not be written whole; it takes {size / 1e6:.0f} MB.") from error
         if verify:
             held = {line.converted: tensors[line.converted] for line in report if line.original and line.converted}
-            _verify(file, held, task, DTYPES[dtype])
+            verify_export(file, held, task, DTYPES[dtype])
     return Export(report, find_differences(config, naming, vit) + _find_merged_scorers(state_dict))
 
 
@@ -212,20 +212,10 @@ def export_state_dict(
     """
     objectives = find_objectives(config, task, naming)
     rules = _find_rules(config, task, objectives, naming)
-    state_dict, report, left_out, rows = {}, [], [], {}
-    for name, tensor in tensors.items():
-        sources = find_sources(name, rules)
-        if not sources:
-            left_out.append(ReportLine(name, None, tuple(tensor.shape), _MASKED_PATCHES))
-        rows |= {key: (name, row) for key, row in sources if row is not None}
-        keys = [key for key, row in sources if row is None]
-        parts = [part.clone() for part in tensor.chunk(len(keys), dim=1)] if len(keys) > 1 else [tensor] * len(keys)
-        for key, part in zip(keys, parts, strict=True):
-            state_dict[key] = part.to(dtype)
-            report.append(ReportLine(name, key, tuple(part.shape), ""))
-    missing = {
-        key: shape for key, shape in _further_shapes(config, objectives, naming).items() if key not in state_dict
-    }
+    state_dict, report = _rename(tensors, rules, dtype)
+    rows = {key: (name, row) for name in tensors for key, row in find_sources(name, rules) if row is not None}
+    shapes = _find_further_shapes(config, objectives, naming)
+    missing = {key: shape for key, shape in shapes.items() if key not in state_dict}
     matching = f"{NAMINGS[naming].matching}_score."
     saved = {re.sub(r"^(itm|vtm)_score\.", matching, key): tensor for key, tensor in (saved or {}).items()}
     if saved and missing and not missing.keys() & saved.keys():
@@ -241,7 +231,24 @@ def export_state_dict(
     if has_position_ids:
         state_dict[_POSITION_IDS] = torch.arange(config.max_position_embeddings)[None]
         report.append(ReportLine(None, _POSITION_IDS, (1, config.max_position_embeddings), "0, 1, 2, …"))
-    return state_dict, report + left_out
+    return state_dict, sorted(report, key=lambda line: line.original is None)
+
+
+def _rename(
+    tensors: Mapping[str, torch.Tensor], rules: tuple[Rule, ...], dtype: torch.dtype
+) -> tuple[dict[str, torch.Tensor], list[ReportLine]]:
+    """The tensors that are whole tensors of the original, or several of them joined; only masked patches have none."""
+    state_dict, report = {}, []
+    for name, tensor in tensors.items():
+        sources = find_sources(name, rules)
+        if not sources:
+            report.append(ReportLine(name, None, tuple(tensor.shape), _MASKED_PATCHES))
+        keys = [key for key, row in sources if row is None]
+        parts = [part.clone() for part in tensor.chunk(len(keys), dim=1)] if len(keys) > 1 else [tensor] * len(keys)
+        for key, part in zip(keys, parts, strict=True):
+            state_dict[key] = part.to(dtype)
+            report.append(ReportLine(name, key, tuple(part.shape), ""))
+    return state_dict, report
 
 
 def _find_rules(config: AllInOneConfig, task: str, objectives: Mapping[str, float], naming: str) -> tuple[Rule, ...]:
@@ -255,7 +262,7 @@ def _find_rules(config: AllInOneConfig, task: str, objectives: Mapping[str, floa
     return tuple(rule for rule in rules if not rule.original.startswith(others))
 
 
-def _further_shapes(
+def _find_further_shapes(
     config: AllInOneConfig, objectives: Mapping[str, float], naming: str
 ) -> dict[str, tuple[int, ...]]:
     """Shapes of the tensors that the original's module has whether or not a model of this package does."""
@@ -297,8 +304,19 @@ def _find_merged_scorers(state_dict: Mapping[str, torch.Tensor]) -> list[str]:
     ]
 
 
-def _verify(file: Path, held: Mapping[str, torch.Tensor], task: str, dtype: torch.dtype):
-    """Convert an exported file and compare with what it was made from."""
+def verify_export(file: Path, held: Mapping[str, torch.Tensor], task: str, dtype: torch.dtype):
+    """
+    Convert an exported file back and compare, bit by bit, with what it was made from.
+
+    Args:
+        file (`Path`): The file.
+        held (mapping of `str` to `torch.Tensor`): The tensors of the model that it holds.
+        task (`str`): Task of the model, one of `TASK_CLASSES`.
+        dtype (`torch.dtype`): Type in which they were exported.
+
+    Raises:
+        ConversionError: If they differ.
+    """
     state_dict, hyper_parameters = read_checkpoint(file)
     _, heads = choose_heads(find_heads(state_dict), task)
     config = build_config(state_dict, hyper_parameters, heads)
