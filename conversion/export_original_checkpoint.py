@@ -21,6 +21,7 @@ from typing import NamedTuple
 import torch
 from conversion_output import check_output_file, command_line, complete_file
 from convert_original_checkpoint import DTYPES, choose_heads, convert_state_dict
+from fingerprint import digest_tensor
 from key_map import (
     BACKBONE_RULES,
     DISTILLATION_RULES,
@@ -247,6 +248,13 @@ def _rename(
         parts = [part.clone() for part in tensor.chunk(len(keys), dim=1)] if len(keys) > 1 else [tensor] * len(keys)
         for key, part in zip(keys, parts, strict=True):
             state_dict[key] = part.to(dtype)
+            if (
+                not torch.stack(state_dict[key].aminmax()).isfinite().all()
+            ):  # needs no memory, unlike asking each value
+                remedy = "its training went astray" if dtype == torch.float32 else "export to float32"
+                raise ConversionError(
+                    f"{name} holds values that are not finite in {str(dtype).removeprefix('torch.')}; {remedy}."
+                )
             report.append(ReportLine(name, key, tuple(part.shape), ""))
     return state_dict, report
 
@@ -325,13 +333,9 @@ def verify_export(file: Path, held: Mapping[str, torch.Tensor], task: str, dtype
     converted, _ = convert_state_dict(state_dict, model, heads, dtype)
     if converted.keys() != held.keys():
         raise ConversionError(f"Converted back, {', '.join(converted.keys() ^ held.keys())} would be gone or new.")
-    differing = [name for name in converted if not _same_bits(converted[name], held[name].to(dtype))]
+    differing = [name for name in held if digest_tensor(converted[name]) != digest_tensor(held[name].to(dtype))]
     if differing:
         raise ConversionError(f"Converted back, {', '.join(differing)} would not be what the model holds.")
-
-
-def _same_bits(first: torch.Tensor, second: torch.Tensor) -> bool:
-    return first.shape == second.shape and torch.equal(first.view(torch.uint8), second.contiguous().view(torch.uint8))
 
 
 def _print_report(report: list[ReportLine]):

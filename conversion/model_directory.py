@@ -59,16 +59,15 @@ def read_model_directory(directory: Path) -> SavedModel:
             "model with save_pretrained."
         )
     try:
-        config = AllInOneConfig.from_dict(fields)
         with torch.device("meta"):
-            expected = getattr(modeling_allinone, TASK_CLASSES[task])(config).state_dict()
+            model = getattr(modeling_allinone, TASK_CLASSES[task])(AllInOneConfig.from_dict(fields))
     except Exception as error:  # depends on which field is wrong, and how
         raise ConversionError(f"{path} describes no model: {' '.join(str(error).split())}") from error
-    tensors = {}
+    tensors, expected = {}, model.state_dict()
     for file in _find_weight_files(directory):
         tensors |= read_checkpoint(file)[0]
     _check_tensors(tensors, expected, directory)
-    return SavedModel(config, task, {name: tensors[name] for name in expected})
+    return SavedModel(model.config, task, {name: tensors[name] for name in expected})
 
 
 def _read_json(path: Path) -> dict:

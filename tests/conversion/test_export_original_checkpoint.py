@@ -227,7 +227,7 @@ def test_models_come_back(tmp_path, save, cls, task, fields, objectives, naming)
 @pytest.mark.parametrize(
     ("cls", "fields", "task"),
     [
-        (AllInOneForPairedVisualReasoning, {"modality_type_vocab_size": 3}, None),
+        (AllInOneForPairedVisualReasoning, {}, None),
         (AllInOneModel, {"use_distillation_token": True, "align_distillation_token": True}, "backbone"),
         (AllInOneModel, {"use_distillation_token": True}, "backbone"),
         (RETRIEVAL, {"use_distillation_token": True}, None),
@@ -403,12 +403,12 @@ def test_layout_is_lightning_s_and_holds_plain_values(tmp_path, export):
         (AllInOneForPairedVisualReasoning, {"modality_type_vocab_size": 4}, "_size is 4, but the original has 3"),
         (
             AllInOneForPairedVisualReasoning,
-            {"modality_type_vocab_size": 3, "num_labels": 3},
+            {"num_labels": 3},
             "num_labels is 3, but the head of the original has 2",
         ),
         (
             AllInOneForPairedVisualReasoning,
-            {"modality_type_vocab_size": 3, "classifier_hidden_size": 32},
+            {"classifier_hidden_size": 32},
             "classifier_hidden_size is 32, but the head of the original has 64",
         ),
         (QA, {"classifier_hidden_size": 20}, "is 20, but the original's classifier has 16 or, for soft labels, 64"),
@@ -469,14 +469,16 @@ def test_half_precision_fits_into_float32(tmp_path, save, dtype):
     assert {tensor.dtype for key, tensor in state_dict.items() if key != POSITION_IDS} == {getattr(torch, dtype)}
 
 
-def test_tensors_that_are_not_numbers_come_back(tmp_path, save):
+def test_values_that_are_not_finite(save, refuse):
     model, directory = save()
     with torch.no_grad():
-        model.layernorm.weight[:3] = torch.tensor([float("nan"), float("-inf"), -0.0])
+        model.layernorm.weight[1] = 1e6
     model.save_pretrained(directory)
-    export_checkpoint(directory, tmp_path / "out.ckpt", verify=True)
-    weight = read_checkpoint(tmp_path / "out.ckpt")[0]["transformer.norm.weight"]
-    assert torch.equal(weight.view(torch.int32), model.layernorm.weight.view(torch.int32))
+    refuse("layernorm.weight holds values that are not finite in float16; export to float32", dtype="float16")
+    with torch.no_grad():
+        model.layernorm.weight[1] = float("nan")
+    model.save_pretrained(directory)
+    refuse("layernorm.weight holds values that are not finite in float32; its training went astray")
 
 
 @pytest.mark.parametrize(
@@ -552,7 +554,7 @@ def test_directories_without_safetensors(tmp_path, save, refuse):
         ({"hidden_size": -1}, "describes no model: hidden_size is -1"),
         ({"id2label": 3}, "describes no model: "),
         ({"vocab_size": 10**20}, "describes no model: "),
-        ({"hidden_size": 64}, r"has shape .* and type torch.float32, but the configuration asks for \(99, 64\)"),
+        ({"hidden_size": 64}, r"has shape .* and type torch.float32, but the configuration asks for \(2, 64\)"),
         ({"num_hidden_layers": 3}, r"lack layers\.2\..*, unlike the class .* \(12 tensors missing, 0 unknown\)"),
         ({"num_hidden_layers": 1}, r"hold layers\.1\..*, unlike the class .* \(0 tensors missing, 12 unknown\)"),
         ({"architectures": ["AllInOneForMaskedLM"]}, r"lack allinone\.embeddings\."),
