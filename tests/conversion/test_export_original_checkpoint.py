@@ -572,7 +572,7 @@ def test_files_that_are_damaged(save, refuse):
     weights, config = directory / "model.safetensors", directory / "config.json"
     whole, text = weights.read_bytes(), config.read_text()
     weights.write_bytes(whole[: len(whole) // 2])
-    refuse("model.safetensors is damaged or not a safetensors file")
+    refuse("model.safetensors is damaged or truncated")
     weights.write_bytes(b"")
     refuse("model.safetensors is empty")
     save_file(
