@@ -692,3 +692,18 @@ def test_script_runs_from_any_directory(tmp_path):
     assert finished.returncode == 0, finished.stderr
     assert "itm_score.fc.weight" in finished.stdout and "scorer.out_proj.weight (row 1)" in finished.stdout
     assert AllInOneForMultipleChoice.from_pretrained(tmp_path / "out").config.num_frames == 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("options", ((), ("--verify",)), ids=("convert", "verify"))
+def test_full_size_in_time_and_memory(tmp_path, measure, options):
+    objectives = ["masked_lm", "matching", "contrastive"]
+    model = AllInOneForPreTraining(AllInOneConfig.from_preset("base", pretraining_objectives=objectives))
+    heads = ("masked-language-modelling head", "matching head", "contrastive projections")
+    checkpoint = tmp_path / "original.ckpt"
+    torch.save({"state_dict": to_original(model, *heads)}, checkpoint)
+    del model
+    arguments = (checkpoint, tmp_path / "out", "--task", "pretraining", "--no-processor", *options)
+    seconds, memory = measure("convert_original_checkpoint.py", *arguments)
+    assert seconds < 15
+    assert memory < 1.5 * checkpoint.stat().st_size

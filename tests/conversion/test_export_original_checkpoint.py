@@ -3,7 +3,6 @@
 """Export to the original's checkpoints: that they load strictly, that nothing changes on the way, what is refused."""
 
 import json
-import os
 import resource
 import subprocess
 import sys
@@ -696,23 +695,13 @@ def test_script_runs_from_any_directory(tmp_path, save):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("max_shard_size", ("5GB", "100MB"))
-def test_full_size_in_time_and_memory(tmp_path, max_shard_size):
+def test_full_size_in_time_and_memory(tmp_path, measure, max_shard_size):
     objectives = ["masked_lm", "matching", "contrastive"]
     model = AllInOneForPreTraining(AllInOneConfig.from_preset("base", pretraining_objectives=objectives))
     model.save_pretrained(tmp_path / "model", max_shard_size=max_shard_size)
-
-    def run(*arguments: str) -> tuple[float, int]:
-        """Seconds of processor time, which what else runs here does not change, and the most memory, in bytes."""
-        script = CONVERSION / "export_original_checkpoint.py"
-        process = subprocess.Popen([sys.executable, str(script), *arguments], stdout=subprocess.DEVNULL)
-        _, status, usage = os.wait4(process.pid, 0)
-        assert status == 0
-        return usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024
-
-    _, own_memory = run("--help")
-    seconds, memory = run(str(tmp_path / "model"), str(tmp_path / "out.ckpt"))
+    seconds, memory = measure("export_original_checkpoint.py", tmp_path / "model", tmp_path / "out.ckpt")
     assert seconds < 15
-    assert memory - own_memory < 1.5 * (tmp_path / "out.ckpt").stat().st_size
+    assert memory < 1.5 * (tmp_path / "out.ckpt").stat().st_size
     state_dict, _ = read_checkpoint(tmp_path / "out.ckpt")
     assert state_dict["mlm_score.decoder.weight"].shape == (30522, 768)
     verify_export(tmp_path / "out.ckpt", model.state_dict(), "pretraining", torch.float32)
