@@ -1,43 +1,17 @@
 """What readers of captioned images and videos share: tables of millions of rows, some of them without a caption."""
 
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from .annotation_files import Record, read_table
+from .annotation_files import read_table
 from .annotation_reader import AnnotationFolder
-
-
-class LeftOut:
-    """Counts entries that make no row.
-
-    Args:
-        what (`str`): What they are, in the plural, for the summary.
-    """
-
-    def __init__(self, what: str):
-        self.what = what
-        self.count = 0
-
-    def note(self, folder: AnnotationFolder) -> None:
-        """Tell the summary, once all entries are read."""
-        if self.count:
-            folder.remarks.append(f"{self.count} {self.what} were left out")
-
-
-def caption_of(record: Record, name: str | int) -> str | None:
-    """Text of a field, `None` where there is none or it is blank: among millions that is no reason to stop.
-
-    Raises:
-        ValueError: If the field is something else than text.
-    """
-    value = record.fields.get(name)
-    return None if value is None or (isinstance(value, str) and not value.strip()) else record.text(name)
+from .optional_text import optional_text
 
 
 def read_captions(
-    path: Path, caption_column: int, file_column: int, has_header: bool, left_out: LeftOut
-) -> Iterator[tuple[str, str]]:
+    path: Path, caption_column: int, file_column: int, has_header: bool
+) -> Iterator[tuple[str | None, str]]:
     """Read a tab-separated table of captions and files.
 
     Args:
@@ -45,39 +19,57 @@ def read_captions(
         caption_column (`int`): Number of the column with captions, from 0.
         file_column (`int`): Number of the column with files or URLs.
         has_header (`bool`): Whether the first row is none, and fields are quoted where needed, as pandas writes it.
-        left_out (`LeftOut`): Counts rows without a caption.
 
     Yields:
-        `tuple[str, str]`: Caption, file.
+        `tuple[str | None, str]`: Caption, `None` where it is blank, and file.
     """
     records = read_table(path, has_header=False, has_quotes=has_header)
     if has_header:
         next(records)
     for record in records:
-        caption = caption_of(record, caption_column)
+        yield optional_text(record, caption_column), record.text(file_column)
+
+
+def with_caption(pairs: Iterable[tuple[str | None, str]], folder: AnnotationFolder) -> Iterator[tuple[str, str]]:
+    """Leave out pairs without a caption, and tell the summary how many.
+
+    Args:
+        pairs (`Iterable`): Captions and files.
+        folder (`AnnotationFolder`): What is read from.
+
+    Yields:
+        `tuple[str, str]`
+    """
+    num_left_out = 0
+    for caption, file in pairs:
         if caption is None:
-            left_out.count += 1
+            num_left_out += 1
         else:
-            yield caption, record.text(file_column)
+            yield caption, file
+    note_left_out(folder, num_left_out, "entries without a caption")
 
 
 def image_rows(
-    folder: AnnotationFolder, pairs: Iterator[tuple[str, str]], left_out: LeftOut, locate: Callable[[str], dict]
+    folder: AnnotationFolder, pairs: Iterable[tuple[str | None, str]], locate: Callable[[str], dict]
 ) -> Iterator[dict]:
     """Make rows with `image` and `caption`; `video_id` is the name of the image.
 
     Args:
         folder (`AnnotationFolder`): What is read from.
-        pairs (`Iterator`): Captions and names of images.
-        left_out (`LeftOut`): Counts what makes no row.
+        pairs (`Iterable`): Captions, `None` where there is none, and names of images.
         locate (`Callable`): Fields of the media pattern for an image.
 
     Yields:
         `dict`
     """
-    for caption, image in pairs:
+    for caption, image in with_caption(pairs, folder):
         yield {"image": folder.media_path(**locate(image)), "caption": caption, "video_id": image}
-    left_out.note(folder)
+
+
+def note_left_out(folder: AnnotationFolder, count: int, what: str) -> None:
+    """Tell the summary how many entries of a kind made no row, if any."""
+    if count:
+        folder.remarks.append(f"{count} {what} were left out")
 
 
 def name_by_url(url: str) -> str:

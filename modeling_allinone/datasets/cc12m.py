@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from .annotation_files import AnnotationFile
 from .annotation_reader import AnnotationFolder, AnnotationReader
-from .captioned_media import LeftOut, image_rows, name_by_url, read_captions
+from .captioned_media import image_rows, name_by_url, read_captions
 
 ORIGINAL_FORMAT = "tab-separated with a header: caption, file"
 MAKERS_FILE = AnnotationFile("cc12m.tsv", "tab-separated without a header: URL, caption")
@@ -24,14 +24,13 @@ def read_rows(folder: AnnotationFolder, split: str) -> Iterator[dict]:
         `dict`
     """
     path = folder.find_split(split)
-    left_out = LeftOut("rows without a caption")
     if path.name == MAKERS_FILE.path:
-        pairs = read_captions(path, 1, 0, has_header=False, left_out=left_out)
+        pairs = read_captions(path, 1, 0, has_header=False)
         pairs = ((caption, name_by_url(url)) for caption, url in pairs)
     else:
-        pairs = read_captions(path, 0, 1, has_header=True, left_out=left_out)
+        pairs = read_captions(path, 0, 1, has_header=True)
         pairs = ((caption, file.rpartition("/")[2]) for caption, file in pairs)
-    yield from image_rows(folder, pairs, left_out, lambda image: {"image": image})
+    yield from image_rows(folder, pairs, lambda image: {"image": image})
 
 
 READERS = (

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from .annotation_files import AnnotationFile
 from .annotation_reader import AnnotationFolder, AnnotationReader
-from .captioned_media import LeftOut, image_rows, name_by_url, read_captions
+from .captioned_media import image_rows, name_by_url, read_captions
 
 ORIGINAL_FORMAT = "tab-separated with a header: caption, file"
 MAKERS_FORMAT = "tab-separated without a header: caption, URL"
@@ -29,12 +29,11 @@ def read_rows(folder: AnnotationFolder, split: str) -> Iterator[dict]:
         `dict`
     """
     path = folder.find_split(split)
-    left_out = LeftOut("rows without a caption")
     is_makers = path.name == MAKERS_FILES[split].path
-    pairs = read_captions(path, 0, 1, has_header=not is_makers, left_out=left_out)
+    pairs = read_captions(path, 0, 1, has_header=not is_makers)
     if is_makers:
         pairs = ((caption, name_by_url(url)) for caption, url in pairs)
-    yield from image_rows(folder, pairs, left_out, lambda image: {"split": FOLDERS[split], "image": image})
+    yield from image_rows(folder, pairs, lambda image: {"split": FOLDERS[split], "image": image})
 
 
 READERS = (

@@ -15,7 +15,7 @@ from .action_lists import (
 )
 from .annotation_files import AnnotationFile
 from .annotation_reader import ORIGINAL_VALIDATION, AnnotationFolder, AnnotationReader
-from .answer_vocabularies import AnswerVocabulary
+from .answer_vocabularies import OUTSIDE_LABEL, AnswerVocabulary
 
 MAKERS_FORMAT = "lines of file and 1 (train), 2 (test) or 0; beside it those of the other 50 actions"
 MAKERS_FOLDER = "testTrainMulti_7030_splits"
@@ -82,7 +82,7 @@ def _find_lists(folder: AnnotationFolder, path: Path, fold: int) -> dict[str, Pa
 def _read_makers_clips(lists: dict[str, Path], part: int, classes: AnswerVocabulary) -> Iterator[tuple[str, str, int]]:
     for action, path in lists.items():
         label = classes.label(action)
-        if label < 0:
+        if label == OUTSIDE_LABEL:
             raise ValueError(f"{path} is of {action!r}, which is none of the {len(classes.answers)} actions.")
         for record in read_fields(path, " ", 2, "such as 'name.avi 1'"):
             if record.integer(1, below=3) == part:

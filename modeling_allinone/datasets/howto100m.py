@@ -15,7 +15,8 @@ import torch
 
 from .annotation_files import AnnotationFile, Record, read_json, read_table
 from .annotation_reader import AnnotationFolder, AnnotationReader
-from .captioned_media import LeftOut, caption_of
+from .captioned_media import note_left_out
+from .optional_text import optional_text
 from .row_transforms import draw_integer, move_inside
 
 CAPTIONS_FOLDER = "howto100m_csv"
@@ -42,12 +43,12 @@ def read_rows(folder: AnnotationFolder, split: str) -> Iterator[dict]:
     """
     path = folder.find_split(split)
     captions = _find_captions(folder)
-    left_out = LeftOut("videos without captions")
+    num_left_out = 0
     for video_path in _read_paths(path):
         video_id = video_path.rpartition("/")[2].partition(".")[0]
         lines = _read_lines(captions, video_id)
         if not lines:
-            left_out.count += 1
+            num_left_out += 1
             continue
         starts, ends, texts = zip(*lines, strict=True)
         yield {
@@ -57,7 +58,7 @@ def read_rows(folder: AnnotationFolder, split: str) -> Iterator[dict]:
             "ends": list(ends),
             "video_id": video_id,
         }
-    left_out.note(folder)
+    note_left_out(folder, num_left_out, "videos without captions")
 
 
 def draw_captioned_clip(
@@ -135,7 +136,7 @@ def _read_lines(captions: Path | Mapping[str, Record], video_id: str) -> list[tu
         records = _read_table(path) if os.path.isfile(path) and os.path.getsize(path) else ()
     lines = []
     for record in records:
-        text = caption_of(record, "text")
+        text = optional_text(record, "text")
         if text is None:
             continue
         start, end = record.number("start"), record.number("end")

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from .action_lists import action_row, read_fields
-from .annotation_files import AnnotationFile, Record, read_table
+from .annotation_files import AnnotationFile, read_table
 from .annotation_reader import AnnotationFolder, AnnotationReader
-from .answer_vocabularies import AnswerVocabulary
+from .answer_vocabularies import OUTSIDE_LABEL, AnswerVocabulary
+from .optional_text import optional_text
 
 # The original's spelling, which its linear probe has seen.
 PROMPT = "A persion is doing [MASK]"
@@ -47,10 +48,11 @@ def read_rows(folder: AnnotationFolder, split: str, vocabulary=None, prompt: str
 def _find_classes(folder: AnnotationFolder, makers_path: Path | None, given) -> AnswerVocabulary:
     if given is not None:
         return AnswerVocabulary.given(given)
-    if makers_path is None or folder.has(CLASS_FILES):
-        return AnswerVocabulary.from_file(folder.find(CLASS_FILES))
-    names = {record.text("label") for record in read_table(makers_path, delimiter=",") if "label" in record}
-    return AnswerVocabulary(tuple(sorted(names)), f"the classes of {makers_path} in the order of the alphabet")
+    if makers_path is not None and not folder.has(CLASS_FILES):
+        names = {optional_text(record, "label") for record in read_table(makers_path, delimiter=",")} - {None}
+        if names:
+            return AnswerVocabulary(tuple(sorted(names)), f"the labels of {makers_path} in the order of the alphabet")
+    return AnswerVocabulary.from_file(folder.find(CLASS_FILES))
 
 
 def _read_clips(path: Path, classes: AnswerVocabulary) -> Iterator[tuple[str, str, int]]:
@@ -61,22 +63,14 @@ def _read_clips(path: Path, classes: AnswerVocabulary) -> Iterator[tuple[str, st
 
 
 def _read_makers_clips(path: Path, classes: AnswerVocabulary) -> Iterator[tuple[str, str, int | None]]:
+    """Class, name and label of each clip; those of the test split are not public."""
     for record in read_table(path, delimiter=","):
+        action = optional_text(record, "label")
+        label = None if action is None else classes.label(action)
+        if label == OUTSIDE_LABEL:
+            raise record.error(f"field 'label' is {action!r}, which is none of the {len(classes.answers)} classes.")
         start, end = record.integer("time_start"), record.integer("time_end")
-        has_label = bool(str(record.fields.get("label") or "").strip())
-        action = record.text("label") if has_label else ""
-        yield (
-            action,
-            f"{record.text('youtube_id')}_{start:06d}_{end:06d}",
-            _label_of(record, action, classes) if has_label else None,
-        )
-
-
-def _label_of(record: Record, action: str, classes: AnswerVocabulary) -> int:
-    label = classes.label(action)
-    if label < 0:
-        raise record.error(f"field 'label' is {action!r}, which is none of the {len(classes.answers)} classes.")
-    return label
+        yield action or "", f"{record.text('youtube_id')}_{start:06d}_{end:06d}", label
 
 
 READERS = (

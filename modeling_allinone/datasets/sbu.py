@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from .annotation_files import AnnotationFile, read_json, read_lines
+from .annotation_files import AnnotationFile, Record, read_json, read_lines
 from .annotation_reader import AnnotationFolder, AnnotationReader
-from .captioned_media import LeftOut, image_rows
+from .captioned_media import image_rows
+from .optional_text import optional_text
 
 PAIRS_FILE = AnnotationFile("annot.json", "JSON list of lists of file, caption")
 LISTS_FILE = AnnotationFile("sbu-captions-all.json", "JSON object with image_urls and captions")
@@ -25,46 +26,37 @@ def read_rows(folder: AnnotationFolder, split: str) -> Iterator[dict]:
     Yields:
         `dict`
     """
-    path = folder.find_split(split)
-    left_out = LeftOut("photographs without a caption")
-    pairs = _read_pairs(path, folder)
-    named = ((caption, file.rpartition("/")[2]) for file, caption in _with_caption(pairs, left_out))
-    yield from image_rows(folder, named, left_out, lambda image: {"folder": image[:4], "image": image})
+    pairs = _read_pairs(folder.find_split(split), folder)
+    named = ((caption, file.rpartition("/")[2]) for caption, file in pairs)
+    yield from image_rows(folder, named, lambda image: {"folder": image[:4], "image": image})
 
 
-def _read_pairs(path: Path, folder: AnnotationFolder) -> Iterator[tuple[str, str]]:
-    """Files or URLs with captions, from one of the three arrangements."""
+def _read_pairs(path: Path, folder: AnnotationFolder) -> Iterator[tuple[str | None, str]]:
+    """Captions and files or URLs, from one of the three arrangements."""
     if path.name == URLS_FILE.path:
-        urls, captions = (read_lines(folder.find((file,)), skips_blank=False) for file in (URLS_FILE, CAPTIONS_FILE))
-    else:
+        urls = read_lines(path, skips_blank=False)
+        captions = read_lines(folder.find((CAPTIONS_FILE,)), skips_blank=False)
+        pairs = _paired(path, urls, captions)
+    elif path.name == LISTS_FILE.path:
         content = read_json(path)
-        if path.name == PAIRS_FILE.path:
-            yield from _checked_pairs(path, content)
-            return
-        lists = [content.get(name) for name in ("image_urls", "captions")] if isinstance(content, dict) else [None]
-        if not all(isinstance(one, list) for one in lists):
-            raise ValueError(f"{path} is {content!r:.80}; expected a {LISTS_FILE.format}.")
-        urls, captions = lists
-    if len(urls) != len(captions):
-        raise ValueError(f"{path}: there are {len(urls)} URLs but {len(captions)} captions; expected as many.")
-    yield from _checked_pairs(path, zip(urls, captions, strict=True))
-
-
-def _checked_pairs(path: Path, pairs) -> Iterator[tuple[str, str]]:
+        content = content if isinstance(content, dict) else {}
+        pairs = _paired(path, content.get("image_urls"), content.get("captions"))
+    else:
+        pairs = read_json(path)
+        if not isinstance(pairs, list):
+            raise ValueError(f"{path} is {pairs!r:.80}; expected a {PAIRS_FILE.format}.")
     for number, pair in enumerate(pairs, start=1):
-        if not isinstance(pair, list | tuple) or len(pair) != 2 or not all(isinstance(one, str) for one in pair):
+        if not isinstance(pair, list | tuple) or len(pair) != 2:
             raise ValueError(f"{path}, entry {number} is {pair!r:.80}, but expected two texts, file and caption.")
-        if not pair[0].strip():
-            raise ValueError(f"{path}, entry {number}: the file has no name.")
-        yield pair[0].strip(), pair[1].strip()
+        record = Record({"file": pair[0], "caption": pair[1]}, path, f"entry {number}")
+        yield optional_text(record, "caption"), record.text("file")
 
 
-def _with_caption(pairs: Iterator[tuple[str, str]], left_out: LeftOut) -> Iterator[tuple[str, str]]:
-    for file, caption in pairs:
-        if caption:
-            yield file, caption
-        else:
-            left_out.count += 1
+def _paired(path: Path, urls, captions) -> list[tuple]:
+    if not isinstance(urls, list) or not isinstance(captions, list) or len(urls) != len(captions):
+        counts = [len(one) if isinstance(one, list) else "no" for one in (urls, captions)]
+        raise ValueError(f"{path}: there are {counts[0]} URLs and {counts[1]} captions; expected lists as long.")
+    return list(zip(urls, captions, strict=True))
 
 
 READERS = (

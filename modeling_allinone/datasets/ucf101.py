@@ -6,7 +6,7 @@ from pathlib import Path
 from .action_lists import CLASS_FORMAT, CLIP_FORMAT, PROMPT, action_row, check_fold, read_classes, read_clips
 from .annotation_files import AnnotationFile, Record, read_lines
 from .annotation_reader import ORIGINAL_VALIDATION, AnnotationFolder, AnnotationReader
-from .answer_vocabularies import AnswerVocabulary
+from .answer_vocabularies import OUTSIDE_LABEL, AnswerVocabulary
 
 MAKERS_FORMAT = "lines of path ('ApplyEyeMakeup/v_ApplyEyeMakeup_g08_c01.avi') and, but for the test, label from 1"
 MAKERS_FOLDER = "ucfTrainTestlist"
@@ -68,7 +68,7 @@ def _read_makers_clips(path: Path, classes: AnswerVocabulary) -> Iterator[tuple[
         record = Record({0: place} | dict(enumerate(numbers, start=1)), path, f"line {number}")
         action, slash, name = place.partition("/")
         label = classes.label(action)
-        if not slash or label < 0:
+        if not slash or label == OUTSIDE_LABEL:
             raise record.error(f"the path is {place!r}, whose folder is none of the {len(classes.answers)} actions.")
         if numbers and record.integer(1) != label + 1:
             raise record.error(f"the label of {action!r} is {numbers[0]}, but in the list of classes {label + 1}.")

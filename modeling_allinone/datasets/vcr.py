@@ -19,6 +19,7 @@ from PIL import Image
 from .annotation_files import AnnotationFile, Record, read_json, read_records
 from .annotation_reader import AnnotationFolder, AnnotationReader
 from .object_painting import paint_boxes
+from .optional_text import optional_text
 
 NUM_CHOICES = 4
 FORMAT = "JSON lines with img_fn, metadata_fn, question, answer_choices, answer_label, rationale_choices, ..."
@@ -56,15 +57,15 @@ def read_rows(folder: AnnotationFolder, split: str) -> Iterator[dict]:
         answers = _choices(record, "answer_choices", names)
         rationales = _choices(record, "rationale_choices", names)
         numbers = _numbers([question, *answers, *rationales])
-        options = [_write(tokens, names, numbers) for tokens in answers]
+        options = [_write(record, tokens, names, numbers) for tokens in answers]
         label = _label(record, "answer_label")
         yield {
             "image": folder.media_path(image=image),
-            "question": _write(question, names, numbers),
+            "question": _write(record, question, names, numbers),
             "options": options,
             "answer": None if label is None else options[label],
             "label": label,
-            "rationales": [_write(tokens, names, numbers) for tokens in rationales],
+            "rationales": [_write(record, tokens, names, numbers) for tokens in rationales],
             "rationale_label": _label(record, "rationale_label"),
             "boxes": None if boxes is None else [side for index in numbers for side in boxes[index]],
             "video_id": image,
@@ -199,7 +200,7 @@ def _numbers(texts: Sequence[list]) -> dict[int, int]:
     return {index: number for number, index in enumerate(dict.fromkeys(mentioned))}
 
 
-def _write(tokens: list, names: Sequence[str], numbers: dict[int, int]) -> str:
+def _write(record: Record, tokens: list, names: Sequence[str], numbers: dict[int, int]) -> str:
     """A text with its objects by class and new number."""
     words = []
     for token in tokens:
@@ -207,7 +208,7 @@ def _write(tokens: list, names: Sequence[str], numbers: dict[int, int]) -> str:
             words += [f"{names[index]} {numbers[index]}" for index in token]
         else:
             words.append(token)
-    return " ".join(words)
+    return optional_text(Record({"text": " ".join(words)}, record.path, record.place), "text") or ""
 
 
 def _files(word: str) -> tuple[AnnotationFile, ...]:

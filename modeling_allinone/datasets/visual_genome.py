@@ -6,7 +6,8 @@ from pathlib import Path
 
 from .annotation_files import AnnotationFile, Record, read_records
 from .annotation_reader import AnnotationFolder, AnnotationReader
-from .captioned_media import LeftOut, caption_of
+from .captioned_media import note_left_out
+from .optional_text import optional_text
 
 REGIONS = "region_descriptions.json"
 FORMAT = "JSON list of objects with id and regions (phrase)"
@@ -33,22 +34,22 @@ def read_rows(folder: AnnotationFolder, split: str) -> Iterator[dict]:
     """
     path = folder.find_split(split)
     folder_of = _read_folders(folder)
-    left_out = LeftOut("images without a caption")
+    num_left_out = 0
     for record in read_records(path):
         image_id = record.text("id" if "id" in record else "image_id")
         captions = _phrases(record)
         if not captions:
-            left_out.count += 1
+            num_left_out += 1
             continue
         yield {"image": _image(folder, image_id, folder_of), "captions": captions, "video_id": image_id}
-    left_out.note(folder)
+    note_left_out(folder, num_left_out, "images without a caption")
 
 
 def _phrases(record: Record) -> list[str]:
     regions = record.fields.get("regions") or []
     if not isinstance(regions, list) or not all(isinstance(region, dict) for region in regions):
         raise record.error(f"field 'regions' is {regions!r:.80}, but expected a list of objects with phrase.")
-    phrases = [caption_of(Record(region, record.path, record.place), "phrase") for region in regions]
+    phrases = [optional_text(Record(region, record.path, record.place), "phrase") for region in regions]
     return [phrase for phrase in phrases if phrase]
 
 

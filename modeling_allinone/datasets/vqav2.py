@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from .annotation_files import AnnotationFile, Record, read_listed_records
 from .annotation_reader import AnnotationFolder, AnnotationReader
 from .answer_vocabularies import OUTSIDE_LABEL, AnswerVocabulary
+from .optional_text import optional_text
 
 PARTS = {
     "train": ("train2014", "train2014"),
@@ -23,8 +24,19 @@ ANNOTATION_FORMAT = "JSON object whose annotations have question_id, multiple_ch
 SCORES = (0.0, 0.3, 0.6, 0.9, 1.0)
 
 PUNCTUATION = ';/[]"{}()=+\\_-><@`,?!'
-NUMBER_WORDS = {"none": "0"} | {
-    word: str(number) for number, word in enumerate("zero one two three four five six seven eight nine ten".split())
+NUMBER_WORDS = {
+    "none": "0",
+    "zero": "0",
+    "one": "1",
+    "two": "2",
+    "three": "3",
+    "four": "4",
+    "five": "5",
+    "six": "6",
+    "seven": "7",
+    "eight": "8",
+    "nine": "9",
+    "ten": "10",
 }
 ARTICLES = ("a", "an", "the")
 CONTRACTIONS = """
@@ -105,15 +117,15 @@ def normalize_answer(answer: str) -> str:
 
 def _count_answers(folder: AnnotationFolder, min_occurrences: int) -> AnswerVocabulary:
     """Answers that are frequent enough, in the order in which they come first."""
-    if min_occurrences < 1:
-        raise ValueError(f"min_occurrences is {min_occurrences}; expected at least 1.")
+    if type(min_occurrences) is not int or min_occurrences < 1:
+        raise ValueError(f"min_occurrences is {min_occurrences!r}; expected a whole number from 1.")
     counts: Counter[str] = Counter()
     for split in ("train", "validation"):
         for record in read_listed_records(folder.find(_annotation_files(split)), "annotations"):
             counts[normalize_answer(record.text("multiple_choice_answer"))] += 1
     answers = tuple(answer for answer, count in counts.items() if count >= min_occurrences)
     return AnswerVocabulary(
-        answers, f"right to at least {min_occurrences} questions of the training and validation splits"
+        answers, f"the right ones to at least {min_occurrences} questions of the training and validation splits"
     )
 
 
@@ -127,11 +139,9 @@ def _read_annotations(folder: AnnotationFolder, split: str) -> dict[int, tuple[s
 
 def _human_answers(record: Record) -> list[str]:
     entries = record.value("answers")
-    if not isinstance(entries, list) or not all(
-        isinstance(entry, dict) and isinstance(entry.get("answer"), str) for entry in entries
-    ):
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise record.error(f"field 'answers' is {entries!r:.80}, but expected a list of objects with answer.")
-    return [entry["answer"] for entry in entries]
+    return [optional_text(Record(entry, record.path, record.place), "answer") or "" for entry in entries]
 
 
 def _score(answer: str, answers: list[str], vocabulary: AnswerVocabulary) -> dict:

@@ -1,10 +1,12 @@
 """WebVid: stock videos with their captions, two and a half million in the first edition (Bain et al., ICCV 2021)."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from .annotation_files import AnnotationFile, read_table
 from .annotation_reader import AnnotationFolder, AnnotationReader
-from .captioned_media import LeftOut, caption_of, read_captions
+from .captioned_media import read_captions, with_caption
+from .optional_text import optional_text
 
 ORIGINAL_FORMAT = "tab-separated with a header: caption, path without '.mp4'"
 MAKERS_FORMAT = "comma-separated with videoid, contentUrl, duration, page_dir, name"
@@ -24,25 +26,17 @@ def read_rows(folder: AnnotationFolder, split: str) -> Iterator[dict]:
         `dict`
     """
     path = folder.find_split(split)
-    left_out = LeftOut("videos without a caption")
-    if path.suffix == ".csv":
-        pairs = _read_makers_captions(path, left_out)
-    else:
-        pairs = read_captions(path, 0, 1, has_header=True, left_out=left_out)
-    for caption, place in pairs:
+    is_makers = path.suffix == ".csv"
+    pairs = _read_makers_captions(path) if is_makers else read_captions(path, 0, 1, has_header=True)
+    for caption, place in with_caption(pairs, folder):
         page_dir, _, video_id = place.rpartition("/")
         names = {"split": FOLDERS[split], "path": place, "page_dir": page_dir, "video_id": video_id}
         yield {"video": folder.media_path(**names), "caption": caption, "video_id": video_id}
-    left_out.note(folder)
 
 
-def _read_makers_captions(path, left_out: LeftOut) -> Iterator[tuple[str, str]]:
+def _read_makers_captions(path: Path) -> Iterator[tuple[str | None, str]]:
     for record in read_table(path, delimiter=","):
-        caption = caption_of(record, "name")
-        if caption is None:
-            left_out.count += 1
-        else:
-            yield caption, f"{record.text('page_dir')}/{record.text('videoid')}"
+        yield optional_text(record, "name"), f"{record.text('page_dir')}/{record.text('videoid')}"
 
 
 def _files(word: str, makers_word: str) -> tuple[AnnotationFile, ...]:

@@ -17,7 +17,8 @@ import torch
 
 from .annotation_files import AnnotationFile, Record, read_json, read_records, read_table
 from .annotation_reader import AnnotationFolder, AnnotationReader
-from .captioned_media import LeftOut
+from .captioned_media import note_left_out
+from .optional_text import optional_text
 from .row_transforms import draw_fraction, draw_integer, move_inside
 from .word_alignment import align_words
 
@@ -45,11 +46,11 @@ def read_rows(folder: AnnotationFolder, split: str, clean_text: Callable[[str], 
         `dict`
     """
     path = folder.find_split(split)
-    left_out = LeftOut("videos without a transcript")
+    num_left_out = 0
     for video_path, video_id, record in _read_transcripts(folder, path):
         words, times = ([], []) if record is None else _words(record, clean_text)
         if not words:
-            left_out.count += 1
+            num_left_out += 1
             continue
         yield {
             "video": folder.media_path(path=video_path, video_id=video_id),
@@ -59,7 +60,7 @@ def read_rows(folder: AnnotationFolder, split: str, clean_text: Callable[[str], 
             "duration": _duration(record, times),
             "video_id": video_id,
         }
-    left_out.note(folder)
+    note_left_out(folder, num_left_out, "videos without a transcript")
 
 
 def replace_words(row: dict) -> dict:
@@ -152,10 +153,10 @@ def _entries(record: Record, name: str) -> list[Record]:
 def _words(record: Record, clean_text: Callable[[str], str] | None) -> tuple[list[str], list[float]]:
     words, times = [], []
     for entry in _entries(record, "subtitles"):
-        word = str(entry.fields.get("word") or "")
+        word = optional_text(entry, "word") or ""
         if word.startswith("&") or word.endswith(";"):
             continue
-        word = (clean_text(word) if clean_text else word).strip()
+        word = clean_text(word).strip() if clean_text else word
         if word:
             words.append(word)
             times.append(entry.number("time"))
@@ -165,7 +166,7 @@ def _words(record: Record, clean_text: Callable[[str], str] | None) -> tuple[lis
 def _clean_words(record: Record, clean_text: Callable[[str], str] | None) -> list[str]:
     words = []
     for entry in _entries(record, "denoised"):
-        text = str(entry.fields.get("cleanasr") or "")
+        text = optional_text(entry, "cleanasr") or ""
         words += (clean_text(text) if clean_text else text).split(" ")
     return words
 
