@@ -52,7 +52,7 @@ def read_rows(folder: AnnotationFolder, split: str) -> Iterator[dict]:
         names, boxes = read_metadata(folder.media_path(image=record.text("metadata_fn")))
         if names is None:
             without_metadata.add(image)
-            names = record.texts("objects")
+            names = record.texts("objects") if record.value("objects") else []
         question = _tokens(record, record.value("question"), "question", names)
         answers = _choices(record, "answer_choices", names)
         rationales = _choices(record, "rationale_choices", names)

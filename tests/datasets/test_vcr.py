@@ -139,6 +139,23 @@ def test_without_metadata_objects_have_names_but_no_places(tmp_path):
         paint_objects(rows[0])
 
 
+def test_without_metadata_the_annotation_has_to_name_the_objects(tmp_path):
+    put_item(tmp_path, objects=None)
+    (tmp_path / "vcr1images/film/still@0.json").unlink()
+    with pytest.raises(ValueError, match="line 1: field 'objects' is null"):
+        load_annotations("vcr", tmp_path, "train")
+    plain = [["No", "."]] * 4
+    write_files(
+        tmp_path,
+        {
+            "val.jsonl": [
+                ITEM | {"objects": [], "question": ["?"], "answer_choices": plain, "rationale_choices": plain}
+            ]
+        },
+    )
+    assert load_annotations("vcr", tmp_path, "validation")[0]["question"] == "?"
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -150,6 +167,7 @@ def test_without_metadata_objects_have_names_but_no_places(tmp_path):
         ({"answer_choices": [["No"]] * 3}, "field 'answer_choices' holds .*, but expected 4 texts"),
         ({"rationale_choices": None}, "field 'rationale_choices' is null"),
         ({"answer_label": 4}, "field 'answer_label' is 4, but expected a whole number from 0 to 3"),
+        ({"question": ["\ud800"]}, "line 1: field 'text' holds .*, which is no valid Unicode"),
         ({"annot_id": ""}, "field 'annot_id' holds empty text"),
     ],
 )
