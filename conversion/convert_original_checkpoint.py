@@ -7,17 +7,17 @@ Convert a checkpoint of the original All-in-one to a directory that `from_pretra
 """
 
 import argparse
+import hashlib
 import json
-import secrets
-import shutil
-import signal
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from conversion_output import check_output_directory, command_line, complete_directory
+from fingerprint import Fingerprint, digest_tensor, load_model, take_fingerprint
 from key_map import (
     BACKBONE,
     BACKBONE_RULES,
@@ -36,8 +36,11 @@ from transformers import AutoTokenizer
 
 import modeling_allinone
 from modeling_allinone import AllInOneConfig, AllInOnePreTrainedModel
+from modeling_allinone.model_card import create_model_card, to_eval_results
+from modeling_allinone.remote_code import saving_code
 
 DEFAULT_TOKENIZER = "bert-base-uncased"
+DEFAULT_LICENSE = "mit"  # what the original's repository says
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
 _BACKBONE_PREFIXES = ("text_embeddings.", "transformer.")
@@ -56,13 +59,28 @@ class ReportLine(NamedTuple):
         original (`str`): Its key.
         shape (`tuple` of `int`): Its shape.
         converted (`str`, *optional*): Its new name; `None` if it was left out.
-        note (`str`): Why it was left out, or what part of it was taken; else empty.
+        row (`int`, *optional*): The row that was taken of it; `None` for all, or none if it was left out.
+        note (`str`): Why it was left out; else empty.
     """
 
     original: str
     shape: tuple[int, ...]
     converted: str | None
+    row: int | None
     note: str
+
+
+class Conversion(NamedTuple):
+    """
+    What was converted.
+
+    Args:
+        report (`list` of [`ReportLine`]): One for every tensor of the checkpoint, in its order.
+        fingerprint ([`Fingerprint`], *optional*): Of the converted model, where it was verified.
+    """
+
+    report: list[ReportLine]
+    fingerprint: Fingerprint | None
 
 
 def convert_checkpoint(
@@ -74,7 +92,13 @@ def convert_checkpoint(
     dtype: str = "float32",
     label_file: str | Path | None = None,
     overwrite: bool = False,
-) -> list[ReportLine]:
+    verify: bool = False,
+    with_code: bool = False,
+    name: str | None = None,
+    license: str | None = DEFAULT_LICENSE,
+    base_model: str | None = None,
+    scores_file: str | Path | None = None,
+) -> Conversion:
     """
     Convert a checkpoint of the original; the output directory appears when it is complete, or not at all.
 
@@ -91,9 +115,18 @@ def convert_checkpoint(
         label_file (`str` or `Path`, *optional*): Names of the answers or classes: JSON, a list or a dictionary
             from answer to index, or text with an answer on each line.
         overwrite (`bool`, defaults to `False`): Whether to replace an output directory that has files in it.
+        verify (`bool`, defaults to `False`): Whether to load what was written, compare its every bit with the
+            checkpoint and take a fingerprint.
+        with_code (`bool`, defaults to `False`): Whether to put the code that the model needs beside it, so that
+            `trust_remote_code=True` loads it without this package.
+        name (`str`, *optional*): What the model card's code loads: a repository of the Hub. Default: `output_dir`.
+        license (`str`, *optional*, defaults to `"mit"`, the original's): Licence of the weights, for the card.
+        base_model (`str`, *optional*): Repository of the Hub that the model was fine-tuned from, for the card.
+        scores_file (`str` or `Path`, *optional*): JSON list of what was measured, for the card; see
+            [`~modeling_allinone.model_card.to_eval_results`].
 
     Returns:
-        `list` of [`ReportLine`]: One for every tensor of the checkpoint, in its order.
+        [`Conversion`]
 
     Raises:
         ConversionError: If the checkpoint cannot be converted as asked. Nothing is written.
@@ -101,12 +134,47 @@ def convert_checkpoint(
     Example:
 
     ```python
-    >>> report = convert_checkpoint("allinone_base.ckpt", "allinone-base", task="backbone")  # doctest: +SKIP
+    >>> conversion = convert_checkpoint("allinone_base.ckpt", "allinone-base", "backbone")  # doctest: +SKIP
     >>> model = AllInOneModel.from_pretrained("allinone-base")  # doctest: +SKIP
     ```
     """
-    checkpoint, output_dir = Path(checkpoint), Path(output_dir).expanduser().resolve()
+    checkpoint, name = Path(checkpoint), name or str(output_dir)
+    output_dir = Path(output_dir).expanduser().resolve()
     _check_arguments(checkpoint, output_dir, task, dtype, overwrite)
+    scores = [] if scores_file is None else _read_scores(Path(scores_file))
+    model, report = _load(checkpoint, task, num_attention_heads, DTYPES[dtype])
+    config, class_name = model.config, type(model).__name__
+    if label_file is not None:
+        config.id2label, config.label2id = _read_labels(Path(label_file), model)
+    processor = None if tokenizer is None else _build_processor(tokenizer, config)
+    fingerprint = None
+    with complete_directory(output_dir) as directory:
+        with saving_code(model, processor) if with_code else nullcontext():
+            model.save_pretrained(directory)
+            if processor is not None:
+                processor.save_pretrained(directory)
+        del model  # and with it the checkpoint, before it is read anew
+        if verify:
+            fingerprint = verify_directory(directory, checkpoint, report, DTYPES[dtype])
+        card = create_model_card(
+            config,
+            class_name,
+            name,
+            _describe_source(checkpoint, report, dtype, fingerprint),
+            license,
+            base_model,
+            scores=scores,
+            has_processor=processor is not None,
+            has_code=with_code,
+        )
+        card.save(directory / "README.md")
+    return Conversion(report, fingerprint)
+
+
+def _load(
+    checkpoint: Path, task: str | None, num_attention_heads: int | None, dtype: torch.dtype
+) -> tuple[AllInOnePreTrainedModel, list[ReportLine]]:
+    """The model of a checkpoint, whose weights are the checkpoint's own where they need no change."""
     state_dict, hyper_parameters = read_checkpoint(checkpoint)
     if not any(key.startswith(_BACKBONE_PREFIXES) for key in state_dict):
         keys = ", ".join(list(state_dict)[:3]) or "none"
@@ -117,18 +185,79 @@ def convert_checkpoint(
     objectives = hyper_parameters.get("loss_names")
     task, heads = choose_heads(find_heads(state_dict), task, objectives if isinstance(objectives, Mapping) else None)
     config = build_config(state_dict, hyper_parameters, heads, num_attention_heads)
-    if label_file is not None:
-        config.id2label, config.label2id = _read_labels(Path(label_file), config, task)
     with torch.device("meta"):
         model = getattr(modeling_allinone, TASK_CLASSES[task])(config)
-    converted, report = convert_state_dict(state_dict, model, heads, DTYPES[dtype])
+    converted, report = convert_state_dict(state_dict, model, heads, dtype)
     model.load_state_dict(converted, strict=True, assign=True)
-    processor = None if tokenizer is None else _build_processor(tokenizer, config)
-    with _complete_directory(output_dir) as directory:
-        model.save_pretrained(directory)
-        if processor is not None:
-            processor.save_pretrained(directory)
-    return report
+    return model, report
+
+
+def verify_directory(
+    directory: str | Path, checkpoint: str | Path, report: Sequence[ReportLine], dtype: torch.dtype = torch.float32
+) -> Fingerprint:
+    """
+    Load a converted model and compare its every bit with the checkpoint that it came from.
+
+    Args:
+        directory (`str` or `Path`): The converted model.
+        checkpoint (`str` or `Path`): The original's file.
+        report (sequence of [`ReportLine`]): What the conversion said about every tensor.
+        dtype (`torch.dtype`, defaults to `torch.float32`): Type in which the model was saved.
+
+    Returns:
+        [`Fingerprint`] of the model.
+
+    Raises:
+        ConversionError: If a tensor differs, or is in only one of the two.
+    """
+    # Hashes rather than tensors, so that the two files are not in memory at once.
+    expected = _digest_sources(checkpoint, report, dtype)
+    model = load_model(directory)
+    found = {name: digest_tensor(tensor) for name, tensor in model.state_dict().items()}
+    if different := [name for name in {**expected, **found} if expected.get(name) != found.get(name)]:
+        raise ConversionError(f"What was written differs from {checkpoint}: {_enumerate(different)}.")
+    return take_fingerprint(model)
+
+
+def _digest_sources(checkpoint: str | Path, report: Sequence[ReportLine], dtype: torch.dtype) -> dict[str, str]:
+    """What every converted tensor must hash to."""
+    parts: dict[str, list[torch.Tensor]] = {}
+    state_dict, _ = read_checkpoint(checkpoint)
+    for line in report:
+        if line.converted is not None:
+            tensor = state_dict[line.original]
+            parts.setdefault(line.converted, []).append(tensor if line.row is None else tensor[line.row, None])
+    return {
+        name: digest_tensor((tensors[0] if len(tensors) == 1 else torch.cat(tensors, dim=1)).to(dtype))
+        for name, tensors in parts.items()
+    }
+
+
+def _describe_source(checkpoint: Path, report: list[ReportLine], dtype: str, fingerprint: Fingerprint | None) -> str:
+    """Where the weights come from, for the model card."""
+    with checkpoint.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    num_converted = sum(line.converted is not None for line in report)
+    source = (
+        f"Converted from `{checkpoint.name}` (SHA-256 `{digest}`), a checkpoint of "
+        f"[showlab/all-in-one](https://github.com/showlab/all-in-one): {num_converted} of its {len(report)} tensors, "
+        f"in {dtype}, by `convert_original_checkpoint.py` of modeling_allinone {modeling_allinone.__version__}."
+    )
+    if fingerprint is not None:
+        source += f"\n\n```\n{fingerprint}\n```\n\n`python conversion/fingerprint.py` prints this table for any copy."
+    return source
+
+
+def _read_scores(path: Path) -> list[dict[str, Any]]:
+    """What was measured; checked here, before anything is converted."""
+    try:
+        scores = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(scores, list):
+            raise ValueError(f"it holds a {type(scores).__name__}, but expected a list")
+        to_eval_results(scores)
+    except (OSError, ValueError) as error:
+        raise ConversionError(f"The scores {path} cannot be used ({error}).") from error
+    return scores
 
 
 def _check_arguments(checkpoint: Path, output_dir: Path, task: str | None, dtype: str, overwrite: bool):
@@ -136,16 +265,7 @@ def _check_arguments(checkpoint: Path, output_dir: Path, task: str | None, dtype
         raise ConversionError(f"The task {task!r} does not exist; there are {', '.join(TASK_CLASSES)}.")
     if dtype not in DTYPES:
         raise ConversionError(f"The dtype {dtype!r} does not exist here; there are {', '.join(DTYPES)}.")
-    if output_dir.exists() and not output_dir.is_dir():
-        raise ConversionError(f"The output {output_dir} is a file; give a directory.")
-    if output_dir.is_dir() and any(output_dir.iterdir()):
-        if not overwrite:
-            raise ConversionError(f"The output directory {output_dir} is not empty; pass --overwrite to replace it.")
-        lived_in = {Path.cwd(), *Path.cwd().parents, Path.home(), *Path.home().parents}
-        if output_dir.resolve() in lived_in:
-            raise ConversionError(f"The output directory {output_dir} is no place to replace; give one for the model.")
-        if output_dir in checkpoint.resolve().parents:
-            raise ConversionError(f"The checkpoint {checkpoint} lies in the output directory that it would replace.")
+    check_output_directory(output_dir, checkpoint, overwrite)
 
 
 def choose_heads(
@@ -224,21 +344,29 @@ def convert_state_dict(
     unknown = [key for key, reason in notes.items() if reason is None]
     if unknown:
         raise ConversionError(f"The checkpoint holds {_enumerate(unknown)}, which no All-in-one model has.")
-    converted = {}
+    converted, storages = {}, set()
     for name, parts in sources.items():
         shape = list(expected[name].shape)
         if len(parts) > 1:
             shape[1] = 1
         tensors = [_take(key, row, state_dict[key], shape) for key, row in parts]
         joined = tensors[0] if len(tensors) == 1 else torch.cat(tensors, dim=1)
-        # A copy, since tensors of a checkpoint may share memory, which the format to be written does not know.
-        converted[name] = joined.to(dtype, copy=True).contiguous()
+        weight = joined.to(dtype).contiguous()
+        if not weight.isfinite().all():
+            raise ConversionError(
+                f"{parts[0][0]} holds values that are not finite in {str(dtype).removeprefix('torch.')}; "
+                + ("its training went astray." if dtype == torch.float32 else "convert to float32.")
+            )
+        # Weights stay mapped into memory and are never copied, unless they share it, which the format to be written
+        # does not know.
+        storage = weight.untyped_storage().data_ptr()
+        converted[name] = weight.clone() if storage in storages else weight
+        storages.add(storage)
 
     report = []
     for key, tensor in state_dict.items():
         name, row = targets.get(key, (None, None))
-        note = notes.get(key) or ("" if row is None else f"row {row}")
-        report.append(ReportLine(key, tuple(tensor.shape), name, note))
+        report.append(ReportLine(key, tuple(tensor.shape), name, row, notes.get(key, "")))
     return converted, report
 
 
@@ -260,9 +388,10 @@ def _enumerate(keys: list[str]) -> str:
     return shown if len(keys) <= 5 else f"{shown} and {len(keys) - 5} more"
 
 
-def _read_labels(path: Path, config: AllInOneConfig, task: str) -> tuple[dict[int, str], dict[str, int]]:
+def _read_labels(path: Path, model: AllInOnePreTrainedModel) -> tuple[dict[int, str], dict[str, int]]:
     """Names of the classes. The original's heads may have more classes than its files have answers."""
-    if task not in ("question-answering", "classification", "paired-reasoning"):
+    config = model.config
+    if not hasattr(model, "classifier"):
         raise ConversionError("--label-file names answers or classes, but no classifier is being converted.")
     try:
         text = path.read_text(encoding="utf-8")
@@ -308,35 +437,12 @@ def _build_processor(name: str, config: AllInOneConfig):
     return modeling_allinone.AllInOneProcessor(video_processor=video_processor, tokenizer=tokenizer)
 
 
-@contextmanager
-def _complete_directory(directory: Path) -> Iterator[Path]:
-    """A new directory beside the given one, which takes its place if the block succeeds and vanishes if it fails."""
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    staging = directory.with_name(f".{directory.name}.{secrets.token_hex(4)}")
-    staging.mkdir()
-    try:
-        yield staging
-        if not directory.exists():
-            staging.rename(directory)
-            return
-        retired = staging.with_name(f"{staging.name}.old")
-        directory.rename(retired)
-        try:
-            staging.rename(directory)
-        except BaseException:
-            retired.rename(directory)
-            raise
-        shutil.rmtree(retired)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
-
-
 def _print_report(report: list[ReportLine]):
     width = max(len(line.original) for line in report)
     for line in report:
-        outcome = f"-> {line.converted}" if line.converted else "left out:"
-        note = f" ({line.note})" if line.converted and line.note else f" {line.note}".rstrip()
-        print(f"{line.original:{width}}  {line.shape!s:18}  {outcome}{note}")
+        row = "" if line.row is None else f" (row {line.row})"
+        outcome = f"-> {line.converted}{row}" if line.converted else f"left out: {line.note}"
+        print(f"{line.original:{width}}  {line.shape!s:18}  {outcome}")
     num_converted = sum(line.converted is not None for line in report)
     print(f"{num_converted} tensors converted, {len(report) - num_converted} left out")
 
@@ -368,23 +474,31 @@ def _parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--dtype", default="float32", help=f"{', '.join(DTYPES)} (default: %(default)s)")
     parser.add_argument("--label-file", metavar="FILE", help="names of answers or classes: JSON, or one on each line")
     parser.add_argument("--overwrite", action="store_true", help="replace an output directory that has files in it")
+    parser.add_argument(
+        "--verify", action="store_true", help="compare what was written with the checkpoint, and print a fingerprint"
+    )
+    parser.add_argument(
+        "--with-code", action="store_true", help="put the code beside the model, to be loaded with trust_remote_code"
+    )
+    card = parser.add_argument_group("model card")
+    card.add_argument("--name", metavar="REPOSITORY", help="what its code loads (default: OUTPUT_DIR)")
+    card.add_argument("--license", default=DEFAULT_LICENSE, help="licence of the weights (default: %(default)s)")
+    card.add_argument("--base-model", metavar="REPOSITORY", help="what the model was fine-tuned from")
+    card.add_argument("--scores-file", metavar="FILE", help="JSON list of {dataset, split, metric, value}")
     return parser.parse_args(arguments)
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run the command line; returns its exit status."""
+@command_line
+def main(arguments: list[str] | None = None):
+    """Convert as the command line says."""
     options = _parse_arguments(arguments)
-    try:
-        report = convert_checkpoint(**vars(options))
-    except (ConversionError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    _print_report(report)
+    conversion = convert_checkpoint(**vars(options))
+    _print_report(conversion.report)
+    if conversion.fingerprint is not None:
+        print("verified: every tensor equals the checkpoint's bit by bit")
+        print(conversion.fingerprint)
     print(f"written: {options.output_dir}")
-    return 0
 
 
 if __name__ == "__main__":
-    # Ended by a job scheduler, it must clean up as it does when interrupted from the keyboard.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     sys.exit(main())

@@ -211,7 +211,9 @@ def train(model, processor, rows, frames, arguments: QuickstartArguments, model_
             ),
             train_dataset=WithFrames(train_rows, frames["train"]),
             eval_dataset=WithFrames(rows["validation"], frames["validation"]),
-            data_collator=VideoQuestionAnsweringCollator(processor, model.config.num_labels, video_options),
+            data_collator=VideoQuestionAnsweringCollator(
+                processor, model.config.num_labels, video_options=video_options
+            ),
             compute_metrics=AccuracyByKind(rows["validation"]["kind"]),
             processing_class=processor,
         )

@@ -16,22 +16,22 @@ from .configuration_allinone import AllInOneConfig
 from .modeling_allinone import (
     AllInOneForMaskedLM,
     AllInOneForMultipleChoice,
-    AllInOneForPairedVisualReasoning,
     AllInOneForVideoClassification,
     AllInOneForVideoQuestionAnswering,
-    AllInOneForVisualCommonsenseReasoning,
     AllInOneModel,
     AllInOnePreTrainedModel,
 )
+from .paired_reasoning_allinone import AllInOneForPairedVisualReasoning
 from .pretraining_allinone import AllInOneForPreTraining
 from .processing_allinone import AllInOneProcessor
 from .retrieval_allinone import AllInOneForVideoTextRetrieval
 from .video_processing_allinone import AllInOneVideoProcessor
+from .visual_commonsense_allinone import AllInOneForVisualCommonsenseReasoning
 
 __version__ = "0.1.0"
 
 AutoConfig.register("allinone", AllInOneConfig)
-AutoModel.register(AllInOneConfig, AllInOneModel)
+AutoModel.register(AllInOneConfig, (AllInOneModel, AllInOneForVideoTextRetrieval))
 AutoModelForMaskedLM.register(AllInOneConfig, AllInOneForMaskedLM)
 AutoModelForMultipleChoice.register(AllInOneConfig, AllInOneForMultipleChoice)
 AutoModelForPreTraining.register(AllInOneConfig, AllInOneForPreTraining)

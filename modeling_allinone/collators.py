@@ -1,28 +1,113 @@
 """Collators: rows of a data set -> the batch that a task head takes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
 
+from .clip_reading import ClipReader
 from .processing_allinone import AllInOneProcessor
+
+DEFAULT_PROMPT = "A person is doing [MASK]"
 
 
 @dataclass
-class VideoQuestionAnsweringCollator:
+class ClipCollator:
+    """
+    What the collators of all tasks share: the reading of clips.
+
+    Args:
+        processor ([`AllInOneProcessor`]): Reads clips and texts.
+        video_options (`dict`, *optional*): Call arguments of the video processor, such as
+            `{"frame_sampling": "random", "num_frames": 4}` for training.
+        on_decode_error (`str`, defaults to `"raise"`): What to do about a clip that cannot be read: `"raise"`, or
+            `"skip"`, which shows the model blank frames and gives the row the label -100, so that it adds nothing to
+            a loss and counts as wrong in a score.
+        seconds_per_clip (`float`, *optional*): Longest time to read a clip.
+        skipped_file (`str` or `Path`, *optional*): Where skipped clips are listed, see [`ClipReader`].
+
+    Rows have `video` (path, or decoded frames `(T, H, W, 3)`, uint8) or `image`, and optionally `start` and `end`
+    (seconds; `None` is the whole clip). Other fields are those of the task; more are ignored.
+    """
+
+    processor: AllInOneProcessor
+    video_options: dict[str, Any] = field(default_factory=dict, kw_only=True)
+    on_decode_error: str = field(default="raise", kw_only=True)
+    seconds_per_clip: float | None = field(default=None, kw_only=True)
+    skipped_file: str | Path | None = field(default=None, kw_only=True)
+
+    def __post_init__(self):
+        self.reader = ClipReader(
+            self.processor, self.video_options, self.on_decode_error, self.seconds_per_clip, self.skipped_file
+        )
+
+    def _read_text(self, texts: list[str] | list[list[str]], prefix: str = "") -> dict[str, torch.Tensor]:
+        return {f"{prefix}{name}": value for name, value in self.processor(text=texts).items()}
+
+
+def _need(rows: Sequence[dict], *names: str):
+    """Raises a `ValueError` on the first row that lacks a field."""
+    for row in rows:
+        missing = [name for name in names if row.get(name) is None]
+        if missing:
+            raise ValueError(
+                f"A row has no {' and no '.join(missing)}; it has "
+                f"{sorted(name for name, value in row.items() if value is not None)}."
+            )
+
+
+def _labels(
+    rows: Sequence[dict], num_labels: int, is_readable: torch.Tensor, name: str = "label"
+) -> torch.Tensor | None:
+    """Class indices (B,) or scores (B, num_labels), checked here since on a GPU a wrong one only crashes."""
+    has_label = [row.get(name) is not None for row in rows]
+    if not any(has_label):
+        return None
+    if not all(has_label):
+        raise ValueError(f"{has_label.count(False)} of {len(rows)} rows have no {name}; give all rows one or none.")
+    try:
+        labels = torch.tensor([row[name] for row in rows])
+    except (TypeError, ValueError) as error:
+        kinds = sorted({type(row[name]).__name__ for row in rows})
+        raise ValueError(f"labels are {', '.join(kinds)} of different shape; expected indices or scores.") from error
+    if labels.ndim == 2 and labels.shape[1] == num_labels:
+        if not ((labels >= 0) & (labels <= 1)).all():
+            raise ValueError(f"labels hold {labels.tolist()}, but soft labels are scores from 0 to 1.")
+        return labels.float().masked_fill(~is_readable[:, None], -100)
+    if labels.ndim != 1 or labels.is_floating_point():
+        raise ValueError(
+            f"labels have shape {tuple(labels.shape)} and type {labels.dtype}, but expected an index or "
+            f"{num_labels} scores for each row."
+        )
+    is_wrong = ((labels < 0) | (labels >= num_labels)) & (labels != -100)
+    if is_wrong.any():
+        row = rows[int(is_wrong.nonzero()[0])]
+        called = row.get("sample_id") or row.get("question")
+        raise ValueError(
+            f"The label of {called!r} is {row[name]}, but expected an answer from 0 to {num_labels - 1}, or -100 for "
+            "one outside the vocabulary."
+        )
+    return labels.masked_fill(~is_readable, -100)
+
+
+def _generator(row: dict) -> torch.Generator | None:
+    """What the random choices of a row are drawn from; `None` is torch's own."""
+    return None if row.get("draw") is None else torch.Generator().manual_seed(row["draw"])
+
+
+@dataclass
+class VideoQuestionAnsweringCollator(ClipCollator):
     """
     Makes batches for [`AllInOneForVideoQuestionAnswering`] from rows with `video` and `question`: reads the clips,
     tokenises the questions and stacks the labels.
 
     Args:
-        processor ([`AllInOneProcessor`]): Reads clips and questions.
-        num_labels (`int`): Number of answers; labels are checked against it.
-        video_options (`dict`, *optional*): Call arguments of the video processor, such as
-            `{"frame_sampling": "random", "num_frames": 4}` for training.
+        num_labels (`int`): Number of answers; labels are checked against it. Other arguments: see [`ClipCollator`].
 
-    Row fields: `video` (path, or decoded frames `(T, H, W, 3)`, uint8), `question` (`str`), and optionally `start` and
-    `end` (seconds; `None` is the whole clip) and `label` (`int`, -100 for an answer outside the vocabulary, or a list
-    of `num_labels` scores). Other fields are ignored.
+    Row fields: `question` (`str`), and optionally `label` (`int`, -100 for an answer outside the vocabulary, or a list
+    of `num_labels` scores).
 
     Raises:
         ValueError: On a row without the fields, or with a label that is none of the answers.
@@ -44,55 +129,186 @@ class VideoQuestionAnsweringCollator:
     ```
     """
 
-    processor: AllInOneProcessor
     num_labels: int
-    video_options: dict[str, Any] = field(default_factory=dict)
 
     def __call__(self, rows: list[dict]) -> dict[str, torch.Tensor]:
         """Returns `input_ids` and `attention_mask` (B, L), `pixel_values` (B, T, 3, H, W) and, if given, `labels`."""
-        for row in rows:
-            missing = [name for name in ("video", "question") if row.get(name) is None]
-            if missing:
-                raise ValueError(f"A row has no {' and no '.join(missing)}; it has {sorted(row)}.")
-        batch = self.processor(
-            text=[row["question"] for row in rows],
-            videos=[row["video"] for row in rows],
-            start=[row.get("start") for row in rows],
-            end=[row.get("end") for row in rows],
-            **self.video_options,
-        )
-        has_label = [row.get("label") is not None for row in rows]
-        if any(has_label):
-            if not all(has_label):
-                raise ValueError(
-                    f"{has_label.count(False)} of {len(rows)} rows have no label; give all rows one or none."
-                )
-            batch["labels"] = self._labels(rows)
-        return dict(batch)
+        _need(rows, "question")
+        batch = self._read_text([row["question"] for row in rows])
+        batch["pixel_values"], is_readable = self.reader(rows)
+        labels = _labels(rows, self.num_labels, is_readable)
+        return batch if labels is None else {**batch, "labels": labels}
 
-    def _labels(self, rows: list[dict]) -> torch.Tensor:
-        """Class indices (B,) or scores (B, num_labels), checked here since on a GPU a wrong one only crashes."""
-        try:
-            labels = torch.tensor([row["label"] for row in rows])
-        except (TypeError, ValueError) as error:
-            kinds = sorted({type(row["label"]).__name__ for row in rows})
-            raise ValueError(
-                f"labels are {', '.join(kinds)} of different shape; expected indices or scores."
-            ) from error
-        if labels.ndim == 2 and labels.shape[1] == self.num_labels:
-            if not ((labels >= 0) & (labels <= 1)).all():
-                raise ValueError(f"labels hold {labels.tolist()}, but soft labels are scores from 0 to 1.")
-            return labels.float()
-        if labels.ndim != 1 or labels.is_floating_point():
-            raise ValueError(
-                f"labels have shape {tuple(labels.shape)} and type {labels.dtype}, but expected an index or "
-                f"{self.num_labels} scores for each row."
-            )
-        is_wrong = ((labels < 0) | (labels >= self.num_labels)) & (labels != -100)
-        if is_wrong.any():
-            row = rows[int(is_wrong.nonzero()[0])]
-            raise ValueError(
-                f"The label of {row.get('sample_id') or row['question']!r} is {row['label']}, but expected an answer "
-                f"from 0 to {self.num_labels - 1}, or -100 for one outside the vocabulary."
-            )
-        return labels
+
+@dataclass
+class VideoClassificationCollator(ClipCollator):
+    """
+    Makes batches for [`AllInOneForVideoClassification`].
+
+    Args:
+        num_labels (`int`): Number of classes; labels are checked against it.
+        prompt (`str`, *optional*, defaults to `"A person is doing [MASK]"`): Text read with every clip; `None` is no
+            text. Other arguments: see [`ClipCollator`].
+
+    Row fields: optionally `label` (`int`).
+
+    Raises:
+        ValueError: On a label that is none of the classes.
+    """
+
+    num_labels: int
+    prompt: str | None = field(default=DEFAULT_PROMPT, kw_only=True)
+
+    def __call__(self, rows: list[dict]) -> dict[str, torch.Tensor]:
+        """Returns `pixel_values` (B, T, 3, H, W), with a prompt `input_ids` and `attention_mask` (B, L), `labels`."""
+        batch = {} if self.prompt is None else self._read_text([self.prompt] * len(rows))
+        batch["pixel_values"], is_readable = self.reader(rows)
+        labels = _labels(rows, self.num_labels, is_readable)
+        return batch if labels is None else {**batch, "labels": labels}
+
+
+@dataclass
+class MultipleChoiceCollator(ClipCollator):
+    """
+    Makes batches for [`AllInOneForMultipleChoice`] from rows with `options`.
+
+    Row fields: `options` (N texts, as many in all rows of a batch); optionally `question` (`str`), with which each
+    option makes a text as [`AllInOneProcessor.apply_choice_template`] spells it, and `label` (`int`, index of the
+    right option). Arguments: see [`ClipCollator`].
+
+    Raises:
+        ValueError: On a row without options or with another number of them, or on a label that is none of them.
+    """
+
+    def __call__(self, rows: list[dict]) -> dict[str, torch.Tensor]:
+        """Returns `input_ids`, `attention_mask` (B, N, L), `pixel_values` (B, T, 3, H, W) and, if given, `labels`."""
+        _need(rows, "options")
+        batch = self._read_text([self._texts(row) for row in rows])
+        batch["pixel_values"], is_readable = self.reader(rows)
+        labels = _labels(rows, len(rows[0]["options"]), is_readable)
+        return batch if labels is None else {**batch, "labels": labels}
+
+    def _texts(self, row: dict) -> list[str]:
+        if row.get("question") is None:
+            return list(row["options"])
+        return self.processor.apply_choice_template(row["question"], list(row["options"]))
+
+
+@dataclass
+class VideoTextRetrievalCollator(ClipCollator):
+    """
+    Makes batches for [`AllInOneForVideoTextRetrieval`] from rows with a caption.
+
+    Args:
+        negatives (sequence of `str`, *optional*): Captions to draw wrong texts from.
+        num_negatives (`int`, defaults to 0): Wrong texts for each clip; the original takes 10 to 15. Other arguments:
+            see [`ClipCollator`].
+
+    Row fields: `caption` (`str`), or `captions` (several, of which one is drawn each time, by `draw`).
+
+    Raises:
+        ValueError: On a row without a caption, or if there is nothing to draw wrong texts from.
+    """
+
+    negatives: Sequence[str] | None = field(default=None, kw_only=True)
+    num_negatives: int = field(default=0, kw_only=True)
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.num_negatives and len(set(self.negatives or ())) < 2:
+            raise ValueError(f"num_negatives is {self.num_negatives}, but there are no other captions to draw from.")
+
+    def __call__(self, rows: list[dict]) -> dict[str, torch.Tensor]:
+        """
+        Returns `input_ids` and `attention_mask` (B, L), `pixel_values` (B, T, 3, H, W), `is_pair` (B,), which is false
+        for clips that could not be read, and with negatives `candidate_input_ids` and `candidate_attention_mask`
+        (B, 1 + num_negatives, L), the right text first.
+        """
+        generators = [
+            torch.Generator().manual_seed(row["draw"]) if row.get("draw") is not None else None for row in rows
+        ]
+        captions = [self._caption(row, generator) for row, generator in zip(rows, generators, strict=True)]
+        batch = self._read_text(captions)
+        if self.num_negatives:
+            candidates = [
+                [caption, *self._draw_negatives(row, generator)]
+                for caption, row, generator in zip(captions, rows, generators, strict=True)
+            ]
+            batch |= self._read_text(candidates, prefix="candidate_")
+        batch["pixel_values"], batch["is_pair"] = self.reader(rows)
+        return batch
+
+    def _caption(self, row: dict, generator: torch.Generator | None) -> str:
+        if row.get("captions"):
+            return row["captions"][int(torch.randint(len(row["captions"]), (), generator=generator))]
+        _need([row], "caption")
+        return row["caption"]
+
+    def _draw_negatives(self, row: dict, generator: torch.Generator | None) -> list[str]:
+        right = {row.get("caption"), *(row.get("captions") or ())}
+        drawn = []
+        while len(drawn) < self.num_negatives:
+            text = self.negatives[int(torch.randint(len(self.negatives), (), generator=generator))]
+            if text not in right:
+                drawn.append(text)
+        return drawn
+
+
+@dataclass
+class VisualCommonsenseCollator(ClipCollator):
+    """
+    Makes batches for [`AllInOneForVisualCommonsenseReasoning`].
+
+    Row fields: `image` or `video`; `options` and `rationales` (N texts each, the question with an answer, and the
+    question and its right answer with a rationale); optionally `label` and `rationale_label` (`int`). Arguments: see
+    [`ClipCollator`].
+
+    Raises:
+        ValueError: On a row without the texts, or on a label that is none of them.
+    """
+
+    def __call__(self, rows: list[dict]) -> dict[str, torch.Tensor]:
+        """
+        Returns `answer_input_ids`, `answer_attention_mask`, `rationale_input_ids` and `rationale_attention_mask`
+        (B, N, L), `pixel_values` (B, T, 3, H, W) and, if given, `answer_labels` and `rationale_labels` (B,).
+        """
+        _need(rows, "options", "rationales")
+        batch = self._read_text([list(row["options"]) for row in rows], prefix="answer_")
+        batch |= self._read_text([list(row["rationales"]) for row in rows], prefix="rationale_")
+        batch["pixel_values"], is_readable = self.reader(rows)
+        for name, texts, labels_name in (
+            ("label", "options", "answer_labels"),
+            ("rationale_label", "rationales", "rationale_labels"),
+        ):
+            labels = _labels(rows, len(rows[0][texts]), is_readable, name)
+            if labels is not None:
+                batch[labels_name] = labels
+        return batch
+
+
+@dataclass
+class PairedReasoningCollator(ClipCollator):
+    """
+    Makes batches for [`AllInOneForPairedVisualReasoning`].
+
+    Args:
+        num_labels (`int`, defaults to 2): Number of classes. Other arguments: see [`ClipCollator`].
+
+    Row fields: `images` (two), `question` or `caption` (`str`, the statement), and optionally `label` (`int`).
+
+    Raises:
+        ValueError: On a row without the fields, or with a label that is none of the classes.
+    """
+
+    num_labels: int = field(default=2, kw_only=True)
+
+    def __call__(self, rows: list[dict]) -> dict[str, torch.Tensor]:
+        """Returns `input_ids`, `attention_mask` (B, L), `pixel_values` (B, 2, 1, 3, H, W) and, if given, `labels`."""
+        _need(rows, "images")
+        statements = [row.get("question") or row.get("caption") for row in rows]
+        if None in statements:
+            _need(rows, "caption")
+        batch = self._read_text(statements)
+        batch["pixel_values"], is_readable = self.reader(rows)
+        labels = _labels(rows, self.num_labels, is_readable)
+        return batch if labels is None else {**batch, "labels": labels}

@@ -78,7 +78,7 @@ class AllInOneConfig(PreTrainedConfig):
         type_vocab_size (`int`, defaults to 2): Number of BERT token types.
         pad_token_id (`int`, defaults to 0): Padding token; its embedding gets no gradient.
         modality_type_vocab_size (`int`, defaults to 2): Number of modality types: 0 text, 1 video or image, and 2 for
-            the second image of a pair where a model has it.
+            the second image of a pair. A model for pairs has at least 3, whatever this says.
         image_size (`int`, `list` or `tuple`, defaults to 224): Height and width of a frame, in pixels, that the
             position table was made for; other sizes are interpolated.
         patch_size (`int`, defaults to 16): Side of a square patch, in pixels.
@@ -115,7 +115,9 @@ class AllInOneConfig(PreTrainedConfig):
         alignment_loss_weight (`float`, defaults to 0.1): Weight of the word-patch alignment loss beside that of
             matching.
         align_distillation_token (`bool`, defaults to `False`): Whether words are aligned with the distillation token,
-            too; the original does that where the name of its ViT does not hold "deit".
+            too, where there is one. The original does that unless the name of its ViT holds "deit": then it leaves out
+            the second visual token, which in a DeiT without distillation token (All-in-one-Ti) is a patch. Here, no
+            patch is left out.
         clip_order_hidden_size (`int`, defaults to 512): Width of the hidden layer of the clip-order classifier.
         clip_order_dropout (`float`, defaults to 0.5): Dropout probability before its last layer.
         image_mean (`list` of `float`, defaults to ImageNet's): What was subtracted from each channel of a frame, of
@@ -143,6 +145,16 @@ class AllInOneConfig(PreTrainedConfig):
         "patch_permutation",
         "visual_attention_mask",
         "similarities",
+        "text_hidden_states",
+        "text_attentions",
+        "video_hidden_states",
+        "video_attentions",
+        "answer_hidden_states",
+        "answer_attentions",
+        "answer_patch_permutation",
+        "rationale_hidden_states",
+        "rationale_attentions",
+        "rationale_patch_permutation",
     ]
 
     vocab_size: int = 30522
@@ -195,6 +207,8 @@ class AllInOneConfig(PreTrainedConfig):
         elif self.label2id is not None and self.id2label is None:
             self.id2label = {int(index): label for label, index in self.label2id.items()}
         super().__post_init__(**kwargs)
+        if self.architectures is None:
+            self.architectures = []  # AutoModel, which has two classes to choose from, goes over them
         if self.max_image_length == -1:
             self.max_image_length = None
         self._check_values()

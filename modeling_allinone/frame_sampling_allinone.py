@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """Which frames of a clip: functions on integers and seconds, without a decoder and without torch.
 
 A clip is cut into as many equal segments as frames are wanted. Evaluation takes the middle of each segment,

@@ -23,6 +23,8 @@ from transformers.utils.generic import merge_with_config_defaults
 from transformers.utils.output_capturing import capture_outputs
 
 from .configuration_allinone import AllInOneConfig
+from .temporal_mixing_allinone import roll_tokens, shift_channels
+from .weight_conversion_allinone import scores_from_matching_head
 
 
 @dataclass
@@ -60,7 +62,7 @@ class AllInOneTaskOutput(ModelOutput):
     What a task head returns.
 
     Args:
-        loss (`torch.FloatTensor` of shape `(1,)`, *optional*): Present if `labels` were given.
+        loss (`torch.FloatTensor`, *optional*): Present if `labels` were given.
         logits (`torch.FloatTensor`): Scores before softmax; the head's docstring gives the shape.
         hidden_states, attentions, patch_permutation: As in [`AllInOneModelOutput`].
     """
@@ -70,134 +72,6 @@ class AllInOneTaskOutput(ModelOutput):
     hidden_states: tuple[torch.FloatTensor, ...] | None = None
     attentions: tuple[torch.FloatTensor, ...] | None = None
     patch_permutation: torch.LongTensor | None = None
-
-
-@dataclass
-class AllInOneVisualCommonsenseOutput(ModelOutput):
-    """
-    What [`AllInOneForVisualCommonsenseReasoning`] returns, of answers, of rationales, or of both.
-
-    Args:
-        loss (`torch.FloatTensor`, *optional*): Sum of the losses below, of those that are there.
-        answer_loss (`torch.FloatTensor`, *optional*): Mean cross-entropy over answers; present if `answer_labels` were
-            given.
-        rationale_loss (`torch.FloatTensor`, *optional*): Mean cross-entropy over rationales; present if
-            `rationale_labels` were given.
-        answer_logits (`torch.FloatTensor` of shape `(B, N)`, *optional*): Scores of the answers before softmax.
-        rationale_logits (`torch.FloatTensor` of shape `(B, N)`, *optional*): Scores of the rationales before softmax.
-    """
-
-    loss: torch.FloatTensor | None = None
-    answer_loss: torch.FloatTensor | None = None
-    rationale_loss: torch.FloatTensor | None = None
-    answer_logits: torch.FloatTensor | None = None
-    rationale_logits: torch.FloatTensor | None = None
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# Temporal mixing: what passes between neighbouring frames, without parameters
-# ---------------------------------------------------------------------------------------------------------------------
-
-
-def roll_tokens(
-    hidden_states: torch.Tensor,
-    num_frames: int,
-    num_text_tokens: int = 0,
-    divisor: int = 8,
-    num_visual_tokens: torch.Tensor | None = None,
-) -> torch.Tensor:
-    """
-    Temporal token rolling: of the V visual tokens of every frame, tokens 1 to V // `divisor` move to the next frame
-    and the last V // `divisor` to the previous one, around the ends of the clip. [CLS], at 0, and text stay.
-
-    Args:
-        hidden_states (`torch.Tensor` of shape `(B * T, L + V, D)`): Tokens of each frame, text first.
-        num_frames (`int`): T.
-        num_text_tokens (`int`, defaults to 0): L.
-        divisor (`int`, defaults to 8): At least 3.
-        num_visual_tokens (`torch.LongTensor` of shape `(B,)`, *optional*): How many of a clip's visual tokens are not
-            padding, where padding stands last. What rolls is counted among these.
-
-    Returns:
-        `torch.Tensor` of the same shape.
-
-    Source: All in One (arXiv 2203.07303), temporal token rolling.
-
-    Example:
-
-    ```python
-    >>> frames = torch.arange(3.0).view(3, 1, 1).expand(3, 9, 1)  # nine tokens of each frame hold the frame's number
-    >>> roll_tokens(frames, num_frames=3)[:, :, 0].long()
-    tensor([[0, 2, 0, 0, 0, 0, 0, 0, 1],
-            [1, 0, 1, 1, 1, 1, 1, 1, 2],
-            [2, 1, 2, 2, 2, 2, 2, 2, 0]])
-
-    ```
-    """
-    if num_visual_tokens is not None:
-        return _roll_padded_tokens(hidden_states, num_frames, num_text_tokens, divisor, num_visual_tokens)
-    num_rolled = (hidden_states.shape[1] - num_text_tokens) // divisor
-    first = num_text_tokens + 1
-    last = hidden_states.shape[1] - num_rolled
-
-    def move(tokens: torch.Tensor, frames: int) -> torch.Tensor:
-        return tokens.unflatten(0, (-1, num_frames)).roll(frames, dims=1).flatten(0, 1)
-
-    return torch.cat(
-        [
-            hidden_states[:, :first],
-            move(hidden_states[:, first : first + num_rolled], 1),
-            hidden_states[:, first + num_rolled : last],
-            move(hidden_states[:, last:], -1),
-        ],
-        dim=1,
-    )
-
-
-def _roll_padded_tokens(hidden_states, num_frames, num_text_tokens, divisor, num_visual_tokens):
-    """[`roll_tokens`] where each clip has its own number of visual tokens, hence its own ranges."""
-    clips = hidden_states.unflatten(0, (-1, num_frames))
-    position = torch.arange(hidden_states.shape[1], device=hidden_states.device) - num_text_tokens
-    num_visual_tokens = num_visual_tokens.view(-1, 1, 1, 1)
-    num_rolled = num_visual_tokens // divisor
-    position = position.view(1, 1, -1, 1)
-    from_previous = (position >= 1) & (position <= num_rolled)
-    from_next = (position >= num_visual_tokens - num_rolled) & (position < num_visual_tokens)
-    clips = torch.where(from_previous, clips.roll(1, dims=1), torch.where(from_next, clips.roll(-1, dims=1), clips))
-    return clips.flatten(0, 1)
-
-
-def shift_channels(
-    hidden_states: torch.Tensor, num_frames: int, num_text_tokens: int = 0, divisor: int = 8
-) -> torch.Tensor:
-    """
-    Temporal shift: of every visual token, the first D // `divisor` channels come from the next frame and the following
-    D // `divisor` from the previous one, with zeros beyond the ends of the clip. Text stays.
-
-    Args:
-        hidden_states (`torch.Tensor` of shape `(B * T, L + V, D)`): Tokens of each frame, text first.
-        num_frames (`int`): T.
-        num_text_tokens (`int`, defaults to 0): L.
-        divisor (`int`, defaults to 8): At least 3.
-
-    Returns:
-        `torch.Tensor` of the same shape.
-
-    Source: Temporal Shift Module (Lin et al. 2019, arXiv 1811.08383), bi-directional shift.
-    """
-    num_shifted = hidden_states.shape[-1] // divisor
-    text, visual = hidden_states.tensor_split((num_text_tokens,), dim=1)
-    clips = visual.unflatten(0, (-1, num_frames))
-    from_next, from_previous, kept = clips.tensor_split((num_shifted, 2 * num_shifted), dim=-1)
-    shifted = torch.cat(
-        [
-            nn.functional.pad(from_next, (0, 0, 0, 0, -1, 1)),
-            nn.functional.pad(from_previous, (0, 0, 0, 0, 1, -1)),
-            kept,
-        ],
-        dim=-1,
-    )
-    return torch.cat([text, shifted.flatten(0, 1)], dim=1)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -1032,16 +906,27 @@ def _check_labels(labels: torch.Tensor, num_classes: int, shape: tuple[int, ...]
 
 
 def _check_soft_labels(labels: torch.Tensor, shape: tuple[int, ...]):
-    """Raise a `ValueError` unless there is a score for every answer, where it can be read, from 0 to 1."""
+    """Raise a `ValueError` unless there is a score for every answer, where it can be read, from 0 to 1, or -100."""
     if tuple(labels.shape) != tuple(shape):
         raise ValueError(
             f"labels has shape {tuple(labels.shape)}, but soft labels need {tuple(shape)}: a score for every answer."
         )
     if not _is_readable(labels):
         return
-    is_wrong = ~((labels >= 0) & (labels <= 1))
+    is_wrong = ~((labels >= 0) & (labels <= 1) | (labels == -100))
     if is_wrong.any():
-        raise ValueError(f"labels holds {labels[is_wrong][0].item()}, but soft labels are scores from 0 to 1.")
+        raise ValueError(
+            f"labels holds {labels[is_wrong][0].item()}, but soft labels are scores from 0 to 1, or -100."
+        )
+
+
+def _soft_label_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Binary cross-entropy in float32, summed over answers, mean over the rows that are not -100; 0 without any."""
+    is_counted = labels >= 0
+    total = nn.functional.binary_cross_entropy_with_logits(
+        logits.float(), labels.float().clamp(min=0), weight=is_counted.float(), reduction="sum"
+    )
+    return total / is_counted.any(dim=1).sum().clamp(min=1)
 
 
 def _cross_entropy(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
@@ -1114,6 +999,7 @@ class AllInOneForMaskedLM(AllInOnePreTrainedModel):
             pixel_mask=pixel_mask,
             inputs_embeds=inputs_embeds,
             patch_permutation=patch_permutation,
+            return_dict=True,
             **kwargs,
         )
         logits = self.mlm_head(outputs.last_hidden_state[:, :num_text_tokens])
@@ -1181,24 +1067,28 @@ class AllInOneForVideoQuestionAnswering(AllInOnePreTrainedModel):
             pixel_mask=pixel_mask,
             inputs_embeds=inputs_embeds,
             patch_permutation=patch_permutation,
+            return_dict=True,
             **kwargs,
         )
         logits = self.classifier(outputs.pooler_output)
         loss = None
         if labels is not None and labels.is_floating_point():
             _check_soft_labels(labels, logits.shape)
-            loss = nn.functional.binary_cross_entropy_with_logits(logits.float(), labels.float())
-            loss = loss * self.config.num_labels
+            loss = _soft_label_loss(logits, labels)
         elif labels is not None:
             _check_labels(labels, self.config.num_labels, logits.shape[:1])
             loss = _cross_entropy(logits, labels)
         return _task_output(loss, logits, outputs)
 
 
+@scores_from_matching_head
 class AllInOneForMultipleChoice(AllInOnePreTrainedModel):
     """
     All-in-one with a scorer on the pooled output of a clip with each of N texts: multiple-choice questions
     (TGIF-action and -transition, TVQA) and captions (MSRVTT, LSMDC).
+
+    From a checkpoint of [`AllInOneForPreTraining`], a scorer without a hidden layer starts as the row of the matching
+    head that says "they match": it ranks captions at once.
 
     Example:
 
@@ -1241,7 +1131,8 @@ class AllInOneForMultipleChoice(AllInOnePreTrainedModel):
             labels (`torch.LongTensor` of shape `(B,)`, *optional*): Index of the right text, -100 for no loss.
 
         Returns:
-            [`AllInOneTaskOutput`] with `logits` of shape `(B, N)` and as `loss` the mean cross-entropy over the texts.
+            [`AllInOneTaskOutput`] with `logits` of shape `(B, N)` and as `loss` the mean cross-entropy over the texts;
+            `hidden_states` and `attentions` have B * N * T rows, those of a clip's N texts in turn.
         """
         outputs, (batch_size, num_choices) = _read_every_text(
             self.allinone,
@@ -1332,6 +1223,7 @@ class AllInOneForVideoClassification(AllInOnePreTrainedModel):
             pixel_values=pixel_values,
             pixel_mask=pixel_mask,
             patch_permutation=patch_permutation,
+            return_dict=True,
             **kwargs,
         )
         logits = self.classifier(outputs.pooler_output)
@@ -1340,209 +1232,6 @@ class AllInOneForVideoClassification(AllInOnePreTrainedModel):
             _check_labels(labels, self.config.num_labels, logits.shape[:1])
             loss = _cross_entropy(logits, labels)
         return _task_output(loss, logits, outputs)
-
-
-class AllInOneForVisualCommonsenseReasoning(AllInOnePreTrainedModel):
-    """
-    All-in-one for visual commonsense reasoning (VCR): one scorer picks the answer to a question, the other the
-    rationale for the right answer. Each of the N texts is the question with an answer, or the question and its answer
-    with a rationale.
-
-    Example:
-
-    ```python
-    >>> import torch
-    >>> from modeling_allinone import AllInOneConfig, AllInOneForVisualCommonsenseReasoning
-
-    >>> model = AllInOneForVisualCommonsenseReasoning(AllInOneConfig.from_preset("tiny")).eval()
-    >>> texts = torch.tensor([[[101, 5506, 102], [101, 6077, 102]]])  # (B, N, L)
-    >>> outputs = model(answer_input_ids=texts, rationale_input_ids=texts, pixel_values=torch.zeros(1, 3, 224, 224))
-    >>> outputs.answer_logits.shape, outputs.rationale_logits.shape
-    (torch.Size([1, 2]), torch.Size([1, 2]))
-
-    ```
-    """
-
-    def __init__(self, config: AllInOneConfig):
-        super().__init__(config)
-        self.allinone = AllInOneModel(config)
-        self.answer_scorer = AllInOneClassificationHead(config, None, 1)
-        self.rationale_scorer = AllInOneClassificationHead(config, None, 1)
-        self.post_init()
-
-    @can_return_tuple
-    def forward(
-        self,
-        answer_input_ids: torch.LongTensor | None = None,
-        answer_attention_mask: torch.Tensor | None = None,
-        answer_token_type_ids: torch.LongTensor | None = None,
-        rationale_input_ids: torch.LongTensor | None = None,
-        rationale_attention_mask: torch.Tensor | None = None,
-        rationale_token_type_ids: torch.LongTensor | None = None,
-        pixel_values: torch.FloatTensor | None = None,
-        pixel_mask: torch.Tensor | None = None,
-        patch_permutation: torch.LongTensor | None = None,
-        answer_labels: torch.LongTensor | None = None,
-        rationale_labels: torch.LongTensor | None = None,
-        **kwargs: Unpack[TransformersKwargs],
-    ) -> AllInOneVisualCommonsenseOutput:
-        """
-        Args:
-            answer_input_ids, answer_attention_mask, answer_token_type_ids (`torch.Tensor` of shape `(B, N, L)`,
-                *optional*): N answers for each clip.
-            rationale_input_ids, rationale_attention_mask, rationale_token_type_ids (`torch.Tensor` of shape
-                `(B, N, L)`, *optional*): N rationales for each clip; their N and L may differ from those of answers.
-            pixel_values, pixel_mask, patch_permutation: As in [`AllInOneModel.forward`], one clip for all texts.
-            answer_labels (`torch.LongTensor` of shape `(B,)`, *optional*): Index of the right answer, -100 for no
-                loss.
-            rationale_labels (`torch.LongTensor` of shape `(B,)`, *optional*): Index of the right rationale, -100 for
-                no loss.
-
-        Returns:
-            [`AllInOneVisualCommonsenseOutput`], of answers, of rationales, or of both, as they were given.
-        """
-        clips = {"pixel_values": pixel_values, "pixel_mask": pixel_mask, "patch_permutation": patch_permutation}
-        answer_logits = rationale_logits = answer_loss = rationale_loss = None
-        if answer_input_ids is None and rationale_input_ids is None:
-            raise ValueError("This head reads text: give answer_input_ids, rationale_input_ids or both.")
-        for name, texts, labels in (
-            ("answer", answer_input_ids, answer_labels),
-            ("rationale", rationale_input_ids, rationale_labels),
-        ):
-            if texts is None and labels is not None:
-                raise ValueError(f"{name}_labels were given, but no {name}_input_ids.")
-        if answer_input_ids is not None:
-            outputs, shape = _read_every_text(
-                self.allinone, answer_input_ids, answer_attention_mask, answer_token_type_ids, **clips, **kwargs
-            )
-            answer_logits = self.answer_scorer(outputs.pooler_output).view(shape)
-        if rationale_input_ids is not None:
-            outputs, shape = _read_every_text(
-                self.allinone,
-                rationale_input_ids,
-                rationale_attention_mask,
-                rationale_token_type_ids,
-                **clips,
-                **kwargs,
-            )
-            rationale_logits = self.rationale_scorer(outputs.pooler_output).view(shape)
-        if answer_labels is not None:
-            _check_labels(answer_labels, answer_logits.shape[1], answer_logits.shape[:1], "answer_labels")
-            answer_loss = _cross_entropy(answer_logits, answer_labels)
-        if rationale_labels is not None:
-            _check_labels(rationale_labels, rationale_logits.shape[1], rationale_logits.shape[:1], "rationale_labels")
-            rationale_loss = _cross_entropy(rationale_logits, rationale_labels)
-        losses = [loss for loss in (answer_loss, rationale_loss) if loss is not None]
-        return AllInOneVisualCommonsenseOutput(
-            loss=sum(losses) if losses else None,
-            answer_loss=answer_loss,
-            rationale_loss=rationale_loss,
-            answer_logits=answer_logits,
-            rationale_logits=rationale_logits,
-        )
-
-
-class AllInOneForPairedVisualReasoning(AllInOnePreTrainedModel):
-    """
-    All-in-one for a statement about two images or clips (NLVR2): each is read with the text in a pass of its own, the
-    second with a modality type of its own, and a classifier sees both pooled outputs. Classes are `config.id2label`.
-
-    Example:
-
-    ```python
-    >>> import torch
-    >>> from modeling_allinone import AllInOneConfig, AllInOneForPairedVisualReasoning
-
-    >>> config = AllInOneConfig.from_preset("tiny", modality_type_vocab_size=3)
-    >>> model = AllInOneForPairedVisualReasoning(config).eval()
-    >>> model(input_ids=torch.tensor([[101, 2119, 102]]), pixel_values=torch.zeros(1, 2, 1, 3, 224, 224)).logits.shape
-    torch.Size([1, 2])
-
-    ```
-    """
-
-    def __init__(self, config: AllInOneConfig):
-        super().__init__(config)
-        if config.modality_type_vocab_size < 3:
-            raise ValueError(
-                f"modality_type_vocab_size is {config.modality_type_vocab_size}, but pairs need 3 types (text, first "
-                "and second image); pass modality_type_vocab_size=3."
-            )
-        self.allinone = AllInOneModel(config)
-        self.classifier = AllInOneClassificationHead(
-            config,
-            config.classifier_hidden_size or 2 * config.hidden_size,
-            config.num_labels,
-            input_size=2 * config.hidden_size,
-        )
-        self.post_init()
-
-    @can_return_tuple
-    def forward(
-        self,
-        input_ids: torch.LongTensor | None = None,
-        attention_mask: torch.Tensor | None = None,
-        token_type_ids: torch.LongTensor | None = None,
-        pixel_values: torch.FloatTensor | None = None,
-        pixel_mask: torch.Tensor | None = None,
-        inputs_embeds: torch.FloatTensor | None = None,
-        patch_permutation: torch.LongTensor | None = None,
-        labels: torch.LongTensor | None = None,
-        **kwargs: Unpack[TransformersKwargs],
-    ) -> AllInOneTaskOutput:
-        """
-        Args:
-            input_ids, attention_mask, token_type_ids, inputs_embeds: As in [`AllInOneModel.forward`].
-            pixel_values (`torch.FloatTensor` of shape `(B, 2, T, channels, height, width)`): Two clips for each text,
-                or two images: `(B, 2, channels, height, width)`.
-            pixel_mask (`torch.Tensor` of shape `(B, 2, height, width)` or `(B, 2, T, height, width)`, *optional*): 1
-                for pixels, 0 for padding.
-            patch_permutation (`torch.LongTensor` of shape `(B, 2, T, P)`, *optional*): As in
-                [`AllInOneModel.forward`], for each clip of the pair.
-            labels (`torch.LongTensor` of shape `(B,)`, *optional*): Index of the class, -100 for no loss.
-
-        Returns:
-            [`AllInOneTaskOutput`] with `logits` of shape `(B, num_labels)` and as `loss` the mean cross-entropy.
-            `hidden_states` and `attentions` are those of the pass over the first clip, then of that over the second;
-            `patch_permutation` is of shape `(B, 2, T, P)`.
-        """
-        _text_shape(input_ids, inputs_embeds, ndim=2)
-        if pixel_values is None or pixel_values.ndim not in (5, 6) or pixel_values.shape[1] != 2:
-            found = "is missing" if pixel_values is None else f"has shape {tuple(pixel_values.shape)}"
-            raise ValueError(
-                f"pixel_values {found}, but expected a pair for each text: (batch, 2, frames, channels, height, "
-                "width), or (batch, 2, channels, height, width) for images."
-            )
-        for name, values in (("pixel_mask", pixel_mask), ("patch_permutation", patch_permutation)):
-            if values is not None and (values.ndim < 2 or values.shape[1] != 2):
-                raise ValueError(f"{name} has shape {tuple(values.shape)}, but expected a pair: (batch, 2, …).")
-        passes = [
-            self.allinone(
-                input_ids=input_ids,
-                attention_mask=attention_mask,
-                token_type_ids=token_type_ids,
-                pixel_values=pixel_values[:, place],
-                pixel_mask=None if pixel_mask is None else pixel_mask[:, place],
-                inputs_embeds=inputs_embeds,
-                patch_permutation=None if patch_permutation is None else patch_permutation[:, place],
-                image_token_type_idx=1 + place,
-                **kwargs,
-            )
-            for place in range(2)
-        ]
-        logits = self.classifier(torch.cat([outputs.pooler_output for outputs in passes], dim=-1))
-        loss = None
-        if labels is not None:
-            _check_labels(labels, self.config.num_labels, logits.shape[:1])
-            loss = _cross_entropy(logits, labels)
-        first, second = passes
-        return AllInOneTaskOutput(
-            loss=loss,
-            logits=logits,
-            hidden_states=None if first.hidden_states is None else first.hidden_states + second.hidden_states,
-            attentions=None if first.attentions is None else first.attentions + second.attentions,
-            patch_permutation=torch.stack([outputs.patch_permutation for outputs in passes], dim=1),
-        )
 
 
 def _read_every_text(
@@ -1567,7 +1256,7 @@ def _read_every_text(
         "inputs_embeds": inputs_embeds,
     }
     texts = {name: None if text is None else text.flatten(0, 1) for name, text in texts.items()}
-    return backbone(**texts, texts_per_clip=num_texts, **kwargs), (batch_size, num_texts)
+    return backbone(**texts, texts_per_clip=num_texts, return_dict=True, **kwargs), (batch_size, num_texts)
 
 
 def _text_shape(input_ids: torch.Tensor | None, inputs_embeds: torch.Tensor | None, ndim: int) -> tuple[int, ...]:
@@ -1594,10 +1283,8 @@ def _task_output(loss: torch.Tensor | None, logits: torch.Tensor, outputs: AllIn
 __all__ = [
     "AllInOneForMaskedLM",
     "AllInOneForMultipleChoice",
-    "AllInOneForPairedVisualReasoning",
     "AllInOneForVideoClassification",
     "AllInOneForVideoQuestionAnswering",
-    "AllInOneForVisualCommonsenseReasoning",
     "AllInOneModel",
     "AllInOnePreTrainedModel",
 ]

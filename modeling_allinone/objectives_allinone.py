@@ -94,6 +94,61 @@ def contrastive_loss(
     return (text_to_video + video_to_text) / num_pairs
 
 
+@torch.no_grad()
+def draw_hard_negatives(
+    text_embeds: torch.Tensor, video_embeds: torch.Tensor, num_negatives: int, temperature: float = 0.05
+) -> torch.Tensor:
+    """
+    For each clip, texts of the batch: its own first, then others that its features confuse with it.
+
+    Args:
+        text_embeds (`torch.Tensor` of shape `(B, D)`): Row i belongs to row i of the clips.
+        video_embeds (`torch.Tensor` of shape `(B, D)`)
+        num_negatives (`int`): How many others; at most B - 1 are drawn.
+        temperature (`float`, defaults to 0.05): What cosine similarities are divided by.
+
+    Returns:
+        `torch.LongTensor` of shape `(B, 1 + num_negatives)`: Rows of texts, without repetition.
+
+    Source: ALBEF (Li et al. 2021, arXiv 2107.07651), section 3.2.
+    """
+    similarities = (
+        nn.functional.normalize(video_embeds.float(), dim=-1) @ nn.functional.normalize(text_embeds.float(), dim=-1).T
+    )
+    own = torch.arange(len(similarities), device=similarities.device)
+    probabilities = (similarities / temperature).softmax(dim=-1).clamp(min=1e-6)
+    probabilities[own, own] = 0
+    others = torch.multinomial(probabilities, min(num_negatives, len(own) - 1))
+    return torch.cat([own[:, None], others], dim=1)
+
+
+def ranking_loss(scores: torch.Tensor, is_pair: torch.Tensor | None = None) -> torch.Tensor:
+    """
+    Cross-entropy of the right text for a clip among several.
+
+    Args:
+        scores (`torch.Tensor` of shape `(B, N)`): Of N texts for each clip, the right one first.
+        is_pair (`torch.BoolTensor` of shape `(B,)`, *optional*): Rows whose first text belongs to the clip; the others
+            are left out.
+
+    Returns:
+        `torch.FloatTensor`: Mean over the rows; 0 if there is none.
+
+    Example:
+
+    ```python
+    >>> ranking_loss(torch.tensor([[9.0, 0.0], [0.0, 9.0]]), torch.tensor([True, False])) < 0.01
+    tensor(True)
+
+    ```
+    """
+    labels = torch.zeros(len(scores), dtype=torch.long, device=scores.device)
+    if is_pair is not None:
+        labels = labels.masked_fill(~is_pair, -100)
+    total = nn.functional.cross_entropy(scores.float(), labels, reduction="sum", ignore_index=-100)
+    return total / (labels == 0).sum().clamp(min=1)
+
+
 # ---------------------------------------------------------------------------------------------------------------------
 # Matching: word-patch alignment
 # ---------------------------------------------------------------------------------------------------------------------

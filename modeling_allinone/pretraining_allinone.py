@@ -26,7 +26,6 @@ from .modeling_allinone import (
     _cross_entropy,
     _is_readable,
     _text_shape,
-    roll_tokens,
 )
 from .objectives_allinone import (
     NUM_COLOUR_BINS,
@@ -38,6 +37,7 @@ from .objectives_allinone import (
     patch_colours,
     select_words,
 )
+from .temporal_mixing_allinone import roll_tokens
 
 
 @dataclass
@@ -58,8 +58,10 @@ class AllInOneForPreTrainingOutput(ModelOutput):
         clip_order_loss (`torch.FloatTensor`, *optional*): Mean cross-entropy over clips.
         clip_order_logits (`torch.FloatTensor` of shape `(B, T!)`, *optional*): Scores of the orders, sorted as
             `itertools.permutations` gives them; present if `frame_order` was given.
-        masked_patch_loss (`torch.FloatTensor`, *optional*): Mean cross-entropy over channels of masked patches.
-        hidden_states, attentions, patch_permutation: As in [`AllInOneModelOutput`], of the pass over text and video.
+        masked_patch_loss (`torch.FloatTensor`, *optional*): Mean cross-entropy over the colour channels of masked
+            patches that are kept (`config.max_image_length`) and no padding.
+        hidden_states, attentions, patch_permutation: As in [`AllInOneModelOutput`], of the pass over text and video;
+            those of texts and clips read alone, for the contrastive loss, are not returned.
     """
 
     loss: torch.FloatTensor | None = None
@@ -117,9 +119,10 @@ class AllInOneForPreTraining(AllInOnePreTrainedModel):
     All-in-one with the heads of its pre-training: those that `config.pretraining_objectives` names.
 
     Targets say which losses are computed. All but the contrastive one share a pass over text and video, so what is
-    given is what each of them sees: with `labels`, the masked text; with `matching_labels`, the clips after swapping.
-    The original instead runs a pass for each objective, with its own inputs; call the model once for each, and add the
-    losses, to train the same way.
+    given is what each of them sees: with `labels`, the masked text; with `matching_labels`, the clips after swapping;
+    with `bool_masked_pos`, the clips with a mask token in place of those patches. The original instead runs a pass for
+    each objective, with its own inputs; call the model once for each, and add the losses, to train the same way. Its
+    objective of masked patches does not run.
 
     Example:
 
@@ -207,8 +210,8 @@ class AllInOneForPreTraining(AllInOnePreTrainedModel):
                 where they do not, -100 for no loss.
             frame_order (`torch.LongTensor` of shape `(B, T)`, *optional*): Order in which the classifier is shown the
                 features of the frames, and which it is to find. Needs `config.num_frames` frames.
-            bool_masked_pos (`torch.BoolTensor` of shape `(B, T, P)`, *optional*): Patches, in raster order, that are
-                hidden from the joint pass and whose mean colour is predicted; see
+            bool_masked_pos (`torch.BoolTensor` of shape `(B, T, P)`, *optional*): Patches, in raster order, each
+                of which the mask token replaces in the joint pass, and whose mean colour is predicted; see
                 [`~objectives_allinone.draw_masked_patches`].
             return_contrastive_loss (`bool`, *optional*): Whether to contrast texts and clips, each read alone. Rows
                 whose `matching_labels` is 0 are left out. With no other target, the joint pass is saved.
@@ -248,6 +251,7 @@ class AllInOneForPreTraining(AllInOnePreTrainedModel):
                 **clips,
                 bool_masked_pos=bool_masked_pos,
                 output_hidden_states=wants_hidden_states or reads_frames,
+                return_dict=True,
                 **kwargs,
             )
             if self.mlm_head is not None:
@@ -275,8 +279,12 @@ class AllInOneForPreTraining(AllInOnePreTrainedModel):
             result["attentions"] = outputs.attentions
             result["patch_permutation"] = outputs.patch_permutation
         if return_contrastive_loss:
-            text_embeds = self.text_projection(self.allinone(**texts, **kwargs).last_hidden_state[:, 0])
-            video_embeds = self.video_projection(self.allinone(**clips, **kwargs).last_hidden_state[:, 0])
+            text_embeds = self.text_projection(
+                self.allinone(**texts, return_dict=True, **kwargs).last_hidden_state[:, 0]
+            )
+            video_embeds = self.video_projection(
+                self.allinone(**clips, return_dict=True, **kwargs).last_hidden_state[:, 0]
+            )
             is_pair = None if matching_labels is None else matching_labels != 0
             result["contrastive_loss"] = contrastive_loss(
                 text_embeds, video_embeds, self.config.contrastive_temperature, is_pair

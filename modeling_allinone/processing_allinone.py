@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """Processor of All-in-one: text and clips -> the inputs of every model, and logits -> answers."""
 
 from collections.abc import Mapping, Sequence

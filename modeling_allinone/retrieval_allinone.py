@@ -20,11 +20,11 @@ from .modeling_allinone import (
     AllInOneModel,
     AllInOneModelOutput,
     AllInOnePreTrainedModel,
-    _cross_entropy,
     _read_every_text,
     _text_shape,
 )
-from .objectives_allinone import contrastive_loss, cosine_similarities
+from .objectives_allinone import contrastive_loss, cosine_similarities, draw_hard_negatives, ranking_loss
+from .weight_conversion_allinone import scores_from_matching_head
 
 
 @dataclass
@@ -37,11 +37,16 @@ class AllInOneRetrievalOutput(ModelOutput):
         similarities (`torch.FloatTensor` of shape `(texts, clips)`, *optional*): Cosine similarity of every text to
             every clip, if there is one text (B, L) for each.
         logits (`torch.FloatTensor` of shape `(B, N)`, *optional*): Scores of pairs, if there are N texts for each
-            clip.
+            clip, or candidates or hard negatives.
         text_embeds (`torch.FloatTensor` of shape `(texts, projection_dim)`, *optional*): Projected texts, not
             normalised.
         video_embeds (`torch.FloatTensor` of shape `(clips, projection_dim)`, *optional*): Projected clips, not
             normalised.
+        text_hidden_states, text_attentions, video_hidden_states, video_attentions: As in [`AllInOneModelOutput`], of
+            the passes over texts and over clips, if there is one text for each.
+        hidden_states, attentions: As in [`AllInOneModelOutput`], of the pass over pairs, if there are N texts for each
+            clip; B * N * T rows, those of a clip's N texts in turn.
+        patch_permutation (`torch.LongTensor` of shape `(clips, T, P)`, *optional*): As in [`AllInOneModelOutput`].
     """
 
     loss: torch.FloatTensor | None = None
@@ -49,8 +54,16 @@ class AllInOneRetrievalOutput(ModelOutput):
     logits: torch.FloatTensor | None = None
     text_embeds: torch.FloatTensor | None = None
     video_embeds: torch.FloatTensor | None = None
+    text_hidden_states: tuple[torch.FloatTensor, ...] | None = None
+    text_attentions: tuple[torch.FloatTensor, ...] | None = None
+    video_hidden_states: tuple[torch.FloatTensor, ...] | None = None
+    video_attentions: tuple[torch.FloatTensor, ...] | None = None
+    hidden_states: tuple[torch.FloatTensor, ...] | None = None
+    attentions: tuple[torch.FloatTensor, ...] | None = None
+    patch_permutation: torch.LongTensor | None = None
 
 
+@scores_from_matching_head
 class AllInOneForVideoTextRetrieval(AllInOnePreTrainedModel):
     """
     All-in-one for finding clips by text and texts by clip, in two ways:
@@ -59,6 +72,9 @@ class AllInOneForVideoTextRetrieval(AllInOnePreTrainedModel):
       is read once for all queries. Needs `config.projection_dim`.
     - *pairs*: a text and a clip are read together and scored. Finer, and as costly as there are pairs. Needs
       `config.use_pair_scorer`.
+
+    From a checkpoint of [`AllInOneForPreTraining`], projections are taken over, and the scorer starts as the row of
+    the matching head that says "they match".
 
     Example:
 
@@ -117,6 +133,7 @@ class AllInOneForVideoTextRetrieval(AllInOnePreTrainedModel):
             attention_mask=attention_mask,
             token_type_ids=token_type_ids,
             inputs_embeds=inputs_embeds,
+            return_dict=True,
             **kwargs,
         )
         return replace(outputs, pooler_output=self.text_projection(outputs.last_hidden_state[:, 0]))
@@ -139,7 +156,11 @@ class AllInOneForVideoTextRetrieval(AllInOnePreTrainedModel):
         """
         self._need_projections()
         outputs = self.allinone(
-            pixel_values=pixel_values, pixel_mask=pixel_mask, patch_permutation=patch_permutation, **kwargs
+            pixel_values=pixel_values,
+            pixel_mask=pixel_mask,
+            patch_permutation=patch_permutation,
+            return_dict=True,
+            **kwargs,
         )
         return replace(outputs, pooler_output=self.video_projection(outputs.last_hidden_state[:, 0]))
 
@@ -169,11 +190,6 @@ class AllInOneForVideoTextRetrieval(AllInOnePreTrainedModel):
         Raises:
             ValueError: If the model has no scorer, or if inputs are missing or do not fit one another.
         """
-        if self.scorer is None:
-            raise ValueError(
-                "This model has no scorer of pairs, since use_pair_scorer is False; compare features, or load it with "
-                "use_pair_scorer=True and train the scorer."
-            )
         if pixel_values is None:
             raise ValueError("Scoring pairs needs both text and video: give pixel_values.")
         texts = {
@@ -185,15 +201,13 @@ class AllInOneForVideoTextRetrieval(AllInOnePreTrainedModel):
         is_single = _is_single_text(input_ids, inputs_embeds)
         if is_single:
             texts = {name: None if text is None else text[:, None] for name, text in texts.items()}
-        outputs, shape = _read_every_text(
-            self.allinone,
+        scores, _ = self._score_every_text(
             **texts,
             pixel_values=pixel_values,
             pixel_mask=pixel_mask,
             patch_permutation=patch_permutation,
             **kwargs,
         )
-        scores = self.scorer(outputs.pooler_output).view(shape)
         return scores[:, 0] if is_single else scores
 
     @can_return_tuple
@@ -206,6 +220,10 @@ class AllInOneForVideoTextRetrieval(AllInOnePreTrainedModel):
         pixel_mask: torch.Tensor | None = None,
         inputs_embeds: torch.FloatTensor | None = None,
         patch_permutation: torch.LongTensor | None = None,
+        candidate_input_ids: torch.LongTensor | None = None,
+        candidate_attention_mask: torch.Tensor | None = None,
+        num_hard_negatives: int = 0,
+        is_pair: torch.BoolTensor | None = None,
         return_loss: bool | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> AllInOneRetrievalOutput:
@@ -215,12 +233,19 @@ class AllInOneForVideoTextRetrieval(AllInOnePreTrainedModel):
                 be compared with every clip, or N texts to be scored against one clip each.
             pixel_values, pixel_mask, patch_permutation: As in [`AllInOneModel.forward`].
             inputs_embeds (`torch.FloatTensor`, *optional*): Instead of `input_ids`.
+            candidate_input_ids, candidate_attention_mask (`torch.Tensor` of shape `(B, N, L)`, *optional*): Texts to
+                be scored against one clip each, beside texts (B, L) that are compared with every clip.
+            num_hard_negatives (`int`, defaults to 0): How many other texts of the batch to score against each clip
+                after its own, drawn as [`draw_hard_negatives`] does. Ignored where there are candidates.
+            is_pair (`torch.BoolTensor` of shape `(B,)`, *optional*): Rows whose text and clip belong together; the
+                others are left out of the loss.
             return_loss (`bool`, *optional*): Whether to compute the loss. For texts (B, L), text i belongs to clip i.
                 For texts (B, N, L), the first belongs to the clip.
 
         Returns:
             [`AllInOneRetrievalOutput`] with `similarities`, `text_embeds`, `video_embeds` and the contrastive loss for
-            texts (B, L); with `logits` (B, N) and the mean cross-entropy over texts for texts (B, N, L).
+            texts (B, L); with `logits` (B, N) and the mean cross-entropy over texts for texts (B, N, L); with both and
+            the sum of the losses for texts (B, L) with candidates or hard negatives.
         """
         if pixel_values is None:
             raise ValueError(
@@ -235,21 +260,55 @@ class AllInOneForVideoTextRetrieval(AllInOnePreTrainedModel):
         clips = {"pixel_values": pixel_values, "pixel_mask": pixel_mask, "patch_permutation": patch_permutation}
         loss = None
         if not _is_single_text(input_ids, inputs_embeds):
-            scores = self.score_pairs(**texts, **clips, **kwargs)
+            scores, outputs = self._score_every_text(**texts, **clips, **kwargs)
             if return_loss:
-                loss = _cross_entropy(scores, torch.zeros(scores.shape[0], dtype=torch.long, device=scores.device))
-            return AllInOneRetrievalOutput(loss=loss, logits=scores)
+                loss = ranking_loss(scores, is_pair)
+            return AllInOneRetrievalOutput(
+                loss=loss,
+                logits=scores,
+                hidden_states=outputs.hidden_states,
+                attentions=outputs.attentions,
+                patch_permutation=outputs.patch_permutation,
+            )
 
-        text_embeds = self.get_text_features(**texts, return_dict=True, **kwargs).pooler_output
-        video_embeds = self.get_video_features(**clips, return_dict=True, **kwargs).pooler_output
+        text_outputs = self.get_text_features(**texts, return_dict=True, **kwargs)
+        video_outputs = self.get_video_features(**clips, return_dict=True, **kwargs)
+        text_embeds, video_embeds = text_outputs.pooler_output, video_outputs.pooler_output
         if return_loss:
-            loss = contrastive_loss(text_embeds, video_embeds, self.config.contrastive_temperature)
+            loss = contrastive_loss(text_embeds, video_embeds, self.config.contrastive_temperature, is_pair)
+        candidates = {"input_ids": candidate_input_ids, "attention_mask": candidate_attention_mask}
+        if num_hard_negatives and candidate_input_ids is None:
+            chosen = draw_hard_negatives(
+                text_embeds, video_embeds, num_hard_negatives, self.config.contrastive_temperature
+            )
+            candidates = {name: None if text is None else text[chosen] for name, text in texts.items()}
+        scores = None
+        if candidates["input_ids"] is not None or candidates.get("inputs_embeds") is not None:
+            scores, _ = self._score_every_text(**candidates, **clips, **kwargs)
+            if return_loss:
+                loss = loss + ranking_loss(scores, is_pair)
         return AllInOneRetrievalOutput(
             loss=loss,
             similarities=cosine_similarities(text_embeds, video_embeds),
+            logits=scores,
             text_embeds=text_embeds,
             video_embeds=video_embeds,
+            text_hidden_states=text_outputs.hidden_states,
+            text_attentions=text_outputs.attentions,
+            video_hidden_states=video_outputs.hidden_states,
+            video_attentions=video_outputs.attentions,
+            patch_permutation=video_outputs.patch_permutation,
         )
+
+    def _score_every_text(self, **inputs) -> tuple[torch.Tensor, AllInOneModelOutput]:
+        """Scores (B, N) of N texts for each clip, and what the backbone made of them."""
+        if self.scorer is None:
+            raise ValueError(
+                "This model has no scorer of pairs, since use_pair_scorer is False; compare features, or load it with "
+                "use_pair_scorer=True and train the scorer."
+            )
+        outputs, shape = _read_every_text(self.allinone, **inputs)
+        return self.scorer(outputs.pooler_output).view(shape), outputs
 
     def _need_projections(self):
         if self.text_projection is None:

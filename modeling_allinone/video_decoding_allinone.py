@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """Clips from files, folders and arrays: count and times first, then only the frames asked for.
 
 [`open_clip`] returns a [`Clip`], whatever the source. Video files are decoded by decord where it is installed and by

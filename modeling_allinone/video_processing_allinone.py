@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """Video processor of All-in-one: files, folders, images or decoded frames -> `pixel_values`."""
 
 from typing import Any

@@ -34,7 +34,7 @@ def _seed():
     torch.manual_seed(0)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def tiny_config():
     """Make a tiny configuration; keywords change its fields."""
 
@@ -44,7 +44,7 @@ def tiny_config():
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def tiny_inputs():
     """Make a batch for the tiny configuration, the last text padded."""
 

@@ -36,7 +36,7 @@ def test_rows_make_a_batch(rows, processor):
 
 def test_options_reach_the_video_processor(rows, processor):
     options = {"num_frames": 1, "frame_sampling": "random"}
-    batch = VideoQuestionAnsweringCollator(processor, NUM_ANSWERS, options)([rows[0]] * 8)
+    batch = VideoQuestionAnsweringCollator(processor, NUM_ANSWERS, video_options=options)([rows[0]] * 8)
     assert batch["pixel_values"].shape == (8, 1, 3, 32, 32)
     assert len({float(frame.sum()) for frame in batch["pixel_values"]}) > 1, "each row draws its own frame"
 
@@ -59,7 +59,7 @@ def test_frames_window_and_soft_labels(rows, processor):
     ("change", "message"),
     (
         ({"video": None}, "A row has no video; it has"),
-        ({"question": None, "video": None}, "A row has no video and no question"),
+        ({"question": None, "video": None}, "A row has no question; it has"),
         ({"label": NUM_ANSWERS}, f"is {NUM_ANSWERS}, but expected an answer from 0 to {NUM_ANSWERS - 1}, or -100"),
         ({"label": [0.5, 0.5]}, rf"shape \(1, 2\) and type torch.float32, but expected an index or {NUM_ANSWERS} sc"),
         ({"label": [2.0] * NUM_ANSWERS}, "but soft labels are scores from 0 to 1"),

@@ -9,6 +9,7 @@ from modeling_allinone import (
     AllInOneForVideoClassification,
     AllInOneForVideoTextRetrieval,
     AllInOneForVisualCommonsenseReasoning,
+    AllInOneModel,
 )
 
 CLOSE = {"atol": 1e-5, "rtol": 1e-4}
@@ -24,10 +25,14 @@ def _no_gradients(request):
 def build(tiny_config):
     """Make a tiny model in evaluation mode; keywords change its configuration."""
 
-    def make(cls, **fields):
-        return cls(tiny_config(**fields)).eval()
+    def make(cls, attn_implementation="sdpa", **fields):
+        return cls._from_config(tiny_config(**fields), attn_implementation=attn_implementation).eval()
 
     return make
+
+
+def shapes(tensors: tuple[torch.Tensor, ...]) -> list[tuple[int, ...]]:
+    return [tuple(tensor.shape) for tensor in tensors]
 
 
 def several(inputs: dict, num_texts: int) -> dict:
@@ -51,6 +56,7 @@ def pair_inputs(tiny_inputs, num_frames: int = 4) -> dict:
         (AllInOneForVideoClassification, {"num_labels": 5}),
         (AllInOneForVisualCommonsenseReasoning, {}),
         (AllInOneForPairedVisualReasoning, {"modality_type_vocab_size": 3}),
+        (AllInOneForPairedVisualReasoning, {"modality_type_vocab_size": 2}),
     ),
 )
 @pytest.mark.parametrize("distilled", (False, True))
@@ -99,6 +105,29 @@ def test_scores_of_pairs(build, tiny_inputs):
     outputs = model(**texts, pixel_values=inputs["pixel_values"], return_loss=True)
     torch.testing.assert_close(outputs.logits, scores)
     torch.testing.assert_close(outputs.loss, -scores.log_softmax(-1)[:, 0].mean())
+
+
+def test_retrieval_returns_what_its_passes_did(build, tiny_inputs):
+    model = build(AllInOneForVideoTextRetrieval, attn_implementation="eager")
+    inputs = tiny_inputs()
+    asked = {"output_hidden_states": True, "output_attentions": True}
+    outputs = model(**inputs, **asked)
+    text = model.get_text_features(inputs["input_ids"], inputs["attention_mask"], **asked)
+    video = model.get_video_features(inputs["pixel_values"], **asked)
+    assert shapes(outputs.text_hidden_states) == [(2, 7, 32)] * 3
+    assert shapes(outputs.video_hidden_states) == [(2 * 4, 17, 32)] * 3
+    torch.testing.assert_close(outputs.text_hidden_states, text.hidden_states)
+    torch.testing.assert_close(outputs.video_hidden_states, video.hidden_states)
+    torch.testing.assert_close(outputs.text_attentions, text.attentions)
+    torch.testing.assert_close(outputs.video_attentions, video.attentions)
+    assert torch.equal(outputs.patch_permutation, video.patch_permutation)
+    assert outputs.hidden_states is outputs.attentions is None
+
+    pairs = model(**several(inputs, 3), pixel_values=inputs["pixel_values"], **asked)
+    assert shapes(pairs.hidden_states) == [(2 * 3 * 4, 7 + 17, 32)] * 3
+    assert shapes(pairs.attentions) == [(2 * 3 * 4, 2, 7 + 17, 7 + 17)] * 2
+    assert set(pairs) == {"logits", "hidden_states", "attentions", "patch_permutation"}
+    assert set(model(**inputs)) == {"similarities", "text_embeds", "video_embeds", "patch_permutation"}
 
 
 def test_tuples(build, tiny_inputs):
@@ -185,6 +214,29 @@ def test_visual_commonsense(build, tiny_inputs):
         model(**answers, **clips, answer_labels=torch.tensor([3, 0]))
 
 
+def test_visual_commonsense_returns_what_its_passes_did(build, tiny_inputs):
+    model = build(AllInOneForVisualCommonsenseReasoning, attn_implementation="eager")
+    inputs = tiny_inputs()
+    clips = {"pixel_values": inputs["pixel_values"]}
+    answers = {f"answer_{name}": text for name, text in several(inputs, 3).items()}
+    rationales = {f"rationale_{name}": text for name, text in several(tiny_inputs(num_tokens=9), 2).items()}
+    asked = {"output_hidden_states": True, "output_attentions": True}
+    outputs = model(**answers, **rationales, **clips, **asked)
+    assert shapes(outputs.answer_hidden_states) == [(2 * 3 * 4, 7 + 17, 32)] * 3
+    assert shapes(outputs.rationale_hidden_states) == [(2 * 2 * 4, 9 + 17, 32)] * 3
+    assert shapes(outputs.answer_attentions) == [(2 * 3 * 4, 2, 7 + 17, 7 + 17)] * 2
+    assert shapes(outputs.rationale_attentions) == [(2 * 2 * 4, 2, 9 + 17, 9 + 17)] * 2
+    last_text = {name: text[1, 2][None] for name, text in several(inputs, 3).items()}
+    alone = model.allinone(**last_text, pixel_values=inputs["pixel_values"][1:], **asked)
+    for states, expected in zip(outputs.answer_hidden_states, alone.hidden_states, strict=True):
+        torch.testing.assert_close(states[-4:], expected, **CLOSE)
+    assert torch.equal(outputs.answer_patch_permutation[1:], alone.patch_permutation)
+
+    assert set(model(**rationales, **clips)) == {"rationale_logits", "rationale_patch_permutation"}
+    only_answers = model(**answers, **clips, **asked)
+    assert only_answers.rationale_hidden_states is only_answers.rationale_attentions is None
+
+
 # -------------------------------------------------------------------------------------------------- paired reasoning
 
 
@@ -193,7 +245,17 @@ def test_paired_reasoning(build, tiny_inputs):
     inputs = pair_inputs(tiny_inputs)
     outputs = model(**inputs, labels=torch.tensor([1, 0]), output_hidden_states=True)
     assert outputs.logits.shape == (2, 2) and outputs.patch_permutation.shape == (2, 2, 4, 16)
-    assert len(outputs.hidden_states) == 2 * 3
+    first, second = (
+        model.allinone(
+            inputs["input_ids"],
+            inputs["attention_mask"],
+            pixel_values=inputs["pixel_values"][:, place],
+            image_token_type_idx=1 + place,
+            output_hidden_states=True,
+        )
+        for place in range(2)
+    )
+    torch.testing.assert_close(outputs.hidden_states, first.hidden_states + second.hidden_states)
     torch.testing.assert_close(outputs.loss, torch.nn.functional.cross_entropy(outputs.logits, torch.tensor([1, 0])))
     again = model(**inputs, patch_permutation=outputs.patch_permutation, pixel_mask=torch.ones(2, 2, 32, 32))
     torch.testing.assert_close(again.logits, outputs.logits, **CLOSE)
@@ -205,9 +267,46 @@ def test_paired_reasoning(build, tiny_inputs):
     torch.testing.assert_close(squeezed.logits, model(**images).logits)
 
 
+def test_pairs_have_three_modality_types(build, tiny_config, tiny_inputs):
+    config = tiny_config(modality_type_vocab_size=2)
+    for model in (AllInOneForPairedVisualReasoning(config), build(AllInOneForPairedVisualReasoning)):
+        assert model.config.modality_type_vocab_size == 3
+        assert model.allinone.embeddings.modality_type_embeddings.weight.shape == (3, 32)
+        assert model(**pair_inputs(tiny_inputs)).logits.shape == (2, 2)
+    assert config.modality_type_vocab_size == 2, "the caller's own is left alone"
+    assert build(AllInOneForPairedVisualReasoning, modality_type_vocab_size=4).config.modality_type_vocab_size == 4
+
+
+@pytest.mark.parametrize("cls", (AllInOneModel, AllInOneForVideoTextRetrieval))
+def test_pairs_start_from_two_modality_types(build, tiny_inputs, tmp_path, cls):
+    """The second clip's type starts as that of the first, so that an untrained model does not tell them apart."""
+    model = build(cls)
+    model.save_pretrained(tmp_path / "two")
+    old = model.base_model.embeddings.modality_type_embeddings.weight
+    pairs, report = AllInOneForPairedVisualReasoning.from_pretrained(tmp_path / "two", output_loading_info=True)
+    assert {key.partition(".")[0] for key in report["missing_keys"]} == {"classifier"}
+    assert not report["mismatched_keys"]
+    new = pairs.allinone.embeddings.modality_type_embeddings.weight
+    assert torch.equal(new, old[[0, 1, 1]]) and pairs.config.modality_type_vocab_size == 3
+    inputs = tiny_inputs()
+    same_twice = inputs | {"pixel_values": torch.stack([inputs["pixel_values"]] * 2, dim=1)}
+    first, second = pairs(**same_twice, output_hidden_states=True).hidden_states[2::3]
+    assert torch.equal(first, second)
+
+    new[2] += 1
+    pairs.save_pretrained(tmp_path / "three")
+    again, report = AllInOneForPairedVisualReasoning.from_pretrained(tmp_path / "three", output_loading_info=True)
+    assert not any(report.values())
+    assert torch.equal(again.allinone.embeddings.modality_type_embeddings.weight, new)
+
+
+def test_fewer_modality_types_than_the_checkpoint_has_do_not_load(build, tiny_config, tmp_path):
+    build(AllInOneForPairedVisualReasoning, modality_type_vocab_size=4).save_pretrained(tmp_path)
+    with pytest.raises(RuntimeError, match="ignore_mismatched_sizes"):
+        AllInOneForPairedVisualReasoning.from_pretrained(tmp_path, config=tiny_config())
+
+
 def test_paired_reasoning_names_what_is_wrong(build, tiny_inputs):
-    with pytest.raises(ValueError, match="modality_type_vocab_size is 2, but pairs need 3 types"):
-        build(AllInOneForPairedVisualReasoning)
     model = build(AllInOneForPairedVisualReasoning, modality_type_vocab_size=3)
     inputs = pair_inputs(tiny_inputs)
     for change, message in (

@@ -11,11 +11,27 @@ from modeling_allinone import (
     AllInOneConfig,
     AllInOneForMaskedLM,
     AllInOneForMultipleChoice,
+    AllInOneForPairedVisualReasoning,
+    AllInOneForPreTraining,
+    AllInOneForVideoClassification,
     AllInOneForVideoQuestionAnswering,
+    AllInOneForVideoTextRetrieval,
+    AllInOneForVisualCommonsenseReasoning,
     AllInOneModel,
 )
-from modeling_allinone.modeling_allinone import roll_tokens, shift_channels
+from modeling_allinone.temporal_mixing_allinone import roll_tokens, shift_channels
 
+MODEL_CLASSES = (
+    AllInOneModel,
+    AllInOneForMaskedLM,
+    AllInOneForMultipleChoice,
+    AllInOneForPairedVisualReasoning,
+    AllInOneForPreTraining,
+    AllInOneForVideoClassification,
+    AllInOneForVideoQuestionAnswering,
+    AllInOneForVideoTextRetrieval,
+    AllInOneForVisualCommonsenseReasoning,
+)
 MIXINGS = ("token_roll", "channel_shift", "none")
 NUM_PATCHES = 16
 
@@ -480,6 +496,33 @@ def test_save_and_load_through_auto_classes(tiny_config, tiny_inputs, tmp_path, 
     for name, parameter in model.state_dict().items():
         assert torch.equal(loaded.state_dict()[name], parameter), name
     torch.testing.assert_close(loaded(**inputs)[0], model(**inputs)[0])
+
+
+def test_auto_model_is_retrieval_or_the_backbone(tiny_config, tmp_path):
+    """Of the two classes of AutoModel, the one that the checkpoint was saved from; for other heads, the backbone."""
+    expected = dict.fromkeys(MODEL_CLASSES, AllInOneModel) | {
+        AllInOneForVideoTextRetrieval: AllInOneForVideoTextRetrieval
+    }
+    for cls, auto_cls in expected.items():
+        model = cls(tiny_config(num_frames=3))
+        model.save_pretrained(tmp_path / cls.__name__)
+        loaded, report = AutoModel.from_pretrained(tmp_path / cls.__name__, output_loading_info=True)
+        assert type(loaded) is auto_cls and not report["mismatched_keys"]
+        missing = {"pooler.dense.weight", "pooler.dense.bias"} if model.base_model.pooler is None else set()
+        assert report["missing_keys"] == missing
+        assert torch.equal(loaded.get_input_embeddings().weight, model.get_input_embeddings().weight)
+        assert type(AutoModel.from_config(loaded.config)) is auto_cls
+    assert type(AutoModel.from_config(tiny_config())) is AllInOneModel
+    assert type(AutoModel.from_config(tiny_config(architectures=["AllInOneForMaskedLM"]))) is AllInOneModel
+
+
+def test_heads_return_tuples_if_the_configuration_says_so(tiny_config, tiny_inputs):
+    for cls in (AllInOneForMaskedLM, AllInOneForVideoQuestionAnswering):
+        model = build(tiny_config(), cls)
+        expected = model(**tiny_inputs()).logits
+        model.config.return_dict = False
+        logits, _ = model(**tiny_inputs())
+        assert torch.equal(logits, expected)
 
 
 def test_masked_lm_head(tiny_config, tiny_inputs):

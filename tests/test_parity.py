@@ -95,6 +95,19 @@ def test_heads_of_pretraining(load, case):
 
 
 @torch.no_grad()
+@pytest.mark.parametrize("case", JOINT_CASES)
+def test_heads_that_start_from_pretraining(load, case):
+    inputs, expected = read(case)
+    directory = load(case, AutoModelForPreTraining, "pretraining").name_or_path
+    masked_lm = AutoModelForMaskedLM.from_pretrained(directory, patch_order="raster")
+    torch.testing.assert_close(masked_lm(**inputs).logits, expected["mlm_logits_unmasked"], **ACTIVATIONS)
+    multiple_choice = AutoModelForMultipleChoice.from_pretrained(directory, patch_order="raster")
+    one_choice = inputs | {name: inputs[name][:, None] for name in ("input_ids", "attention_mask")}
+    logits = multiple_choice(**one_choice).logits[:, 0]
+    torch.testing.assert_close(logits, expected["itm_logits"][:, 1], **ACTIVATIONS)
+
+
+@torch.no_grad()
 @pytest.mark.parametrize(
     ("case", "auto_class"),
     (

@@ -2,9 +2,15 @@
 
 import pytest
 import torch
-from transformers import AutoModelForPreTraining
+from safetensors.torch import load_file
+from transformers import AutoModelForMaskedLM, AutoModelForMultipleChoice, AutoModelForPreTraining
 
-from modeling_allinone import AllInOneForPreTraining, AllInOneForVideoTextRetrieval
+from modeling_allinone import (
+    AllInOneForMaskedLM,
+    AllInOneForMultipleChoice,
+    AllInOneForPreTraining,
+    AllInOneForVideoTextRetrieval,
+)
 
 CLOSE = {"atol": 1e-5, "rtol": 1e-4}
 
@@ -240,6 +246,96 @@ def test_input_is_checked(build, inputs):
 def test_configuration_is_checked(build, fields, message):
     with pytest.raises(Exception, match=message):
         build(**fields)
+
+
+# ------------------------------------------------------------------------------- what other classes take from it
+
+
+@pytest.fixture
+def pretrained(build, tmp_path):
+    """A pre-training model and where it was saved."""
+    model = build(projection_dim=6)
+    model.save_pretrained(tmp_path / "pretrained")
+    return model, tmp_path / "pretrained"
+
+
+def several(inputs: dict, num_texts: int) -> dict:
+    texts = {name: inputs[name] for name in ("input_ids", "attention_mask")}
+    return {name: torch.stack([text.roll(n, 0) for n in range(num_texts)], dim=1) for name, text in texts.items()}
+
+
+@pytest.mark.parametrize("cls", (AllInOneForMultipleChoice, AllInOneForVideoTextRetrieval))
+@pytest.mark.parametrize("max_shard_size", ("1GB", "20KB"))
+@pytest.mark.parametrize("dtype", (torch.float32, torch.bfloat16))
+def test_scorer_starts_as_a_row_of_the_matching_head(build, tmp_path, caplog, cls, max_shard_size, dtype):
+    pretraining = build()
+    pretraining.save_pretrained(tmp_path / "pretrained", max_shard_size=max_shard_size)
+    assert (len(list((tmp_path / "pretrained").glob("*.safetensors"))) > 1) == (max_shard_size == "20KB")
+    with caplog.at_level("WARNING", logger="transformers"):
+        model, report = cls.from_pretrained(tmp_path / "pretrained", dtype=dtype, output_loading_info=True)
+    assert "mlm_head.decoder.weight" in caplog.text, "what is left over is reported"
+    assert "scorer.out_proj" not in caplog.text and "MISSING" not in caplog.text
+    assert not any(report[key] for key in ("missing_keys", "mismatched_keys", "error_msgs"))
+    assert not any(key.startswith(("matching_head", "scorer")) for key in report["unexpected_keys"])
+    for kind in ("weight", "bias"):
+        scorer = model.get_parameter(f"scorer.out_proj.{kind}")
+        assert torch.equal(scorer, pretraining.get_parameter(f"matching_head.{kind}")[1:].to(dtype))
+        assert scorer.requires_grad
+
+    model.save_pretrained(tmp_path / "fine-tuned")
+    assert load_file(tmp_path / "fine-tuned" / "model.safetensors").keys() == model.state_dict().keys()
+
+
+def test_choices_are_scored_as_in_pretraining(build, inputs, pretrained):
+    pretraining, directory = pretrained
+    texts = several(inputs, 3)
+    choice = AutoModelForMultipleChoice.from_pretrained(directory)
+    retrieval = AllInOneForVideoTextRetrieval.from_pretrained(directory)
+    logits = choice(**texts, pixel_values=inputs["pixel_values"]).logits
+    scores = retrieval.score_pairs(**texts, pixel_values=inputs["pixel_values"])
+    for place in range(3):
+        text = {name: tokens[:, place] for name, tokens in texts.items()}
+        expected = pretraining(**text, pixel_values=inputs["pixel_values"]).matching_logits[:, 1]
+        torch.testing.assert_close(logits[:, place], expected, **CLOSE)
+        torch.testing.assert_close(scores[:, place], expected, **CLOSE)
+
+
+def test_projections_and_masked_lm_head_are_taken_over(inputs, pretrained):
+    pretraining, directory = pretrained
+    retrieval = AllInOneForVideoTextRetrieval.from_pretrained(directory)
+    torch.testing.assert_close(
+        retrieval(**inputs, return_loss=True).loss, pretraining(**inputs, return_contrastive_loss=True).loss
+    )
+    masked_lm, report = AutoModelForMaskedLM.from_pretrained(directory, output_loading_info=True)
+    assert type(masked_lm) is AllInOneForMaskedLM and not report["missing_keys"]
+    torch.testing.assert_close(masked_lm(**inputs).logits, pretraining(**inputs).mlm_logits)
+
+
+@pytest.mark.parametrize("cls", (AllInOneForMultipleChoice, AllInOneForVideoTextRetrieval))
+def test_a_scorer_of_its_own_goes_first(build, tmp_path, pretrained, cls):
+    model = build(cls, projection_dim=6)
+    model.save_pretrained(tmp_path / "scorer")
+    loaded, report = cls.from_pretrained(tmp_path / "scorer", output_loading_info=True)
+    assert not any(report.values())
+    assert all(torch.equal(loaded.state_dict()[name], weight) for name, weight in model.state_dict().items())
+    both = pretrained[0].state_dict() | model.state_dict()
+    loaded = cls.from_pretrained(None, config=model.config, state_dict=both)
+    assert all(torch.equal(loaded.state_dict()[name], weight) for name, weight in model.state_dict().items())
+
+
+def test_a_row_fits_no_other_scorer(build, pretrained, tmp_path):
+    """32 wide, a scorer's hidden layer looks like the pooled output, but is none."""
+    _, directory = pretrained
+    _, report = AllInOneForMultipleChoice.from_pretrained(directory, choice_hidden_size=32, output_loading_info=True)
+    parts = {key.rpartition(".")[0] for key in report["missing_keys"]}
+    assert parts == {"scorer.dense", "scorer.layer_norm", "scorer.out_proj"}
+    model, report = AllInOneForVideoTextRetrieval.from_pretrained(
+        directory, use_pair_scorer=False, output_loading_info=True
+    )
+    assert model.scorer is None and not report["missing_keys"]
+    build(pretraining_objectives=["masked_lm"]).save_pretrained(tmp_path / "words")
+    _, report = AllInOneForMultipleChoice.from_pretrained(tmp_path / "words", output_loading_info=True)
+    assert {"scorer.out_proj.weight", "scorer.out_proj.bias"} < report["missing_keys"]
 
 
 @pytest.mark.grad

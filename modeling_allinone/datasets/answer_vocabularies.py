@@ -85,7 +85,7 @@ class AnswerVocabulary:
             raise ValueError(f"num_answers is {size!r}; expected a whole number from 1.")
         counts = Counter(answers)
         ranked = sorted(counts, key=lambda answer: (-counts[answer], answer))
-        return cls(tuple(ranked[:size]), f"the {min(size, len(ranked))} most frequent answers of {origin}")
+        return cls(tuple(ranked[:size]), f"{origin}, the most frequent")
 
     @classmethod
     def given(cls, vocabulary: "str | os.PathLike | Sequence[str] | Mapping | AnswerVocabulary") -> "AnswerVocabulary":

@@ -17,7 +17,7 @@ import json
 import multiprocessing
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -644,7 +644,11 @@ def _texts_of_rows(rows: "datasets.Dataset") -> Iterator[str]:
 
 
 def read_rows(
-    folder: AnnotationFolder, split: str, task: str = "question-answering", distinct_captions: bool = False
+    folder: AnnotationFolder,
+    split: str,
+    task: str = "question-answering",
+    distinct_captions: bool = False,
+    kinds: Sequence[str] | None = None,
 ) -> Iterator[dict]:
     """Rows of [`load_moving_shapes`], for [`load_annotations`].
 
@@ -653,23 +657,29 @@ def read_rows(
         split (`str`): "train", "validation" or "test".
         task (`str`, defaults to `"question-answering"`): As in [`load_moving_shapes`].
         distinct_captions (`bool`, defaults to `False`): As there.
+        kinds (`Sequence[str]`, *optional*): Keep only questions of these kinds.
 
     Yields:
         `dict`
+
+    Raises:
+        ValueError: For an unknown kind.
     """
+    for kind in kinds or ():
+        _check_choice("kinds", kind, FRAME_KINDS + TIME_KINDS)
     rows = load_moving_shapes(folder.root, split, task, distinct_captions)
     folder.find_split(split)
     if task == "question-answering":
         level = _read_spec(folder.root / split)["level"]
         folder.vocabulary = AnswerVocabulary(tuple(answer_vocabulary(level)), f"the level {level!r}")
-    yield from rows
+    yield from (row for row in rows if kinds is None or row["kind"] in kinds)
 
 
 READERS = (
     AnnotationReader(
         name="moving_shapes",
         tasks=TASKS,
-        publisher="nowhere: write_moving_shapes generates it",
+        publisher="no page (write_moving_shapes generates it)",
         splits={split: (AnnotationFile(f"{split}/{ANNOTATIONS_NAME}", "JSON lines, one a clip"),) for split in SPLITS},
         media="{split}/videos/{video_id}.mp4",
         read_rows=read_rows,

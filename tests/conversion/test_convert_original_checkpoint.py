@@ -1,5 +1,6 @@
 """Conversion of checkpoints in the original's naming, of any size; what is refused; that nothing is half written."""
 
+import hashlib
 import json
 import os
 import pickle
@@ -12,10 +13,13 @@ from types import ModuleType
 import numpy as np
 import pytest
 import torch
-from convert_original_checkpoint import convert_checkpoint, main
+from convert_original_checkpoint import DTYPES, convert_checkpoint, main, verify_directory
+from fingerprint import load_model, take_fingerprint
+from fingerprint import main as fingerprint_main
+from huggingface_hub import ModelCard
 from key_map import BACKBONE_RULES, DISTILLATION_RULES, HEADS, TASK_CLASSES, find_sources
 from safe_checkpoint import ConversionError
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from transformers import BertTokenizer
 
 import modeling_allinone
@@ -49,6 +53,25 @@ TINY = {
 }
 
 
+# Of checkpoints with several heads.
+TASK_OF_CASE = {
+    "clip_order": "pretraining",
+    "contrastive": "retrieval",
+    "cotrain_image": "pretraining",
+    "cotrain_subset": "retrieval",
+    "cotrain_video": "masked-lm",
+    "distilled_contrastive": "retrieval",
+    "distilled_joint_raster": "backbone",
+    "distilled_matching": "multiple-choice",
+    "gradients": "pretraining",
+    "joint_permuted": "backbone",
+    "joint_raster": "backbone",
+    "legacy_checkpoint": "multiple-choice",
+    "matching": "multiple-choice",
+    "retrieval_ranking": "retrieval",
+}
+
+
 def to_original(model: AllInOnePreTrainedModel, *head_names: str) -> dict[str, torch.Tensor]:
     """The weights of a model as the original would have saved them: the key map read backwards."""
     rules = BACKBONE_RULES + DISTILLATION_RULES * model.config.use_distillation_token
@@ -77,8 +100,8 @@ def convert(tmp_path):
 
     def run(content, task=None, tokenizer=None, **kwargs):
         torch.save(content, tmp_path / "original.ckpt")
-        report = convert_checkpoint(tmp_path / "original.ckpt", tmp_path / "out", task, tokenizer, **kwargs)
-        return tmp_path / "out", report
+        conversion = convert_checkpoint(tmp_path / "original.ckpt", tmp_path / "out", task, tokenizer, **kwargs)
+        return tmp_path / "out", conversion.report
 
     return run
 
@@ -254,7 +277,7 @@ def test_backbone_leaves_every_head_out(convert, original, head):
     ],
 )
 def test_what_the_class_does_not_take_is_left_out(tmp_path, case, task, left_out):
-    report = convert_checkpoint(CASES / case / "original.ckpt", tmp_path / "out", task, tokenizer=None)
+    report = convert_checkpoint(CASES / case / "original.ckpt", tmp_path / "out", task, tokenizer=None).report
     assert next(line for line in report if line.original == left_out).converted is None
     assert [line.note for line in report if line.converted is None and not line.note] == []
 
@@ -550,10 +573,14 @@ def test_directory_with_files_is_kept_unless_overwritten(tmp_path, convert, orig
         convert(original)
     assert (tmp_path / "out" / "notes.txt").read_text() == "mine"
     convert(original, overwrite=True)
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["config.json", "model.safetensors"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "README.md",
+        "config.json",
+        "model.safetensors",
+    ]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["original.ckpt", "out"]
     torch.save(original, tmp_path / "out" / "original.ckpt")
-    with pytest.raises(ConversionError, match="lies in the output directory that it would replace"):
+    with pytest.raises(ConversionError, match=r"lies in the output directory .* that it would replace"):
         convert_checkpoint(tmp_path / "out" / "original.ckpt", tmp_path / "out", tokenizer=None, overwrite=True)
     for place in (Path.cwd(), Path.cwd().parent, Path.home()):
         with pytest.raises(ConversionError, match="is no place to replace; give one for the model"):
@@ -619,6 +646,122 @@ def test_tokenizer_that_does_not_fit(tmp_path, refuse, original, tokenizer_of):
     refuse("cannot be loaded; .* or --no-processor", original, tokenizer=str(tmp_path / "nowhere"))
 
 
+# --------------------------------------------------------------------------------------- verification and model card
+
+
+@pytest.mark.parametrize("case", sorted(path.parent.name for path in CASES.glob("*/original.ckpt")))
+def test_what_is_written_is_verified(tmp_path, case):
+    task = TASK_OF_CASE.get(case)
+    arguments = (CASES / case / "original.ckpt", tmp_path / "out", task, None)
+    fingerprint = convert_checkpoint(*arguments, verify=True).fingerprint
+    assert fingerprint == take_fingerprint(load_model(tmp_path / "out"))
+    assert fingerprint == convert_checkpoint(*arguments, verify=True, overwrite=True).fingerprint
+    assert fingerprint.values and all(np.isfinite(values).all() for _, _, values in fingerprint.values)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_verification_finds_one_changed_bit(tmp_path, dtype):
+    """A matching head, of which a row is taken, of a distilled model, whose special tokens are joined of two."""
+    checkpoint = CASES / "distilled_matching" / "original.ckpt"
+    conversion = convert_checkpoint(checkpoint, tmp_path / "out", "multiple-choice", None, dtype=dtype, verify=True)
+    path = tmp_path / "out" / "model.safetensors"
+    weights = load_file(path)
+    for name in ("scorer.out_proj.weight", "allinone.embeddings.visual_embeddings.special_tokens"):
+        changed = {key: weight.clone() for key, weight in weights.items()}
+        changed[name].view(torch.uint8).flatten()[0] ^= 1
+        save_file(changed, path, metadata={"format": "pt"})
+        with pytest.raises(ConversionError, match=f"differs from .*original.ckpt: {name}"):
+            verify_directory(tmp_path / "out", checkpoint, conversion.report, DTYPES[dtype])
+        assert take_fingerprint(load_model(tmp_path / "out")).digest != conversion.fingerprint.digest
+
+
+def test_directory_that_fails_verification_is_not_written(tmp_path, monkeypatch, convert, original):
+    """As on a disk that loses what is written to it."""
+    save = AllInOneModel.save_pretrained
+
+    def save_wrongly(self, directory):
+        save(self, directory)
+        weights = load_file(Path(directory) / "model.safetensors")
+        weights["pooler.dense.bias"] += 1
+        save_file(weights, Path(directory) / "model.safetensors", metadata={"format": "pt"})
+
+    monkeypatch.setattr(AllInOneModel, "save_pretrained", save_wrongly)
+    with pytest.raises(ConversionError, match=r"differs from .*original\.ckpt: pooler\.dense\.bias"):
+        convert(original, verify=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["original.ckpt"]
+
+
+def test_fingerprint_of_what_is_no_model(tmp_path, capsys):
+    assert fingerprint_main([str(tmp_path)]) == 2
+    assert "holds no model: it has no config.json" in capsys.readouterr().err
+    (tmp_path / "config.json").write_text('{"model_type": "vilt", "architectures": ["ViltModel"]}')
+    assert fingerprint_main([str(tmp_path)]) == 2
+    assert "holds no All-in-one model" in capsys.readouterr().err
+    AllInOneModel(AllInOneConfig(**TINY)).save_pretrained(tmp_path)
+    assert fingerprint_main([str(tmp_path)]) == 0
+    assert "fingerprint of AllInOneModel in float32" in capsys.readouterr().out
+    weights = load_file(tmp_path / "model.safetensors")
+    del weights["pooler.dense.bias"]
+    save_file(weights, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    assert fingerprint_main([str(tmp_path)]) == 2
+    assert "do not fit its AllInOneModel: {'missing_keys': {'pooler.dense.bias'}}" in capsys.readouterr().err
+
+
+def test_values_that_are_not_finite(refuse, original):
+    large = original["pooler.dense.bias"].clone()
+    large[3] = 70000.0
+    refuse(
+        r"pooler\.dense\.bias .* not finite in float16; convert to float32",
+        original | {"pooler.dense.bias": large},
+        dtype="float16",
+    )
+    large[3] = float("nan")
+    refuse(r"pooler\.dense\.bias .* not finite in float32; its training", original | {"pooler.dense.bias": large})
+
+
+def test_model_card_tells_where_the_model_comes_from(tmp_path):
+    scores = [{"dataset": "MSRVTT-QA", "split": "test", "metric": "accuracy", "value": 42.9}]
+    (tmp_path / "scores.json").write_text(json.dumps(scores))
+    checkpoint = CASES / "open_ended_qa" / "original.ckpt"
+    fingerprint = convert_checkpoint(
+        checkpoint,
+        tmp_path / "out",
+        tokenizer=None,
+        name="someone/all-in-one-qa",
+        license="cc-by-4.0",
+        base_model="someone/all-in-one",
+        scores_file=tmp_path / "scores.json",
+        verify=True,
+    ).fingerprint
+    card = ModelCard.load(tmp_path / "out" / "README.md")
+    assert card.data.license == "cc-by-4.0" and card.data.base_model == "someone/all-in-one"
+    assert card.data.pipeline_tag == "visual-question-answering"
+    (result,) = card.data.eval_results
+    assert (result.dataset_name, result.dataset_split, result.metric_value) == ("MSRVTT-QA", "test", 42.9)
+    assert hashlib.sha256(checkpoint.read_bytes()).hexdigest() in card.text
+    assert str(fingerprint) in card.text
+    assert 'from_pretrained("someone/all-in-one-qa")' in card.text
+    assert "There is no processor here yet" in card.text
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "Expecting property name"),
+        ("{}", "it holds a dict, but expected a list"),
+        (
+            '[{"dataset": "MSVD-QA", "metric": "accuracy"}]',
+            "expected a mapping with dataset, metric, value and perhaps",
+        ),
+        ('[{"dataset": "a", "metric": "b", "value": "46 %"}]', "'46 %', but expected a number"),
+    ],
+)
+def test_scores_that_cannot_be_used(tmp_path, refuse, original, content, message):
+    path = tmp_path.with_suffix(".json")
+    path.write_text(content)
+    refuse(message, original, scores_file=path)
+
+
 # -------------------------------------------------------------------------------------------------------- command line
 
 
@@ -635,7 +778,7 @@ def test_main_reports_every_key(tmp_path, capsys):
 
 def test_main_names_the_error_on_one_line(tmp_path, capsys):
     checkpoint = str(CASES / "joint_raster" / "original.ckpt")
-    assert main([checkpoint, str(tmp_path / "out")]) == 1
+    assert main([checkpoint, str(tmp_path / "out")]) == 2
     output = capsys.readouterr()
     assert output.out == ""
     assert output.err.startswith("error: The checkpoint holds several heads: ")

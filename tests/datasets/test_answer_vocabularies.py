@@ -49,7 +49,7 @@ def test_most_frequent_answers_break_ties_by_the_alphabet():
     expected = sorted(set(answers), key=lambda answer: (-answers.count(answer), answer))
     assert AnswerVocabulary.most_frequent(answers, 3, "here").answers == tuple(expected[:3]) == ("a", "c", "b")
     assert AnswerVocabulary.most_frequent(answers, 9, "here").answers == tuple(expected)
-    assert AnswerVocabulary.most_frequent(answers, 9, "here").origin == "the 4 most frequent answers of here"
+    assert AnswerVocabulary.most_frequent(answers, 9, "here").origin == "here, the most frequent"
     with pytest.raises(ValueError, match="num_answers is 0; expected a whole number from 1"):
         AnswerVocabulary.most_frequent(answers, 0, "here")
 

@@ -1,0 +1,84 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
+"""What the conversion scripts share: where they may write, outputs that appear whole or not at all, exit status."""
+
+import secrets
+import shutil
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from pathlib import Path
+
+from safe_checkpoint import ConversionError
+
+
+def check_output_directory(output_dir: Path, source: Path, overwrite: bool):
+    """
+    Make sure that a directory may be written.
+
+    Args:
+        output_dir (`Path`): The directory, resolved.
+        source (`Path`): What is being converted, which must not lie in it.
+        overwrite (`bool`): Whether files in it may be replaced.
+
+    Raises:
+        ConversionError: If it may not.
+    """
+    if output_dir.exists() and not output_dir.is_dir():
+        raise ConversionError(f"The output {output_dir} is a file; give a directory.")
+    if output_dir.is_dir() and any(output_dir.iterdir()):
+        if not overwrite:
+            raise ConversionError(f"The output directory {output_dir} is not empty; pass --overwrite to replace it.")
+        lived_in = {Path.cwd(), *Path.cwd().parents, Path.home(), *Path.home().parents}
+        if output_dir in lived_in:
+            raise ConversionError(f"The output directory {output_dir} is no place to replace; give one for the model.")
+        if output_dir in (source.resolve(), *source.resolve().parents):
+            raise ConversionError(f"{source} lies in the output directory {output_dir} that it would replace.")
+
+
+@contextmanager
+def complete_directory(directory: Path) -> Iterator[Path]:
+    """A new directory beside the given one, which takes its place if the block succeeds and vanishes if it fails."""
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    staging = directory.with_name(f".{directory.name}.{secrets.token_hex(4)}")
+    staging.mkdir()
+    try:
+        yield staging
+        if not directory.exists():
+            staging.rename(directory)
+            return
+        retired = staging.with_name(f"{staging.name}.old")
+        directory.rename(retired)
+        try:
+            staging.rename(directory)
+        except BaseException:
+            retired.rename(directory)
+            raise
+        shutil.rmtree(retired)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def command_line(convert: Callable[..., None]) -> Callable[..., int]:
+    """
+    Make the `main` of a script out of a function that takes the list of arguments (`None`: those of the process).
+
+    The result returns the exit status: 0, or 2 after one line of reason if the user's input cannot be converted.
+    """
+
+    @wraps(convert)
+    def main(arguments: list[str] | None = None) -> int:
+        # Ended by a job scheduler, it must clean up as it does when interrupted from the keyboard.
+        previous = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+        try:
+            convert(arguments)
+        except (ConversionError, OSError) as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 2
+        finally:
+            signal.signal(signal.SIGTERM, previous)
+        return 0
+
+    return main

@@ -1,0 +1,71 @@
+"""
+Fine-tune All-in-one for open-ended video question answering, and score it.
+
+    python examples/finetune_question_answering.py examples/recipes/msrvtt_qa.yaml --data_dir MSRVTT-QA
+    torchrun --nproc-per-node 8 examples/finetune_question_answering.py RECIPE.yaml ...
+
+Writes the model, its card and `results.json`, with the same questions about blank video beside the scores.
+"""
+
+import evaluate
+from transformers import set_seed
+
+from modeling_allinone import AllInOneForVideoQuestionAnswering
+from modeling_allinone.collators import VideoQuestionAnsweringCollator
+from modeling_allinone.datasets import summarize
+from modeling_allinone.fine_tuning import (
+    DataArguments,
+    ModelArguments,
+    load_model,
+    load_processor,
+    parse_recipe,
+    prepare_eval_rows,
+    prepare_rows,
+    score,
+    train,
+)
+from modeling_allinone.metrics import metric_path
+from modeling_allinone.training import AllInOneTrainer, AllInOneTrainingArguments
+
+
+def main():
+    """Load rows and model, train, score, write."""
+    model_arguments, data_arguments, training_arguments = parse_recipe(
+        ModelArguments, DataArguments, AllInOneTrainingArguments, description=__doc__
+    )
+    set_seed(training_arguments.seed)
+    output_dir = training_arguments.output_dir
+
+    train_rows = data_arguments.load(data_arguments.train_split, data_arguments.num_train_rows)
+    answers = summarize(train_rows).answers
+    processor = load_processor(model_arguments, data_arguments, train_rows)
+    model = load_model(
+        AllInOneForVideoQuestionAnswering, model_arguments, processor, id2label=dict(enumerate(answers))
+    )
+
+    metric = evaluate.load(metric_path("video_question_answering"), keep_in_memory=True)
+    train_collator, eval_collator = (
+        VideoQuestionAnsweringCollator(
+            processor, len(answers), **data_arguments.collator_options(output_dir, training)
+        )
+        for training in (True, False)
+    )
+    trainer = AllInOneTrainer(
+        model,
+        training_arguments,
+        data_collator=train_collator,
+        eval_collator=eval_collator,
+        train_dataset=prepare_rows(train_rows, data_arguments, processor, training_arguments.seed),
+        eval_dataset=prepare_eval_rows(data_arguments, processor, training_arguments),
+        compute_metrics=lambda output: metric.compute(predictions=output.predictions, references=output.label_ids),
+        preprocess_logits_for_metrics=lambda logits, labels: logits.argmax(dim=-1),
+        processing_class=processor,
+    )
+    if training_arguments.do_train:
+        train(trainer)
+    if data_arguments.test_split is not None:
+        score(trainer, data_arguments, processor)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,244 @@
+"""Reading the clips of rows, in the workers of a data loader: what is broken, slow or fatal is told by name."""
+
+import json
+import os
+import re
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import get_worker_info
+from transformers.utils import logging
+
+from .processing_allinone import AllInOneProcessor
+
+logger = logging.get_logger(__name__)
+
+ON_DECODE_ERROR = ("raise", "skip")
+
+# A clip that is not done this many seconds after its limit hangs in a library, where no exception reaches it.
+_GRACE_SECONDS = 5.0
+_NUM_SLOTS, _SLOT_SIZE = 64, 1024  # workers, bytes
+_BLANK_SIZE = 1024  # pixels; larger than any crop
+
+
+class ClipTimeoutError(Exception):
+    """Reading a clip took longer than allowed."""
+
+
+@dataclass
+class ClipReader:
+    """
+    Reads the clips of rows into `pixel_values`; a clip that cannot be read is told by name, and never replaced by
+    another.
+
+    Args:
+        processor ([`AllInOneProcessor`]): Reads a clip.
+        video_options (`dict`, *optional*): Call arguments of the video processor, such as
+            `{"frame_sampling": "random", "num_frames": 4}` for training.
+        on_decode_error (`str`, defaults to `"raise"`): What to do about a clip that cannot be read: `"raise"`, or
+            `"skip"`: blank frames (0, the mean colour) take its place, and the caller knows which they are.
+        seconds_per_clip (`float`, *optional*): Longest time to read a clip, in seconds. One that hangs where Python
+            cannot interrupt it ends its worker, after a message with its name.
+        skipped_file (`str` or `Path`, *optional*): JSON lines are appended to it, one for each skipped clip, with
+            `video`, `sample_id` and `reason`. Several processes may share it.
+
+    Row fields: `video` (path, or decoded frames `(T, H, W, 3)`, uint8) or `image`, or `images` (several for a row);
+    optionally `start` and `end` (seconds; `None` is the whole clip), `fps` (of a folder of frames) and `draw` (`int`,
+    which seeds the choice of random frames).
+
+    Example:
+
+    ```python
+    >>> import numpy as np
+    >>> from transformers import BertTokenizer
+    >>> from modeling_allinone import AllInOneProcessor, AllInOneVideoProcessor
+
+    >>> processor = AllInOneProcessor(AllInOneVideoProcessor(num_frames=3), BertTokenizer())
+    >>> read = ClipReader(processor, on_decode_error="skip")
+    >>> pixel_values, is_readable = read([{"video": np.zeros((8, 240, 320, 3), dtype=np.uint8)}, {"video": "no.mp4"}])
+    >>> pixel_values.shape, is_readable
+    (torch.Size([2, 3, 3, 224, 224]), tensor([ True, False]))
+
+    ```
+    """
+
+    processor: AllInOneProcessor
+    video_options: dict[str, Any] = field(default_factory=dict)
+    on_decode_error: str = "raise"
+    seconds_per_clip: float | None = None
+    skipped_file: str | Path | None = None
+
+    def __post_init__(self):
+        if self.on_decode_error not in ON_DECODE_ERROR:
+            raise ValueError(
+                f"on_decode_error is {self.on_decode_error!r}; expected one of {', '.join(ON_DECODE_ERROR)}."
+            )
+        if self.seconds_per_clip is not None and not self.seconds_per_clip > 0:
+            raise ValueError(f"seconds_per_clip is {self.seconds_per_clip}; expected a positive number, or None.")
+        # What each worker reads, in memory that outlives it.
+        self._slots = torch.zeros(_NUM_SLOTS, _SLOT_SIZE, dtype=torch.uint8).share_memory_()
+
+    def __call__(self, rows: Sequence[dict]) -> tuple[torch.Tensor, torch.Tensor]:
+        """
+        Read the clips of a batch.
+
+        Args:
+            rows (sequence of `dict`): B rows.
+
+        Returns:
+            `pixel_values` (B, T, 3, H, W), or (B, N, 1, 3, H, W) for `images`; and a `torch.BoolTensor` (B,): which
+            rows could be read.
+
+        Raises:
+            Exception: What the video processor raises, with a note of the clip's name, if `on_decode_error="raise"`.
+        """
+        clips = [self._read(row) for row in rows]
+        is_readable = torch.tensor([clip is not None for clip in clips])
+        if not is_readable.all():
+            readable = [clip for clip in clips if clip is not None]
+            blank = torch.zeros_like(readable[0]) if readable else self._blank(rows[0])
+            clips = [blank if clip is None else clip for clip in clips]
+        return torch.stack(clips), is_readable
+
+    def explain_dead_worker(self, error: RuntimeError) -> RuntimeError | None:
+        """
+        Find out on which clips the workers of a data loader died.
+
+        Args:
+            error (`RuntimeError`): What the loader raised.
+
+        Returns:
+            `RuntimeError` that names the clips, or `None` if the error is another.
+        """
+        message = re.search(r"DataLoader worker \(pid(?:\(s\))? ([\d, ]+)\)", str(error))
+        if message is None:
+            return None
+        dead = message[1].split(", ")
+        notes = [bytes(slot.tolist()).rstrip(b"\0").decode(errors="replace").partition(" ") for slot in self._slots]
+        clips = " or ".join(name for pid, _, name in notes if pid in dead) or "between two clips"
+        return RuntimeError(
+            f"A worker that reads clips died (killed, out of memory, or a crash of the decoder) at {clips}. Remove or "
+            "re-encode the clip, use fewer workers, or set a limit of seconds per clip."
+        )
+
+    def _read(self, row: dict) -> torch.Tensor | None:
+        """A clip (T, 3, H, W), or `None` if it is to be skipped."""
+        name = _name(row)
+        try:
+            with self._noted(name), _limited(self.seconds_per_clip, name):
+                return self._process(row)
+        except Exception as error:  # libraries of codecs raise whatever they like
+            if self.on_decode_error == "raise":
+                error.add_note(f"The clip is {name} (sample {row.get('sample_id')}).")
+                raise
+            self._record(row, name, error)
+            return None
+
+    def _process(self, row: dict) -> torch.Tensor:
+        if row.get("images") is not None:
+            return self.processor(images=[list(row["images"])])["pixel_values"][0]
+        if row.get("image") is not None:
+            return self.processor(images=[row["image"]])["pixel_values"][0]
+        if row.get("video") is None:
+            raise ValueError(f"A row has no video; it has {sorted(row)}.")
+        options = dict(self.video_options)
+        if row.get("draw") is not None:
+            options["generator"] = torch.Generator().manual_seed(row["draw"])
+        options |= {name: [row.get(name)] for name in ("start", "end", "fps")}
+        inputs = self.processor(videos=[row["video"]], **options)
+        return inputs["pixel_values"][0] if len(inputs["pixel_values"]) == 1 else inputs["pixel_values"]
+
+    def _blank(self, row: dict) -> torch.Tensor:
+        """Blank frames of the size that the processor makes of a row."""
+        image = np.zeros((_BLANK_SIZE, _BLANK_SIZE, 3), dtype=np.uint8)
+        if row.get("images") is not None:
+            clip = self._process({"images": [image] * len(row["images"])})
+        elif row.get("image") is not None:
+            clip = self._process({"image": image})
+        else:
+            clip = self._process({"video": image[None]})
+        return torch.zeros_like(clip)
+
+    def _record(self, row: dict, name: str, error: Exception):
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        logger.warning(f"Skipped {name}: {reason}")
+        if self.skipped_file is not None:
+            line = json.dumps({"video": name, "sample_id": row.get("sample_id"), "reason": reason}) + "\n"
+            # A single short write to a file open for appending is not torn apart by those of other processes.
+            with open(self.skipped_file, "ab", buffering=0) as file:
+                file.write(line.encode())
+
+    @contextmanager
+    def _noted(self, name: str) -> Iterator[None]:
+        """Leaves word of what this process is reading, for when it dies of it."""
+        worker = get_worker_info()
+        if worker is None or worker.id >= _NUM_SLOTS:
+            yield
+            return
+        slot, note = self._slots[worker.id], f"{os.getpid()} {name}".encode()[:_SLOT_SIZE]
+        slot[: len(note)] = torch.frombuffer(bytearray(note), dtype=torch.uint8)
+        yield
+        slot.zero_()
+
+
+def read_skipped(path: str | Path) -> list[dict[str, Any]]:
+    """
+    The clips that a [`ClipReader`] skipped.
+
+    Args:
+        path (`str` or `Path`): Its `skipped_file`, which need not exist.
+
+    Returns:
+        `list` of `dict`: `video`, `sample_id` and `reason` of each, each sample once.
+    """
+    path = Path(path)
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    skipped = [json.loads(line) for line in lines]
+    return list({(clip["video"], clip["sample_id"]): clip for clip in skipped}.values())
+
+
+def _name(row: dict) -> str:
+    """What to call the clip of a row in a message."""
+    sources = [row.get("video"), row.get("image"), *(row.get("images") or ())]
+    paths = [str(source) for source in sources if isinstance(source, str | Path)]
+    if paths:
+        return ", ".join(paths)
+    return f"the frames of {row.get('video_id') or row.get('sample_id') or 'a row'}"
+
+
+@contextmanager
+def _limited(seconds: float | None, name: str) -> Iterator[None]:
+    """Raises a `ClipTimeoutError` in the block after some time; ends the worker if that cannot be raised."""
+    if seconds is None or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(*_):
+        raise ClipTimeoutError(f"Reading {name} took longer than {seconds} s.")
+
+    def give_up():
+        logger.error(f"Reading {name} takes longer than {seconds} s and cannot be interrupted; its worker ends.")
+        os._exit(1)
+
+    watch = threading.Timer(seconds + _GRACE_SECONDS, give_up)
+    watch.daemon = True
+    if get_worker_info() is not None:  # the process of the user is not ended
+        watch.start()
+    previous = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, previous)
+        watch.cancel()
+
+
+__all__ = ["ON_DECODE_ERROR", "ClipReader", "ClipTimeoutError", "read_skipped"]

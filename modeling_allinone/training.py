@@ -1,0 +1,308 @@
+"""Training: the original's optimiser, the contrastive loss across devices, rows that can be resumed, broken clips."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.distributed import nn as distributed_nn
+from torch.utils.data import DataLoader, Dataset
+from transformers import Trainer, TrainerCallback, TrainingArguments
+
+from .objectives_allinone import contrastive_loss, ranking_loss
+
+_LARGEST_SEED = 2**63 - 1
+_BLANK_SIZE = 512  # pixels
+
+
+@dataclass
+class AllInOneTrainingArguments(TrainingArguments):
+    """
+    The library's `TrainingArguments`, with the original's values as defaults: AdamW with betas 0.9 and 0.98, weight
+    decay 0.01, a tenth of the steps of linear warm-up, then linear decay to 0.
+
+    Args:
+        head_learning_rate_multiplier (`float`, defaults to 1): How many times larger the learning rate of the head is
+            than that of the backbone; the original has 10 for question answering and multiple choice.
+    """
+
+    adam_beta2: float = field(default=0.98, metadata={"help": "Second beta of AdamW."})
+    weight_decay: float = field(default=0.01, metadata={"help": "Weight decay, of all but biases and norms."})
+    warmup_steps: float = field(default=0.1, metadata={"help": "Steps of warm-up, or below 1 their share of all."})
+    remove_unused_columns: bool = field(default=False, metadata={"help": "Stays off: collators read the columns."})
+    label_names: list[str] | None = field(
+        default_factory=lambda: ["labels"], metadata={"help": "What the model's inputs call labels."}
+    )
+    head_learning_rate_multiplier: float = field(
+        default=1.0, metadata={"help": "How many times larger the learning rate of the head is; 10 in the original."}
+    )
+
+    def __post_init__(self):
+        if not self.head_learning_rate_multiplier > 0:
+            raise ValueError(
+                f"head_learning_rate_multiplier is {self.head_learning_rate_multiplier}; expected a positive number."
+            )
+        super().__post_init__()
+
+
+class ClipRows(Dataset):
+    """
+    Rows of a data set, each with a number `draw` that decides its random frames and captions.
+
+    It depends on the seed, the epoch and the row, and not on which process or worker reads the row: so training that
+    was interrupted goes on as if it had not been.
+
+    Args:
+        rows (`datasets.Dataset` or a sequence of `dict`): Rows of annotations.
+        seed (`int`, defaults to 0): What the draws depend on.
+        frames (mapping of (video, start, end) to arrays `(T, H, W, 3)`, *optional*): Decoded frames, which take the
+            place of `video`, `start` and `end`.
+        is_blank (`bool`, defaults to `False`): Whether all clips and images are shown grey: a control, that tells what
+            can be known from text alone.
+
+    Example:
+
+    ```python
+    >>> rows = ClipRows([{"video": "a.mp4"}, {"video": "b.mp4"}])
+    >>> rows[0]["draw"] == rows[0]["draw"], rows[0]["draw"] == rows[1]["draw"]
+    (True, False)
+    >>> before = rows[0]["draw"]
+    >>> rows.set_epoch(1)
+    >>> rows[0]["draw"] == before
+    False
+
+    ```
+    """
+
+    def __init__(self, rows, seed: int = 0, frames: Mapping[tuple, Any] | None = None, is_blank: bool = False):
+        self.rows = rows
+        self.seed = seed
+        self.frames = frames or {}
+        self.is_blank = is_blank
+        self.epoch = 0
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        row = dict(self.rows[index])
+        clip = (row.get("video"), row.get("start"), row.get("end"))
+        if self.is_blank:
+            row |= _blank(row)
+        elif clip in self.frames:
+            row |= {"video": self.frames[clip], "start": None, "end": None}
+        return row | {"draw": hash((self.seed, self.epoch, index)) % _LARGEST_SEED}
+
+    def set_epoch(self, epoch: int):
+        """Draw anew; [`AllInOneTrainer`] calls it at the beginning of every epoch."""
+        self.epoch = epoch
+
+
+def _blank(row: Mapping[str, Any]) -> dict[str, Any]:
+    """What takes the place of a row's clip, image or images."""
+    grey = np.full((_BLANK_SIZE, _BLANK_SIZE, 3), 128, dtype=np.uint8)
+    if row.get("images") is not None:
+        return {"images": [grey] * len(row["images"])}
+    if row.get("image") is not None:
+        return {"image": grey}
+    return {"video": grey[None], "start": None, "end": None}
+
+
+class _SetEpoch(TrainerCallback):
+    """Tells the rows which epoch it is before the loader's workers get their copy of them."""
+
+    def on_epoch_begin(self, args, state, control, train_dataloader=None, **kwargs):
+        rows = getattr(train_dataloader, "dataset", None)
+        if hasattr(rows, "set_epoch"):
+            rows.set_epoch(int(state.epoch or 0))
+
+
+class AllInOneTrainer(Trainer):
+    """
+    The library's `Trainer`, with parameter groups for backbone and head ([`AllInOneTrainingArguments`]), rows that
+    draw anew each epoch ([`ClipRows`]), and the name of the clip in the error when a worker dies of it.
+
+    Args:
+        eval_collator (callable, *optional*): Makes the batches of evaluation, whose frames are not drawn at random.
+            Default: `data_collator`.
+        Others: see `transformers.Trainer`.
+    """
+
+    def __init__(self, *arguments, eval_collator: Callable | None = None, **keywords):
+        super().__init__(*arguments, **keywords)
+        self.eval_collator = eval_collator
+        self.add_callback(_SetEpoch)
+
+    def get_eval_dataloader(self, *arguments, **keywords) -> DataLoader:
+        """As in the library, with the collator of evaluation."""
+        with self._collating_for_evaluation():
+            return super().get_eval_dataloader(*arguments, **keywords)
+
+    def get_test_dataloader(self, *arguments, **keywords) -> DataLoader:
+        """As in the library, with the collator of evaluation."""
+        with self._collating_for_evaluation():
+            return super().get_test_dataloader(*arguments, **keywords)
+
+    def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
+        """Build the optimiser that the arguments name, with four groups of parameters."""
+        if self.optimizer is None:
+            model = self.model if model is None else model
+            optimizer_class, optimizer_keywords = self.get_optimizer_cls_and_kwargs(self.args, model)
+            groups = parameter_groups(
+                model,
+                self.args.learning_rate,
+                self.args.weight_decay,
+                getattr(self.args, "head_learning_rate_multiplier", 1.0),
+                decayed=self.get_decay_parameter_names(model),
+            )
+            self.optimizer = optimizer_class(groups, **optimizer_keywords)
+        return self.optimizer
+
+    def get_batch_samples(self, *arguments, **keywords):
+        """As in the library; a dead worker is explained."""
+        with self._explaining_dead_workers():
+            return super().get_batch_samples(*arguments, **keywords)
+
+    def evaluation_loop(self, *arguments, **keywords):
+        """As in the library; a dead worker is explained."""
+        with self._explaining_dead_workers():
+            return super().evaluation_loop(*arguments, **keywords)
+
+    @contextmanager
+    def _collating_for_evaluation(self) -> Iterator[None]:
+        of_training = self.data_collator
+        self.data_collator = self.eval_collator or of_training
+        try:
+            yield
+        finally:
+            self.data_collator = of_training
+
+    @contextmanager
+    def _explaining_dead_workers(self) -> Iterator[None]:
+        try:
+            yield
+        except RuntimeError as error:
+            for collator in (self.eval_collator, self.data_collator):
+                reader = getattr(collator, "reader", None)
+                if reader is not None and (explained := reader.explain_dead_worker(error)):
+                    raise explained from error
+            raise
+
+
+class RetrievalTrainer(AllInOneTrainer):
+    """
+    Trains [`AllInOneForVideoTextRetrieval`] on batches of `VideoTextRetrievalCollator`: contrast over the clips of all
+    processes, and, where the batch has candidates or `num_hard_negatives` is above 0, the ranking of texts for a clip.
+
+    Args:
+        num_hard_negatives (`int`, defaults to 0): Wrong texts for each clip that are drawn from the batch, each with
+            the probability that the contrastive features give it (ALBEF, Li et al. 2021, arXiv 2107.07651).
+        ranking_weight (`float`, defaults to 1): Weight of the ranking loss beside the contrastive one.
+        Others: see `transformers.Trainer`.
+    """
+
+    def __init__(self, *arguments, num_hard_negatives: int = 0, ranking_weight: float = 1.0, **keywords):
+        super().__init__(*arguments, **keywords)
+        self.num_hard_negatives = num_hard_negatives
+        self.ranking_weight = ranking_weight
+
+    def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
+        """The contrastive loss, plus the weighted ranking loss."""
+        # One call of the model for all, since DDP counts on it.
+        outputs = model(**inputs, num_hard_negatives=self.num_hard_negatives)
+        temperature = self.accelerator.unwrap_model(model).config.contrastive_temperature
+        is_pair = inputs.get("is_pair")
+        loss = contrastive_loss(
+            gather_features(outputs.text_embeds),
+            gather_features(outputs.video_embeds),
+            temperature,
+            is_pair=None if is_pair is None else gather_features(is_pair),
+        )
+        if outputs.logits is not None:
+            loss = loss + self.ranking_weight * ranking_loss(outputs.logits, is_pair)
+        return (loss, outputs) if return_outputs else loss
+
+
+def parameter_groups(
+    model: nn.Module,
+    learning_rate: float,
+    weight_decay: float = 0.01,
+    head_learning_rate_multiplier: float = 1.0,
+    decayed: list[str] | None = None,
+) -> list[dict[str, Any]]:
+    """
+    Groups of parameters for an optimiser: backbone and head, each with and without weight decay.
+
+    Args:
+        model (`nn.Module`): A model with a head, perhaps with adapters of `peft`.
+        learning_rate (`float`): Of the backbone.
+        weight_decay (`float`, defaults to 0.01): Of all but biases and norms.
+        head_learning_rate_multiplier (`float`, defaults to 1): How many times larger the learning rate of the head is.
+        decayed (`list` of `str`, *optional*): Names of the parameters that decay. Default: those of more than one
+            dimension.
+
+    Returns:
+        `list` of `dict`: Groups with `params`, `lr` and `weight_decay`; empty ones are left out.
+
+    Example:
+
+    ```python
+    >>> from modeling_allinone import AllInOneConfig, AllInOneForMultipleChoice
+
+    >>> config = AllInOneConfig.from_preset("tiny", num_hidden_layers=1)
+    >>> groups = parameter_groups(AllInOneForMultipleChoice(config), 1e-5, head_learning_rate_multiplier=10)
+    >>> [(len(group["params"]), f"{group['lr']:.0e}", group["weight_decay"]) for group in groups]
+    [(13, '1e-05', 0.01), (14, '1e-05', 0.0), (1, '1e-04', 0.01), (1, '1e-04', 0.0)]
+
+    ```
+    """
+    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            is_head = "allinone" not in name.split(".")
+            is_decayed = parameter.ndim > 1 if decayed is None else name in decayed
+            groups.setdefault((is_head, not is_decayed), []).append(parameter)
+    return [
+        {
+            "params": groups[key],
+            "lr": learning_rate * (head_learning_rate_multiplier if key[0] else 1.0),
+            "weight_decay": 0.0 if key[1] else weight_decay,
+        }
+        for key in sorted(groups)
+    ]
+
+
+def gather_features(features: torch.Tensor) -> torch.Tensor:
+    """
+    The features of all processes, in the order of their ranks, with gradients to each.
+
+    Args:
+        features (`torch.Tensor` of shape `(B, …)`): Of this process; B is the same in all.
+
+    Returns:
+        `torch.Tensor` of shape `(processes * B, …)`; `features` where there is but one process. If every process
+        computes the same loss of it, and gradients are averaged over processes, as DDP does, the gradient is that of
+        the whole batch on one device.
+    """
+    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+        return features
+    if torch.distributed.get_world_size() == 1:
+        return features
+    if features.is_floating_point():
+        return torch.cat(distributed_nn.all_gather(features.contiguous()))
+    gathered = [torch.empty_like(features) for _ in range(torch.distributed.get_world_size())]
+    torch.distributed.all_gather(gathered, features.contiguous())
+    return torch.cat(gathered)
+
+
+__all__ = [
+    "AllInOneTrainer",
+    "AllInOneTrainingArguments",
+    "ClipRows",
+    "RetrievalTrainer",
+    "gather_features",
+    "parameter_groups",
+]

@@ -1,0 +1,182 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
+"""
+Visual commonsense reasoning: which answer is right, and why.
+
+Shapes in the comments: B clips, T frames, L text tokens, N texts for each clip.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from transformers.modeling_outputs import ModelOutput
+from transformers.processing_utils import Unpack
+from transformers.utils import TransformersKwargs, can_return_tuple
+
+from .configuration_allinone import AllInOneConfig
+from .modeling_allinone import (
+    AllInOneClassificationHead,
+    AllInOneModel,
+    AllInOnePreTrainedModel,
+    AllInOneTaskOutput,
+    _check_labels,
+    _cross_entropy,
+    _read_every_text,
+    _task_output,
+)
+
+
+@dataclass
+class AllInOneVisualCommonsenseOutput(ModelOutput):
+    """
+    What [`AllInOneForVisualCommonsenseReasoning`] returns, of answers, of rationales, or of both.
+
+    Args:
+        loss (`torch.FloatTensor`, *optional*): Sum of the losses below, of those that are there.
+        answer_loss (`torch.FloatTensor`, *optional*): Mean cross-entropy over answers; present if `answer_labels` were
+            given.
+        rationale_loss (`torch.FloatTensor`, *optional*): Mean cross-entropy over rationales; present if
+            `rationale_labels` were given.
+        answer_logits (`torch.FloatTensor` of shape `(B, N)`, *optional*): Scores of the answers before softmax.
+        rationale_logits (`torch.FloatTensor` of shape `(B, N)`, *optional*): Scores of the rationales before softmax.
+        answer_hidden_states, answer_attentions, answer_patch_permutation: As in [`AllInOneModelOutput`], of the pass
+            over answers; hidden states and attentions have B * N * T rows, those of a clip's N texts in turn.
+        rationale_hidden_states, rationale_attentions, rationale_patch_permutation: Likewise, of the pass over
+            rationales.
+    """
+
+    loss: torch.FloatTensor | None = None
+    answer_loss: torch.FloatTensor | None = None
+    rationale_loss: torch.FloatTensor | None = None
+    answer_logits: torch.FloatTensor | None = None
+    rationale_logits: torch.FloatTensor | None = None
+    answer_hidden_states: tuple[torch.FloatTensor, ...] | None = None
+    rationale_hidden_states: tuple[torch.FloatTensor, ...] | None = None
+    answer_attentions: tuple[torch.FloatTensor, ...] | None = None
+    rationale_attentions: tuple[torch.FloatTensor, ...] | None = None
+    answer_patch_permutation: torch.LongTensor | None = None
+    rationale_patch_permutation: torch.LongTensor | None = None
+
+
+class AllInOneForVisualCommonsenseReasoning(AllInOnePreTrainedModel):
+    """
+    All-in-one for visual commonsense reasoning (VCR): one scorer picks the answer to a question, the other the
+    rationale for the right answer. Each of the N texts is the question with an answer, or the question and its answer
+    with a rationale.
+
+    Example:
+
+    ```python
+    >>> import torch
+    >>> from modeling_allinone import AllInOneConfig, AllInOneForVisualCommonsenseReasoning
+
+    >>> model = AllInOneForVisualCommonsenseReasoning(AllInOneConfig.from_preset("tiny")).eval()
+    >>> texts = torch.tensor([[[101, 5506, 102], [101, 6077, 102]]])  # (B, N, L)
+    >>> outputs = model(answer_input_ids=texts, rationale_input_ids=texts, pixel_values=torch.zeros(1, 3, 224, 224))
+    >>> outputs.answer_logits.shape, outputs.rationale_logits.shape
+    (torch.Size([1, 2]), torch.Size([1, 2]))
+
+    ```
+    """
+
+    def __init__(self, config: AllInOneConfig):
+        super().__init__(config)
+        self.allinone = AllInOneModel(config)
+        self.answer_scorer = AllInOneClassificationHead(config, None, 1)
+        self.rationale_scorer = AllInOneClassificationHead(config, None, 1)
+        self.post_init()
+
+    @can_return_tuple
+    def forward(
+        self,
+        answer_input_ids: torch.LongTensor | None = None,
+        answer_attention_mask: torch.Tensor | None = None,
+        answer_token_type_ids: torch.LongTensor | None = None,
+        rationale_input_ids: torch.LongTensor | None = None,
+        rationale_attention_mask: torch.Tensor | None = None,
+        rationale_token_type_ids: torch.LongTensor | None = None,
+        pixel_values: torch.FloatTensor | None = None,
+        pixel_mask: torch.Tensor | None = None,
+        patch_permutation: torch.LongTensor | None = None,
+        answer_labels: torch.LongTensor | None = None,
+        rationale_labels: torch.LongTensor | None = None,
+        **kwargs: Unpack[TransformersKwargs],
+    ) -> AllInOneVisualCommonsenseOutput:
+        """
+        Args:
+            answer_input_ids, answer_attention_mask, answer_token_type_ids (`torch.Tensor` of shape `(B, N, L)`,
+                *optional*): N answers for each clip.
+            rationale_input_ids, rationale_attention_mask, rationale_token_type_ids (`torch.Tensor` of shape
+                `(B, N, L)`, *optional*): N rationales for each clip; their N and L may differ from those of answers.
+            pixel_values, pixel_mask, patch_permutation: As in [`AllInOneModel.forward`], one clip for all texts.
+            answer_labels (`torch.LongTensor` of shape `(B,)`, *optional*): Index of the right answer, -100 for no
+                loss.
+            rationale_labels (`torch.LongTensor` of shape `(B,)`, *optional*): Index of the right rationale, -100 for
+                no loss.
+
+        Returns:
+            [`AllInOneVisualCommonsenseOutput`], of answers, of rationales, or of both, as they were given.
+        """
+        if answer_input_ids is None and rationale_input_ids is None:
+            raise ValueError("This head reads text: give answer_input_ids, rationale_input_ids or both.")
+        clips = {"pixel_values": pixel_values, "pixel_mask": pixel_mask, "patch_permutation": patch_permutation}
+        answer = self._score(
+            "answer",
+            self.answer_scorer,
+            answer_input_ids,
+            answer_attention_mask,
+            answer_token_type_ids,
+            answer_labels,
+            **clips,
+            **kwargs,
+        )
+        rationale = self._score(
+            "rationale",
+            self.rationale_scorer,
+            rationale_input_ids,
+            rationale_attention_mask,
+            rationale_token_type_ids,
+            rationale_labels,
+            **clips,
+            **kwargs,
+        )
+        losses = [loss for loss in (answer.loss, rationale.loss) if loss is not None]
+        return AllInOneVisualCommonsenseOutput(
+            loss=sum(losses) if losses else None,
+            answer_loss=answer.loss,
+            rationale_loss=rationale.loss,
+            answer_logits=answer.logits,
+            rationale_logits=rationale.logits,
+            answer_hidden_states=answer.hidden_states,
+            rationale_hidden_states=rationale.hidden_states,
+            answer_attentions=answer.attentions,
+            rationale_attentions=rationale.attentions,
+            answer_patch_permutation=answer.patch_permutation,
+            rationale_patch_permutation=rationale.patch_permutation,
+        )
+
+    def _score(
+        self,
+        name: str,
+        scorer: AllInOneClassificationHead,
+        input_ids: torch.Tensor | None,
+        attention_mask: torch.Tensor | None,
+        token_type_ids: torch.Tensor | None,
+        labels: torch.Tensor | None,
+        **kwargs,
+    ) -> AllInOneTaskOutput:
+        """What one scorer says of N texts for each clip, with `logits` (B, N); nothing if there are none."""
+        if input_ids is None:
+            if labels is not None:
+                raise ValueError(f"{name}_labels were given, but no {name}_input_ids.")
+            return AllInOneTaskOutput()
+        outputs, shape = _read_every_text(self.allinone, input_ids, attention_mask, token_type_ids, **kwargs)
+        logits = scorer(outputs.pooler_output).view(shape)
+        loss = None
+        if labels is not None:
+            _check_labels(labels, shape[1], shape[:1], f"{name}_labels")
+            loss = _cross_entropy(logits, labels)
+        return _task_output(loss, logits, outputs)
+
+
+__all__ = ["AllInOneForVisualCommonsenseReasoning", "AllInOneVisualCommonsenseOutput"]

@@ -1,0 +1,109 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
+"""
+What somebody without this package does with directories that were saved with code; `test_remote_code.py` runs it.
+
+usage: remote_code_user.py FOLDER
+
+FOLDER holds a directory for each model class, and `jobs.pt` with the Auto class and the inputs of each and of its
+backbone, and with frames. What was computed goes to `results.pt`, what was fine-tuned to `finetuned`.
+"""
+
+import sys
+from pathlib import Path
+
+import torch
+import transformers
+from transformers import AutoConfig, AutoModel, AutoModelForVisualQuestionAnswering, AutoProcessor
+from transformers.models.auto.video_processing_auto import AutoVideoProcessor
+
+# The package is installed beside the tests, and decoders need not be there: from here on, importing these fails.
+sys.modules.update(dict.fromkeys(("modeling_allinone", "decord", "av")))
+
+TRUST = {"trust_remote_code": True}
+
+
+def computed(model, inputs: dict) -> dict:
+    """Every tensor that a model returns."""
+    with torch.no_grad():
+        outputs = model.eval()(**inputs)
+    return {name: value for name, value in outputs.items() if isinstance(value, torch.Tensor)}
+
+
+def classes_of(*parts) -> list[tuple[str, str]]:
+    """Where from and which."""
+    return [(type(part).__module__, type(part).__name__) for part in parts]
+
+
+def load_model(directory: Path, auto_class: str, inputs: dict, backbone_inputs: dict | None) -> dict:
+    config = AutoConfig.from_pretrained(directory, **TRUST)
+    model = getattr(transformers, auto_class).from_pretrained(directory, **TRUST)
+    results = {"classes": classes_of(config, model), "outputs": computed(model, inputs)}
+    if backbone_inputs is not None:
+        backbone = AutoModel.from_pretrained(directory, **TRUST)
+        results["classes"] += classes_of(backbone)
+        results["backbone"] = computed(backbone, backbone_inputs)
+    return results
+
+
+def load_processor(directory: Path, videos) -> dict:
+    processor = AutoProcessor.from_pretrained(directory, **TRUST)
+    video_processor = AutoVideoProcessor.from_pretrained(directory, **TRUST)
+    return {
+        "classes": classes_of(processor, processor.video_processor, video_processor),
+        "inputs": dict(processor(text="a dog runs", videos=videos)),
+        "pixel_values": video_processor(videos)["pixel_values"],
+    }
+
+
+def fine_tune(directory: Path, inputs: dict, output_dir: Path) -> dict:
+    """One step, saved and loaded again with its processor."""
+    model = AutoModelForVisualQuestionAnswering.from_pretrained(directory, **TRUST).train()
+    before = {name: weight.clone() for name, weight in model.state_dict().items()}
+    model(**inputs, labels=torch.tensor([0, 1])).loss.backward()
+    torch.optim.SGD(model.parameters(), lr=0.1).step()
+    model.save_pretrained(output_dir)
+    AutoProcessor.from_pretrained(directory, **TRUST).save_pretrained(output_dir)
+
+    loaded = AutoModelForVisualQuestionAnswering.from_pretrained(output_dir, **TRUST)
+    weights = model.state_dict()
+    return {
+        "has_learned": any(not torch.equal(weights[name], before[name]) for name in weights),
+        "is_kept": all(torch.equal(weight, weights[name]) for name, weight in loaded.state_dict().items()),
+    }
+
+
+def releases(*directories: Path) -> list:
+    """Which release of the code each directory brings."""
+    models = [AutoModel.from_pretrained(directory, **TRUST) for directory in directories]
+    return [getattr(type(model), "release", None) for model in models]
+
+
+def is_without_package() -> bool:
+    """Whether an import of the package fails, and nothing of it has been imported."""
+    try:
+        import modeling_allinone  # noqa: F401
+    except ImportError:
+        return not any(name.startswith("modeling_allinone.") for name in sys.modules)
+    return False
+
+
+def main(folder: Path):
+    """Do all of it."""
+    torch.set_num_threads(1)
+    jobs = torch.load(folder / "jobs.pt")
+    results = {"without_decoders": load_processor(folder / "without_decoders", jobs["frames"])}
+    del sys.modules["av"]
+    results["models"] = {name: load_model(folder / name, *job) for name, job in jobs["models"].items()}
+    question_answering = folder / "AllInOneForVideoQuestionAnswering"
+    results["processor"] = load_processor(question_answering, str(folder / "clip.mp4"))
+    inputs = jobs["models"]["AllInOneForVideoQuestionAnswering"][1]
+    results["fine_tuning"] = fine_tune(question_answering, inputs, folder / "finetuned")
+    of_now, of_later = folder / "AllInOneModel", folder / "later_release"
+    results["releases"] = releases(of_now, of_later, of_now)
+    results["is_without_package"] = is_without_package()
+    torch.save(results, folder / "results.pt")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,188 @@
+"""Clips that are broken, slow or deadly: told by name, and never replaced."""
+
+import json
+import os
+import signal
+import time
+
+import numpy as np
+import pytest
+import torch
+from torch.utils.data import DataLoader
+from video_fixtures import encode_video
+
+from modeling_allinone import AllInOneProcessor, AllInOneVideoProcessor
+from modeling_allinone.clip_reading import ClipReader, ClipTimeoutError, read_skipped
+from modeling_allinone.collators import VideoQuestionAnsweringCollator
+from modeling_allinone.datasets import train_tokenizer
+from modeling_allinone.training import AllInOneTrainer, AllInOneTrainingArguments, ClipRows
+
+
+@pytest.fixture(scope="module")
+def processor():
+    return AllInOneProcessor(AllInOneVideoProcessor(num_frames=2, size=32, crop_size=32), train_tokenizer(["what?"]))
+
+
+@pytest.fixture
+def clip(tmp_path):
+    path = tmp_path / "good.mp4"
+    encode_video(path)
+    return str(path)
+
+
+@pytest.fixture
+def broken(tmp_path):
+    path = tmp_path / "broken.mp4"
+    path.write_bytes(b"no video")
+    return str(path)
+
+
+class SlowFrames(list):
+    """Images that take their time to come, as files on a network disk do."""
+
+    def __iter__(self):
+        time.sleep(60)
+        yield from super().__iter__()
+
+
+class FramesThatHang(SlowFrames):
+    """In a library that does not come back to Python, so that signals wait."""
+
+    def __iter__(self):
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})
+        return super().__iter__()
+
+
+class FramesThatCrash(SlowFrames):
+    """As a decoder that writes where it must not."""
+
+    def __iter__(self):
+        os.kill(os.getpid(), signal.SIGKILL)
+        return super().__iter__()
+
+
+def test_a_batch_is_what_the_processor_makes(processor, clip):
+    pixel_values, is_readable = ClipReader(processor)([{"video": clip}, {"video": clip, "start": 0.5, "end": 1.0}])
+    expected = processor(videos=[clip, clip], start=[None, 0.5], end=[None, 1.0])["pixel_values"]
+    assert torch.equal(pixel_values, expected)
+    assert is_readable.tolist() == [True, True]
+    image = np.full((40, 40, 3), 9, dtype=np.uint8)
+    assert ClipReader(processor)([{"image": image}])[0].shape == (1, 1, 3, 32, 32)
+    assert ClipReader(processor)([{"images": [image, image]}])[0].shape == (1, 2, 1, 3, 32, 32)
+
+
+def test_draw_decides_random_frames(processor, clip):
+    read = ClipReader(processor, {"frame_sampling": "random"})
+    again = [read([{"video": clip, "draw": draw}])[0] for draw in (1, 1, 2, 3, 4, 5)]
+    assert torch.equal(again[0], again[1])
+    assert any(not torch.equal(again[0], other) for other in again[2:])
+    together = read([{"video": clip, "draw": 7}, {"video": clip, "draw": 1}])[0]
+    assert torch.equal(together[1], again[0][0]), "a row's frames do not depend on its batch"
+
+
+def test_broken_clip_raises_with_its_name(processor, broken):
+    with pytest.raises(Exception, match=r"broken\.mp4") as raised:
+        ClipReader(processor)([{"video": broken, "sample_id": "q7"}])
+    assert raised.value.__notes__ == [f"The clip is {broken} (sample q7)."]
+
+
+def test_broken_clips_are_blank_and_listed(tmp_path, processor, clip, broken):
+    skipped_file = tmp_path / "skipped.jsonl"
+    read = ClipReader(processor, on_decode_error="skip", skipped_file=skipped_file)
+    rows = [{"video": broken, "sample_id": "a"}, {"video": clip}, {"video": str(tmp_path / "gone.mp4")}, {}]
+    pixel_values, is_readable = read(rows)
+    assert is_readable.tolist() == [False, True, False, False]
+    assert torch.equal(pixel_values[1], processor(videos=clip)["pixel_values"][0])
+    assert not pixel_values[[0, 2, 3]].any()
+    read(rows[:1])
+    skipped = read_skipped(skipped_file)
+    assert [(entry["video"], entry["sample_id"]) for entry in skipped[:2]] == [
+        (broken, "a"),
+        (str(tmp_path / "gone.mp4"), None),
+    ]
+    assert len(skipped) == 3 and all(entry["reason"] for entry in skipped)
+    assert read_skipped(tmp_path / "none.jsonl") == []
+
+
+@pytest.mark.parametrize(
+    ("row", "shape"), (({"video": "gone"}, (1, 2, 3, 32, 32)), ({"image": "gone"}, (1, 1, 3, 32, 32)))
+)
+def test_batch_without_any_readable_clip(processor, row, shape):
+    pixel_values, is_readable = ClipReader(processor, on_decode_error="skip")([row])
+    assert pixel_values.shape == shape and not pixel_values.any() and not is_readable.any()
+
+
+def test_slow_clip(processor):
+    row = {"video": SlowFrames([np.zeros((40, 40, 3), dtype=np.uint8)])}
+    started = time.perf_counter()
+    with pytest.raises(ClipTimeoutError, match=r"Reading the frames of a row took longer than 0.2 s"):
+        ClipReader(processor, seconds_per_clip=0.2)([row])
+    assert not ClipReader(processor, seconds_per_clip=0.2, on_decode_error="skip")([row])[1].any()
+    assert time.perf_counter() - started < 10
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+
+
+def test_arguments_are_checked(processor):
+    with pytest.raises(ValueError, match="on_decode_error is 'ignore'; expected one of raise, skip"):
+        ClipReader(processor, on_decode_error="ignore")
+    with pytest.raises(ValueError, match="seconds_per_clip is 0; expected a positive number"):
+        ClipReader(processor, seconds_per_clip=0)
+
+
+@pytest.mark.parametrize("frames", (FramesThatCrash, FramesThatHang))
+@pytest.mark.parametrize("stage", ("train", "evaluate"))
+def test_clip_that_its_worker_dies_of_is_named(tmp_path, monkeypatch, processor, tiny_config, clip, frames, stage):
+    from modeling_allinone import AllInOneForVideoQuestionAnswering, clip_reading
+
+    monkeypatch.setattr(clip_reading, "_GRACE_SECONDS", 0.2)
+    rows = [{"video": clip, "question": "what?", "label": 0} for _ in range(4)]
+    rows[2] |= {"video": frames([np.zeros((40, 40, 3), dtype=np.uint8)]), "video_id": "video7"}
+    trainer = AllInOneTrainer(
+        AllInOneForVideoQuestionAnswering(tiny_config(num_labels=3, num_frames=2)),
+        AllInOneTrainingArguments(
+            tmp_path,
+            max_steps=4,
+            per_device_train_batch_size=1,
+            per_device_eval_batch_size=1,
+            dataloader_num_workers=1,
+            use_cpu=True,
+            disable_tqdm=True,
+            save_strategy="no",
+        ),
+        train_dataset=rows,
+        eval_dataset=rows,
+        data_collator=VideoQuestionAnsweringCollator(processor, 3, seconds_per_clip=0.5),
+    )
+    with pytest.raises(RuntimeError, match=r"A worker that reads clips died .* at the frames of video7. Remove or"):
+        getattr(trainer, stage)()
+
+
+def test_loader_without_workers_raises_other_errors_unchanged(processor):
+    assert ClipReader(processor).explain_dead_worker(RuntimeError("CUDA out of memory")) is None
+
+
+def test_skipped_clips_of_workers_are_listed(tmp_path, processor, clip, broken):
+    rows = [
+        {"video": clip if index % 3 else broken, "sample_id": f"s{index}", "question": "what?", "label": 1}
+        for index in range(12)
+    ]
+    collate = VideoQuestionAnsweringCollator(
+        processor, 3, on_decode_error="skip", skipped_file=tmp_path / "skipped.jsonl"
+    )
+    labels = torch.cat([batch["labels"] for batch in DataLoader(rows, 2, num_workers=2, collate_fn=collate)])
+    assert labels.tolist() == [1 if index % 3 else -100 for index in range(12)]
+    assert {entry["sample_id"] for entry in read_skipped(tmp_path / "skipped.jsonl")} == {"s0", "s3", "s6", "s9"}
+    assert len((tmp_path / "skipped.jsonl").read_text().splitlines()) == 4
+    assert all(json.loads(line)["video"] == broken for line in (tmp_path / "skipped.jsonl").read_text().splitlines())
+
+
+def test_rows_draw_by_seed_epoch_and_place():
+    rows = ClipRows([{"video": "a"}, {"video": "b"}], seed=3, frames={("a", None, None): np.zeros(1)})
+    draws = {(epoch, index): None for epoch in range(3) for index in range(2)}
+    for epoch, index in draws:
+        rows.set_epoch(epoch)
+        draws[epoch, index] = rows[index]["draw"]
+    assert len(set(draws.values())) == 6
+    rows.set_epoch(1)
+    assert rows[0]["draw"] == draws[1, 0] and isinstance(rows[0]["video"], np.ndarray) and rows[1]["video"] == "b"
+    assert ClipRows([{"video": "a"}], seed=4)[0]["draw"] != draws[0, 0]
