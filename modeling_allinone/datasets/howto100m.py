@@ -17,7 +17,7 @@ from .annotation_files import AnnotationFile, Record, read_json, read_table
 from .annotation_reader import AnnotationFolder, AnnotationReader, check_positive
 from .captioned_media import note_left_out
 from .optional_text import optional_text
-from .row_transforms import draw_integer, move_inside
+from .row_transforms import draw_integer, generator_of, move_inside
 
 CAPTIONS_FOLDER = "howto100m_csv"
 CAPTION_FILES = (
@@ -77,7 +77,7 @@ def draw_captioned_clip(
 
     Args:
         row (`dict`): A row of HowTo100M.
-        generator (`torch.Generator`, *optional*): Source of randomness; torch's own by default.
+        generator (`torch.Generator`, *optional*): Source of randomness; see [`generator_of`].
         num_frames (`int`, defaults to 3): Frames of a clip, at least 1.
         frames_per_second (`float`, defaults to 2.0): Rate of the frames, above 0.
         shortest (`float`, defaults to 4.0): Shortest time of a caption, seconds, above 0.
@@ -97,6 +97,7 @@ def draw_captioned_clip(
     check_positive("num_frames", num_frames)
     check_positive("frames_per_second", frames_per_second)
     check_positive("shortest", shortest)
+    generator = generator_of(row, generator)
     number = draw_integer(0, len(row["captions"]) - 1, generator)
     start, end = row["starts"][number], row["ends"][number]
     if end - start < shortest:

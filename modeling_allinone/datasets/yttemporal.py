@@ -19,7 +19,7 @@ from .annotation_files import AnnotationFile, Record, read_json, read_records, r
 from .annotation_reader import AnnotationFolder, AnnotationReader, check_positive
 from .captioned_media import note_left_out
 from .optional_text import optional_text
-from .row_transforms import draw_fraction, draw_integer, move_inside
+from .row_transforms import draw_fraction, draw_integer, generator_of, move_inside
 from .word_alignment import align_words
 
 ORIGINAL_FORMAT = "table with the column Name ('subset_87/data/video_id.mp4')"
@@ -86,7 +86,7 @@ def draw_spoken_clip(row: dict, generator: torch.Generator | None = None, shorte
 
     Args:
         row (`dict`): A row of YT-Temporal; its words are replaced here if [`replace_words`] has not done so.
-        generator (`torch.Generator`, *optional*): Source of randomness; torch's own by default.
+        generator (`torch.Generator`, *optional*): Source of randomness; see [`generator_of`].
         shortest (`float`, defaults to 4.0): Shortest clip, seconds, above 0.
 
     Returns:
@@ -102,6 +102,7 @@ def draw_spoken_clip(row: dict, generator: torch.Generator | None = None, shorte
         ('Now, stir!', True)
     """
     check_positive("shortest", shortest)
+    generator = generator_of(row, generator)
     duration = int(row["duration"])
     start = draw_integer(0, max(1, duration - LONGEST_CLIP), generator) + draw_fraction(generator)
     end = min(duration - 1.0, start + draw_integer(SHORTEST_CLIP, LONGEST_CLIP, generator))
