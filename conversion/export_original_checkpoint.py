@@ -165,9 +165,12 @@ def export_checkpoint(
     with complete_file(output) as file:
         try:
             torch.save(content, file)
-        except RuntimeError as error:  # what PyTorch makes of a full disk
+        except RuntimeError as error:  # what PyTorch makes of a full disk, and of a place where nothing may be written
             size = sum(tensor.nbytes for tensor in state_dict.values())
-            raise ConversionError(f"{output} could not be written whole; it takes {size / 1e6:.0f} MB.") from error
+            reason = str(error).splitlines()[0]
+            raise ConversionError(
+                f"{output} could not be written; it takes {size / 1e6:.0f} MB ({reason})."
+            ) from error
         if verify:
             held = {line.converted: tensors[line.converted] for line in report if line.original and line.converted}
             verify_export(file, held, task, DTYPES[dtype])
