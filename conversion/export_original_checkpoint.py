@@ -9,6 +9,7 @@ The original's module holds a few tensors that its task never reads and that a m
 from `--original`, the checkpoint that the model was converted from, or are filled in; the report says which.
 
 The file holds weights, not the state of an optimiser: give it to the original as `load_path`, not as `resume_from`.
+Without `test_only=True`, the original loads it before it builds the heads of fine-tuning, which then start afresh.
 """
 
 import argparse
@@ -164,9 +165,12 @@ def export_checkpoint(
     with complete_file(output) as file:
         try:
             torch.save(content, file)
-        except RuntimeError as error:  # what PyTorch makes of a full disk
+        except RuntimeError as error:  # what PyTorch makes of a full disk, and of a place where nothing may be written
             size = sum(tensor.nbytes for tensor in state_dict.values())
-            raise ConversionError(f"{output} could not be written whole; it takes {size / 1e6:.0f} MB.") from error
+            reason = str(error).splitlines()[0]
+            raise ConversionError(
+                f"{output} could not be written; it takes {size / 1e6:.0f} MB ({reason})."
+            ) from error
         if verify:
             held = {line.converted: tensors[line.converted] for line in report if line.original and line.converted}
             verify_export(file, held, task, DTYPES[dtype])
@@ -248,15 +252,17 @@ def _rename(
         parts = [part.clone() for part in tensor.chunk(len(keys), dim=1)] if len(keys) > 1 else [tensor] * len(keys)
         for key, part in zip(keys, parts, strict=True):
             state_dict[key] = part.to(dtype)
-            if (
-                not torch.stack(state_dict[key].aminmax()).isfinite().all()
-            ):  # needs no memory, unlike asking each value
-                remedy = "its training went astray" if dtype == torch.float32 else "export to float32"
-                raise ConversionError(
-                    f"{name} holds values that are not finite in {str(dtype).removeprefix('torch.')}; {remedy}."
-                )
+            _check_finite(name, state_dict[key])
             report.append(ReportLine(name, key, tuple(part.shape), ""))
     return state_dict, report
+
+
+def _check_finite(name: str, tensor: torch.Tensor):
+    # By its extremes, which NaN is too where there is one; asking every value takes as much memory again.
+    if not torch.stack(tensor.aminmax()).isfinite().all():
+        remedy = "its training went astray" if tensor.dtype == torch.float32 else "export to float32"
+        dtype = str(tensor.dtype).removeprefix("torch.")
+        raise ConversionError(f"{name} holds values that are not finite in {dtype}; {remedy}.")
 
 
 def _find_rules(config: AllInOneConfig, task: str, objectives: Mapping[str, float], naming: str) -> tuple[Rule, ...]:

@@ -624,7 +624,7 @@ def test_nothing_is_half_written(tmp_path, save, has_old):
     before, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))  # as good as a full disk
     try:
-        with pytest.raises(ConversionError, match=r"out\.ckpt could not be written whole; it takes 0 MB"):
+        with pytest.raises(ConversionError, match=r"out\.ckpt could not be written; it takes 0 MB"):
             export_checkpoint(directory, tmp_path / "out.ckpt", overwrite=True)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (before, hard))
