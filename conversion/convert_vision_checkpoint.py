@@ -154,12 +154,12 @@ def convert_vision_checkpoint(
     rules = layout.rules
     if config.use_distillation_token:
         rules += (Rule(layout.distillation_token, CLASS_TOKEN),)
-    weights, backbone_report = convert_tensors(vision, vision.tensors, expected, rules, layout.left_out)
+    weights, backbone_report = convert_tensors(vision, vision.tensors, expected, rules, layout.left_out, DTYPES[dtype])
     text_report = []
     if text is not None:
-        text_weights, text_report = _convert_text(text, expected, config)
+        text_weights, text_report = _convert_text(text, expected, config, DTYPES[dtype])
         weights |= text_weights
-    model = start_model(model_class, config, weights, seed).to(DTYPES[dtype])
+    model = start_model(model_class, config, weights, DTYPES[dtype], seed)
     with complete_directory(output_dir) as directory:
         model.save_pretrained(directory)
         if processor is not None:
@@ -173,6 +173,7 @@ def convert_tensors(
     expected: Mapping[str, torch.Tensor],
     rules: Sequence[Rule],
     left_out: Sequence[tuple[str, str]],
+    dtype: torch.dtype = torch.float32,
     notes: Mapping[str, str] | None = None,
 ) -> tuple[dict[str, torch.Tensor], list[ReportLine]]:
     """
@@ -184,13 +185,14 @@ def convert_tensors(
         expected (mapping of `str` to `torch.Tensor`): The model's state dictionary; its values are not read.
         rules (sequence of [`Rule`]): The names.
         left_out (sequence of pairs of `str`): Patterns of names that no rule is about, and why.
+        dtype (`torch.dtype`, defaults to `torch.float32`): Type of the result.
         notes (mapping of `str` to `str`, *optional*): Remarks for the report.
 
     Returns:
         A part of the model's state dictionary, and a [`ReportLine`] for every tensor of the source.
 
     Raises:
-        ConversionError: If tensors are missing, not known, of another shape or not floating-point.
+        ConversionError: If tensors are missing, not known, of another shape, not floating-point or not finite.
     """
     sources = {name: [key for key, _ in find_sources(name, rules)] for name in expected}
     targets = {part: name for name, parts in sources.items() for part in parts}
@@ -201,16 +203,33 @@ def convert_tensors(
     unknown = [source.keys[name] for name, reason in reasons.items() if reason is None]
     if unknown:
         raise ConversionError(f"{source.path} holds {enumerate_keys(unknown)}, which no known ViT or BERT has.")
-    converted = {name: _join(source, tensors, parts, expected[name].shape) for name, parts in sources.items() if parts}
+    converted, storages = {}, set()
+    for name, parts in sources.items():
+        if not parts:
+            continue
+        weight = _join(source, tensors, parts, expected[name].shape).to(dtype).contiguous()
+        if not weight.isfinite().all():
+            raise ConversionError(
+                f"{source.keys[parts[0]]} holds values that are not finite in {str(dtype).removeprefix('torch.')}."
+            )
+        # Weights stay mapped into memory and are never copied, unless they share it, which the format to be written
+        # does not know.
+        storage = weight.untyped_storage().data_ptr()
+        converted[name] = weight.clone() if storage in storages else weight
+        storages.add(storage)
     report = []
     for name, tensor in source.tensors.items():
         note = reasons.get(name) or (notes or {}).get(name, "")
-        report.append(ReportLine(source.keys[name], tuple(tensor.shape), targets.get(name), note))
+        report.append(ReportLine(source.keys[name], tuple(tensor.shape), targets.get(name), None, note))
     return converted, report
 
 
 def start_model(
-    model_class: type[AllInOnePreTrainedModel], config: AllInOneConfig, weights: dict[str, torch.Tensor], seed: int = 0
+    model_class: type[AllInOnePreTrainedModel],
+    config: AllInOneConfig,
+    weights: dict[str, torch.Tensor],
+    dtype: torch.dtype = torch.float32,
+    seed: int = 0,
 ) -> AllInOnePreTrainedModel:
     """
     A model with some weights, the others fresh: temporal embedding and visual modality zero, the rest as the class
@@ -220,17 +239,18 @@ def start_model(
         model_class (`type`): A class of this package.
         config ([`AllInOneConfig`]): Its configuration.
         weights (`dict`): A part of its state dictionary.
+        dtype (`torch.dtype`, defaults to `torch.float32`): Type of all weights.
         seed (`int`, defaults to 0): Seed of the others.
 
     Returns:
-        [`AllInOnePreTrainedModel`], in float32.
+        [`AllInOnePreTrainedModel`]
     """
     verbosity = logging.get_verbosity()
     logging.set_verbosity_error()  # that some weights are fresh is meant
     try:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            model = model_class.from_pretrained(None, config=config, state_dict=weights, dtype=torch.float32)
+            model = model_class.from_pretrained(None, config=config, state_dict=weights, dtype=dtype)
     finally:
         logging.set_verbosity(verbosity)
     embeddings = model.base_model.embeddings
@@ -242,7 +262,7 @@ def start_model(
 
 
 def _convert_text(
-    text: Source, expected: Mapping[str, torch.Tensor], config: AllInOneConfig
+    text: Source, expected: Mapping[str, torch.Tensor], config: AllInOneConfig, dtype: torch.dtype
 ) -> tuple[dict[str, torch.Tensor], list[ReportLine]]:
     """The tensors of BERT that a model takes over, and the report of all."""
     tensors, rules, notes = dict(text.tensors), TEXT_RULES, {}
@@ -260,10 +280,9 @@ def _convert_text(
     elif _MASKED_LM_DENSE in tensors:
         rules += MASKED_LM_RULES
         if _MASKED_LM_DECODER not in tensors and _WORDS in tensors:
-            # BERT ties the two; here they are trained apart, so each has its own memory.
-            tensors[_MASKED_LM_DECODER] = tensors[_WORDS].clone()
+            tensors[_MASKED_LM_DECODER] = tensors[_WORDS]
             notes[_WORDS] = "and mlm_head.decoder.weight, which BERT ties to it"
-    return convert_tensors(text, tensors, expected, rules, left_out, notes)
+    return convert_tensors(text, tensors, expected, rules, left_out, dtype, notes)
 
 
 def _join(source: Source, tensors: Mapping[str, torch.Tensor], names: list[str], shape: Sequence[int]) -> torch.Tensor:
