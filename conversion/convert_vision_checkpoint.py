@@ -272,8 +272,8 @@ def _convert_text(
     reason = None
     if not any(name.startswith("mlm_head.") for name in expected):
         reason = "the class has no masked-language-modelling head"
-    elif text.config.get("hidden_act", config.hidden_act) != config.hidden_act:
-        reason = f"a head for the activation {text.config['hidden_act']}, where the model has {config.hidden_act}"
+    elif (activation := text.config.get("hidden_act", "gelu")) != config.hidden_act:
+        reason = f"a head with the activation {activation}, where the model has {config.hidden_act}"
     left_out = TEXT_LEFT_OUT
     if reason is not None:
         left_out += ((r"cls\.predictions\..*", reason),)
@@ -372,7 +372,7 @@ def main(arguments: list[str] | None = None):
     print_report(start.backbone)
     if start.text:
         print_report(start.text)
-    print(f"{len(start.fresh)} tensors fresh: {', '.join(start.fresh)}")
+    print(f"fresh: {', '.join(start.fresh)}")
     print(f"written: {options.output_dir}")
 
 

@@ -38,44 +38,9 @@ def read_backbone_fields(source: Source, layout: Layout, num_attention_heads: in
     Raises:
         ConversionError: If something is missing, or if `config.json` and the tensors contradict each other.
     """
-    fields = _read_sizes(source, layout)
-    num_positions = _shape(source, layout, PATCH_POSITIONS, 3)[1] - (2 if fields["use_distillation_token"] else 1)
     if layout is TIMM:
-        side = math.isqrt(max(num_positions, 0))
-        if side == 0 or side**2 != num_positions:
-            raise ConversionError(
-                f"The position table of {source.path} covers {num_positions} patches beside its special tokens, but "
-                "expected a square; one without special tokens, as of DeiT III, does not fit the model."
-            )
-        fields["image_size"] = side * fields["patch_size"]
-        fields["num_attention_heads"] = num_attention_heads or _HEADS_OF_WIDTH.get(fields["hidden_size"])
-        if fields["num_attention_heads"] is None:
-            raise ConversionError(
-                f"{source.path} is {fields['hidden_size']} wide, as no ViT-Ti, S, B, L or H is, and does not say how "
-                "many attention heads that makes; pass --num-attention-heads."
-            )
-        return fields | _read_normalization(source.config.get("pretrained_cfg"), "mean", "std")
-
-    config = _read_config(source, _BACKBONE_CONFIGS)
-    if isinstance(config.patch_size, list | tuple) and len(set(config.patch_size)) == 1:
-        config.patch_size = config.patch_size[0]
-    given = {} if num_attention_heads is None else {"num_attention_heads": num_attention_heads}
-    for name, value in (fields | given).items():
-        if name != "use_distillation_token" and getattr(config, name) != value:
-            found = "the command line" if name in given else "its tensors"
-            raise ConversionError(
-                f"{source.path} contradicts itself: config.json says {name}={getattr(config, name)}, {found} {value}."
-            )
-    fields |= {name: getattr(config, name) for name in _FROM_BACKBONE_CONFIG}
-    if fields["hidden_act"] not in ACT2FN:
-        raise ConversionError(f"config.json of {source.path} says hidden_act={fields['hidden_act']!r}: unknown.")
-    covered = _construct(fields).num_patches
-    if covered != num_positions:
-        raise ConversionError(
-            f"{source.path} contradicts itself: config.json says image_size={config.image_size}, {covered} patches, "
-            f"but its position table covers {num_positions}."
-        )
-    return fields | _read_normalization(source.preprocessor, "image_mean", "image_std")
+        return _read_timm_fields(source, layout, num_attention_heads)
+    return _read_transformers_fields(source, layout, num_attention_heads)
 
 
 def read_text_fields(source: Source, hidden_size: int, max_text_length: int) -> dict[str, Any]:
@@ -139,14 +104,62 @@ def build_config(fields: dict[str, Any]) -> AllInOneConfig:
     return config
 
 
+def _read_timm_fields(source: Source, layout: Layout, num_attention_heads: int | None) -> dict[str, Any]:
+    sizes, num_patches = _read_sizes(source, layout)
+    side = math.isqrt(max(num_patches, 0))
+    if side == 0 or side**2 != num_patches:
+        raise ConversionError(
+            f"The position table of {source.path} covers {num_patches} patches beside the special tokens, but "
+            "expected a square number."
+        )
+    if num_attention_heads is None:
+        num_attention_heads = _HEADS_OF_WIDTH.get(sizes["hidden_size"])
+    if num_attention_heads is None:
+        raise ConversionError(
+            f"{source.path} is {sizes['hidden_size']} wide, as no ViT-Ti, S, B, L or H is, and does not say how many "
+            "attention heads that makes; pass --num-attention-heads."
+        )
+    fields = {"image_size": side * sizes["patch_size"], "num_attention_heads": num_attention_heads}
+    return sizes | fields | _read_normalization(source.config.get("pretrained_cfg"), "mean", "std")
+
+
+def _read_transformers_fields(source: Source, layout: Layout, num_attention_heads: int | None) -> dict[str, Any]:
+    config = _read_config(source, _BACKBONE_CONFIGS)
+    if isinstance(config.patch_size, list | tuple) and len(set(config.patch_size)) == 1:
+        config.patch_size = config.patch_size[0]
+    sizes, num_patches = _read_sizes(source, layout)
+    for name, value in sizes.items():
+        if name != "use_distillation_token":
+            _check_agreement(source, name, getattr(config, name), value, "its tensors say")
+    if num_attention_heads is not None:
+        _check_agreement(
+            source, "num_attention_heads", config.num_attention_heads, num_attention_heads, "the command line says"
+        )
+    if config.hidden_act not in ACT2FN:
+        raise ConversionError(
+            f"config.json of {source.path} says that hidden_act is {config.hidden_act!r}, but expected an activation "
+            "of transformers, such as 'gelu'."
+        )
+    fields = sizes | {name: getattr(config, name) for name in _FROM_BACKBONE_CONFIG}
+    covered = _construct(fields).num_patches
+    _check_agreement(source, "image_size, in patches,", covered, num_patches, "its position table covers")
+    return fields | _read_normalization(source.preprocessor, "image_mean", "image_std")
+
+
+def _check_agreement(source: Source, name: str, saved: Any, found: Any, where: str):
+    if saved != found:
+        raise ConversionError(f"config.json of {source.path} says that {name} is {saved}, but {where} {found}.")
+
+
 def _construct(fields: dict[str, Any]) -> AllInOneConfig:
     try:
         return AllInOneConfig(**fields)
     except (ValueError, StrictDataclassError) as error:
-        raise ConversionError(f"No model can be built so: {_on_one_line(error)}") from error
+        raise ConversionError(f"No model can be built: {_on_one_line(error)}") from error
 
 
-def _read_sizes(source: Source, layout: Layout) -> dict[str, Any]:
+def _read_sizes(source: Source, layout: Layout) -> tuple[dict[str, Any], int]:
+    """The fields that the tensors show, and the number of patches that the position table covers."""
     hidden_size, num_channels, height, width = _shape(source, layout, PATCH_PROJECTION, 4)
     if height != width:
         raise ConversionError(f"{source.path} has patches of {height} × {width} pixels, but expected square ones.")
@@ -155,7 +168,7 @@ def _read_sizes(source: Source, layout: Layout) -> dict[str, Any]:
     numbers = {str(number) for number in range(len(blocks))}
     if blocks != numbers:
         raise ConversionError(f"{source.path} has {len(blocks)} blocks, but lacks number {min(numbers - blocks)}.")
-    return {
+    sizes = {
         "hidden_size": hidden_size,
         "num_hidden_layers": len(blocks),
         "intermediate_size": _shape(source, layout, FIRST_MLP, 2)[0],
@@ -164,6 +177,8 @@ def _read_sizes(source: Source, layout: Layout) -> dict[str, Any]:
         "qkv_bias": any(re.fullmatch(r".*\.(qkv|query|q_proj)\.bias", name) for name in source.tensors),
         "use_distillation_token": layout.distillation_token in source.tensors,
     }
+    num_special_tokens = 2 if sizes["use_distillation_token"] else 1
+    return sizes, _shape(source, layout, PATCH_POSITIONS, 3)[1] - num_special_tokens
 
 
 def _shape(source: Source, layout: Layout, converted: str, num_dimensions: int) -> tuple[int, ...]:

@@ -129,7 +129,7 @@ SPELLINGS = (
 
 # Names that tell of a model which this package's cannot be started from, and what they tell.
 REFUSED = (
-    (r"(vision_model|text_model|visual|logit_scale)\b", "the names of CLIP"),
+    (r"(vision_model|text_model|visual|logit_scale)\b|embeddings\.class_embedding", "the names of CLIP"),
     (r"text_embeddings\.|transformer\.blocks\.", "the names of All-in-one; use convert_original_checkpoint.py"),
     (r"(allinone\.)?embeddings\.visual_embeddings\.", "the names of this package, so it is converted already"),
     (r"layers\.\d+\.blocks\.", "the names of a Swin Transformer"),
