@@ -86,8 +86,8 @@ def convert_vision_checkpoint(
         output_dir (`str` or `Path`): Directory to be written.
         task (`str`, defaults to `"pretraining"`): One of `TASK_CLASSES`; which class to write. Its head starts fresh.
         text_model (`str` or `Path`, *optional*): Directory of `BertModel`, `BertForMaskedLM` or another BERT, whose
-            embeddings, and masked-language-modelling head where both have one, are taken. Default: fresh ones, as the
-            original.
+            embeddings, and masked-language-modelling head where both have one, are taken. Default: fresh ones, as in
+            the original.
         tokenizer (`str`, *optional*): Name or path of the processor's BERT tokenizer. Default: that of `text_model`
             where it has one, else `"bert-base-uncased"`. Fresh text embeddings get its vocabulary.
         with_processor (`bool`, defaults to `True`): Whether to write a processor.
@@ -210,7 +210,7 @@ def convert_tensors(
         weight = _join(source, tensors, parts, expected[name].shape).to(dtype).contiguous()
         if not weight.isfinite().all():
             raise ConversionError(
-                f"{source.keys[parts[0]]} holds values that are not finite in {str(dtype).removeprefix('torch.')}."
+                f"{source.keys.get(parts[0], parts[0])} holds values that are not finite in {str(dtype).removeprefix('torch.')}."
             )
         # Weights stay mapped into memory and are never copied, unless they share it, which the format to be written
         # does not know.
@@ -266,7 +266,7 @@ def _convert_text(
 ) -> tuple[dict[str, torch.Tensor], list[ReportLine]]:
     """The tensors of BERT that a model takes over, and the report of all."""
     tensors, rules, notes = dict(text.tensors), TEXT_RULES, {}
-    if _POSITIONS in tensors:
+    if _POSITIONS in tensors and tensors[_POSITIONS].ndim == 2:
         tensors[_POSITIONS] = tensors[_POSITIONS][: config.max_position_embeddings]
         notes[_POSITIONS] = f"the first {config.max_position_embeddings} rows"
     reason = None

@@ -174,5 +174,6 @@ TEXT_LEFT_OUT = (
     (r"encoder\.layer\.\d+\..*", "a block of BERT; text goes through the blocks of the ViT"),
     (r"pooler\.dense\.(weight|bias)", "pools for next-sentence prediction; the model's pooler starts fresh"),
     (r"cls\.seq_relationship\.(weight|bias)", "next-sentence prediction"),
+    (r"(classifier|qa_outputs)\.(weight|bias)", "head of another task"),
     (r"cls\.predictions\.decoder\.bias", "the same as cls.predictions.bias"),
 )

@@ -2,16 +2,17 @@
 # Licensed under the Apache License, Version 2.0.
 """Reading what a model is to be started from: a file of weights, or a directory of transformers or timm."""
 
-import json
 import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from model_directory import find_weight_files, read_json
 from safe_checkpoint import ConversionError, read_checkpoint
+from transformers.utils import CONFIG_NAME, SAFE_WEIGHTS_NAME, WEIGHTS_NAME
 from vision_key_map import LAYOUTS, REFUSED, SPELLINGS, Layout
 
-_WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
+_PREPROCESSOR_NAME = "preprocessor_config.json"
 
 
 class Source(NamedTuple):
@@ -48,10 +49,10 @@ def read_source(path: Path) -> Source:
     """
     config, preprocessor = {}, {}
     if path.is_dir():
-        config = _read_json(path / "config.json")
-        if (path / "preprocessor_config.json").is_file():
-            preprocessor = _read_json(path / "preprocessor_config.json")
-        files = _find_weights(path)
+        config = read_json(path / CONFIG_NAME)
+        if (path / _PREPROCESSOR_NAME).exists():
+            preprocessor = read_json(path / _PREPROCESSOR_NAME)
+        files = find_weight_files(path, (SAFE_WEIGHTS_NAME, WEIGHTS_NAME))
     else:
         files = [path]
     tensors, keys = {}, {}
@@ -92,33 +93,4 @@ def find_layout(source: Source) -> Layout:
     raise ConversionError(
         f"{source.path} holds no ViT by the names of timm or transformers (first keys: {keys}); give a file of timm "
         "or DeiT, or a directory of transformers."
-    )
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        raise ConversionError(f"There is no file {path}; a model's directory holds {path.name} and its weights.")
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ConversionError(f"{path} cannot be read as JSON ({error}).") from error
-    if not isinstance(content, dict):
-        raise ConversionError(f"{path} holds a {type(content).__name__}, but expected a dictionary.")
-    return content
-
-
-def _find_weights(directory: Path) -> list[Path]:
-    """The files of weights of a directory: one, or those that an index lists."""
-    for name in _WEIGHT_FILES:
-        if (directory / name).is_file():
-            return [directory / name]
-        index = directory / f"{name}.index.json"
-        if index.is_file():
-            weight_map = _read_json(index).get("weight_map")
-            shards = weight_map.values() if isinstance(weight_map, dict) else ()
-            if not shards or not all(isinstance(shard, str) and Path(shard).name == shard for shard in shards):
-                raise ConversionError(f"{index} must say for each tensor which file beside it holds it (weight_map).")
-            return [directory / shard for shard in sorted(set(shards))]
-    raise ConversionError(
-        f"{directory} holds no weights: neither {' nor '.join(_WEIGHT_FILES)}, nor an index of shards."
     )
