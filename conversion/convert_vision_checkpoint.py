@@ -209,9 +209,8 @@ def convert_tensors(
             continue
         weight = _join(source, tensors, parts, expected[name].shape).to(dtype).contiguous()
         if not weight.isfinite().all():
-            raise ConversionError(
-                f"{source.keys.get(parts[0], parts[0])} holds values that are not finite in {str(dtype).removeprefix('torch.')}."
-            )
+            key = source.keys.get(parts[0], parts[0])
+            raise ConversionError(f"{key} holds values that are not finite in {str(dtype).removeprefix('torch.')}.")
         # Weights stay mapped into memory and are never copied, unless they share it, which the format to be written
         # does not know.
         storage = weight.untyped_storage().data_ptr()

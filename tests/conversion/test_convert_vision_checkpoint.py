@@ -440,7 +440,7 @@ def test_untied_decoder_stays_untied(convert):
     assert next(line for line in start.text if "word_embeddings" in line.original).note == ""
 
 
-def test_text_model_that_does_not_fit(tmp_path, refuse):
+def test_text_model_that_does_not_fit(refuse):
     refuse(r"The text model .*text is 16 wide, but the image backbone 32; give", make_vit(), make_bert(hidden_size=16))
     refuse(
         "has 50 positions, but the texts are to have up to 51 tokens; pass a --max-text-length of at most 50",
@@ -449,33 +449,30 @@ def test_text_model_that_does_not_fit(tmp_path, refuse):
         max_text_length=51,
     )
     refuse(r"text holds a model of type 'deit', but expected 'bert'", make_vit(), make_vit(DeiTModel))
-    bert = make_bert()
-    bert.save_pretrained(tmp_path / "text")
-    for key, tensor, message in (
+
+
+@pytest.mark.parametrize(
+    ("key", "tensor", "message"),
+    [
         ("bert.extra.weight", torch.zeros(3), "text holds bert.extra.weight, which no known ViT or BERT has"),
-        (
-            "bert.embeddings.word_embeddings.weight",
-            torch.zeros(60, 32),
-            r"has shape \(60, 32\), .* ask for \(61, 32\)",
-        ),
         ("bert.embeddings.LayerNorm.gamma", torch.zeros(32), "holds .*LayerNorm.gamma and .*LayerNorm.weight, which"),
+        ("bert.embeddings.word_embeddings.weight", torch.zeros(60, 32), r"\(60, 32\), .* ask for \(61, 32\)"),
         ("bert.embeddings.position_embeddings.weight", torch.zeros(()), r"has shape \(\), .* ask for \(40, 32\)"),
         ("bert.embeddings.position_embeddings.weight", torch.zeros(7, 32), r"has shape \(7, 32\), .* \(40, 32\)"),
         ("bert.embeddings.LayerNorm.bias", torch.arange(32), "is of type torch.int64, but expected floating-point"),
         ("bert.embeddings.LayerNorm.bias", torch.full((32,), torch.nan), "not finite in float32"),
-    ):
-        save_file(
-            {name: part.clone() for name, part in load_file(tmp_path / "text" / WEIGHTS).items()} | {key: tensor},
-            tmp_path / "changed.safetensors",
+    ],
+)
+def test_text_model_with_a_wrong_tensor(tmp_path, key, tensor, message):
+    make_vit().save_pretrained(tmp_path / "vit")
+    make_bert().save_pretrained(tmp_path / "text")
+    weights = tmp_path / "text" / WEIGHTS
+    state_dict = {name: kept.clone() for name, kept in load_file(weights).items()}
+    save_file(state_dict | {key: tensor}, weights)
+    with pytest.raises(ConversionError, match=message):
+        convert_vision_checkpoint(
+            tmp_path / "vit", tmp_path / "out", text_model=tmp_path / "text", with_processor=False
         )
-        os.replace(tmp_path / "text" / WEIGHTS, tmp_path / "kept.safetensors")
-        os.replace(tmp_path / "changed.safetensors", tmp_path / "text" / WEIGHTS)
-        make_vit().save_pretrained(tmp_path / "backbone")
-        with pytest.raises(ConversionError, match=message):
-            convert_vision_checkpoint(
-                tmp_path / "backbone", tmp_path / "out", text_model=tmp_path / "text", with_processor=False
-            )
-        os.replace(tmp_path / "kept.safetensors", tmp_path / "text" / WEIGHTS)
     assert not (tmp_path / "out").exists()
 
 
