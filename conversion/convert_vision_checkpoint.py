@@ -159,6 +159,7 @@ def convert_vision_checkpoint(
     if text is not None:
         text_weights, text_report = _convert_text(text, expected, config, DTYPES[dtype])
         weights |= text_weights
+    del vision, text  # and with them, in half precision, the files mapped into memory
     model = start_model(model_class, config, weights, DTYPES[dtype], seed)
     with complete_directory(output_dir) as directory:
         model.save_pretrained(directory)
