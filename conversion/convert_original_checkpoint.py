@@ -11,12 +11,11 @@ import hashlib
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from conversion_output import check_output_directory, command_line, complete_directory
+from conversion_output import check_output_directory, command_line, complete_directory, save_model
 from fingerprint import Fingerprint, digest_tensor, load_model, take_fingerprint
 from key_map import (
     BACKBONE,
@@ -37,7 +36,6 @@ from transformers import AutoTokenizer
 import modeling_allinone
 from modeling_allinone import AllInOneConfig, AllInOnePreTrainedModel
 from modeling_allinone.model_card import create_model_card, to_eval_results
-from modeling_allinone.remote_code import saving_code
 
 DEFAULT_TOKENIZER = "bert-base-uncased"
 DEFAULT_LICENSE = "mit"  # what the original's repository says
@@ -151,10 +149,7 @@ def convert_checkpoint(
         processor = build_processor(load_tokenizer(tokenizer, config.max_position_embeddings), config)
     fingerprint = None
     with complete_directory(output_dir) as directory:
-        with saving_code(model, processor) if with_code else nullcontext():
-            model.save_pretrained(directory)
-            if processor is not None:
-                processor.save_pretrained(directory)
+        save_model(directory, model, processor, with_code)
         del model  # and with it the checkpoint, before it is read anew
         if verify:
             fingerprint = verify_directory(directory, checkpoint, report, DTYPES[dtype])

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from conversion_output import check_output_directory, command_line, complete_directory
+from conversion_output import check_output_directory, command_line, complete_directory, save_model
 from convert_original_checkpoint import (
     DEFAULT_TOKENIZER,
     DTYPES,
@@ -35,6 +35,7 @@ from vision_source import Source, find_layout, read_source
 
 import modeling_allinone
 from modeling_allinone import AllInOneConfig, AllInOnePreTrainedModel
+from modeling_allinone.model_card import create_model_card
 
 _TOKENIZER_FILES = ("tokenizer.json", "vocab.txt")
 _WORDS, _POSITIONS = "embeddings.word_embeddings.weight", "embeddings.position_embeddings.weight"
@@ -73,6 +74,9 @@ def convert_vision_checkpoint(
     seed: int = 0,
     dtype: str = "float32",
     overwrite: bool = False,
+    with_code: bool = False,
+    name: str | None = None,
+    license: str | None = None,
 ) -> Start:
     """
     Start a model from an image backbone; the output directory appears when it is complete, or not at all.
@@ -102,6 +106,9 @@ def convert_vision_checkpoint(
         seed (`int`, defaults to 0): Seed of what starts fresh, from 0 to 2⁶⁴ - 1.
         dtype (`str`, defaults to `"float32"`): Type to save the weights in: `"float32"`, `"float16"`, `"bfloat16"`.
         overwrite (`bool`, defaults to `False`): Whether to replace an output directory that has files in it.
+        with_code (`bool`, defaults to `False`): Whether to put the code that the model needs beside it.
+        name (`str`, *optional*): What the model card's code loads: a repository of the Hub. Default: `output_dir`.
+        license (`str`, *optional*): Licence of the weights, for the card.
 
     Returns:
         [`Start`]
@@ -116,7 +123,8 @@ def convert_vision_checkpoint(
     >>> model = AllInOneForPreTraining.from_pretrained("allinone-tiny")  # doctest: +SKIP
     ```
     """
-    backbone, output_dir = Path(backbone), Path(output_dir).expanduser().resolve()
+    backbone, name = Path(backbone), name or str(output_dir)
+    output_dir = Path(output_dir).expanduser().resolve()
     check_arguments(backbone, output_dir, task, dtype, overwrite)
     if not 0 <= seed < 2**64:
         raise ConversionError(f"The seed is {seed}, but must be from 0 to 2**64 - 1.")
@@ -159,12 +167,18 @@ def convert_vision_checkpoint(
     if text is not None:
         text_weights, text_report = _convert_text(text, expected, config, DTYPES[dtype])
         weights |= text_weights
+    source = f"The blocks start from `{backbone.name}`, an image backbone"
+    source += ", the text embeddings fresh" if text is None else f", the text embeddings from `{text_model.name}`"
+    source += f"; what neither has was drawn with seed {seed}. It has not been trained on text and video yet."
     del vision, text  # and with them, in half precision, the files mapped into memory
     model = start_model(model_class, config, weights, DTYPES[dtype], seed)
     with complete_directory(output_dir) as directory:
-        model.save_pretrained(directory)
-        if processor is not None:
-            processor.save_pretrained(directory)
+        save_model(directory, model, processor, with_code)
+        has_processor = processor is not None
+        card = create_model_card(
+            config, model_class.__name__, name, source, license, has_processor=has_processor, has_code=with_code
+        )
+        card.save(directory / "README.md")
     return Start(backbone_report, text_report, [name for name in expected if name not in weights])
 
 
@@ -361,6 +375,12 @@ def _parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of what starts fresh (default: 0)")
     parser.add_argument("--dtype", default="float32", help=f"{', '.join(DTYPES)} (default: %(default)s)")
     parser.add_argument("--overwrite", action="store_true", help="replace an output directory that has files in it")
+    parser.add_argument(
+        "--with-code", action="store_true", help="put the code beside the model, to be loaded with trust_remote_code"
+    )
+    card = parser.add_argument_group("model card")
+    card.add_argument("--name", metavar="REPOSITORY", help="what its code loads (default: OUTPUT_DIR)")
+    card.add_argument("--license", help="licence of the backbone's weights")
     return parser.parse_args(arguments)
 
 
