@@ -127,12 +127,13 @@ def load_processor(
     model_arguments: ModelArguments, data_arguments: DataArguments, rows: "datasets.Dataset | None" = None
 ) -> AllInOneProcessor:
     """
-    The processor of the checkpoint; for a new model, one with a tokenizer trained on the rows.
+    The processor of the checkpoint; for a new model, one with a tokenizer trained on the texts of the training split.
 
     Args:
         model_arguments ([`ModelArguments`])
         data_arguments ([`DataArguments`])
-        rows (`datasets.Dataset`, *optional*): Rows to train on, needed only for a new model.
+        rows (`datasets.Dataset`, *optional*): Rows to train the tokenizer on. Default: all of the training split, of
+            every kind, so that models that start from this one find the words of their tasks.
 
     Returns:
         [`AllInOneProcessor`]
@@ -143,7 +144,7 @@ def load_processor(
             processor.tokenizer.model_max_length = model_arguments.config["max_position_embeddings"]
     else:
         config = AllInOneConfig(**model_arguments.config)
-        tokenizer = train_tokenizer(rows)
+        tokenizer = train_tokenizer(data_arguments.load_texts() if rows is None else rows)
         tokenizer.model_max_length = config.max_position_embeddings
         height, width = config.image_height_width
         video_processor = AllInOneVideoProcessor(
