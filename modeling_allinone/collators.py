@@ -215,7 +215,8 @@ class VideoTextRetrievalCollator(ClipCollator):
 
     def __post_init__(self):
         super().__post_init__()
-        if self.num_negatives and len(set(self.negatives or ())) < 2:
+        self._distinct_negatives = set(self.negatives or ())
+        if self.num_negatives and len(self._distinct_negatives) < 2:
             raise ValueError(f"num_negatives is {self.num_negatives}, but there are no other captions to draw from.")
 
     def __call__(self, rows: list[dict]) -> dict[str, torch.Tensor]:
@@ -224,9 +225,7 @@ class VideoTextRetrievalCollator(ClipCollator):
         for clips that could not be read, and with negatives `candidate_input_ids` and `candidate_attention_mask`
         (B, 1 + num_negatives, L), the right text first.
         """
-        generators = [
-            torch.Generator().manual_seed(row["draw"]) if row.get("draw") is not None else None for row in rows
-        ]
+        generators = [_generator(row) for row in rows]
         captions = [self._caption(row, generator) for row, generator in zip(rows, generators, strict=True)]
         batch = self._read_text(captions)
         if self.num_negatives:
@@ -246,6 +245,8 @@ class VideoTextRetrievalCollator(ClipCollator):
 
     def _draw_negatives(self, row: dict, generator: torch.Generator | None) -> list[str]:
         right = {row.get("caption"), *(row.get("captions") or ())}
+        if self._distinct_negatives <= right:
+            raise ValueError(f"There is no wrong caption to draw for {row.get('sample_id')}: all are its own.")
         drawn = []
         while len(drawn) < self.num_negatives:
             text = self.negatives[int(torch.randint(len(self.negatives), (), generator=generator))]
