@@ -6,7 +6,7 @@ import secrets
 import shutil
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
@@ -59,6 +59,40 @@ def complete_directory(directory: Path) -> Iterator[Path]:
         shutil.rmtree(retired)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
+
+
+def check_output_file(output: Path, sources: Iterable[Path], overwrite: bool):
+    """
+    Make sure that a file may be written.
+
+    Args:
+        output (`Path`): The file, resolved.
+        sources (iterable of `Path`): Files that are being converted; it must be none of them.
+        overwrite (`bool`): Whether it may replace a file.
+
+    Raises:
+        ConversionError: If it may not.
+    """
+    if output.is_dir():
+        raise ConversionError(f"The output {output} is a directory; give a file, such as {output / 'model.ckpt'}.")
+    if output.exists() and not output.is_file():
+        raise ConversionError(f"The output {output} is no plain file.")
+    if output in (source.resolve() for source in sources):
+        raise ConversionError(f"The output {output} would replace a part of what is being converted.")
+    if output.exists() and not overwrite:
+        raise ConversionError(f"The output {output} is there already; pass --overwrite to replace it.")
+
+
+@contextmanager
+def complete_file(file: Path) -> Iterator[Path]:
+    """The path of a new file beside the given one, whose place it takes if the block succeeds; else it vanishes."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    staging = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
+    try:
+        yield staging
+        staging.replace(file)
+    finally:
+        staging.unlink(missing_ok=True)
 
 
 def command_line(convert: Callable[..., None]) -> Callable[..., int]:
