@@ -91,7 +91,7 @@ def main(arguments: list[str] | None = None):
     start(training_arguments)
     train_rows = data_arguments.load_splits(training_arguments)
     processor = load_processor(model_arguments, data_arguments, train_rows)
-    heads = {"use_pair_scorer": retrieval_arguments.ranks} if training_arguments.do_train else {}
+    heads = {"use_pair_scorer": retrieval_arguments.ranks} if training_arguments.do_train else {"draws_head": False}
     model = load_model(AllInOneForVideoTextRetrieval, model_arguments, processor, **heads)
 
     train_options, eval_options = (

@@ -175,7 +175,11 @@ def _change_video_processor(processor: AllInOneProcessor, changes: Mapping[str, 
 
 
 def load_model(
-    model_class: type[AllInOnePreTrainedModel], model_arguments: ModelArguments, processor: AllInOneProcessor, **fields
+    model_class: type[AllInOnePreTrainedModel],
+    model_arguments: ModelArguments,
+    processor: AllInOneProcessor,
+    draws_head: bool = True,
+    **fields,
 ) -> torch.nn.Module:
     """
     The model to train: from a checkpoint, whose head may be of other tasks or other answers, or drawn anew.
@@ -184,13 +188,15 @@ def load_model(
         model_class (`type`): Its class.
         model_arguments ([`ModelArguments`])
         processor ([`AllInOneProcessor`]): Decides the number of frames, and the vocabulary of a new model.
+        draws_head (`bool`, defaults to `True`): Whether a head that the checkpoint lacks is drawn anew, to be trained.
         **fields: Fields of the configuration that the task decides, such as `id2label`.
 
     Returns:
         The model, with adapters where `lora_rank` asks for them.
 
     Raises:
-        ValueError: If the checkpoint's backbone does not fit the configuration.
+        ValueError: If the checkpoint's backbone does not fit the configuration, or it lacks the head and none is to be
+            drawn.
     """
     fields = {**model_arguments.config, **fields}
     if "id2label" in fields:
@@ -202,7 +208,7 @@ def load_model(
         config = AllInOneConfig(**{"vocab_size": len(processor.tokenizer), **fields})
         model = model_class._from_config(config, **attention)
     else:
-        model = _load_checkpoint(model_class, model_arguments.model_name_or_path, fields)
+        model = _load_checkpoint(model_class, model_arguments.model_name_or_path, draws_head, fields)
     num_frames = processor.video_processor.num_frames
     if num_frames > model.config.num_frames:
         if model_arguments.lora_rank:
@@ -215,17 +221,25 @@ def load_model(
     return _add_adapters(model, model_arguments.lora_rank) if model_arguments.lora_rank else model
 
 
-def _load_checkpoint(model_class: type, name_or_path: str, fields: dict[str, Any]) -> AllInOnePreTrainedModel:
+def _load_checkpoint(
+    model_class: type, name_or_path: str, draws_head: bool, fields: dict[str, Any]
+) -> AllInOnePreTrainedModel:
     """A model with the fields of its configuration changed, whose backbone is all of the checkpoint."""
     sizes = {name: fields.pop(name, None) for name in ("num_frames", "max_position_embeddings")}
     model, info = model_class.from_pretrained(
         name_or_path, dtype=torch.float32, ignore_mismatched_sizes=True, output_loading_info=True, **fields
     )
-    of_backbone = [str(key) for key in (*info["mismatched_keys"], *info["missing_keys"]) if "allinone." in str(key)]
-    if unfit := [key for key in of_backbone if ".pooler." not in key]:
+    drawn = sorted(
+        {key if isinstance(key, str) else key[0] for key in (*info["mismatched_keys"], *info["missing_keys"])}
+    )
+    if unfit := [key for key in drawn if "allinone." in key and ".pooler." not in key]:
         raise ValueError(
             f"The backbone of {name_or_path} does not fit the configuration: {', '.join(unfit[:5])}. Change only what "
             "the head decides."
+        )
+    if drawn and not draws_head:
+        raise ValueError(
+            f"{name_or_path} was not trained for this: it lacks {', '.join(drawn[:5])}. Take a checkpoint with them."
         )
     if sizes["num_frames"] is not None:
         model.resize_num_frames(sizes["num_frames"])
