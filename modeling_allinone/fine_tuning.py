@@ -36,6 +36,7 @@ ADAPTER_NAME = "adapter"
 
 # What the library logs beside the scores of a model.
 _FIGURES_OF_THE_RUN = ("loss", "runtime", "samples_per_second", "steps_per_second", "model_preparation_time")
+_NOTHING_TO_DO = "There is nothing to do: train with do_train, or name a model to score (model_name_or_path)."
 
 
 def start(training_arguments: TrainingArguments):
@@ -97,7 +98,7 @@ def choose_answers(
     if training_arguments.do_train:
         return _answers_of(data_arguments, data_arguments.train_split)
     if model_arguments.model_name_or_path is None:
-        raise ValueError("There is nothing to do: train with do_train, or name a model to score (model_name_or_path).")
+        raise ValueError(_NOTHING_TO_DO)
     answers = list(AllInOneConfig.from_pretrained(model_arguments.model_name_or_path).id2label.values())
     if "vocabulary" in describe_dataset(data_arguments.dataset).options:
         data_arguments.label_by(answers)
@@ -137,12 +138,17 @@ def load_processor(
 
     Returns:
         [`AllInOneProcessor`]
+
+    Raises:
+        ValueError: If there is neither a checkpoint nor rows.
     """
     if model_arguments.model_name_or_path is not None:
         processor = AutoProcessor.from_pretrained(model_arguments.model_name_or_path)
         if "max_position_embeddings" in model_arguments.config:
             processor.tokenizer.model_max_length = model_arguments.config["max_position_embeddings"]
     else:
+        if rows is None:
+            raise ValueError(_NOTHING_TO_DO)
         config = AllInOneConfig(**model_arguments.config)
         tokenizer = train_tokenizer(data_arguments.load_texts() if rows is None else rows)
         tokenizer.model_max_length = config.max_position_embeddings
@@ -170,7 +176,11 @@ def _change_video_processor(processor: AllInOneProcessor, changes: Mapping[str, 
 
 
 def load_model(
-    model_class: type[AllInOnePreTrainedModel], model_arguments: ModelArguments, processor: AllInOneProcessor, **fields
+    model_class: type[AllInOnePreTrainedModel],
+    model_arguments: ModelArguments,
+    processor: AllInOneProcessor,
+    draws_head: bool = True,
+    **fields,
 ) -> torch.nn.Module:
     """
     The model to train: from a checkpoint, whose head may be of other tasks or other answers, or drawn anew.
@@ -179,13 +189,15 @@ def load_model(
         model_class (`type`): Its class.
         model_arguments ([`ModelArguments`])
         processor ([`AllInOneProcessor`]): Decides the number of frames, and the vocabulary of a new model.
+        draws_head (`bool`, defaults to `True`): Whether a head that the checkpoint lacks is drawn anew, to be trained.
         **fields: Fields of the configuration that the task decides, such as `id2label`.
 
     Returns:
         The model, with adapters where `lora_rank` asks for them.
 
     Raises:
-        ValueError: If the checkpoint's backbone does not fit the configuration.
+        ValueError: If the checkpoint's backbone does not fit the configuration, or it lacks the head and none is to be
+            drawn.
     """
     fields = {**model_arguments.config, **fields}
     if "id2label" in fields:
@@ -197,7 +209,7 @@ def load_model(
         config = AllInOneConfig(**{"vocab_size": len(processor.tokenizer), **fields})
         model = model_class._from_config(config, **attention)
     else:
-        model = _load_checkpoint(model_class, model_arguments.model_name_or_path, fields)
+        model = _load_checkpoint(model_class, model_arguments.model_name_or_path, draws_head, fields)
     num_frames = processor.video_processor.num_frames
     if num_frames > model.config.num_frames:
         if model_arguments.lora_rank:
@@ -210,17 +222,25 @@ def load_model(
     return _add_adapters(model, model_arguments.lora_rank) if model_arguments.lora_rank else model
 
 
-def _load_checkpoint(model_class: type, name_or_path: str, fields: dict[str, Any]) -> AllInOnePreTrainedModel:
+def _load_checkpoint(
+    model_class: type, name_or_path: str, draws_head: bool, fields: dict[str, Any]
+) -> AllInOnePreTrainedModel:
     """A model with the fields of its configuration changed, whose backbone is all of the checkpoint."""
     sizes = {name: fields.pop(name, None) for name in ("num_frames", "max_position_embeddings")}
     model, info = model_class.from_pretrained(
         name_or_path, dtype=torch.float32, ignore_mismatched_sizes=True, output_loading_info=True, **fields
     )
-    of_backbone = [str(key) for key in (*info["mismatched_keys"], *info["missing_keys"]) if "allinone." in str(key)]
-    if unfit := [key for key in of_backbone if ".pooler." not in key]:
+    drawn = sorted(
+        {key if isinstance(key, str) else key[0] for key in (*info["mismatched_keys"], *info["missing_keys"])}
+    )
+    if unfit := [key for key in drawn if "allinone." in key and ".pooler." not in key]:
         raise ValueError(
             f"The backbone of {name_or_path} does not fit the configuration: {', '.join(unfit[:5])}. Change only what "
             "the head decides."
+        )
+    if drawn and not draws_head:
+        raise ValueError(
+            f"{name_or_path} was not trained for this: it lacks {', '.join(drawn[:5])}. Take a checkpoint with them."
         )
     if sizes["num_frames"] is not None:
         model.resize_num_frames(sizes["num_frames"])
@@ -321,7 +341,9 @@ def prepare_eval_rows(
     return prepare_rows(rows, data_arguments, processor)
 
 
-def score(trainer: AllInOneTrainer, data_arguments: DataArguments, processor: AllInOneProcessor) -> dict[str, Any]:
+def score(
+    trainer: AllInOneTrainer, data_arguments: DataArguments, processor: AllInOneProcessor, **protocol
+) -> dict[str, Any]:
     """
     Score a model on the test split, and beside it the same rows with blank video; write `results.json` and the card.
 
@@ -329,6 +351,7 @@ def score(trainer: AllInOneTrainer, data_arguments: DataArguments, processor: Al
         trainer ([`AllInOneTrainer`])
         data_arguments ([`DataArguments`])
         processor ([`AllInOneProcessor`])
+        **protocol: What else to say of how it was scored.
 
     Returns:
         `dict`: What was written: `"scores"`, `"blank_video"` and the `"protocol"`.
@@ -343,13 +366,18 @@ def score(trainer: AllInOneTrainer, data_arguments: DataArguments, processor: Al
         results[name] = {key: value for key, value in metrics.items() if key not in _FIGURES_OF_THE_RUN}
         if data_arguments.group_by is not None and output.label_ids is not None:
             results[name] |= _score_groups(trainer, output, rows[data_arguments.group_by])
-    results["protocol"] = describe_protocol(trainer, data_arguments, processor, rows)
+    results["protocol"] = describe_protocol(trainer.model.config, trainer.args, data_arguments, processor, rows)
+    results["protocol"] |= protocol
     if trainer.is_world_process_zero():
-        output_dir = Path(trainer.args.output_dir)
-        (output_dir / RESULTS_NAME).write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+        write_results(results, trainer.args.output_dir)
         _write_card(trainer, data_arguments, results["scores"])
-        _show(results)
     return results
+
+
+def write_results(results: dict[str, Any], output_dir: str | Path):
+    """Write `results.json`, and log each score beside that of blank video."""
+    Path(output_dir, RESULTS_NAME).write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    _show(results)
 
 
 def _score_groups(trainer: AllInOneTrainer, output: PredictionOutput, groups: list[Any]) -> dict[str, float]:
@@ -367,19 +395,19 @@ def _score_groups(trainer: AllInOneTrainer, output: PredictionOutput, groups: li
 
 
 def describe_protocol(
-    trainer: AllInOneTrainer,
+    config: AllInOneConfig,
+    training_arguments: TrainingArguments,
     data_arguments: DataArguments,
     processor: AllInOneProcessor,
     rows: "datasets.Dataset",
 ) -> dict[str, Any]:
     """What was scored and how: data set, split, rows, skipped clips, frames, views, order of patches, versions."""
     names = set(rows["sample_id"])
-    all_skipped = read_skipped(Path(trainer.args.output_dir) / SKIPPED_NAME)
+    all_skipped = read_skipped(Path(training_arguments.output_dir) / SKIPPED_NAME)
     skipped = [clip for clip in all_skipped if clip["sample_id"] in names]
-    config = trainer.model.config
     return {
         "dataset": data_arguments.dataset,
-        "options": data_arguments.dataset_options,
+        "options": {**data_arguments.dataset_options, **data_arguments.test_options},
         "split": data_arguments.test_split,
         "num_rows": len(rows),
         "num_skipped": len(skipped),
@@ -389,7 +417,7 @@ def describe_protocol(
         "num_views": processor.video_processor.num_views,
         "temporal_mixing": config.temporal_mixing,
         "patch_order": config.patch_order,
-        "dtype": "bfloat16" if trainer.args.bf16 else "float16" if trainer.args.fp16 else "float32",
+        "dtype": "bfloat16" if training_arguments.bf16 else "float16" if training_arguments.fp16 else "float32",
         "versions": {
             "python": platform.python_version(),
             **{package.__name__: package.__version__ for package in (torch, transformers, accelerate)},
@@ -425,7 +453,7 @@ def _show(results: Mapping[str, Any]):
 
 def _is_score(name: str, value: Any) -> bool:
     """Whether a figure says how good the model is, rather than of how many rows."""
-    return isinstance(value, int | float) and not name.startswith("num_")
+    return isinstance(value, int | float) and "num_" not in name
 
 
 __all__ = [
@@ -445,4 +473,5 @@ __all__ = [
     "start",
     "train",
     "unwrap_peft",
+    "write_results",
 ]

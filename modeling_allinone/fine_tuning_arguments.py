@@ -69,6 +69,9 @@ class DataArguments:
     data_dir: str = field(metadata={"help": "Folder of its annotations."})
     media_dir: str | None = field(default=None, metadata={"help": "Folder of its videos or images; data_dir if none."})
     dataset_options: dict | str | None = field(default=None, metadata={"help": "JSON of options of its reader."})
+    test_options: dict | str | None = field(
+        default=None, metadata={"help": "JSON of options that the test split is read with beside."}
+    )
     train_split: str = field(default="train", metadata={"help": "Split to train on."})
     eval_split: str | None = field(default="validation", metadata={"help": "Split to watch and select models on."})
     test_split: str | None = field(default="test", metadata={"help": "Split to score the final model on."})
@@ -94,6 +97,7 @@ class DataArguments:
 
     def __post_init__(self):
         self.dataset_options = _parse_mapping("dataset_options", self.dataset_options)
+        self.test_options = _parse_mapping("test_options", self.test_options)
         for name in ("num_train_rows", "num_eval_rows", "num_test_rows", "num_frames", "num_train_frames"):
             value = getattr(self, name)
             if value is not None and value < 1:
@@ -125,6 +129,7 @@ class DataArguments:
     def load(self, split: str, num_rows: int | None = None) -> "datasets.Dataset":
         """The rows of a split, or the first of them; a split is read once."""
         if split not in self._splits:
+            options = {**self.dataset_options, **(self.test_options if split == self.test_split else {})}
             try:
                 self._splits[split] = load_annotations(
                     self.dataset,
@@ -132,7 +137,7 @@ class DataArguments:
                     split,
                     media_root=self.media_dir,
                     on_missing_video=self.on_missing_video,
-                    **{**self.dataset_options, **self._vocabulary},
+                    **{**options, **self._vocabulary},
                 )
             except TypeError as error:  # an unknown option
                 raise ValueError(str(error)) from error
