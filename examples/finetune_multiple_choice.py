@@ -65,8 +65,8 @@ def main(arguments: list[str] | None = None):
     )
     start(training_arguments)
     train_rows = load_rows(data_arguments, choice_arguments, training_arguments)
-    processor = load_processor(model_arguments, data_arguments)
-    model = load_model(AllInOneForMultipleChoice, model_arguments, processor)
+    processor = load_processor(model_arguments, data_arguments, train_rows)
+    model = load_model(AllInOneForMultipleChoice, model_arguments, processor, draws_head=training_arguments.do_train)
 
     draws_options = training_arguments.do_train and choice_arguments.caption_dataset is not None
     train_collator = MultipleChoiceCollator(

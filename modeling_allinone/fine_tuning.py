@@ -133,8 +133,8 @@ def load_processor(
     Args:
         model_arguments ([`ModelArguments`])
         data_arguments ([`DataArguments`])
-        rows (`datasets.Dataset`, *optional*): Rows to train the tokenizer on. Default: all of the training split, of
-            every kind, so that models that start from this one find the words of their tasks.
+        rows (`datasets.Dataset`, *optional*): Rows to train on, without which there must be a checkpoint. The
+            tokenizer is trained on all texts of the split, so that models for other tasks can start from this one.
 
     Returns:
         [`AllInOneProcessor`]
@@ -150,7 +150,7 @@ def load_processor(
         if rows is None:
             raise ValueError(_NOTHING_TO_DO)
         config = AllInOneConfig(**model_arguments.config)
-        tokenizer = train_tokenizer(data_arguments.load_texts() if rows is None else rows)
+        tokenizer = train_tokenizer(data_arguments.load_texts())
         tokenizer.model_max_length = config.max_position_embeddings
         height, width = config.image_height_width
         video_processor = AllInOneVideoProcessor(
