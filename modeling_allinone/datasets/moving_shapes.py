@@ -672,6 +672,8 @@ def read_rows(
     if task == "question-answering":
         level = _read_spec(folder.root / split)["level"]
         folder.vocabulary = AnswerVocabulary(tuple(answer_vocabulary(level)), f"the level {level!r}")
+    elif task == "classification":
+        folder.vocabulary = AnswerVocabulary(MOTION_CLASSES, "the motions that there are")
     yield from (row for row in rows if kinds is None or row["kind"] in kinds)
 
 
