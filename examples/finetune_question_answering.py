@@ -7,38 +7,40 @@ Fine-tune All-in-one for open-ended video question answering, and score it.
 Writes the model, its card and `results.json`, with the same questions about blank video beside the scores.
 """
 
+import sys
+
 import evaluate
-from transformers import set_seed
 
 from modeling_allinone import AllInOneForVideoQuestionAnswering
 from modeling_allinone.collators import VideoQuestionAnsweringCollator
-from modeling_allinone.datasets import summarize
 from modeling_allinone.fine_tuning import (
     DataArguments,
     ModelArguments,
+    choose_answers,
+    command_line,
     load_model,
     load_processor,
     parse_recipe,
     prepare_eval_rows,
     prepare_rows,
     score,
+    start,
     train,
 )
 from modeling_allinone.metrics import metric_path
 from modeling_allinone.training import AllInOneTrainer, AllInOneTrainingArguments
 
 
-def main():
+@command_line
+def main(arguments: list[str] | None = None):
     """Load rows and model, train, score, write."""
     model_arguments, data_arguments, training_arguments = parse_recipe(
-        ModelArguments, DataArguments, AllInOneTrainingArguments, description=__doc__
+        ModelArguments, DataArguments, AllInOneTrainingArguments, description=__doc__, arguments=arguments
     )
-    set_seed(training_arguments.seed)
-    output_dir = training_arguments.output_dir
-
-    train_rows = data_arguments.load(data_arguments.train_split, data_arguments.num_train_rows)
-    answers = summarize(train_rows).answers
-    processor = load_processor(model_arguments, data_arguments, train_rows)
+    start(training_arguments)
+    answers = choose_answers(model_arguments, data_arguments, training_arguments)
+    train_rows = data_arguments.load_splits(training_arguments)
+    processor = load_processor(model_arguments, data_arguments)
     model = load_model(
         AllInOneForVideoQuestionAnswering, model_arguments, processor, id2label=dict(enumerate(answers))
     )
@@ -46,7 +48,7 @@ def main():
     metric = evaluate.load(metric_path("video_question_answering"), keep_in_memory=True)
     train_collator, eval_collator = (
         VideoQuestionAnsweringCollator(
-            processor, len(answers), **data_arguments.collator_options(output_dir, training)
+            processor, len(answers), **data_arguments.collator_options(training_arguments.output_dir, training)
         )
         for training in (True, False)
     )
@@ -55,7 +57,7 @@ def main():
         training_arguments,
         data_collator=train_collator,
         eval_collator=eval_collator,
-        train_dataset=prepare_rows(train_rows, data_arguments, processor, training_arguments.seed),
+        train_dataset=train_rows and prepare_rows(train_rows, data_arguments, processor, training_arguments.seed),
         eval_dataset=prepare_eval_rows(data_arguments, processor, training_arguments),
         compute_metrics=lambda output: metric.compute(predictions=output.predictions, references=output.label_ids),
         preprocess_logits_for_metrics=lambda logits, labels: logits.argmax(dim=-1),
@@ -68,4 +70,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,13 +1,14 @@
 """Reading the clips of rows, in the workers of a data loader: what is broken, slow or fatal is told by name."""
 
 import json
+import multiprocessing
 import os
-import re
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,10 @@ _BLANK_SIZE = 1024  # pixels; larger than any crop
 
 class ClipTimeoutError(Exception):
     """Reading a clip took longer than allowed."""
+
+
+class DeadWorkerError(RuntimeError):
+    """A worker of a data loader died while it read a clip."""
 
 
 @dataclass
@@ -110,23 +115,25 @@ class ClipReader:
             clips = [blank if clip is None else clip for clip in clips]
         return torch.stack(clips), is_readable
 
-    def explain_dead_worker(self, error: RuntimeError) -> RuntimeError | None:
+    def explain_dead_worker(self, error: Exception) -> DeadWorkerError | None:
         """
         Find out on which clips the workers of a data loader died.
 
         Args:
-            error (`RuntimeError`): What the loader raised.
+            error (`Exception`): What the loader raised.
 
         Returns:
-            `RuntimeError` that names the clips, or `None` if the error is another.
+            [`DeadWorkerError`] that names the clips, or `None` if the error is another.
         """
-        message = re.search(r"DataLoader worker \(pid(?:\(s\))? ([\d, ]+)\)", str(error))
-        if message is None:
+        if isinstance(error, ConnectionError | EOFError):  # a batch broke off on its way from the worker
+            with suppress(RuntimeError):  # the loader's own notice of the death, which may come at any time
+                wait([worker.sentinel for worker in multiprocessing.active_children()], timeout=1)
+        elif "DataLoader worker (pid" not in str(error):
             return None
-        dead = message[1].split(", ")
+        alive = {str(worker.pid) for worker in multiprocessing.active_children()}
         notes = [bytes(slot.tolist()).rstrip(b"\0").decode(errors="replace").partition(" ") for slot in self._slots]
-        clips = " or ".join(name for pid, _, name in notes if pid in dead) or "between two clips"
-        return RuntimeError(
+        clips = " or ".join(name for pid, _, name in notes if pid and pid not in alive) or "between two clips"
+        return DeadWorkerError(
             f"A worker that reads clips died (killed, out of memory, or a crash of the decoder) at {clips}. Remove or "
             "re-encode the clip, use fewer workers, or set a limit of seconds per clip."
         )
@@ -246,4 +253,4 @@ def _limited(seconds: float | None, name: str) -> Iterator[None]:
         watch.cancel()
 
 
-__all__ = ["ON_DECODE_ERROR", "ClipReader", "ClipTimeoutError", "read_skipped"]
+__all__ = ["ON_DECODE_ERROR", "ClipReader", "ClipTimeoutError", "DeadWorkerError", "read_skipped"]

@@ -645,6 +645,39 @@ class AllInOnePreTrainedModel(PreTrainedModel):
         self.config.num_frames = num_frames
         return self
 
+    def get_position_embeddings(self) -> nn.Embedding:
+        """The text position table."""
+        return self.base_model.embeddings.text_embeddings.position_embeddings
+
+    def resize_position_embeddings(self, new_num_position_embeddings: int):
+        """
+        Make the text position table cover another number of tokens: positions that are no longer needed are cut, new
+        ones start as copies of the old ones in turn, as in Longformer (Beltagy et al. 2020, arXiv 2004.05150), but
+        for the first, at which [CLS] alone stands. Texts that fitted before are read as before.
+
+        Args:
+            new_num_position_embeddings (`int`): Longest text, in tokens, at least 1. The tokenizer's
+                `model_max_length` is to follow it.
+
+        Returns:
+            The model itself.
+
+        Raises:
+            ValueError: If `new_num_position_embeddings` is less than 1.
+        """
+        if new_num_position_embeddings < 1:
+            raise ValueError(f"new_num_position_embeddings is {new_num_position_embeddings}, but must be at least 1.")
+        embeddings = self.get_position_embeddings()
+        old = embeddings.weight
+        num_old = old.shape[0]
+        first = min(1, num_old - 1)
+        source = torch.arange(new_num_position_embeddings, device=old.device)
+        source[num_old:] = first + (source[num_old:] - num_old) % (num_old - first)
+        embeddings.weight = nn.Parameter(old.detach()[source], requires_grad=old.requires_grad)
+        embeddings.num_embeddings = new_num_position_embeddings
+        self.config.max_position_embeddings = new_num_position_embeddings
+        return self
+
 
 class AllInOneModel(AllInOnePreTrainedModel):
     """

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -11,8 +11,13 @@ from torch import nn
 from torch.distributed import nn as distributed_nn
 from torch.utils.data import DataLoader, Dataset
 from transformers import Trainer, TrainerCallback, TrainingArguments
+from transformers.trainer_utils import EvalLoopOutput
 
 from .objectives_allinone import contrastive_loss, ranking_loss
+from .retrieval import evaluate_retrieval
+
+if TYPE_CHECKING:
+    import evaluate
 
 _LARGEST_SEED = 2**63 - 1
 _BLANK_SIZE = 512  # pixels
@@ -27,6 +32,8 @@ class AllInOneTrainingArguments(TrainingArguments):
     Args:
         head_learning_rate_multiplier (`float`, defaults to 1): How many times larger the learning rate of the head is
             than that of the backbone; the original has 10 for question answering and multiple choice.
+        total_batch_size (`int`, *optional*): Rows of an optimiser step, over all devices and accumulated batches; it
+            sets `gradient_accumulation_steps`, so that a recipe means the same on any number of devices.
     """
 
     adam_beta2: float = field(default=0.98, metadata={"help": "Second beta of AdamW."})
@@ -39,6 +46,9 @@ class AllInOneTrainingArguments(TrainingArguments):
     head_learning_rate_multiplier: float = field(
         default=1.0, metadata={"help": "How many times larger the learning rate of the head is; 10 in the original."}
     )
+    total_batch_size: int | None = field(
+        default=None, metadata={"help": "Rows of a step over all devices; sets gradient_accumulation_steps."}
+    )
 
     def __post_init__(self):
         if not self.head_learning_rate_multiplier > 0:
@@ -46,6 +56,19 @@ class AllInOneTrainingArguments(TrainingArguments):
                 f"head_learning_rate_multiplier is {self.head_learning_rate_multiplier}; expected a positive number."
             )
         super().__post_init__()
+        if self.total_batch_size is not None:
+            self._accumulate_to_total()
+
+    def _accumulate_to_total(self):
+        """Set the accumulation steps with which all devices together reach the total batch size."""
+        at_once = self.train_batch_size * self.world_size
+        if self.total_batch_size < 1 or self.total_batch_size % at_once:
+            raise ValueError(
+                f"total_batch_size is {self.total_batch_size}; expected a multiple of the {at_once} rows that "
+                f"{self.world_size} processes take at once; change per_device_train_batch_size, or leave "
+                "total_batch_size out."
+            )
+        self.gradient_accumulation_steps = self.total_batch_size // at_once
 
 
 class ClipRows(Dataset):
@@ -82,7 +105,8 @@ class ClipRows(Dataset):
         self.seed = seed
         self.frames = frames or {}
         self.is_blank = is_blank
-        self.epoch = 0
+        # In memory that is shared, so that workers that outlive an epoch see the next one.
+        self.epoch = torch.zeros((), dtype=torch.int64).share_memory_()
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -94,11 +118,11 @@ class ClipRows(Dataset):
             row |= _blank(row)
         elif clip in self.frames:
             row |= {"video": self.frames[clip], "start": None, "end": None}
-        return row | {"draw": hash((self.seed, self.epoch, index)) % _LARGEST_SEED}
+        return row | {"draw": hash((self.seed, int(self.epoch), index)) % _LARGEST_SEED}
 
     def set_epoch(self, epoch: int):
         """Draw anew; [`AllInOneTrainer`] calls it at the beginning of every epoch."""
-        self.epoch = epoch
+        self.epoch.fill_(epoch)
 
 
 def _blank(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -124,6 +148,9 @@ class AllInOneTrainer(Trainer):
     """
     The library's `Trainer`, with parameter groups for backbone and head ([`AllInOneTrainingArguments`]), rows that
     draw anew each epoch ([`ClipRows`]), and the name of the clip in the error when a worker dies of it.
+
+    A loss is the mean over all labelled rows of a step, wherever and in whatever parts they are read: rows without a
+    label, -100, may fall on processes and accumulated batches unevenly.
 
     Args:
         eval_collator (callable, *optional*): Makes the batches of evaluation, whose frames are not drawn at random.
@@ -161,10 +188,28 @@ class AllInOneTrainer(Trainer):
             self.optimizer = optimizer_class(groups, **optimizer_keywords)
         return self.optimizer
 
-    def get_batch_samples(self, *arguments, **keywords):
-        """As in the library; a dead worker is explained."""
+    def get_batch_samples(self, *arguments, **keywords) -> tuple[list[dict], torch.Tensor | None]:
+        """The batches of a step, and how many labelled rows they have in all processes; a dead worker is explained."""
         with self._explaining_dead_workers():
-            return super().get_batch_samples(*arguments, **keywords)
+            batches, _ = super().get_batch_samples(*arguments, **keywords)
+        counts = [self._count_labelled(batch) for batch in batches]
+        if not counts or None in counts:
+            return batches, None
+        return batches, self.accelerator.reduce(torch.stack(counts).sum(), "sum")
+
+    def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
+        """The model's loss, weighted in training by its share of the labelled rows of a step."""
+        loss, outputs = super().compute_loss(model, inputs, return_outputs=True)
+        if num_items_in_batch is not None:
+            # Gradients are averaged over processes, and the library divides by the number of accumulated batches.
+            num_parts = self.accelerator.num_processes * self.current_gradient_accumulation_steps
+            loss = loss * (num_parts * self._count_labelled(inputs) / num_items_in_batch.clamp(min=1))
+        return (loss, outputs) if return_outputs else loss
+
+    def _count_labelled(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor | None:
+        """How many rows of a batch have a label; `None` where the task has none."""
+        labels = batch.get(self.label_names[0]) if self.label_names else None
+        return None if labels is None else (labels != -100).view(len(labels), -1).any(dim=1).sum()
 
     def evaluation_loop(self, *arguments, **keywords):
         """As in the library; a dead worker is explained."""
@@ -184,7 +229,7 @@ class AllInOneTrainer(Trainer):
     def _explaining_dead_workers(self) -> Iterator[None]:
         try:
             yield
-        except RuntimeError as error:
+        except (RuntimeError, ConnectionError, EOFError) as error:
             for collator in (self.eval_collator, self.data_collator):
                 reader = getattr(collator, "reader", None)
                 if reader is not None and (explained := reader.explain_dead_worker(error)):
@@ -212,36 +257,70 @@ class VideoClassificationTrainer(AllInOneTrainer):
 
 class RetrievalTrainer(AllInOneTrainer):
     """
-    Trains [`AllInOneForVideoTextRetrieval`] on batches of `VideoTextRetrievalCollator`: contrast over the clips of all
-    processes, and, where the batch has candidates or `num_hard_negatives` is above 0, the ranking of texts for a clip.
+    Trains [`AllInOneForVideoTextRetrieval`] on batches of `VideoTextRetrievalCollator`: contrast, and, where the batch
+    has candidates or `num_hard_negatives` is above 0, the ranking of texts for a clip. Evaluates it by finding clips
+    by text and texts by clip, see [`evaluate_retrieval`].
 
     Args:
+        metric (`evaluate.EvaluationModule`): `video_text_retrieval`.
         num_hard_negatives (`int`, defaults to 0): Wrong texts for each clip that are drawn from the batch, each with
             the probability that the contrastive features give it (ALBEF, Li et al. 2021, arXiv 2107.07651).
         ranking_weight (`float`, defaults to 1): Weight of the ranking loss beside the contrastive one.
+        contrast_across_processes (`bool`, defaults to `True`): Whether a text is contrasted with the clips of all
+            processes, or of its own alone, as in the original.
+        num_reranked (`int`, defaults to 20): In evaluation, how many candidates to re-rank.
         Others: see `transformers.Trainer`.
     """
 
-    def __init__(self, *arguments, num_hard_negatives: int = 0, ranking_weight: float = 1.0, **keywords):
+    def __init__(
+        self,
+        *arguments,
+        metric: "evaluate.EvaluationModule",
+        num_hard_negatives: int = 0,
+        ranking_weight: float = 1.0,
+        contrast_across_processes: bool = True,
+        num_reranked: int = 20,
+        **keywords,
+    ):
         super().__init__(*arguments, **keywords)
+        self.metric = metric
         self.num_hard_negatives = num_hard_negatives
         self.ranking_weight = ranking_weight
+        self.contrast_across_processes = contrast_across_processes
+        self.num_reranked = num_reranked
 
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
         """The contrastive loss, plus the weighted ranking loss."""
         # One call of the model for all, since DDP counts on it.
         outputs = model(**inputs, num_hard_negatives=self.num_hard_negatives)
+        is_pair = inputs["is_pair"]
+        contrasted = (outputs.text_embeds, outputs.video_embeds, is_pair)
+        if self.contrast_across_processes:
+            contrasted = tuple(gather_features(tensor) for tensor in contrasted)
+        text_embeds, video_embeds, is_contrasted = contrasted
         temperature = self.accelerator.unwrap_model(model).config.contrastive_temperature
-        is_pair = inputs.get("is_pair")
-        loss = contrastive_loss(
-            gather_features(outputs.text_embeds),
-            gather_features(outputs.video_embeds),
-            temperature,
-            is_pair=None if is_pair is None else gather_features(is_pair),
-        )
+        loss = contrastive_loss(text_embeds, video_embeds, temperature, is_contrasted)
         if outputs.logits is not None:
-            loss = loss + self.ranking_weight * ranking_loss(outputs.logits, is_pair)
+            # The mean over the pairs of all processes, which may have different numbers of them.
+            share = is_pair.sum() / gather_features(is_pair).sum().clamp(min=1) * self.accelerator.num_processes
+            loss = loss + self.ranking_weight * share * ranking_loss(outputs.logits, is_pair)
         return (loss, outputs) if return_outputs else loss
+
+    def evaluation_loop(self, dataloader, description, *arguments, metric_key_prefix="eval", **keywords):
+        """The figures of retrieval on the rows of the loader; no predictions."""
+        reader = (self.eval_collator or self.data_collator).reader
+        with self._explaining_dead_workers(), self.compute_loss_context_manager():
+            figures = evaluate_retrieval(
+                self.accelerator.unwrap_model(self.model),
+                reader,
+                dataloader.dataset,
+                self.metric,
+                self.num_reranked,
+                self.args.eval_batch_size,
+                self.args.dataloader_num_workers,
+            )
+        metrics = {f"{metric_key_prefix}_{name}": value for name, value in figures.items()}
+        return EvalLoopOutput(None, None, metrics, num_samples=len(dataloader.dataset))
 
 
 def freeze_backbone(model: nn.Module):

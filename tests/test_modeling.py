@@ -344,6 +344,25 @@ def test_resize_num_frames(tiny_config, tiny_inputs, tmp_path):
     assert distilled(**five).pooler_output.shape == (2, 32), "without temporal embedding, any number of frames goes"
 
 
+def test_resize_position_embeddings(tiny_config, tiny_inputs, tmp_path):
+    model = build(tiny_config(num_labels=5), AllInOneForVideoQuestionAnswering)
+    old, short, long = model.get_position_embeddings().weight.clone(), tiny_inputs(), tiny_inputs(num_tokens=40)
+    before = model(**short).logits
+    with pytest.raises(ValueError, match="40 tokens but the position table covers 16"):
+        model(**long)
+    assert model.resize_position_embeddings(40) is model and model.config.max_position_embeddings == 40
+    new = model.get_position_embeddings().weight
+    assert torch.equal(new, torch.cat([old, old[1:], old[1:10]])), "new ones repeat the old ones but that of [CLS]"
+    assert torch.equal(model(**short).logits, before)
+    model.save_pretrained(tmp_path)
+    assert torch.equal(AutoModelForVQA.from_pretrained(tmp_path)(**long).logits, model(**long).logits)
+    assert torch.equal(model.resize_position_embeddings(16).get_position_embeddings().weight, old)
+    one = model.resize_position_embeddings(1).resize_position_embeddings(3).get_position_embeddings()
+    assert torch.equal(one.weight, old[:1].expand(3, -1)) and one.weight.requires_grad
+    with pytest.raises(ValueError, match="new_num_position_embeddings is 0, but must be at least 1"):
+        model.resize_position_embeddings(0)
+
+
 def test_positions_are_interpolated_corner_on_corner(tiny_config):
     embeddings = build(tiny_config(image_size=(32, 16))).embeddings.visual_embeddings
     table = embeddings.position_embeddings[0, 1:].view(4, 2, 32)

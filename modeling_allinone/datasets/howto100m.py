@@ -14,10 +14,10 @@ from pathlib import Path
 import torch
 
 from .annotation_files import AnnotationFile, Record, read_json, read_table
-from .annotation_reader import AnnotationFolder, AnnotationReader
+from .annotation_reader import AnnotationFolder, AnnotationReader, check_positive
 from .captioned_media import note_left_out
 from .optional_text import optional_text
-from .row_transforms import draw_integer, move_inside
+from .row_transforms import draw_integer, generator_of, move_inside
 
 CAPTIONS_FOLDER = "howto100m_csv"
 CAPTION_FILES = (
@@ -77,13 +77,16 @@ def draw_captioned_clip(
 
     Args:
         row (`dict`): A row of HowTo100M.
-        generator (`torch.Generator`, *optional*): Source of randomness; torch's own by default.
+        generator (`torch.Generator`, *optional*): Source of randomness; see [`generator_of`].
         num_frames (`int`, defaults to 3): Frames of a clip, at least 1.
         frames_per_second (`float`, defaults to 2.0): Rate of the frames, above 0.
-        shortest (`float`, defaults to 4.0): Shortest time of a caption, seconds.
+        shortest (`float`, defaults to 4.0): Shortest time of a caption, seconds, above 0.
 
     Returns:
         `dict`, the row with `caption`, `start` and `end` in place of `captions`, `starts` and `ends`.
+
+    Raises:
+        ValueError: If `num_frames`, `frames_per_second` or `shortest` is not above 0.
 
     Example:
         >>> row = {"captions": ["whisk the eggs"], "starts": [10.0], "ends": [12.0], "video": "a.mp4"}
@@ -91,6 +94,10 @@ def draw_captioned_clip(
         >>> drawn["caption"], drawn["end"] - drawn["start"]
         ('whisk the eggs', 1.5)
     """
+    check_positive("num_frames", num_frames)
+    check_positive("frames_per_second", frames_per_second)
+    check_positive("shortest", shortest)
+    generator = generator_of(row, generator)
     number = draw_integer(0, len(row["captions"]) - 1, generator)
     start, end = row["starts"][number], row["ends"][number]
     if end - start < shortest:

@@ -30,14 +30,31 @@ def _transform_batch(transform: Callable[[dict], dict], batch: dict[str, list]) 
     return {name: [row[name] for row in rows] for name in rows[0]} if rows else batch
 
 
+def generator_of(row: dict, generator: torch.Generator | None = None) -> torch.Generator | None:
+    """Source of randomness of a row: the one that is given, else one for its number `draw`, else torch's own.
+
+    Rows have that number from [`ClipRows`], so that training which was interrupted goes on with the same draws; those
+    are made of its rows, such as by a collator: `collate([draw_spoken_clip(row) for row in rows])`.
+
+    Args:
+        row (`dict`): A row, with or without the number `draw`.
+        generator (`torch.Generator`, *optional*): The one that is given.
+
+    Returns:
+        `torch.Generator`, or `None` for torch's own, which is another one in every worker of a `DataLoader`.
+    """
+    if generator is None and row.get("draw") is not None:
+        return torch.Generator().manual_seed(row["draw"])
+    return generator
+
+
 def draw_integer(low: int, high: int, generator: torch.Generator | None = None) -> int:
     """Draw a whole number, each equally likely.
 
     Args:
         low (`int`): The lowest.
         high (`int`): The highest, at least `low`.
-        generator (`torch.Generator`, *optional*): Source of randomness; torch's own by default, which is another one
-            in every worker of a `DataLoader`.
+        generator (`torch.Generator`, *optional*): Source of randomness, torch's own by default.
     """
     return int(torch.randint(low, high + 1, (), generator=generator))
 

@@ -54,7 +54,7 @@ def read_rows(
     given = None if vocabulary is None else AnswerVocabulary.given(vocabulary)
     classes = read_classes(folder.find(CLASS_FILES)) if given is None else given
     folder.vocabulary = classes
-    is_makers = "list" in path.name
+    is_makers = path.name.startswith(("trainlist", "testlist"))
     for place, video_id, label in _read_makers_clips(path, classes) if is_makers else read_clips(path, classes):
         video = folder.media_path(folder=place, action=classes.answers[label], video_id=video_id)
         yield action_row(video, video_id, label, classes, prompt)

@@ -26,23 +26,43 @@ FORMAT = "JSON lines with img_fn, metadata_fn, question, answer_choices, answer_
 BOX_SIDES = 4
 
 
-def read_rows(folder: AnnotationFolder, split: str) -> Iterator[dict]:
-    """Rows with `question`, `options` (4 answers), `label`, `rationales` (4), `rationale_label` and `boxes`.
+def read_rows(
+    folder: AnnotationFolder,
+    split: str,
+    explained_answer: int | None = None,
+    answer_separator: str = "[SEP]",
+    rationale_separator: str = "[SEP]",
+    ending: str = "",
+) -> Iterator[dict]:
+    """Rows with `options` (the question with each of 4 answers), `rationales` (4, each with question and answer).
+
+    Beside these texts, which the model reads, `question` and the right `answer` stand alone; `label` and
+    `rationale_label` are the indices of the right ones.
 
     Objects that the question, the answers or the rationales mention are numbered anew, from 0 in the order in which
     they are mentioned first, and called such as "person 0". `boxes` are their places in that order, in one list: left,
     top, right and bottom in pixels of object 0, then of object 1, and so on. What the classes of objects are and where
     they stand is in the metadata beside the image; without it, classes are those of the annotation, and `boxes` null.
 
-    The test split, whose labels are not public, has null for `label`, `answer` and `rationale_label`.
+    The labels of the test split are not public: `label`, `answer` and `rationale_label` are null, and `rationales` too
+    unless `explained_answer` is given.
 
     Args:
         folder (`AnnotationFolder`): What to read from.
         split (`str`): "train", "validation" or "test".
+        explained_answer (`int`, *optional*): Index of the answer that rationales explain, from 0 to 3; by default the
+            right one.
+        answer_separator (`str`, defaults to `"[SEP]"`): What stands between question and answer; "answer question: "
+            in All-in-one+.
+        rationale_separator (`str`, defaults to `"[SEP]"`): What stands before a rationale; "provide rationale: " in
+            All-in-one+.
+        ending (`str`, defaults to `""`): What stands at the end of both; "[END]" in All-in-one+.
 
     Yields:
         `dict`
     """
+    if explained_answer not in (None, *range(NUM_CHOICES)):
+        raise ValueError(f"explained_answer is {explained_answer!r}; expected a number from 0 to {NUM_CHOICES - 1}.")
     path = folder.find_split(split)
     # Questions about one image follow each other.
     read_metadata = lru_cache(maxsize=100)(_read_metadata)
@@ -52,20 +72,25 @@ def read_rows(folder: AnnotationFolder, split: str) -> Iterator[dict]:
         names, boxes = read_metadata(folder.media_path(image=record.text("metadata_fn")))
         if names is None:
             without_metadata.add(image)
-            names = record.texts("objects")
-        question = _tokens(record, record.value("question"), "question", names)
-        answers = _choices(record, "answer_choices", names)
-        rationales = _choices(record, "rationale_choices", names)
-        numbers = _numbers([question, *answers, *rationales])
-        options = [_write(record, tokens, names, numbers) for tokens in answers]
+            names = record.texts("objects") if record.value("objects") else []
+        texts = [
+            _tokens(record, record.value("question"), "question", names),
+            *_choices(record, "answer_choices", names),
+            *_choices(record, "rationale_choices", names),
+        ]
+        numbers = _numbers(texts)
+        question, *choices = (_write(record, tokens, names, numbers) for tokens in texts)
+        answers, rationales = choices[:NUM_CHOICES], choices[NUM_CHOICES:]
         label = _label(record, "answer_label")
+        explained = label if explained_answer is None else explained_answer
+        stem = None if explained is None else f"{question} {answers[explained]}{rationale_separator}"
         yield {
             "image": folder.media_path(image=image),
-            "question": _write(record, question, names, numbers),
-            "options": options,
-            "answer": None if label is None else options[label],
+            "question": question,
+            "options": [f"{question}{answer_separator} {answer}{ending}" for answer in answers],
+            "answer": None if label is None else answers[label],
             "label": label,
-            "rationales": [_write(record, tokens, names, numbers) for tokens in rationales],
+            "rationales": None if stem is None else [f"{stem} {rationale}{ending}" for rationale in rationales],
             "rationale_label": _label(record, "rationale_label"),
             "boxes": None if boxes is None else [side for index in numbers for side in boxes[index]],
             "video_id": image,
@@ -73,53 +98,6 @@ def read_rows(folder: AnnotationFolder, split: str) -> Iterator[dict]:
         }
     if without_metadata:
         folder.remarks.append(f"{len(without_metadata)} images have no metadata: their objects cannot be painted")
-
-
-def answer_texts(row: dict, separator: str = "[SEP]", ending: str = "") -> list[str]:
-    """What the model reads of each answer: the question, the answer.
-
-    Args:
-        row (`dict`): A row of VCR.
-        separator (`str`, defaults to `"[SEP]"`): What stands between the two; "answer question: " in All-in-one+.
-        ending (`str`, defaults to `""`): What stands at the end; "[END]" in All-in-one+.
-
-    Returns:
-        `list[str]`, one for each answer.
-
-    Example:
-        >>> row = {"question": "Is person 0 well ?", "options": ["Yes .", "No ."]}
-        >>> answer_texts(row)
-        [' Is person 0 well ?[SEP] Yes .', ' Is person 0 well ?[SEP] No .']
-    """
-    return [f" {row['question']}{separator} {option}{ending}" for option in row["options"]]
-
-
-def rationale_texts(row: dict, answer: int | None = None, separator: str = "[SEP]", ending: str = "") -> list[str]:
-    """What the model reads of each rationale: the question with its answer, the rationale.
-
-    Args:
-        row (`dict`): A row of VCR.
-        answer (`int`, *optional*): Index of the answer that is explained, from 0 to 3; the right one by default.
-        separator (`str`, defaults to `"[SEP]"`): What stands before the rationale; "provide rationale: " in
-            All-in-one+.
-        ending (`str`, defaults to `""`): What stands at the end; "[END]" in All-in-one+.
-
-    Returns:
-        `list[str]`, one for each rationale.
-
-    Raises:
-        ValueError: If no answer is given and the right one is not public.
-
-    Example:
-        >>> row = {"question": "Is person 0 well ?", "options": ["Yes .", "No ."], "label": 1, "rationales": ["Ill ."]}
-        >>> rationale_texts(row)
-        [' Is person 0 well ? No .[SEP] Ill .']
-    """
-    answer = row["label"] if answer is None else answer
-    if answer is None:
-        raise ValueError(f"The right answer to {row['question']!r} is not public; say which one to explain, 0 to 3.")
-    stem = f" {row['question']} {row['options'][answer]}{separator}"
-    return [f"{stem} {rationale}{ending}" for rationale in row["rationales"]]
 
 
 def paint_objects(row: dict, channel_order: str = "rgb") -> dict:

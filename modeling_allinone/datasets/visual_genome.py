@@ -41,7 +41,8 @@ def read_rows(folder: AnnotationFolder, split: str) -> Iterator[dict]:
         if not captions:
             num_left_out += 1
             continue
-        yield {"image": _image(folder, image_id, folder_of), "captions": captions, "video_id": image_id}
+        image = _image(folder, image_id, folder_of)
+        yield {"image": image, "captions": captions, "video_id": image_id, "sample_id": image_id}
     note_left_out(folder, num_left_out, "images without a caption")
 
 

@@ -1,7 +1,11 @@
 """VQAv2: open-ended questions about photographs of COCO (Goyal et al., CVPR 2017).
 
 Ten people answered each question, so an answer is not right or wrong: one that n of them gave scores 0.3, 0.6, 0.9 or
-1 for n = 1, 2, 3 or more.
+1 for n = 1, 2, 3 or more. A model is trained on the scores of all answers:
+
+```python
+rows = rows.with_transform(by_row(partial(soft_label, num_answers=len(summarize(rows).answers))))
+```
 """
 
 import re
@@ -88,6 +92,33 @@ def read_rows(folder: AnnotationFolder, split: str, vocabulary=None, min_occurre
                 raise record.error(f"question {question_id} has no annotation in {folder.files[-1]}.")
             row |= _score(*annotations[question_id], folder.vocabulary)
         yield row
+
+
+def soft_label(row: dict, num_answers: int) -> dict:
+    """Give a row the scores of all answers as its label, as a model is trained on them.
+
+    Args:
+        row (`dict`): A row of VQAv2.
+        num_answers (`int`): Answers of the vocabulary: `len(summarize(rows).answers)`.
+
+    Returns:
+        `dict`, the row with `label` a list of `num_answers` scores from 0 to 1.
+
+    Raises:
+        ValueError: If the row has no scores, or a label that is none of the answers.
+
+    Example:
+        >>> soft_label({"answer_labels": [2, 0], "answer_scores": [0.9, 0.3], "label": 2}, num_answers=4)["label"]
+        [0.3, 0.0, 0.9, 0.0]
+    """
+    if row["answer_labels"] is None:
+        raise ValueError(f"The answers to question {row['sample_id']} are not public, so it has no scores.")
+    if max(row["answer_labels"], default=0) >= num_answers:
+        raise ValueError(f"num_answers is {num_answers}, but a label is {max(row['answer_labels'])}.")
+    scores = [0.0] * num_answers
+    for label, score in zip(row["answer_labels"], row["answer_scores"], strict=True):
+        scores[label] = score
+    return row | {"label": scores}
 
 
 def normalize_answer(answer: str) -> str:

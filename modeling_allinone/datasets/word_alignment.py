@@ -57,13 +57,13 @@ def _simplify(words: Sequence[str]) -> list[str]:
 
 
 def _banded_distances(words: list[str], clean_words: list[str], band: int) -> np.ndarray:
-    """Edit distances `(words, clean_words)`, int64, of words that are at most `band` places apart."""
+    """Edit distances `(words, clean_words)`, int32, of words that are at most `band` places apart."""
     different = sorted(set(clean_words))
     place_of = {word: place for place, word in enumerate(different)}
     places = np.array([place_of[word] for word in clean_words])
     distances_to = _edit_distances_to(different)
     known: dict[str, np.ndarray] = {}
-    distances = np.full((len(words), len(clean_words)), FAR_APART, dtype=np.int64)
+    distances = np.full((len(words), len(clean_words)), FAR_APART, dtype=np.int32)
     for number, word in enumerate(words):
         if word not in known:
             known[word] = distances_to(word)

@@ -16,10 +16,10 @@ from pathlib import Path
 import torch
 
 from .annotation_files import AnnotationFile, Record, read_json, read_records, read_table
-from .annotation_reader import AnnotationFolder, AnnotationReader
+from .annotation_reader import AnnotationFolder, AnnotationReader, check_positive
 from .captioned_media import note_left_out
 from .optional_text import optional_text
-from .row_transforms import draw_fraction, draw_integer, move_inside
+from .row_transforms import draw_fraction, draw_integer, generator_of, move_inside
 from .word_alignment import align_words
 
 ORIGINAL_FORMAT = "table with the column Name ('subset_87/data/video_id.mp4')"
@@ -86,11 +86,14 @@ def draw_spoken_clip(row: dict, generator: torch.Generator | None = None, shorte
 
     Args:
         row (`dict`): A row of YT-Temporal; its words are replaced here if [`replace_words`] has not done so.
-        generator (`torch.Generator`, *optional*): Source of randomness; torch's own by default.
-        shortest (`float`, defaults to 4.0): Shortest clip, seconds.
+        generator (`torch.Generator`, *optional*): Source of randomness; see [`generator_of`].
+        shortest (`float`, defaults to 4.0): Shortest clip, seconds, above 0.
 
     Returns:
         `dict`, the row with `caption`, `start` and `end` in place of `words`, `times`, `clean_words` and `duration`.
+
+    Raises:
+        ValueError: If `shortest` is not above 0.
 
     Example:
         >>> row = {"words": ["now", "stir"], "times": [6.0, 6.5], "clean_words": ["Now,", "stir!"], "duration": 16.0}
@@ -98,6 +101,8 @@ def draw_spoken_clip(row: dict, generator: torch.Generator | None = None, shorte
         >>> drawn["caption"], 10 <= drawn["end"] - drawn["start"] <= 15
         ('Now, stir!', True)
     """
+    check_positive("shortest", shortest)
+    generator = generator_of(row, generator)
     duration = int(row["duration"])
     start = draw_integer(0, max(1, duration - LONGEST_CLIP), generator) + draw_fraction(generator)
     end = min(duration - 1.0, start + draw_integer(SHORTEST_CLIP, LONGEST_CLIP, generator))

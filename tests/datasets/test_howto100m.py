@@ -169,6 +169,13 @@ def test_rate_and_shortest_time_are_options():
     assert starts == {6.0, 7.0, 8.0, 9.0, 10.0, 11.0, 12.0, 13.0}  # widened to 6.5..14.5: from 6 to 14 - 1
 
 
+@pytest.mark.parametrize("name", ["num_frames", "frames_per_second", "shortest"])
+@pytest.mark.parametrize("value", [0, -1, float("nan"), "2"])
+def test_options_of_the_drawing_are_above_0(name, value):
+    with pytest.raises(ValueError, match=f"{name} is .*; expected a number above 0"):
+        draw_captioned_clip(ROW, **{name: value})
+
+
 def test_draws_repeat_with_the_seed(tmp_path):
     assert draw(ROW, 20) == draw(ROW, 20)
     captions = {"nVbIUDjzWY4": {"start": [1.0, 9.0], "end": [5.0, 20.0], "text": ["a", "b"]}}

@@ -126,13 +126,13 @@ def test_visual_genome(tmp_path, folder):
             "image": str(tmp_path / "images/VG_100K_2/1.jpg"),
             "captions": ["the clock is green", "a man"],
             "video_id": "1",
-            "sample_id": "train-0",
+            "sample_id": "1",
         },
         {
             "image": str(tmp_path / "images/VG_100K/3.jpg"),
             "captions": ["a tree"],
             "video_id": "3",
-            "sample_id": "train-1",
+            "sample_id": "3",
         },
     ]
     summary = summarize(load_annotations("visual_genome", tmp_path))

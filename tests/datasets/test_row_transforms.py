@@ -8,7 +8,7 @@ import pytest
 import torch
 from datasets import Dataset
 
-from modeling_allinone.datasets.row_transforms import by_row, draw_fraction, draw_integer, move_inside
+from modeling_allinone.datasets.row_transforms import by_row, draw_fraction, draw_integer, generator_of, move_inside
 
 
 def shout(row, mark="!"):
@@ -57,6 +57,14 @@ def test_draws_depend_on_the_generator_only():
     first = draw_integer(0, 10**6)
     torch.manual_seed(7)
     assert draw_integer(0, 10**6) == first
+
+
+def test_row_that_is_numbered_decides_the_draw():
+    draws = [draw_integer(0, 10**6, generator_of({"draw": number})) for number in (1, 1, 2)]
+    assert draws[0] == draws[1] != draws[2]
+    generator = torch.Generator()
+    assert generator_of({"draw": 1}, generator) is generator
+    assert generator_of({}) is generator_of({"draw": None}) is None
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,14 @@ import numpy as np
 import pytest
 from annotation_fixtures import read_rows, write_files
 from PIL import Image
+from transformers import BertTokenizer
 
+from modeling_allinone import AllInOneProcessor, AllInOneVideoProcessor
+from modeling_allinone.collators import VisualCommonsenseCollator
 from modeling_allinone.datasets import load_annotations, summarize
 from modeling_allinone.datasets.object_painting import OBJECT_COLOURS, paint_boxes
 from modeling_allinone.datasets.row_transforms import by_row
-from modeling_allinone.datasets.vcr import answer_texts, paint_objects, rationale_texts
+from modeling_allinone.datasets.vcr import paint_objects
 
 NAMES = ["person", "person", "car", "dog", "chair"]
 BOXES = [[10 * number, 5, 10 * number + 30.5, 60, 0.9] for number in range(5)]
@@ -62,20 +65,28 @@ def write_as_the_original(tokens):
     return text
 
 
+QUESTION = "Does dog 0 like person 1 person 2 ?"
+
+
 @pytest.mark.parametrize("folder", ["", "vcr1annots/"])
 def test_rows(tmp_path, folder):
     assert read_rows("vcr", put_item(tmp_path, folder), "train", on_missing_video="raise") == [
         {
             "image": str(tmp_path / "vcr1images/film/still@0.jpg"),
-            "question": "Does dog 0 like person 1 person 2 ?",
-            "options": ["Yes , dog 0 does .", "No .", "person 1 does not care .", "Only chair 3 ."],
+            "question": QUESTION,
+            "options": [
+                f"{QUESTION}[SEP] Yes , dog 0 does .",
+                f"{QUESTION}[SEP] No .",
+                f"{QUESTION}[SEP] person 1 does not care .",
+                f"{QUESTION}[SEP] Only chair 3 .",
+            ],
             "answer": "person 1 does not care .",
             "label": 2,
             "rationales": [
-                "There is snow .",
-                "person 2 person 1 look away .",
-                "car 4 is near .",
-                "It wags .",
+                f"{QUESTION} person 1 does not care .[SEP] There is snow .",
+                f"{QUESTION} person 1 does not care .[SEP] person 2 person 1 look away .",
+                f"{QUESTION} person 1 does not care .[SEP] car 4 is near .",
+                f"{QUESTION} person 1 does not care .[SEP] It wags .",
             ],
             "rationale_label": 1,
             "boxes": [side for index in NUMBERS for side in BOXES[index][:4]],
@@ -85,25 +96,45 @@ def test_rows(tmp_path, folder):
     ]
 
 
-def test_texts_are_those_of_the_original(tmp_path):
-    (row,) = read_rows("vcr", put_item(tmp_path), "train")
+def test_texts_are_those_of_the_original_but_for_the_space_before_them(tmp_path):
+    put_item(tmp_path)
     question = write_as_the_original(ITEM["question"])
     answers = [write_as_the_original(answer) for answer in ITEM["answer_choices"]]
     rationales = [write_as_the_original(rationale) for rationale in ITEM["rationale_choices"]]
-    assert answer_texts(row) == [question + "[SEP]" + answer for answer in answers]
-    assert rationale_texts(row) == [question + answers[2] + "[SEP]" + rationale for rationale in rationales]
-    assert rationale_texts(row, answer=0)[3] == question + answers[0] + "[SEP]" + rationales[3]
-    assert answer_texts(row, "answer question: ", "[END]")[1] == question + "answer question: " + answers[1] + "[END]"
+    (row,) = read_rows("vcr", tmp_path, "train")
+    assert [" " + text for text in row["options"]] == [question + "[SEP]" + answer for answer in answers]
+    assert [" " + text for text in row["rationales"]] == [
+        question + answers[2] + "[SEP]" + rationale for rationale in rationales
+    ]
+    spelling = {"answer_separator": "answer question: ", "rationale_separator": "provide rationale: "}
+    (row,) = read_rows("vcr", tmp_path, "train", explained_answer=0, ending="[END]", **spelling)
+    assert " " + row["options"][1] == question + "answer question: " + answers[1] + "[END]"
+    assert " " + row["rationales"][3] == question + answers[0] + "provide rationale: " + rationales[3] + "[END]"
+    assert row["label"] == 2 and row["answer"] == answers[2].strip()
 
 
 def test_labels_of_the_test_split_are_not_public(tmp_path):
     item = {name: value for name, value in ITEM.items() if name not in ("answer_label", "rationale_label")}
     write_files(put_item(tmp_path), {"test.jsonl": [item]})
     row = load_annotations("vcr", tmp_path, "test")[0]
-    assert row["label"] is row["answer"] is row["rationale_label"] is None
-    assert len(answer_texts(row)) == 4 and rationale_texts(row, answer=1)[0].endswith(" No .[SEP] There is snow .")
-    with pytest.raises(ValueError, match="is not public; say which one to explain"):
-        rationale_texts(row)
+    assert row["label"] is row["answer"] is row["rationale_label"] is row["rationales"] is None
+    assert len(row["options"]) == 4
+    row = load_annotations("vcr", tmp_path, "test", explained_answer=1)[0]
+    assert row["label"] is None and row["rationales"][0] == f"{QUESTION} No .[SEP] There is snow ."
+    with pytest.raises(ValueError, match=r"explained_answer is 4; expected a number from 0 to 3"):
+        load_annotations("vcr", tmp_path, "test", explained_answer=4)
+
+
+def test_rows_make_batches(tmp_path):
+    rows = load_annotations("vcr", put_item(tmp_path), "train").with_transform(by_row(paint_objects))
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "does", "dog", "0", "?", "no", "."]
+    tokenizer = BertTokenizer(vocab={word: number for number, word in enumerate(words)}, model_max_length=40)
+    processor = AllInOneProcessor(AllInOneVideoProcessor(num_frames=1), tokenizer)
+    batch = VisualCommonsenseCollator(processor)([rows[0], rows[0]])
+    assert batch["answer_input_ids"].shape[:2] == batch["rationale_input_ids"].shape[:2] == (2, 4)
+    assert batch["pixel_values"].shape == (2, 1, 3, 224, 224)
+    assert batch["answer_labels"].tolist() == [2, 2] and batch["rationale_labels"].tolist() == [1, 1]
+    assert tokenizer.decode(batch["answer_input_ids"][0, 1]).count("[SEP]") == 2
 
 
 def test_mentioned_objects_are_painted_in_the_order_of_their_numbers(tmp_path):
@@ -139,6 +170,23 @@ def test_without_metadata_objects_have_names_but_no_places(tmp_path):
         paint_objects(rows[0])
 
 
+def test_without_metadata_the_annotation_has_to_name_the_objects(tmp_path):
+    put_item(tmp_path, objects=None)
+    (tmp_path / "vcr1images/film/still@0.json").unlink()
+    with pytest.raises(ValueError, match="line 1: field 'objects' is null"):
+        load_annotations("vcr", tmp_path, "train")
+    plain = [["No", "."]] * 4
+    write_files(
+        tmp_path,
+        {
+            "val.jsonl": [
+                ITEM | {"objects": [], "question": ["?"], "answer_choices": plain, "rationale_choices": plain}
+            ]
+        },
+    )
+    assert load_annotations("vcr", tmp_path, "validation")[0]["question"] == "?"
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -150,6 +198,7 @@ def test_without_metadata_objects_have_names_but_no_places(tmp_path):
         ({"answer_choices": [["No"]] * 3}, "field 'answer_choices' holds .*, but expected 4 texts"),
         ({"rationale_choices": None}, "field 'rationale_choices' is null"),
         ({"answer_label": 4}, "field 'answer_label' is 4, but expected a whole number from 0 to 3"),
+        ({"question": ["\ud800"]}, "line 1: field 'text' holds .*, which is no valid Unicode"),
         ({"annot_id": ""}, "field 'annot_id' holds empty text"),
     ],
 )

@@ -1,12 +1,14 @@
 """VQAv2: soft scores and the vocabulary that they are of."""
 
 from collections import Counter
+from functools import partial
 
 import pytest
 from annotation_fixtures import read_rows, write_files
 
 from modeling_allinone.datasets import load_annotations, summarize
-from modeling_allinone.datasets.vqav2 import normalize_answer
+from modeling_allinone.datasets.row_transforms import by_row
+from modeling_allinone.datasets.vqav2 import normalize_answer, soft_label
 
 
 def annotation(question_id, *answers):
@@ -85,6 +87,17 @@ def test_scores_are_those_of_a_count(root):
         count = Counter(rows[1]["answers"])[answer]
         assert scores[label] == pytest.approx(min(1, 0.3 * count))
     assert "" in rows[1]["answers"]
+
+
+def test_label_may_be_the_scores_of_all_answers(root):
+    rows = load_annotations("vqav2", root, "validation", vocabulary=["red", "2", "pink", "purple"])
+    rows = rows.with_transform(by_row(partial(soft_label, num_answers=4)))
+    assert rows["label"][:] == [[0.0, 0.0, 0.0, 1.0], [0.6, 1.0, 0.9, 0.0]]
+    row = load_annotations("vqav2", root, "test")[0]
+    with pytest.raises(ValueError, match="The answers to question 50 are not public"):
+        soft_label(row, num_answers=4)
+    with pytest.raises(ValueError, match="num_answers is 3, but a label is 3"):
+        soft_label({"answer_labels": [3, 0], "answer_scores": [1.0, 1.0]}, num_answers=3)
 
 
 def test_vocabulary_is_counted_over_both_splits(root):

@@ -169,6 +169,11 @@ def test_clip_in_which_nobody_speaks_has_no_caption():
     assert {drawn["caption"] for drawn in draw(row, 20)} == {""}
 
 
+def test_shortest_clip_is_above_0():
+    with pytest.raises(ValueError, match=r"shortest is 0; expected a number above 0"):
+        draw_spoken_clip(ROW, shortest=0)
+
+
 def test_draws_repeat_with_the_seed(tmp_path):
     assert draw(ROW, 3) == draw(ROW, 3) != draw(ROW, 3, seed=1)
     write_files(tmp_path, {"yttemporal180m_000of100.jsonl": [transcript()]})
