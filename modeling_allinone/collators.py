@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from .clip_reading import ClipReader
-from .datasets.vcr import answer_texts, paint_objects, rationale_texts
+from .datasets import paint_objects
 from .processing_allinone import AllInOneProcessor
 
 # To draw a few captions that are not a clip's own; more are needed only where all captions are.
@@ -307,18 +307,18 @@ class VideoTextRetrievalCollator(ClipCollator):
 @dataclass
 class VisualCommonsenseCollator(ClipCollator):
     """
-    Makes batches for [`AllInOneForVisualCommonsenseReasoning`] from rows of VCR.
+    Makes batches for [`AllInOneForVisualCommonsenseReasoning`].
 
     Args:
         paints_objects (`bool`, defaults to `True`): Whether the objects that the texts speak of are painted on the
             image. Other arguments: see [`ClipCollator`].
 
-    Row fields: `image` (path, or pixels, on which nothing is painted) with `boxes`; `question`, `options` and
-    `rationales` (N texts each), of which `answer_texts` and `rationale_texts` in `datasets.vcr` make what the model
-    reads; `label` (`int`, the right answer, which rationales are for) and optionally `rationale_label` (`int`).
+    Row fields: `image` (path, on which objects are painted by their `boxes`, or pixels, which stay as they are);
+    `options` and `rationales` (N texts each: the question with an answer, and the question and its right answer with
+    a rationale); optionally `label` and `rationale_label` (`int`).
 
     Raises:
-        ValueError: On a row without the fields, or on a label that is none of the texts.
+        ValueError: On a row without the texts, or on a label that is none of them.
     """
 
     paints_objects: bool = field(default=True, kw_only=True)
@@ -331,16 +331,20 @@ class VisualCommonsenseCollator(ClipCollator):
     def __call__(self, rows: list[dict]) -> dict[str, torch.Tensor]:
         """
         Returns `answer_input_ids`, `answer_attention_mask`, `rationale_input_ids` and `rationale_attention_mask`
-        (B, N, L), `pixel_values` (B, 1, 3, H, W), `answer_labels` and, if given, `rationale_labels` (B,).
+        (B, N, L), `pixel_values` (B, 1, 3, H, W) and, if given, `answer_labels` and `rationale_labels` (B,).
         """
-        _need(rows, "question", "options", "rationales", "label")
-        pixel_values, is_readable = self.reader(rows)
-        answer_labels = _labels(rows, len(rows[0]["options"]), is_readable)
-        rationale_labels = _labels(rows, len(rows[0]["rationales"]), is_readable, "rationale_label")
-        batch = self._read_text([answer_texts(row) for row in rows], prefix="answer_")
-        batch |= self._read_text([rationale_texts(row) for row in rows], prefix="rationale_")
-        batch |= {"pixel_values": pixel_values, "answer_labels": answer_labels}
-        return batch if rationale_labels is None else {**batch, "rationale_labels": rationale_labels}
+        _need(rows, "options", "rationales")
+        batch = self._read_text([list(row["options"]) for row in rows], prefix="answer_")
+        batch |= self._read_text([list(row["rationales"]) for row in rows], prefix="rationale_")
+        batch["pixel_values"], is_readable = self.reader(rows)
+        for name, texts, labels_name in (
+            ("label", "options", "answer_labels"),
+            ("rationale_label", "rationales", "rationale_labels"),
+        ):
+            labels = _labels(rows, len(rows[0][texts]), is_readable, name)
+            if labels is not None:
+                batch[labels_name] = labels
+        return batch
 
 
 def _paint_objects(row: dict) -> dict:
