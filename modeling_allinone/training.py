@@ -237,6 +237,24 @@ class AllInOneTrainer(Trainer):
             raise
 
 
+class VideoClassificationTrainer(AllInOneTrainer):
+    """
+    Trains and evaluates [`AllInOneForVideoClassification`] on batches of `VideoClassificationCollator`; where a clip
+    has several views (B, views, T, 3, H, W), the logits of a clip are the mean over its views.
+    """
+
+    def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
+        """The cross-entropy, averaged over views as it is over clips."""
+        if inputs["pixel_values"].ndim == 5:
+            return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+        num_views = inputs["pixel_values"].shape[1]
+        views = {name: value.repeat_interleave(num_views, dim=0) for name, value in inputs.items()}
+        views["pixel_values"] = inputs["pixel_values"].flatten(0, 1)
+        loss, outputs = super().compute_loss(model, views, True, num_items_in_batch)
+        outputs["logits"] = outputs["logits"].unflatten(0, (-1, num_views)).mean(dim=1)
+        return (loss, outputs) if return_outputs else loss
+
+
 class RetrievalTrainer(AllInOneTrainer):
     """
     Trains [`AllInOneForVideoTextRetrieval`] on batches of `VideoTextRetrievalCollator`: contrast, and, where the batch
@@ -303,6 +321,34 @@ class RetrievalTrainer(AllInOneTrainer):
             )
         metrics = {f"{metric_key_prefix}_{name}": value for name, value in figures.items()}
         return EvalLoopOutput(None, None, metrics, num_samples=len(dataloader.dataset))
+
+
+def freeze_backbone(model: nn.Module):
+    """
+    Leave only the head and the backbone's pooler to train: linear evaluation, as the original does it.
+
+    Dropout and drop path of the backbone stay on in training, as in the original; set `hidden_dropout_prob` and
+    `drop_path_rate` of the configuration to 0 for features that do not vary.
+
+    Args:
+        model (`nn.Module`): A model with a head; the rest of its parameters no longer require gradients.
+
+    Example:
+
+    ```python
+    >>> from modeling_allinone import AllInOneConfig, AllInOneForVideoClassification
+
+    >>> config = AllInOneConfig.from_preset("tiny", num_hidden_layers=1, num_labels=5)
+    >>> model = AllInOneForVideoClassification(config)
+    >>> freeze_backbone(model)
+    >>> [name for name, parameter in model.named_parameters() if parameter.requires_grad][:3]
+    ['allinone.pooler.dense.weight', 'allinone.pooler.dense.bias', 'classifier.dense.weight']
+
+    ```
+    """
+    for name, parameter in model.named_parameters():
+        parts = name.split(".")
+        parameter.requires_grad_("allinone" not in parts or "pooler" in parts)
 
 
 def parameter_groups(
@@ -382,6 +428,8 @@ __all__ = [
     "AllInOneTrainingArguments",
     "ClipRows",
     "RetrievalTrainer",
+    "VideoClassificationTrainer",
+    "freeze_backbone",
     "gather_features",
     "parameter_groups",
 ]

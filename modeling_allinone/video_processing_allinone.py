@@ -19,10 +19,6 @@ from .frame_sampling_allinone import checked_indices, indices_at, random_indices
 from .video_decoding_allinone import VIDEO_BACKENDS, Clip, is_array, open_clip
 
 NEAREST, BILINEAR = 0, 2  # as Pillow numbers them
-# Weights of the resize are whole multiples of 2**-22, and both its passes round to 8 bits, as in Pillow.
-WEIGHT_BITS = 22
-# Torch shares work on more elements than this among threads, whose waiting for each other costs more than it saves.
-SERIAL_ELEMENTS = 32768 - 1
 
 PER_CLIP = ("start", "end", "fps")
 CHOSEN_FRAMES = ("frame_indices", "timestamps")
@@ -75,8 +71,8 @@ class AllInOneVideoProcessor(VideoProcessorMixin):
             Frames per second, above 0, of folders, lists of images and arrays; needed to choose their frames by
             seconds. Files carry their own times.
         video_backend (`str`, *optional*, defaults to `"auto"`):
-            Decoder of video files: `"decord"`, `"pyav"`, or `"auto"` for decord where it is installed and reads the
-            file rightly, else PyAV.
+            Decoder of video files: `"pyav"`, `"decord"`, which takes longer and refuses files that it would misread,
+            or `"auto"` for the one that takes least time: PyAV, today.
         decode_size (`int` or `dict`, *optional*):
             Pixels, `{"height": ..., "width": ...}`: a first resize of every frame, whatever its aspect ratio.
         do_resize (`bool`, *optional*, defaults to `True`): Whether to resize to `size`.
@@ -288,7 +284,7 @@ class AllInOneVideoProcessor(VideoProcessorMixin):
         **kwargs,
     ) -> torch.Tensor:
         """Frames `(n, height, width, 3)` of one clip, uint8 -> `(n, 3, height, width)`, float32."""
-        frames = torch.from_numpy(np.ascontiguousarray(frames)).to(device)
+        frames = torch.from_numpy(np.ascontiguousarray(frames))
         if decode_size is not None:
             frames = resize_and_crop(frames, (decode_size.height, decode_size.width), resample=resample)
         height, width = _resized(frames.shape[1:3], size) if do_resize else frames.shape[1:3]
@@ -307,6 +303,7 @@ class AllInOneVideoProcessor(VideoProcessorMixin):
             crop = (top, left, crop_size.height, crop_size.width)
         pixels = resize_and_crop(frames, (height, width), crop, resample)
         pixels = pixels.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format)
+        pixels = pixels.to(device)
         if do_rescale:
             pixels *= rescale_factor
         if do_normalize:
@@ -402,10 +399,10 @@ def resize_and_crop(
     resample: int = BILINEAR,
 ) -> torch.Tensor:
     """
-    Resize frames, computing only the pixels of a crop. Bilinear, it equals Pillow's to the last bit.
+    Resize frames and cut out a part. Bilinear is Pillow's, on which weights were trained.
 
     Args:
-        frames (`torch.Tensor` of shape `(n, height, width, 3)`): uint8, on any device.
+        frames (`torch.Tensor` of shape `(n, height, width, 3)`): uint8, on the CPU.
         size (`tuple[int, int]`): Height and width to resize to, pixels, at least 1.
         crop (`tuple[int, int, int, int]`, *optional*):
             Top, left, height and width inside the resized frame, pixels; the whole by default.
@@ -419,57 +416,17 @@ def resize_and_crop(
         torch.Size([2, 20, 20, 3])
     """
     top, left, height, width = crop or (0, 0, *size)
+    rows, columns = slice(top, top + height), slice(left, left + width)
     if frames.shape[1:3] == size:
-        return frames[:, top : top + height, left : left + width]
-    rows, row_weights = _taps(frames.shape[1], size[0], top, height, resample)
-    columns, column_weights = _taps(frames.shape[2], size[1], left, width, resample)
-    first_row, first_column = int(rows.min()), int(columns.min())
-    needed = frames[:, first_row : int(rows.max()) + 1, first_column : int(columns.max()) + 1]
-    resized = torch.empty(len(frames), height, width, 3, dtype=torch.uint8, device=frames.device)
-    # Frame by frame and with the axis that is gathered in front: that way the work stays in the processor's cache.
-    for frame, target in zip(needed, resized, strict=True):
-        columns_first = _weighted(frame.transpose(0, 1).contiguous(), columns - first_column, column_weights)
-        target.copy_(_weighted(columns_first.transpose(0, 1).contiguous(), rows - first_row, row_weights))
-    return resized
-
-
-def _taps(old: int, new: int, first: int, count: int, resample: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """
-    Which old pixels make up the new pixels `first` to `first + count` along one axis, and with what weights.
-
-    Returns two tensors of shape `(count, taps)`: positions, int64, and weights in multiples of `2**-WEIGHT_BITS`.
-    """
-    places = np.arange(first, first + count)
-    if resample == NEAREST or old == new:
-        nearest = (2 * places + 1) * old // (2 * new)
-        return torch.from_numpy(nearest[:, None]), torch.full((count, 1), 1 << WEIGHT_BITS)
-    scale = old / new
-    centre = (places + 0.5) * scale
-    # A triangle around the centre: one old pixel wide to either side, or one new pixel where those are wider.
-    reach = max(scale, 1.0)
-    begin = np.maximum((centre - reach + 0.5).astype(np.int64), 0)[:, None]
-    end = np.minimum((centre + reach + 0.5).astype(np.int64), old)[:, None]
-    positions = begin + np.arange((end - begin).max())
-    weights = np.maximum(1 - np.abs(positions + 0.5 - centre[:, None]) / reach, 0) * (positions < end)
-    weights = weights / weights.sum(axis=1, keepdims=True)
-    weights = (weights * (1 << WEIGHT_BITS) + 0.5).astype(np.int64)
-    return torch.from_numpy(np.minimum(positions, old - 1)), torch.from_numpy(weights)
-
-
-def _weighted(values: torch.Tensor, positions: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-    """Weighted sums of rows of `values` (uint8), in whole numbers so that every machine gives the same."""
-    positions, weights = positions.to(values.device), weights.to(values.device, torch.int32)
-    if weights.shape[1] == 1:
-        return values[positions[:, 0]]
-    result = torch.empty((len(positions), *values.shape[1:]), dtype=torch.uint8, device=values.device)
-    per_line = result[:, 0].numel()
-    lines = max(SERIAL_ELEMENTS // per_line, 1) if values.device.type == "cpu" else values.shape[1]
-    for block, target in zip(values.split(lines, dim=1), result.split(lines, dim=1), strict=True):
-        sums = torch.full(target.shape, 1 << (WEIGHT_BITS - 1), dtype=torch.int32, device=values.device)
-        for tap in range(positions.shape[1]):
-            sums.addcmul_(block[positions[:, tap]].to(torch.int32), weights[:, tap, None, None])
-        target.copy_(sums >> WEIGHT_BITS)
-    return result
+        return frames[:, rows, columns]
+    if resample == NEAREST:
+        # Pillow's own lets rounding errors grow along a line.
+        old_rows, old_columns = (
+            (2 * torch.arange(new) + 1) * old // (2 * new) for old, new in zip(frames.shape[1:3], size, strict=True)
+        )
+        return frames[:, old_rows[rows, None], old_columns[columns]]
+    resized = [Image.fromarray(frame).resize(size[::-1], BILINEAR) for frame in frames.numpy()]
+    return torch.from_numpy(np.stack([np.asarray(frame)[rows, columns] for frame in resized]))
 
 
 def _resized(old: tuple[int, int], size: SizeDict) -> tuple[int, int]:
