@@ -15,6 +15,7 @@ from transformers.processing_utils import Unpack, VideosKwargs
 from transformers.video_processing_utils import VideoProcessorMixin
 from transformers.video_utils import VideoMetadata
 
+from .augmentation_allinone import HIGHEST_MAGNITUDE, OPERATIONS, rand_augment
 from .frame_sampling_allinone import checked_indices, indices_at, random_indices, uniform_indices, window_bounds
 from .video_decoding_allinone import VIDEO_BACKENDS, Clip, is_array, open_clip
 
@@ -37,6 +38,9 @@ class AllInOneVideoProcessorKwargs(VideosKwargs, total=False):
     frame_sampling: str | None
     num_views: int | None
     do_random_crop: bool | None
+    do_rand_augment: bool | None
+    rand_augment_num_ops: int | None
+    rand_augment_magnitude: int | float | None
     decode_size: int | dict[str, int] | None
     video_backend: str | None
     # The following may differ from clip to clip, and are checked where they are taken apart.
@@ -86,6 +90,12 @@ class AllInOneVideoProcessor(VideoProcessorMixin):
         do_random_crop (`bool`, *optional*, defaults to `False`):
             Whether to cut it out at random instead (training); the same place in all frames of a clip.
         crop_size (`int` or `dict`, *optional*, defaults to `{"height": 224, "width": 224}`): Pixels.
+        do_rand_augment (`bool`, *optional*, defaults to `False`):
+            Whether to change colours and geometry of what is cut out at random (training), all frames of a clip alike;
+            see [`~augmentation_allinone.rand_augment`]. It mirrors nothing, but colours and places may change.
+        rand_augment_num_ops (`int`, *optional*, defaults to 2):
+            Operations drawn for a clip, from 0 to 14; half of them are left out.
+        rand_augment_magnitude (`float`, *optional*, defaults to 9): How strong they are, from 0 to 10.
         do_rescale (`bool`, *optional*, defaults to `True`): Whether to multiply pixels (0 to 255) by `rescale_factor`.
         rescale_factor (`float`, *optional*, defaults to 1/255): Above 0.
         do_normalize (`bool`, *optional*, defaults to `True`): Whether to subtract mean and divide by deviation.
@@ -121,6 +131,9 @@ class AllInOneVideoProcessor(VideoProcessorMixin):
     do_center_crop = True
     do_random_crop = False
     crop_size = {"height": 224, "width": 224}
+    do_rand_augment = False
+    rand_augment_num_ops = 2
+    rand_augment_magnitude = 9
     do_rescale = True
     rescale_factor = 1 / 255
     do_normalize = True
@@ -151,9 +164,9 @@ class AllInOneVideoProcessor(VideoProcessorMixin):
                 Seconds at which to take the frame on screen, for all clips or for each. Replaces sampling.
             start (`float` or `list`, *optional*): Sample from here, seconds, for all clips or for each.
             end (`float` or `list`, *optional*): Sample up to here, seconds, for all clips or for each.
-            seed (`int`, *optional*): Fixes random frames and crops of this call.
+            seed (`int`, *optional*): Fixes random frames, crops and augmentation of this call.
             generator (`torch.Generator`, *optional*):
-                Source of random frames and crops, instead of a seed; torch's own by default.
+                Source of random frames, crops and augmentation, instead of a seed; torch's own by default.
             return_metadata (`bool`, *optional*): Whether to add `video_metadata`, which says what was taken.
             return_tensors (`str`, *optional*, defaults to `"pt"`): `"pt"` or `"np"`.
             kwargs: Any attribute of the processor, for this call.
@@ -275,6 +288,9 @@ class AllInOneVideoProcessor(VideoProcessorMixin):
         do_center_crop: bool,
         do_random_crop: bool,
         crop_size: SizeDict,
+        do_rand_augment: bool,
+        rand_augment_num_ops: int,
+        rand_augment_magnitude: float,
         do_rescale: bool,
         rescale_factor: float,
         do_normalize: bool,
@@ -301,8 +317,11 @@ class AllInOneVideoProcessor(VideoProcessorMixin):
             else:
                 top, left = (round(free / 2) for free in room)
             crop = (top, left, crop_size.height, crop_size.width)
-        pixels = resize_and_crop(frames, (height, width), crop, resample)
-        pixels = pixels.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format)
+        pixels = resize_and_crop(frames, (height, width), crop, resample).permute(0, 3, 1, 2)
+        if do_rand_augment:
+            clip_generator = torch.Generator().manual_seed(int(generator.integers(2**62)))
+            pixels = rand_augment(pixels, rand_augment_num_ops, rand_augment_magnitude, clip_generator)
+        pixels = pixels.to(torch.float32, memory_format=torch.contiguous_format)
         pixels = pixels.to(device)
         if do_rescale:
             pixels *= rescale_factor
@@ -346,6 +365,12 @@ class AllInOneVideoProcessor(VideoProcessorMixin):
             if value is not None and (set(dict(value)) not in keys or min(dict(value).values()) < 1):
                 expected = " or ".join(str(sorted(one)) for one in keys)
                 raise ValueError(f"{name} is {dict(value)}; expected {expected}, each at least 1 pixel.")
+        for name, highest in (
+            ("rand_augment_num_ops", len(OPERATIONS)),
+            ("rand_augment_magnitude", HIGHEST_MAGNITUDE),
+        ):
+            if not 0 <= options[name] <= highest:
+                raise ValueError(f"{name} is {options[name]}; expected 0 to {highest}.")
         for name in ("rescale_factor", "image_std"):
             if options[name] is not None and not np.all(np.greater(options[name], 0)):
                 raise ValueError(f"{name} is {options[name]}; expected above 0.")
@@ -438,7 +463,7 @@ def _resized(old: tuple[int, int], size: SizeDict) -> tuple[int, int]:
 
 def _clip_generators(count: int, options: dict) -> list:
     """One generator for each clip; torch's own is left alone where nothing is random."""
-    if options["frame_sampling"] != "random" and not options["do_random_crop"]:
+    if options["frame_sampling"] != "random" and not options["do_random_crop"] and not options["do_rand_augment"]:
         return [None] * count
     generator = options["generator"]
     if options["seed"] is not None:
