@@ -6,12 +6,15 @@ import secrets
 import shutil
 import signal
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from functools import wraps
 from pathlib import Path
 
 from safe_checkpoint import ConversionError
+
+from modeling_allinone import AllInOnePreTrainedModel, AllInOneProcessor
+from modeling_allinone.remote_code import saving_code
 
 
 def check_output_directory(output_dir: Path, source: Path, overwrite: bool):
@@ -59,6 +62,56 @@ def complete_directory(directory: Path) -> Iterator[Path]:
         shutil.rmtree(retired)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
+
+
+def check_output_file(output: Path, sources: Iterable[Path], overwrite: bool):
+    """
+    Make sure that a file may be written.
+
+    Args:
+        output (`Path`): The file, resolved.
+        sources (iterable of `Path`): Files that are being converted; it must be none of them.
+        overwrite (`bool`): Whether it may replace a file.
+
+    Raises:
+        ConversionError: If it may not.
+    """
+    if output.is_dir():
+        raise ConversionError(f"The output {output} is a directory; give a file, such as {output / 'model.ckpt'}.")
+    if output.exists() and not output.is_file():
+        raise ConversionError(f"The output {output} is no plain file.")
+    if output in (source.resolve() for source in sources):
+        raise ConversionError(f"The output {output} would replace a part of what is being converted.")
+    if output.exists() and not overwrite:
+        raise ConversionError(f"The output {output} is there already; pass --overwrite to replace it.")
+
+
+@contextmanager
+def complete_file(file: Path) -> Iterator[Path]:
+    """The path of a new file beside the given one, whose place it takes if the block succeeds; else it vanishes."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    staging = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
+    try:
+        yield staging
+        staging.replace(file)
+    finally:
+        staging.unlink(missing_ok=True)
+
+
+def save_model(directory: Path, model: AllInOnePreTrainedModel, processor: AllInOneProcessor | None, with_code: bool):
+    """
+    Save a model and its processor, where there is one.
+
+    Args:
+        directory (`Path`): An empty directory.
+        model ([`AllInOnePreTrainedModel`])
+        processor ([`AllInOneProcessor`], *optional*)
+        with_code (`bool`): Whether to put the code that they need beside them.
+    """
+    with saving_code(model, processor) if with_code else nullcontext():
+        model.save_pretrained(directory)
+        if processor is not None:
+            processor.save_pretrained(directory)
 
 
 def command_line(convert: Callable[..., None]) -> Callable[..., int]:

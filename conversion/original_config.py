@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
+from huggingface_hub.errors import StrictDataclassError
 from key_map import DISTILLATION_TOKEN, OPEN_ENDED_CLASSIFIER, PAIR_SCORER, PROJECTIONS, SOFT_LABEL_CLASSIFIER, Head
 from safe_checkpoint import ConversionError
 
@@ -108,8 +109,8 @@ def build_config(
         fields["max_image_length"] = hyper_parameters["max_image_len"]
     try:
         return AllInOneConfig(**fields)
-    except ValueError as error:
-        raise ConversionError(f"No model fits the checkpoint: {error}") from error
+    except (ValueError, StrictDataclassError) as error:
+        raise ConversionError(f"No model fits the checkpoint: {' '.join(str(error).split())}") from error
 
 
 def _count_layers(state_dict: Mapping[str, torch.Tensor]) -> int:

@@ -135,12 +135,16 @@ def choose_answers(
     Raises:
         ValueError: If there are none, or the checkpoint's are others than those of the rows.
     """
+    can_be_told = "vocabulary" in describe_dataset(data_arguments.dataset).options
     if training_arguments.do_train:
-        return _answers_of(data_arguments, data_arguments.train_split)
+        answers = _answers_of(data_arguments, data_arguments.train_split)
+        if can_be_told:
+            data_arguments.label_by(answers)
+        return answers
     if model_arguments.model_name_or_path is None:
         raise ValueError(_NOTHING_TO_DO)
     answers = list(AllInOneConfig.from_pretrained(model_arguments.model_name_or_path).id2label.values())
-    if "vocabulary" in describe_dataset(data_arguments.dataset).options:
+    if can_be_told:
         data_arguments.label_by(answers)
     found = _answers_of(data_arguments, data_arguments.test_split)
     if found != answers:
@@ -333,9 +337,14 @@ def prepare_rows(
 
     Returns:
         [`ClipRows`]
+
+    Raises:
+        ValueError: If decoded frames are to be kept and clips have several views.
     """
-    frames = None
+    frames, num_views = None, processor.video_processor.num_views
     if data_arguments.frame_cache is not None and not is_blank and rows["video"][0] is not None:
+        if num_views > 1:
+            raise ValueError(f"frame_cache keeps the frames of one view, but num_views is {num_views}; give but one.")
         frames = cache_frames(rows, processor, data_arguments.frame_cache)
     return ClipRows(rows, seed, frames, is_blank)
 

@@ -108,8 +108,8 @@ class DataArguments:
         self._vocabulary: dict[str, list[str]] = {}
 
     def label_by(self, answers: list[str]):
-        """Let rows be labelled by these answers, in the order of their labels, and not by those of the data set."""
-        self._splits, self._vocabulary = {}, {"vocabulary": answers}
+        """Let the splits read from now on be labelled by these answers, in the order of their labels."""
+        self._vocabulary = {"vocabulary": answers}
 
     def load_splits(self, training_arguments: TrainingArguments) -> "datasets.Dataset | None":
         """
@@ -125,6 +125,15 @@ class DataArguments:
         if training_arguments.eval_strategy != "no" and self.eval_split is not None:
             self.load(self.eval_split)
         return self.load(self.train_split, self.num_train_rows)
+
+    def check_labels(self, *columns: str):
+        """Raises a `ValueError` if the split to score has rows without a label."""
+        for column in columns or ("label",):
+            if self.test_split is not None and None in self.load(self.test_split)[column]:
+                raise ValueError(
+                    f"The {self.test_split} split of {self.dataset} has rows without {column}, so it cannot be "
+                    "scored: give a test_split whose labels are public, or null."
+                )
 
     def load(self, split: str, num_rows: int | None = None) -> "datasets.Dataset":
         """The rows of a split, or the first of them; a split is read once."""
@@ -151,10 +160,10 @@ class DataArguments:
         return load_annotations(self.dataset, self.data_dir, self.train_split, on_missing_video="ignore")
 
     def collator_options(self, output_dir: str | Path, training: bool) -> dict[str, Any]:
-        """What every collator takes; frames and crops are drawn at random in training alone."""
+        """What every collator takes; in training alone, frames and crops are drawn at random, and of one view."""
         options = {}
         if training:
-            options |= {"do_random_crop": self.random_crop, "frame_sampling": self.frame_sampling}
+            options |= {"do_random_crop": self.random_crop, "frame_sampling": self.frame_sampling, "num_views": 1}
             options |= {} if self.num_train_frames is None else {"num_frames": self.num_train_frames}
         return {
             "video_options": options,

@@ -96,7 +96,11 @@ def contrastive_loss(
 
 @torch.no_grad()
 def draw_hard_negatives(
-    text_embeds: torch.Tensor, video_embeds: torch.Tensor, num_negatives: int, temperature: float = 0.05
+    text_embeds: torch.Tensor,
+    video_embeds: torch.Tensor,
+    num_negatives: int,
+    temperature: float = 0.05,
+    is_same_text: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """
     For each clip, texts of the batch: its own first, then others that its features confuse with it.
@@ -106,6 +110,8 @@ def draw_hard_negatives(
         video_embeds (`torch.Tensor` of shape `(B, D)`)
         num_negatives (`int`): How many others; at most B - 1 are drawn.
         temperature (`float`, defaults to 0.05): What cosine similarities are divided by.
+        is_same_text (`torch.BoolTensor` of shape `(B, B)`, *optional*): Which texts are equal. One equal to the
+            clip's own is drawn only if nothing else is left.
 
     Returns:
         `torch.LongTensor` of shape `(B, 1 + num_negatives)`: Rows of texts, without repetition.
@@ -117,6 +123,8 @@ def draw_hard_negatives(
     )
     own = torch.arange(len(similarities), device=similarities.device)
     probabilities = (similarities / temperature).softmax(dim=-1).clamp(min=1e-6)
+    if is_same_text is not None:
+        probabilities = probabilities.masked_fill(is_same_text, 1e-12)
     probabilities[own, own] = 0
     others = torch.multinomial(probabilities, min(num_negatives, len(own) - 1))
     return torch.cat([own[:, None], others], dim=1)

@@ -278,8 +278,9 @@ class AllInOneForVideoTextRetrieval(AllInOnePreTrainedModel):
             loss = contrastive_loss(text_embeds, video_embeds, self.config.contrastive_temperature, is_pair)
         candidates = {"input_ids": candidate_input_ids, "attention_mask": candidate_attention_mask}
         if num_hard_negatives and candidate_input_ids is None:
+            same = None if input_ids is None else (input_ids[:, None] == input_ids).all(dim=-1)
             chosen = draw_hard_negatives(
-                text_embeds, video_embeds, num_hard_negatives, self.config.contrastive_temperature
+                text_embeds, video_embeds, num_hard_negatives, self.config.contrastive_temperature, same
             )
             candidates = {name: None if text is None else text[chosen] for name, text in texts.items()}
         scores = None

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -11,8 +11,13 @@ from torch import nn
 from torch.distributed import nn as distributed_nn
 from torch.utils.data import DataLoader, Dataset
 from transformers import Trainer, TrainerCallback, TrainingArguments
+from transformers.trainer_utils import EvalLoopOutput
 
 from .objectives_allinone import contrastive_loss, ranking_loss
+from .retrieval import evaluate_retrieval
+
+if TYPE_CHECKING:
+    import evaluate
 
 _LARGEST_SEED = 2**63 - 1
 _BLANK_SIZE = 512  # pixels
@@ -232,38 +237,118 @@ class AllInOneTrainer(Trainer):
             raise
 
 
+class VideoClassificationTrainer(AllInOneTrainer):
+    """
+    Trains and evaluates [`AllInOneForVideoClassification`] on batches of `VideoClassificationCollator`; where a clip
+    has several views (B, views, T, 3, H, W), the logits of a clip are the mean over its views.
+    """
+
+    def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
+        """The cross-entropy, averaged over views as it is over clips."""
+        if inputs["pixel_values"].ndim == 5:
+            return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+        num_views = inputs["pixel_values"].shape[1]
+        views = {name: value.repeat_interleave(num_views, dim=0) for name, value in inputs.items()}
+        views["pixel_values"] = inputs["pixel_values"].flatten(0, 1)
+        loss, outputs = super().compute_loss(model, views, True, num_items_in_batch)
+        outputs["logits"] = outputs["logits"].unflatten(0, (-1, num_views)).mean(dim=1)
+        return (loss, outputs) if return_outputs else loss
+
+
 class RetrievalTrainer(AllInOneTrainer):
     """
-    Trains [`AllInOneForVideoTextRetrieval`] on batches of `VideoTextRetrievalCollator`: contrast over the clips of all
-    processes, and, where the batch has candidates or `num_hard_negatives` is above 0, the ranking of texts for a clip.
+    Trains [`AllInOneForVideoTextRetrieval`] on batches of `VideoTextRetrievalCollator`: contrast, and, where the batch
+    has candidates or `num_hard_negatives` is above 0, the ranking of texts for a clip. Evaluates it by finding clips
+    by text and texts by clip, see [`evaluate_retrieval`].
 
     Args:
+        metric (`evaluate.EvaluationModule`): `video_text_retrieval`.
         num_hard_negatives (`int`, defaults to 0): Wrong texts for each clip that are drawn from the batch, each with
             the probability that the contrastive features give it (ALBEF, Li et al. 2021, arXiv 2107.07651).
         ranking_weight (`float`, defaults to 1): Weight of the ranking loss beside the contrastive one.
+        contrast_across_processes (`bool`, defaults to `True`): Whether a text is contrasted with the clips of all
+            processes, or of its own alone, as in the original.
+        num_reranked (`int`, defaults to 20): In evaluation, how many candidates to re-rank.
         Others: see `transformers.Trainer`.
     """
 
-    def __init__(self, *arguments, num_hard_negatives: int = 0, ranking_weight: float = 1.0, **keywords):
+    def __init__(
+        self,
+        *arguments,
+        metric: "evaluate.EvaluationModule",
+        num_hard_negatives: int = 0,
+        ranking_weight: float = 1.0,
+        contrast_across_processes: bool = True,
+        num_reranked: int = 20,
+        **keywords,
+    ):
         super().__init__(*arguments, **keywords)
+        self.metric = metric
         self.num_hard_negatives = num_hard_negatives
         self.ranking_weight = ranking_weight
+        self.contrast_across_processes = contrast_across_processes
+        self.num_reranked = num_reranked
 
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
         """The contrastive loss, plus the weighted ranking loss."""
         # One call of the model for all, since DDP counts on it.
         outputs = model(**inputs, num_hard_negatives=self.num_hard_negatives)
+        is_pair = inputs["is_pair"]
+        contrasted = (outputs.text_embeds, outputs.video_embeds, is_pair)
+        if self.contrast_across_processes:
+            contrasted = tuple(gather_features(tensor) for tensor in contrasted)
+        text_embeds, video_embeds, is_contrasted = contrasted
         temperature = self.accelerator.unwrap_model(model).config.contrastive_temperature
-        is_pair = inputs.get("is_pair")
-        loss = contrastive_loss(
-            gather_features(outputs.text_embeds),
-            gather_features(outputs.video_embeds),
-            temperature,
-            is_pair=None if is_pair is None else gather_features(is_pair),
-        )
+        loss = contrastive_loss(text_embeds, video_embeds, temperature, is_contrasted)
         if outputs.logits is not None:
-            loss = loss + self.ranking_weight * ranking_loss(outputs.logits, is_pair)
+            # The mean over the pairs of all processes, which may have different numbers of them.
+            share = is_pair.sum() / gather_features(is_pair).sum().clamp(min=1) * self.accelerator.num_processes
+            loss = loss + self.ranking_weight * share * ranking_loss(outputs.logits, is_pair)
         return (loss, outputs) if return_outputs else loss
+
+    def evaluation_loop(self, dataloader, description, *arguments, metric_key_prefix="eval", **keywords):
+        """The figures of retrieval on the rows of the loader; no predictions."""
+        reader = (self.eval_collator or self.data_collator).reader
+        with self._explaining_dead_workers(), self.compute_loss_context_manager():
+            figures = evaluate_retrieval(
+                self.accelerator.unwrap_model(self.model),
+                reader,
+                dataloader.dataset,
+                self.metric,
+                self.num_reranked,
+                self.args.eval_batch_size,
+                self.args.dataloader_num_workers,
+            )
+        metrics = {f"{metric_key_prefix}_{name}": value for name, value in figures.items()}
+        return EvalLoopOutput(None, None, metrics, num_samples=len(dataloader.dataset))
+
+
+def freeze_backbone(model: nn.Module):
+    """
+    Leave only the head and the backbone's pooler to train: linear evaluation, as the original does it.
+
+    Dropout and drop path of the backbone stay on in training, as in the original; set `hidden_dropout_prob` and
+    `drop_path_rate` of the configuration to 0 for features that do not vary.
+
+    Args:
+        model (`nn.Module`): A model with a head; the rest of its parameters no longer require gradients.
+
+    Example:
+
+    ```python
+    >>> from modeling_allinone import AllInOneConfig, AllInOneForVideoClassification
+
+    >>> config = AllInOneConfig.from_preset("tiny", num_hidden_layers=1, num_labels=5)
+    >>> model = AllInOneForVideoClassification(config)
+    >>> freeze_backbone(model)
+    >>> [name for name, parameter in model.named_parameters() if parameter.requires_grad][:3]
+    ['allinone.pooler.dense.weight', 'allinone.pooler.dense.bias', 'classifier.dense.weight']
+
+    ```
+    """
+    for name, parameter in model.named_parameters():
+        parts = name.split(".")
+        parameter.requires_grad_("allinone" not in parts or "pooler" in parts)
 
 
 def count_labelled(labels: torch.Tensor) -> torch.Tensor:
@@ -364,7 +449,9 @@ __all__ = [
     "AllInOneTrainingArguments",
     "ClipRows",
     "RetrievalTrainer",
+    "VideoClassificationTrainer",
     "count_labelled",
+    "freeze_backbone",
     "gather_features",
     "parameter_groups",
 ]

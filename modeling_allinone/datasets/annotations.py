@@ -31,6 +31,21 @@ _READER_MODULES = (
     "msvd_retrieval",
     "didemo_retrieval",
     "activitynet_retrieval",
+    "vcr",
+    "nlvr2",
+    "vqav2",
+    "coco_karpathy",
+    "flickr30k",
+    "kinetics400",
+    "hmdb51",
+    "ucf101",
+    "webvid",
+    "howto100m",
+    "yttemporal",
+    "cc3m",
+    "cc12m",
+    "sbu",
+    "visual_genome",
 )
 
 

@@ -86,7 +86,8 @@ def collect_rows(
     while piece := list(islice(kept, PIECE)):
         pieces.append(pyarrow.Table.from_pylist(piece, schema=features.arrow_schema))
     if not tally["rows"] and not tally["dropped"]:
-        raise ValueError(f"{folder.reader.name} has no rows in {', '.join(map(str, folder.files))}.")
+        remarks = "".join(f" {remark}" for remark in folder.remarks)
+        raise ValueError(f"{folder.reader.name} has no rows in {', '.join(map(str, folder.files))}.{remarks}")
     vocabulary = folder.vocabulary
     summary = AnnotationSummary(
         name=folder.reader.name,

@@ -47,7 +47,7 @@ TIME_KINDS = ("direction", "drift", "growth", "order", "recolour")
 MOTION_CLASSES = ("growing", "moving down", "moving left", "moving right", "moving up", "shrinking")
 
 NUM_OPTIONS = 5
-TEXT_COLUMNS = ("question", "options", "answer", "caption")
+TEXT_COLUMNS = ("question", "options", "answer", "caption", "rationales")
 SPEC_NAME = "spec.json"
 ANNOTATIONS_NAME = "annotations.jsonl"
 # Raised whenever the generator changes, so that files of an older one are not taken for those of this one.
@@ -672,6 +672,8 @@ def read_rows(
     if task == "question-answering":
         level = _read_spec(folder.root / split)["level"]
         folder.vocabulary = AnswerVocabulary(tuple(answer_vocabulary(level)), f"the level {level!r}")
+    elif task == "classification":
+        folder.vocabulary = AnswerVocabulary(MOTION_CLASSES, "the motions that there are")
     yield from (row for row in rows if kinds is None or row["kind"] in kinds)
 
 

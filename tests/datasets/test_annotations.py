@@ -51,6 +51,9 @@ def test_every_data_set_is_listed_by_its_tasks():
     assert {"tgif_action", "tgif_transition", "tvqa"} <= set(by_task["multiple-choice-question-answering"])
     assert {"msrvtt_mc", "lsmdc_mc", "ego4d_mc"} <= set(by_task["multiple-choice"])
     assert {"msrvtt_retrieval", "msrvtt_retrieval_7k", "msrvtt_retrieval_full"} <= set(by_task["retrieval"])
+    assert {"kinetics400", "hmdb51", "ucf101"} <= set(by_task["classification"])
+    assert (by_task["visual-commonsense"], by_task["paired-reasoning"]) == (["vcr"], ["nlvr2"])
+    assert {"webvid", "howto100m", "yttemporal", "cc3m", "cc12m", "sbu"} <= set(by_task["pretraining"])
     for name in names:
         reader = describe_dataset(name)
         assert reader.name == name and set(reader.tasks) <= set(TASKS)
@@ -61,8 +64,9 @@ def test_validation_is_never_the_test_split():
     for name in {name for listed in list_datasets().values() for name in listed}:
         splits = describe_dataset(name).splits
         paths = {split: {file.path for file in files} for split, files in splits.items()}
-        makers_joint = {"train_val_videodatainfo.json"}
-        assert not paths.get("validation", set()) & paths.get("test", set())
+        karpathy = {f"{folder}dataset_{name}.json" for folder in ("", "karpathy/") for name in ("coco", "flickr30k")}
+        makers_joint = {"train_val_videodatainfo.json", *karpathy}
+        assert not (paths.get("validation", set()) & paths.get("test", set())) - makers_joint
         assert not (paths.get("train", set()) & paths.get("validation", set())) - makers_joint
         if "original_validation" in paths:
             assert paths["original_validation"] == paths["test"]

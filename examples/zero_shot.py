@@ -1,0 +1,163 @@
+"""
+Score a model on a task that it was not trained for: multiple choice of captions, retrieval, classification by prompts.
+
+    python examples/zero_shot.py examples/recipes/msrvtt_mc_zero_shot.yaml --data_dir MSRVTT --model_name_or_path MODEL
+    torchrun --nproc-per-node 8 examples/zero_shot.py RECIPE.yaml ...
+
+Any checkpoint will do that has what scores texts: a matching head (of pre-training) or a scorer for pairs of text and
+clip, projections for features. Writes `results.json`, with blank video beside the scores.
+"""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import evaluate
+import torch
+from accelerate import PartialState
+
+from modeling_allinone import AllInOneForVideoTextRetrieval
+from modeling_allinone.clip_reading import ClipReader
+from modeling_allinone.datasets import summarize
+from modeling_allinone.fine_tuning import (
+    DataArguments,
+    ModelArguments,
+    command_line,
+    describe_protocol,
+    load_model,
+    load_processor,
+    parse_recipe,
+    prepare_rows,
+    start,
+    write_results,
+)
+from modeling_allinone.metrics import metric_path
+from modeling_allinone.retrieval import embed_clips, embed_texts, evaluate_retrieval, score_candidates
+from modeling_allinone.training import AllInOneTrainingArguments, ClipRows
+
+METRICS = {
+    "multiple-choice": "multiple_choice_accuracy",
+    "retrieval": "video_text_retrieval",
+    "classification": "video_classification",
+}
+SCORERS = ("pairs", "features")
+
+
+@dataclass
+class ZeroShotArguments:
+    """What is asked of the model, and how it answers."""
+
+    task: str = field(metadata={"help": f"{', '.join(METRICS)}."})
+    score_by: str = field(
+        default="pairs",
+        metadata={"help": "Choose by pairs of text and clip read together, or by features. Retrieval: by features."},
+    )
+    prompt: str = field(default="A person is doing {}", metadata={"help": "Text of a class, whose name replaces {}."})
+    num_reranked: int = field(
+        default=0, metadata={"help": "How many of the best pairs re-rank in retrieval; 0: none."}
+    )
+
+    def __post_init__(self):
+        for name, legal in {"task": METRICS, "score_by": SCORERS}.items():
+            if getattr(self, name) not in legal:
+                raise ValueError(f"{name} is {getattr(self, name)!r}; expected one of {', '.join(legal)}.")
+        if "{}" not in self.prompt:
+            raise ValueError(f"prompt is {self.prompt!r}; expected a text with {{}}, where the name of a class goes.")
+        if self.num_reranked < 0:
+            raise ValueError(f"num_reranked is {self.num_reranked}; expected 0 or more.")
+
+    @property
+    def heads(self) -> dict[str, object]:
+        """Fields of the configuration by which the model has no other heads than are needed."""
+        if self.task == "retrieval":
+            return {"use_pair_scorer": self.num_reranked > 0}
+        return {"projection_dim": None} if self.score_by == "pairs" else {"use_pair_scorer": False}
+
+
+@command_line
+def main(arguments: list[str] | None = None):
+    """Load model and rows, score, write."""
+    model_arguments, data_arguments, task_arguments, run_arguments = parse_recipe(
+        ModelArguments,
+        DataArguments,
+        ZeroShotArguments,
+        AllInOneTrainingArguments,
+        description=__doc__,
+        arguments=arguments,
+    )
+    start(run_arguments)
+    rows = data_arguments.load(data_arguments.test_split, data_arguments.num_test_rows)
+    processor = load_processor(model_arguments, data_arguments)
+    model = load_model(
+        AllInOneForVideoTextRetrieval, model_arguments, processor, draws_head=False, **task_arguments.heads
+    ).to(run_arguments.device)
+    reader = ClipReader(processor, **data_arguments.collator_options(run_arguments.output_dir, training=False))
+    metric = evaluate.load(metric_path(METRICS[task_arguments.task]), keep_in_memory=True)
+
+    results = {}
+    half = torch.float16 if run_arguments.fp16 else torch.bfloat16
+    with torch.autocast(run_arguments.device.type, half, enabled=run_arguments.fp16 or run_arguments.bf16):
+        sizes = (run_arguments.eval_batch_size, run_arguments.dataloader_num_workers)
+        for name, is_blank in (("scores", False), ("blank_video", True)):
+            clips = prepare_rows(rows, data_arguments, processor, is_blank=is_blank)
+            if task_arguments.task == "retrieval":
+                results[name] = evaluate_retrieval(model, reader, clips, metric, task_arguments.num_reranked, *sizes)
+            else:
+                texts, candidates = list_candidates(rows, task_arguments)
+                scores = score_texts(model, reader, clips, texts, candidates, task_arguments.score_by, *sizes)
+                scores = [count_as_wrong(*pair) for pair in zip(scores, rows["label"], strict=True)]
+                results[name] = metric.compute(predictions=scores, references=rows["label"])
+    protocol = describe_protocol(model.config, run_arguments, data_arguments, processor, rows)
+    results["protocol"] = protocol | {"model": model_arguments.model_name_or_path, **vars(task_arguments)}
+    if PartialState().is_main_process:
+        write_results(results, run_arguments.output_dir)
+
+
+def list_candidates(rows, task_arguments: ZeroShotArguments) -> tuple[list[str], list[list[int]]]:
+    """The texts to choose from, and which of them each row has: its options, or prompts with the names of classes."""
+    if None in rows["label"]:
+        raise ValueError("Some rows have no label, so they cannot be scored; take a split whose answers are public.")
+    if task_arguments.task == "multiple-choice":
+        if None in rows["options"]:
+            raise ValueError("The rows have no options to choose from; take a data set of multiple choice.")
+        texts = [text for options in rows["options"] for text in options]
+        ends = torch.tensor([len(options) for options in rows["options"]]).cumsum(dim=0).tolist()
+        return texts, [list(range(end - len(row), end)) for end, row in zip(ends, rows["options"], strict=True)]
+    classes = summarize(rows).answers
+    if classes is None:
+        raise ValueError("The rows have no set of classes; take a data set of classification.")
+    texts = [task_arguments.prompt.replace("{}", name.replace("_", " ")) for name in classes]
+    return texts, [list(range(len(texts)))] * len(rows)
+
+
+def score_texts(
+    model: AllInOneForVideoTextRetrieval,
+    reader: ClipReader,
+    clips: ClipRows,
+    texts: list[str],
+    candidates: Sequence[Sequence[int]],
+    score_by: str,
+    batch_size: int,
+    num_workers: int,
+) -> list[torch.Tensor]:
+    """Scores of the candidates of each clip; -inf if it could not be read."""
+    if score_by == "pairs":
+        return score_candidates(model, reader, clips, texts, candidates, batch_size, num_workers)
+    text_features = embed_texts(model, reader.processor, texts)
+    clip_features, is_readable = embed_clips(model, reader, clips, batch_size, num_workers)
+    scores = [text_features[chosen] @ clip for chosen, clip in zip(candidates, clip_features, strict=True)]
+    return [
+        of_clip if keep else torch.full_like(of_clip, -torch.inf)
+        for of_clip, keep in zip(scores, is_readable, strict=True)
+    ]
+
+
+def count_as_wrong(scores: torch.Tensor, label: int) -> list[float]:
+    """Scores of a row; those of a clip that could not be read, all -inf, become a wrong answer."""
+    if not (scores == -torch.inf).all():
+        return scores.tolist()
+    return [-1.0 if place == label else 0.0 for place in range(len(scores))]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,93 @@
+"""What data sets of actions share: the list of classes, and lists of clips."""
+
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from .annotation_files import Record, read_lines
+from .answer_vocabularies import AnswerVocabulary
+
+PROMPT = "A person is doing [MASK]"
+FOLDS = (1, 2, 3)
+CLASS_FORMAT = "lines such as '1 brush_hair', numbers from 1"
+CLIP_FORMAT = "lines of path, number of frames, label from 0"
+
+
+def read_classes(path: Path) -> AnswerVocabulary:
+    """Read classes with their numbers, from 1; class 1 has label 0.
+
+    Args:
+        path (`pathlib.Path`): File of lines such as "1 brush_hair".
+
+    Raises:
+        ValueError: If a line is something else, or the numbers are not 1, 2, 3, ... in any order.
+    """
+    names: dict[int, str] = {}
+    lines = read_lines(path)
+    for line in lines:
+        number, _, name = line.partition(" ")
+        if not number.isdecimal() or not name.strip():
+            raise ValueError(f"{path} has the line {line!r}; expected such as '1 brush_hair'.")
+        names[int(number)] = name.strip()
+    if set(names) != set(range(1, len(lines) + 1)):
+        raise ValueError(f"{path} does not give its {len(lines)} classes the numbers from 1 on, each once.")
+    return AnswerVocabulary(tuple(names[number] for number in range(1, len(lines) + 1)), str(path))
+
+
+def read_fields(path: Path, separator: str, num_fields: int, form: str) -> Iterator[Record]:
+    """Read lines of fields, of which the first, a path, may have the separator in it.
+
+    Args:
+        path (`pathlib.Path`): The file.
+        separator (`str`): What separates the fields.
+        num_fields (`int`): How many there are.
+        form (`str`): What lines look like, for the message.
+
+    Yields:
+        `Record`: Fields by number, from 0.
+
+    Raises:
+        ValueError: If a line has fewer fields.
+    """
+    for number, line in enumerate(read_lines(path, skips_blank=False), start=1):
+        if not line:
+            continue
+        fields = line.rsplit(separator, num_fields - 1)
+        record = Record(dict(enumerate(fields)), path, f"line {number}")
+        if len(fields) != num_fields:
+            raise record.error(f"the line is {line!r:.80}, but expected {form}.")
+        yield record
+
+
+def read_clips(path: Path, classes: AnswerVocabulary) -> Iterator[tuple[str, str, int]]:
+    """Read the original's list of clips, whose paths are those of a machine where their frames lay.
+
+    Yields:
+        `tuple[str, str, int]`: Folder ("", since clips lie side by side), name and label of each.
+    """
+    for record in read_fields(path, " ", 3, CLIP_FORMAT):
+        name = PurePosixPath(record.text(0)).name.removesuffix(".avi")
+        yield "", name, record.integer(2, below=len(classes.answers))
+
+
+def action_row(video: str, video_id: str, label: int | None, classes: AnswerVocabulary, prompt: str | None) -> dict:
+    """A row of a clip.
+
+    Args:
+        video (`str`): Its path.
+        video_id (`str`): Its name.
+        label (`int`, *optional*): Its class.
+        classes (`AnswerVocabulary`): All of them.
+        prompt (`str`, *optional*): What the model reads with it, or `None` for nothing.
+    """
+    answer = None if label is None else classes.answers[label]
+    return {"video": video, "question": prompt, "answer": answer, "label": label, "video_id": video_id}
+
+
+def check_fold(fold: int) -> None:
+    """Raise where there is no such partition.
+
+    Raises:
+        ValueError: If it is none of 1, 2 and 3.
+    """
+    if fold not in FOLDS:
+        raise ValueError(f"fold is {fold!r}; expected 1, 2 or 3.")
