@@ -144,6 +144,10 @@ def choose_answers(
     if model_arguments.model_name_or_path is None:
         raise ValueError(_NOTHING_TO_DO)
     answers = list(AllInOneConfig.from_pretrained(model_arguments.model_name_or_path).id2label.values())
+    if _are_nameless(answers):
+        # The original's classifiers have the answers of the data set in its order, and one more that is none of them.
+        named = _answers_of(data_arguments, data_arguments.test_split)[: len(answers)]
+        return named + answers[len(named) :]
     if can_be_told:
         data_arguments.label_by(answers)
     found = _answers_of(data_arguments, data_arguments.test_split)
@@ -153,6 +157,11 @@ def choose_answers(
             f"{data_arguments.dataset} are labelled by {_list_some(found)}: train it on them first."
         )
     return answers
+
+
+def _are_nameless(answers: list[str]) -> bool:
+    """Whether answers have the names that the library gives to those without."""
+    return answers == [f"LABEL_{index}" for index in range(len(answers))]
 
 
 def _answers_of(data_arguments: DataArguments, split: str) -> list[str]:
@@ -177,24 +186,19 @@ def load_processor(
     Args:
         model_arguments ([`ModelArguments`])
         data_arguments ([`DataArguments`])
-        rows (`datasets.Dataset`, *optional*): Rows to train on, without which there must be a checkpoint. The
-            tokenizer is trained on all texts of the split, so that models for other tasks can start from this one.
+        rows (`datasets.Dataset`, *optional*): Rows to train the tokenizer on. Default: all of the training split,
+            whatever rows are picked to train the model, so that models for other tasks can start from it.
 
     Returns:
         [`AllInOneProcessor`]
-
-    Raises:
-        ValueError: If there is neither a checkpoint nor rows.
     """
     if model_arguments.model_name_or_path is not None:
         processor = AutoProcessor.from_pretrained(model_arguments.model_name_or_path)
         if "max_position_embeddings" in model_arguments.config:
             processor.tokenizer.model_max_length = model_arguments.config["max_position_embeddings"]
     else:
-        if rows is None:
-            raise ValueError(_NOTHING_TO_DO)
         config = AllInOneConfig(**model_arguments.config)
-        tokenizer = train_tokenizer(data_arguments.load_texts())
+        tokenizer = train_tokenizer(data_arguments.load_texts() if rows is None else rows)
         tokenizer.model_max_length = config.max_position_embeddings
         height, width = config.image_height_width
         video_processor = AllInOneVideoProcessor(
@@ -248,6 +252,8 @@ def load_model(
         fields["label2id"] = {label: index for index, label in fields["id2label"].items()}
     if model_arguments.attn_implementation is not None:
         fields["attn_implementation"] = model_arguments.attn_implementation
+    if model_arguments.model_name_or_path is None and not draws_head:
+        raise ValueError(_NOTHING_TO_DO)
     if model_arguments.model_name_or_path is None:
         attention = {name: fields.pop(name) for name in ("attn_implementation",) if name in fields}
         config = AllInOneConfig(**{"vocab_size": len(processor.tokenizer), **fields})
@@ -290,7 +296,8 @@ def _load_checkpoint(
         model.resize_num_frames(sizes["num_frames"])
     if sizes["max_position_embeddings"] is not None:
         model.resize_position_embeddings(sizes["max_position_embeddings"])
-    if "id2label" in fields and AllInOneConfig.from_pretrained(name_or_path).id2label != fields["id2label"]:
+    has_other_answers = AllInOneConfig.from_pretrained(name_or_path).id2label != model.config.id2label
+    if draws_head and has_other_answers:
         _redraw_answers(model)
     return model
 

@@ -250,6 +250,8 @@ class VideoClassificationTrainer(AllInOneTrainer):
         num_views = inputs["pixel_values"].shape[1]
         views = {name: value.repeat_interleave(num_views, dim=0) for name, value in inputs.items()}
         views["pixel_values"] = inputs["pixel_values"].flatten(0, 1)
+        if num_items_in_batch is not None:
+            num_items_in_batch = num_items_in_batch * num_views
         loss, outputs = super().compute_loss(model, views, True, num_items_in_batch)
         outputs["logits"] = outputs["logits"].unflatten(0, (-1, num_views)).mean(dim=1)
         return (loss, outputs) if return_outputs else loss
