@@ -4,7 +4,8 @@ import copy
 import json
 import platform
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zipfile import is_zipfile
@@ -143,7 +144,8 @@ def choose_answers(
         return answers
     if model_arguments.model_name_or_path is None:
         raise ValueError(_NOTHING_TO_DO)
-    answers = list(AllInOneConfig.from_pretrained(model_arguments.model_name_or_path).id2label.values())
+    with _naming(model_arguments.model_name_or_path):
+        answers = list(AllInOneConfig.from_pretrained(model_arguments.model_name_or_path).id2label.values())
     if _are_nameless(answers):
         # The original's classifiers have the answers of the data set in its order, and one more that is none of them.
         named = _answers_of(data_arguments, data_arguments.test_split)[: len(answers)]
@@ -193,7 +195,8 @@ def load_processor(
         [`AllInOneProcessor`]
     """
     if model_arguments.model_name_or_path is not None:
-        processor = AutoProcessor.from_pretrained(model_arguments.model_name_or_path)
+        with _naming(model_arguments.model_name_or_path):
+            processor = AutoProcessor.from_pretrained(model_arguments.model_name_or_path)
         if "max_position_embeddings" in model_arguments.config:
             processor.tokenizer.model_max_length = model_arguments.config["max_position_embeddings"]
     else:
@@ -221,6 +224,15 @@ def _change_video_processor(processor: AllInOneProcessor, changes: Mapping[str, 
     if unknown := sorted(set(changes) - set(known)):
         raise ValueError(f"video_processor has {', '.join(unknown)}; the video processor knows {', '.join(known)}.")
     processor.video_processor = AllInOneVideoProcessor(**{**processor.video_processor.to_dict(), **changes})
+
+
+@contextmanager
+def _naming(name_or_path: str) -> Iterator[None]:
+    """Names the model in an error about files of it, which may only speak of the Hub."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(f"The model {name_or_path} cannot be loaded: {error}") from error
 
 
 def load_model(
