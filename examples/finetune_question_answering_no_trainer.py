@@ -272,7 +272,7 @@ def evaluate_rows(
 
 def log(accelerator: Accelerator, figures: dict[str, float], step: int):
     """Print figures, and send them to the loggers of `report_to`."""
-    accelerator.print(f"step {step}: " + ", ".join(f"{name} {value:.4g}" for name, value in figures.items()))
+    accelerator.print(f"step {step}: " + ", ".join(f"{name} {value:.7g}" for name, value in figures.items()))
     accelerator.log(figures, step)
 
 
