@@ -118,8 +118,7 @@ def make_accelerator(arguments: AllInOneTrainingArguments) -> Accelerator:
         dataloader_config=DataLoaderConfiguration(use_seedable_sampler=True, data_seed=arguments.seed),
         log_with=[name for name in arguments.report_to if name != "none"] or None,
         project_dir=arguments.output_dir,
-        # Without video, or with a frame alone, some weights take no part.
-        kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
+        kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=not arguments.gradient_checkpointing)],
     )
     accelerator.init_trackers(Path(arguments.output_dir).name)
     return accelerator

@@ -15,7 +15,7 @@ import yaml
 from accelerate import PartialState
 from huggingface_hub.errors import StrictDataclassError
 from transformers import HfArgumentParser, TrainingArguments
-from transformers.utils import logging
+from transformers.utils import is_peft_available, logging
 
 from .clip_reading import ON_DECODE_ERROR, DeadWorkerError
 from .configuration_allinone import AllInOneConfig
@@ -59,6 +59,8 @@ class ModelArguments:
             raise ValueError(f"lora_rank is {self.lora_rank}; expected 0 or more.")
         if self.lora_rank and self.model_name_or_path is None:
             raise ValueError("lora_rank needs a trained model to adapt: give model_name_or_path.")
+        if self.lora_rank and not is_peft_available():
+            raise ValueError("lora_rank needs the library peft: pip install peft.")
 
 
 @dataclass
