@@ -194,7 +194,7 @@ class AllInOneTrainer(Trainer):
             return super().train(*arguments, **keywords)
 
     def get_batch_samples(self, *arguments, **keywords) -> tuple[list[dict], torch.Tensor | None]:
-        """The batches of a step, and how many labelled rows they have in all processes; a dead worker is explained."""
+        """The batches of a step, and how many labelled rows they have in all processes."""
         batches, _ = super().get_batch_samples(*arguments, **keywords)
         counts = [self._count_labelled(batch) for batch in batches]
         if not counts or None in counts:
