@@ -213,7 +213,7 @@ class AllInOneTrainer(Trainer):
     def _count_labelled(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor | None:
         """How many rows of a batch have a label; `None` where the task has none."""
         labels = batch.get(self.label_names[0]) if self.label_names else None
-        return None if labels is None else (labels != -100).view(len(labels), -1).any(dim=1).sum()
+        return None if labels is None else count_labelled(labels)
 
     def evaluation_loop(self, *arguments, **keywords):
         """As in the library; a dead worker is explained."""
@@ -254,6 +254,8 @@ class VideoClassificationTrainer(AllInOneTrainer):
         num_views = inputs["pixel_values"].shape[1]
         views = {name: value.repeat_interleave(num_views, dim=0) for name, value in inputs.items()}
         views["pixel_values"] = inputs["pixel_values"].flatten(0, 1)
+        if num_items_in_batch is not None:
+            num_items_in_batch = num_items_in_batch * num_views
         loss, outputs = super().compute_loss(model, views, True, num_items_in_batch)
         outputs["logits"] = outputs["logits"].unflatten(0, (-1, num_views)).mean(dim=1)
         return (loss, outputs) if return_outputs else loss
@@ -355,6 +357,27 @@ def freeze_backbone(model: nn.Module):
         parameter.requires_grad_("allinone" not in parts or "pooler" in parts)
 
 
+def count_labelled(labels: torch.Tensor) -> torch.Tensor:
+    """
+    Count the rows that have a label: those over which the losses of the heads are a mean.
+
+    Args:
+        labels (`torch.Tensor` of shape `(B,)` or `(B, answers)`): Labels, -100 where there is none.
+
+    Returns:
+        `torch.LongTensor` without dimensions.
+
+    Example:
+
+    ```python
+    >>> count_labelled(torch.tensor([3, -100, 0]))
+    tensor(2)
+
+    ```
+    """
+    return (labels != -100).view(len(labels), -1).any(dim=1).sum()
+
+
 def parameter_groups(
     model: nn.Module,
     learning_rate: float,
@@ -433,6 +456,7 @@ __all__ = [
     "ClipRows",
     "RetrievalTrainer",
     "VideoClassificationTrainer",
+    "count_labelled",
     "freeze_backbone",
     "gather_features",
     "parameter_groups",
