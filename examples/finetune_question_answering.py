@@ -9,9 +9,8 @@ Writes the model, its card and `results.json`, with the same questions about bla
 
 import sys
 
-import evaluate
-
 from modeling_allinone import AllInOneForVideoQuestionAnswering
+from modeling_allinone.answer_scoring import score_answers
 from modeling_allinone.collators import VideoQuestionAnsweringCollator
 from modeling_allinone.fine_tuning import (
     DataArguments,
@@ -27,7 +26,6 @@ from modeling_allinone.fine_tuning import (
     start,
     train,
 )
-from modeling_allinone.metrics import metric_path
 from modeling_allinone.training import AllInOneTrainer, AllInOneTrainingArguments
 
 
@@ -42,10 +40,13 @@ def main(arguments: list[str] | None = None):
     train_rows = data_arguments.load_splits(training_arguments)
     processor = load_processor(model_arguments, data_arguments, train_rows)
     model = load_model(
-        AllInOneForVideoQuestionAnswering, model_arguments, processor, id2label=dict(enumerate(answers))
+        AllInOneForVideoQuestionAnswering,
+        model_arguments,
+        processor,
+        draws_head=training_arguments.do_train,
+        id2label=dict(enumerate(answers)),
     )
 
-    metric = evaluate.load(metric_path("video_question_answering"), keep_in_memory=True)
     train_collator, eval_collator = (
         VideoQuestionAnsweringCollator(
             processor, len(answers), **data_arguments.collator_options(training_arguments.output_dir, training)
@@ -59,7 +60,7 @@ def main(arguments: list[str] | None = None):
         eval_collator=eval_collator,
         train_dataset=train_rows and prepare_rows(train_rows, data_arguments, processor, training_arguments.seed),
         eval_dataset=prepare_eval_rows(data_arguments, processor, training_arguments),
-        compute_metrics=lambda output: metric.compute(predictions=output.predictions, references=output.label_ids),
+        compute_metrics=lambda output: score_answers(output.predictions, output.label_ids),
         preprocess_logits_for_metrics=lambda logits, labels: logits.argmax(dim=-1),
         processing_class=processor,
     )

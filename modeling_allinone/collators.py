@@ -12,6 +12,9 @@ from .processing_allinone import AllInOneProcessor
 
 DEFAULT_PROMPT = "A person is doing [MASK]"
 
+# To draw a few captions that are not a clip's own; more are needed only where all captions are.
+_LARGEST_NUMBER_OF_DRAWS = 10_000
+
 
 @dataclass
 class ClipCollator:
@@ -97,6 +100,29 @@ def _generator(row: dict) -> torch.Generator | None:
     return None if row.get("draw") is None else torch.Generator().manual_seed(row["draw"])
 
 
+def _draw_caption(row: dict, generator: torch.Generator | None) -> str:
+    """The caption of a row, or one of several."""
+    if row.get("captions"):
+        return row["captions"][int(torch.randint(len(row["captions"]), (), generator=generator))]
+    _need([row], "caption")
+    return row["caption"]
+
+
+def _draw_wrong_captions(
+    row: dict, captions: Sequence[str], number: int, generator: torch.Generator | None
+) -> list[str]:
+    """Captions that are none of the row's."""
+    right = {row.get("caption"), *(row.get("captions") or ())}
+    drawn = []
+    for _ in range(_LARGEST_NUMBER_OF_DRAWS):
+        if len(drawn) == number:
+            return drawn
+        text = captions[int(torch.randint(len(captions), (), generator=generator))]
+        if text not in right:
+            drawn.append(text)
+    raise ValueError(f"Of {len(captions)} captions, hardly any is wrong for the clip of {row.get('sample_id')!r}.")
+
+
 @dataclass
 class VideoQuestionAnsweringCollator(ClipCollator):
     """
@@ -107,7 +133,7 @@ class VideoQuestionAnsweringCollator(ClipCollator):
         num_labels (`int`): Number of answers; labels are checked against it. Other arguments: see [`ClipCollator`].
 
     Row fields: `question` (`str`), and optionally `label` (`int`, -100 for an answer outside the vocabulary, or a list
-    of `num_labels` scores).
+    of `num_labels` scores), or `answer_labels` and `answer_scores`, the answers that score and what they score.
 
     Raises:
         ValueError: On a row without the fields, or with a label that is none of the answers.
@@ -136,8 +162,17 @@ class VideoQuestionAnsweringCollator(ClipCollator):
         _need(rows, "question")
         batch = self._read_text([row["question"] for row in rows])
         batch["pixel_values"], is_readable = self.reader(rows)
-        labels = _labels(rows, self.num_labels, is_readable)
+        labels = _labels([self._with_soft_label(row) for row in rows], self.num_labels, is_readable)
         return batch if labels is None else {**batch, "labels": labels}
+
+    def _with_soft_label(self, row: dict) -> dict:
+        """A row whose label has the score of every answer, if that of some is known."""
+        if row.get("answer_scores") is None:
+            return row
+        scores = [0.0] * self.num_labels
+        for label, score in zip(row["answer_labels"], row["answer_scores"], strict=True):
+            scores[label] = score
+        return row | {"label": scores}
 
 
 @dataclass
@@ -170,23 +205,48 @@ class VideoClassificationCollator(ClipCollator):
 @dataclass
 class MultipleChoiceCollator(ClipCollator):
     """
-    Makes batches for [`AllInOneForMultipleChoice`] from rows with `options`.
+    Makes batches for [`AllInOneForMultipleChoice`] from rows with `options`, or with a caption to be told from others.
+
+    Args:
+        negatives (sequence of `str`, *optional*): Captions to draw wrong options from, for rows without options; the
+            right one stands anywhere among them.
+        num_options (`int`, defaults to 5): How many options such rows get. Other arguments: see [`ClipCollator`].
 
     Row fields: `options` (N texts, as many in all rows of a batch); optionally `question` (`str`), with which each
     option makes a text as [`AllInOneProcessor.apply_choice_template`] spells it, and `label` (`int`, index of the
-    right option). Arguments: see [`ClipCollator`].
+    right option). With `negatives`: `caption`, or `captions` (several, of which one is drawn each time, by `draw`).
 
     Raises:
-        ValueError: On a row without options or with another number of them, or on a label that is none of them.
+        ValueError: On a row without options or with another number of them, on a label that is none of them, or if
+            there is nothing to draw wrong options from.
     """
+
+    negatives: Sequence[str] | None = field(default=None, kw_only=True)
+    num_options: int = field(default=5, kw_only=True)
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.negatives is not None and len(set(self.negatives)) < 2:
+            raise ValueError("negatives has no two different captions to draw wrong options from.")
 
     def __call__(self, rows: list[dict]) -> dict[str, torch.Tensor]:
         """Returns `input_ids`, `attention_mask` (B, N, L), `pixel_values` (B, T, 3, H, W) and, if given, `labels`."""
+        if self.negatives is not None:
+            rows = [self._with_options(row) for row in rows]
         _need(rows, "options")
         batch = self._read_text([self._texts(row) for row in rows])
         batch["pixel_values"], is_readable = self.reader(rows)
         labels = _labels(rows, len(rows[0]["options"]), is_readable)
         return batch if labels is None else {**batch, "labels": labels}
+
+    def _with_options(self, row: dict) -> dict:
+        """A row with its caption among wrong ones."""
+        generator = _generator(row)
+        caption = _draw_caption(row, generator)
+        options = _draw_wrong_captions(row, self.negatives, self.num_options - 1, generator)
+        label = int(torch.randint(self.num_options, (), generator=generator))
+        options.insert(label, caption)
+        return row | {"options": options, "label": label}
 
     def _texts(self, row: dict) -> list[str]:
         if row.get("question") is None:

@@ -128,12 +128,13 @@ def load_processor(
     model_arguments: ModelArguments, data_arguments: DataArguments, rows: "datasets.Dataset | None" = None
 ) -> AllInOneProcessor:
     """
-    The processor of the checkpoint; for a new model, one with a tokenizer trained on the rows.
+    The processor of the checkpoint; for a new model, one with a tokenizer trained on the texts of the training split.
 
     Args:
         model_arguments ([`ModelArguments`])
         data_arguments ([`DataArguments`])
-        rows (`datasets.Dataset`, *optional*): Rows to train on, needed only for a new model.
+        rows (`datasets.Dataset`, *optional*): Rows to train on, without which there must be a checkpoint. The
+            tokenizer is trained on all texts of the split, so that models for other tasks can start from this one.
 
     Returns:
         [`AllInOneProcessor`]
@@ -149,7 +150,7 @@ def load_processor(
         if rows is None:
             raise ValueError(_NOTHING_TO_DO)
         config = AllInOneConfig(**model_arguments.config)
-        tokenizer = train_tokenizer(rows)
+        tokenizer = train_tokenizer(data_arguments.load_texts())
         tokenizer.model_max_length = config.max_position_embeddings
         height, width = config.image_height_width
         video_processor = AllInOneVideoProcessor(

@@ -146,6 +146,10 @@ class DataArguments:
             raise ValueError(f"group_by is {self.group_by!r}; the rows have {', '.join(rows.column_names)}.")
         return rows if num_rows is None else rows.select(range(min(num_rows, len(rows))))
 
+    def load_texts(self) -> "datasets.Dataset":
+        """The training split for its texts: all rows that its reader gives without options to leave some out."""
+        return load_annotations(self.dataset, self.data_dir, self.train_split, on_missing_video="ignore")
+
     def collator_options(self, output_dir: str | Path, training: bool) -> dict[str, Any]:
         """What every collator takes; frames and crops are drawn at random in training alone."""
         options = {}

@@ -31,7 +31,12 @@ def test_equals_the_oracle_on_tied_scores_and_any_number_of_options(metric):
 
 def test_equal_scores_are_at_chance_wherever_the_right_option_stands(metric):
     results = metric.compute(predictions=np.zeros((6, 5)), references=[0] * 6)
-    assert results == {"accuracy": pytest.approx(0.2), "num_rows": 6, "num_ties": 6}
+    assert results == {"accuracy": pytest.approx(0.2), "num_rows": 6, "num_ties": 6, "num_without_label": 0}
+
+
+def test_rows_without_a_label_are_wrong(metric):
+    results = metric.compute(predictions=[[1.0, 2.0], [0.0, 0.0], [3.0, 2.0]], references=[1, -100, -100])
+    assert results == {"accuracy": 1 / 3, "num_rows": 3, "num_ties": 0, "num_without_label": 2}
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16, torch.bfloat16])
@@ -51,7 +56,8 @@ def test_infinite_scores_order_options(metric):
         ([], [], "There are no rows to score"),
         ([[1.0, 2.0]], [2], r"references\[0\] is 2, but predictions\[0\] has 2 options; .* from 0 to 1"),
         ([[1.0, 2.0]], [-1], r"references\[0\] is -1"),
-        ([[1.0, 2.0], [1.0, 2.0]], [0, -100], r"references\[1\] is -100, .* leave out rows"),
+        ([[1.0, 2.0], [1.0, 2.0]], [0, -99], r"references\[1\] is -99, .* or -100 to count the row as wrong"),
+        ([[float("nan"), 2.0]], [-100], r"predictions\[0\] has the score NaN at option 0"),
         ([[1.0, 2.0]], [None], r"references\[0\] is None"),
         ([[0.0, 1.0], [1.0, float("nan")]], [0, 0], r"predictions\[1\] has the score NaN at option 1"),
         ([[0.0, None]], [0], r"predictions\[0\] has the score NaN at option 1"),

@@ -37,6 +37,7 @@ def test_equals_the_oracle_on_tied_scores(metric):
         "mean_class_accuracy": pytest.approx(sum(of_classes) / len(of_classes)),
         "num_rows": 12,
         "num_classes": len(of_classes),
+        "num_without_label": 0,
     }
 
 
@@ -45,6 +46,21 @@ def test_rare_classes_weigh_as_much_as_frequent_ones(metric):
     assert results["top_1_accuracy"] == 0.9
     assert results["mean_class_accuracy"] == 0.5
     assert results["top_5_accuracy"] == 1
+
+
+def test_rows_without_a_label_are_wrong(metric):
+    scores = [[2.0, 1.0, 0.0], [2.0, 1.0, 0.0], [0.0, 1.0, 0.0], [9.0, 0.0, 0.0]]
+    results = metric.compute(predictions=scores, references=[0, 1, 1, -100])
+    assert results == {
+        "top_1_accuracy": 2 / 4,
+        "top_5_accuracy": 3 / 4,
+        "mean_class_accuracy": (1 + 1 / 2) / 2 * 3 / 4,
+        "num_rows": 4,
+        "num_classes": 2,
+        "num_without_label": 1,
+    }
+    results = metric.compute(predictions=scores[:1], references=[-100])
+    assert (results["top_1_accuracy"], results["mean_class_accuracy"], results["num_classes"]) == (0, 0, 0)
 
 
 def test_equal_scores_are_at_chance(metric):
@@ -57,7 +73,8 @@ def test_equal_scores_are_at_chance(metric):
     [
         ([], [], "There are no rows to score"),
         ([[1.0, 2.0]], [2], r"references\[0\] is 2, but there are 2 classes; .* from 0 to 1"),
-        ([[1.0, 2.0]], [-100], r"references\[0\] is -100"),
+        ([[1.0, 2.0]], [-1], r"references\[0\] is -1, .* or -100 to count the row as wrong"),
+        ([[1.0, float("nan")]], [-100], r"predictions\[0\] has NaN"),
         ([[1.0, 2.0]], [None], r"references\[0\] is None"),
         ([[1.0, 2.0], [1.0]], [0, 0], r"predictions\[1\] has 1 scores but predictions\[0\] has 2"),
         ([[1.0, 2.0], None], [0, 0], r"predictions\[1\] is None; give one score for each class"),

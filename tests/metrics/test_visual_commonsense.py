@@ -26,12 +26,19 @@ def test_counts_answers_rationales_and_both(metric):
         "rationale_accuracy": num_rationales / 200,
         "answer_and_rationale_accuracy": num_both / 200,
         "num_rows": 200,
+        "num_without_label": 0,
     }
 
 
 def test_equal_scores_are_at_chance(metric):
     results = metric.compute(predictions=np.zeros((3, 2, 4)), references=np.zeros((3, 2), dtype=int))
-    assert list(results.values()) == [1 / 4, 1 / 4, 1 / 16, 3]
+    assert list(results.values()) == [1 / 4, 1 / 4, 1 / 16, 3, 0]
+
+
+def test_rows_without_a_label_are_wrong(metric):
+    scores = [[[0.0, 1.0], [0.0, 1.0]]] * 4
+    results = metric.compute(predictions=scores, references=[[1, 1], [-100, 1], [1, -100], [-100, -100]])
+    assert list(results.values()) == [2 / 4, 2 / 4, 1 / 4, 4, 3]
 
 
 def test_answers_and_rationales_may_differ_in_number(metric):
@@ -44,7 +51,7 @@ def test_answers_and_rationales_may_differ_in_number(metric):
     [
         ([], [], "There are no rows to score"),
         (np.zeros((2, 2, 4)), [[0, 1], [0, 4]], "The label of the rationale in row 1 is 4, but it has 4 options"),
-        (np.zeros((1, 2, 4)), [[-100, 0]], "The label of the answer in row 0 is -100, .* leave out rows"),
+        (np.zeros((1, 2, 4)), [[-1, 0]], "The label of the answer in row 0 is -1, .* or -100 to count the row as"),
         ([[[1.0, float("nan")], [1.0, 2.0]]], [[0, 0]], "The scores of the answer in row 0 have NaN at option 1"),
         ([[[1.0, 2.0], []]], [[0, 0]], r"The scores of the rationale in row 0 are \[\]"),
         ([[[1.0, 2.0]]], [[0, 0]], r"predictions\[0\] has 1 entries; give two"),

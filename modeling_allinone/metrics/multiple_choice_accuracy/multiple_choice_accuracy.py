@@ -15,18 +15,22 @@ differ from row to row.
 Ties: where the right option shares the highest score with others, the row counts as 1 divided by the number of those
 options, which is what choosing among them at random gives on average. A model that scores all options alike is thus at
 chance, wherever the right options stand.
+
+Every row counts. A reference of -100, given where the clip could not be read or the right option is not known, is
+counted wrong, whatever the prediction.
 """
 
 _KWARGS_DESCRIPTION = """
 Args:
     predictions (`list` of `list` of `float`, or array of shape `(rows, options)`): Score of every option, the higher
         the better, such as logits. Infinite scores are allowed, NaN is not.
-    references (`list` of `int`): Index of the right option, from 0.
+    references (`list` of `int`): Index of the right option, from 0; -100 if there is none.
 
 Returns:
     accuracy (`float`): From 0 to 1.
     num_rows (`int`): Number of rows.
     num_ties (`int`): Rows whose right option shares the highest score with another.
+    num_without_label (`int`): Rows whose reference is -100.
 
 Examples:
 
@@ -34,14 +38,14 @@ Examples:
     >>> from modeling_allinone.metrics import metric_path
     >>> metric = evaluate.load(metric_path("multiple_choice_accuracy"), keep_in_memory=True)
     >>> metric.compute(predictions=[[0.1, 2.0, 0.3], [1.5, 0.2, 0.9]], references=[1, 2])
-    {'accuracy': 0.5, 'num_rows': 2, 'num_ties': 0}
+    {'accuracy': 0.5, 'num_rows': 2, 'num_ties': 0, 'num_without_label': 0}
 
     Batch by batch, with a different number of options and a tie:
 
     >>> metric.add_batch(predictions=[[0.1, 2.0, 0.3]], references=[1])
     >>> metric.add_batch(predictions=[[0.5, 0.5]], references=[0])
     >>> metric.compute()
-    {'accuracy': 0.75, 'num_rows': 2, 'num_ties': 1}
+    {'accuracy': 0.75, 'num_rows': 2, 'num_ties': 1, 'num_without_label': 0}
 """
 
 _CITATION = """
@@ -55,6 +59,9 @@ _CITATION = """
 """
 
 
+_NO_LABEL = -100
+
+
 def _credit(row: int, scores: list[float] | None, label: int | None) -> float:
     """Chance of choosing the right option among those of the highest score: 0 or 1, or a fraction in a tie."""
     if not scores:
@@ -64,10 +71,12 @@ def _credit(row: int, scores: list[float] | None, label: int | None) -> float:
         raise ValueError(
             f"predictions[{row}] has the score NaN at option {np.isnan(scores).argmax()}; check the model."
         )
+    if label == _NO_LABEL:
+        return 0.0
     if label is None or not 0 <= label < len(scores):
         raise ValueError(
             f"references[{row}] is {label}, but predictions[{row}] has {len(scores)} options; give the index of the "
-            f"right one, from 0 to {len(scores) - 1}, and leave out rows whose right option is not known."
+            f"right one, from 0 to {len(scores) - 1}, or {_NO_LABEL} to count the row as wrong."
         )
     best = scores == scores.max()
     return float(best[label] / best.sum())
@@ -93,4 +102,5 @@ class MultipleChoiceAccuracy(evaluate.Metric):
             "accuracy": math.fsum(credits) / len(credits),
             "num_rows": len(credits),
             "num_ties": sum(0 < credit < 1 for credit in credits),
+            "num_without_label": references.count(_NO_LABEL),
         }

@@ -14,13 +14,16 @@ classes, in which rare classes weigh as much as frequent ones. Classes without a
 
 Ties: where classes have equal scores, a row counts as the chance that the right one is among the first k when equals
 are put in random order. A model that scores all classes alike is thus at chance.
+
+Every row counts. A reference of -100, given where the clip could not be read, is counted wrong, whatever the
+prediction; for the mean over classes, such rows are taken to be spread over the classes as the others are.
 """
 
 _KWARGS_DESCRIPTION = """
 Args:
     predictions (array of shape `(rows, classes)`, or `list` of `list` of `float`): Score of every class, the higher
         the better, such as logits. Infinite scores are allowed, NaN is not.
-    references (`list` of `int`): Index of the right class, from 0.
+    references (`list` of `int`): Index of the right class, from 0; -100 if there is none.
 
 Returns:
     top_1_accuracy (`float`): From 0 to 1.
@@ -28,6 +31,7 @@ Returns:
     mean_class_accuracy (`float`): Top-1 accuracy of each class, averaged over the classes that occur in `references`.
     num_rows (`int`): Number of rows.
     num_classes (`int`): Number of classes that occur in `references`.
+    num_without_label (`int`): Rows whose reference is -100.
 
 Examples:
 
@@ -54,6 +58,9 @@ _CITATION = """
 """
 
 
+_NO_LABEL = -100
+
+
 def _check_row(row: int, scores: list[float] | None, label: int | None, num_classes: int) -> None:
     if not scores:
         raise ValueError(f"predictions[{row}] is {scores}; give one score for each class.")
@@ -64,10 +71,10 @@ def _check_row(row: int, scores: list[float] | None, label: int | None, num_clas
         )
     if np.isnan(np.array(scores, dtype=np.float64)).any():
         raise ValueError(f"predictions[{row}] has NaN among its scores; check the model.")
-    if label is None or not 0 <= label < num_classes:
+    if label != _NO_LABEL and (label is None or not 0 <= label < num_classes):
         raise ValueError(
             f"references[{row}] is {label}, but there are {num_classes} classes; give the index of the right one, "
-            f"from 0 to {num_classes - 1}."
+            f"from 0 to {num_classes - 1}, or {_NO_LABEL} to count the row as wrong."
         )
 
 
@@ -79,7 +86,8 @@ def _chance_among_first(k: int, scores: np.ndarray, label: int) -> float:
 
 
 def _mean(values: list[float]) -> float:
-    return math.fsum(values) / len(values)
+    """The mean; 0 of no values."""
+    return math.fsum(values) / max(len(values), 1)
 
 
 @evaluate.utils.file_utils.add_start_docstrings(_DESCRIPTION, _KWARGS_DESCRIPTION)
@@ -100,14 +108,18 @@ class VideoClassification(evaluate.Metric):
         top_1, top_5, top_1_of_class = [], [], {}
         for row, (scores, label) in enumerate(zip(predictions, references, strict=True)):
             _check_row(row, scores, label, num_classes=len(predictions[0] or ()))
+            if label == _NO_LABEL:
+                continue
             scores = np.array(scores, dtype=np.float64)
             top_1.append(_chance_among_first(1, scores, label))
             top_5.append(_chance_among_first(5, scores, label))
             top_1_of_class.setdefault(label, []).append(top_1[-1])
+        share_with_label = len(top_1) / len(references)
         return {
-            "top_1_accuracy": _mean(top_1),
-            "top_5_accuracy": _mean(top_5),
-            "mean_class_accuracy": _mean([_mean(credits) for credits in top_1_of_class.values()]),
+            "top_1_accuracy": math.fsum(top_1) / len(references),
+            "top_5_accuracy": math.fsum(top_5) / len(references),
+            "mean_class_accuracy": _mean([_mean(credits) for credits in top_1_of_class.values()]) * share_with_label,
             "num_rows": len(references),
             "num_classes": len(top_1_of_class),
+            "num_without_label": references.count(_NO_LABEL),
         }

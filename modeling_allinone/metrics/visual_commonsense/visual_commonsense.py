@@ -14,6 +14,9 @@ answer (Q→A) and, told the right answer, a rationale for it (QA→R). Q→AR i
 
 Ties: where the right option shares the highest score with others, the choice counts as 1 divided by the number of
 those options, which is what choosing among them at random gives on average; for Q→AR the two are multiplied.
+
+Every row counts. A reference of -100, given where the image could not be read, is counted wrong, whatever the
+prediction.
 """
 
 _KWARGS_DESCRIPTION = """
@@ -22,13 +25,14 @@ Args:
         the higher the better. As lists, answers and rationales may differ in number. Infinite scores are allowed, NaN
         is not.
     references (array of shape `(rows, 2)`, or `list` of pairs of `int`): Index of the right answer and of the right
-        rationale, from 0.
+        rationale, from 0; -100 if there is none.
 
 Returns:
     answer_accuracy (`float`): Q→A, from 0 to 1.
     rationale_accuracy (`float`): QA→R.
     answer_and_rationale_accuracy (`float`): Q→AR.
     num_rows (`int`): Number of rows.
+    num_without_label (`int`): Rows with a reference of -100.
 
 Examples:
 
@@ -42,8 +46,9 @@ Examples:
     >>> metric.compute(
     ...     predictions=torch.stack([answer_logits, rationale_logits], dim=1),
     ...     references=torch.stack([answer_labels, rationale_labels], dim=1),
-    ... )
-    {'answer_accuracy': 1.0, 'rationale_accuracy': 0.5, 'answer_and_rationale_accuracy': 0.5, 'num_rows': 2}
+    ... )  # doctest: +NORMALIZE_WHITESPACE
+    {'answer_accuracy': 1.0, 'rationale_accuracy': 0.5, 'answer_and_rationale_accuracy': 0.5, 'num_rows': 2,
+     'num_without_label': 0}
 """
 
 _CITATION = """
@@ -56,6 +61,7 @@ _CITATION = """
 """
 
 _CHOICES = ("answer", "rationale")
+_NO_LABEL = -100
 
 
 def _credit(place: str, scores: list[float] | None, label: int | None) -> float:
@@ -65,10 +71,12 @@ def _credit(place: str, scores: list[float] | None, label: int | None) -> float:
     scores = np.array(scores, dtype=np.float64)
     if np.isnan(scores).any():
         raise ValueError(f"The scores of {place} have NaN at option {np.isnan(scores).argmax()}; check the model.")
+    if label == _NO_LABEL:
+        return 0.0
     if label is None or not 0 <= label < len(scores):
         raise ValueError(
             f"The label of {place} is {label}, but it has {len(scores)} options; give the index of the right one, "
-            f"from 0 to {len(scores) - 1}, and leave out rows whose right option is not known."
+            f"from 0 to {len(scores) - 1}, or {_NO_LABEL} to count the row as wrong."
         )
     best = scores == scores.max()
     return float(best[label] / best.sum())
@@ -108,4 +116,5 @@ class VisualCommonsense(evaluate.Metric):
             "answer_and_rationale_accuracy": math.fsum(answer * rationale for answer, rationale in credits)
             / len(credits),
             "num_rows": len(credits),
+            "num_without_label": sum(_NO_LABEL in labels for labels in references),
         }

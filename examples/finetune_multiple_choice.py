@@ -1,0 +1,116 @@
+"""
+Fine-tune All-in-one for multiple choice, of answers to a question or of captions, and score it.
+
+    python examples/finetune_multiple_choice.py examples/recipes/tgif_action.yaml --data_dir TGIF-QA
+    torchrun --nproc-per-node 8 examples/finetune_multiple_choice.py RECIPE.yaml ...
+
+A test without training data, such as MSRVTT's, is trained for on captions (`caption_dataset`), each to be told from
+others that are drawn anew every time. Writes the model, its card and `results.json`, with blank video beside the
+scores.
+"""
+
+import sys
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import evaluate
+from transformers import TrainingArguments
+
+from modeling_allinone import AllInOneForMultipleChoice
+from modeling_allinone.collators import MultipleChoiceCollator
+from modeling_allinone.fine_tuning import (
+    DataArguments,
+    ModelArguments,
+    command_line,
+    load_model,
+    load_processor,
+    parse_recipe,
+    prepare_eval_rows,
+    prepare_rows,
+    score,
+    start,
+    train,
+)
+from modeling_allinone.metrics import metric_path
+from modeling_allinone.training import AllInOneTrainer, AllInOneTrainingArguments
+
+if TYPE_CHECKING:
+    import datasets
+
+
+@dataclass
+class ChoiceArguments:
+    """What is chosen from where the training rows have no options."""
+
+    caption_dataset: str | None = field(
+        default=None, metadata={"help": "Data set of captions in data_dir to train on, instead of rows with options."}
+    )
+    num_options: int = field(default=5, metadata={"help": "Options of a caption: itself, and others drawn."})
+
+    def __post_init__(self):
+        if self.num_options < 2:
+            raise ValueError(f"num_options is {self.num_options}; expected at least 2 to choose from.")
+
+
+@command_line
+def main(arguments: list[str] | None = None):
+    """Load rows and model, train, score, write."""
+    model_arguments, data_arguments, choice_arguments, training_arguments = parse_recipe(
+        ModelArguments,
+        DataArguments,
+        ChoiceArguments,
+        AllInOneTrainingArguments,
+        description=__doc__,
+        arguments=arguments,
+    )
+    start(training_arguments)
+    train_rows = load_rows(data_arguments, choice_arguments, training_arguments)
+    processor = load_processor(model_arguments, data_arguments, train_rows)
+    model = load_model(AllInOneForMultipleChoice, model_arguments, processor, draws_head=training_arguments.do_train)
+
+    draws_options = training_arguments.do_train and choice_arguments.caption_dataset is not None
+    train_collator = MultipleChoiceCollator(
+        processor,
+        negatives=collect_captions(train_rows) if draws_options else None,
+        num_options=choice_arguments.num_options,
+        **data_arguments.collator_options(training_arguments.output_dir, training=True),
+    )
+    eval_collator = MultipleChoiceCollator(
+        processor, **data_arguments.collator_options(training_arguments.output_dir, training=False)
+    )
+    metric = evaluate.load(metric_path("multiple_choice_accuracy"), keep_in_memory=True)
+    trainer = AllInOneTrainer(
+        model,
+        training_arguments,
+        data_collator=train_collator,
+        eval_collator=eval_collator,
+        train_dataset=train_rows and prepare_rows(train_rows, data_arguments, processor, training_arguments.seed),
+        eval_dataset=prepare_eval_rows(data_arguments, processor, training_arguments),
+        compute_metrics=lambda output: metric.compute(predictions=output.predictions, references=output.label_ids),
+        processing_class=processor,
+    )
+    if training_arguments.do_train:
+        train(trainer)
+    if data_arguments.test_split is not None:
+        score(trainer, data_arguments, processor)
+
+
+def load_rows(
+    data_arguments: DataArguments, choice_arguments: ChoiceArguments, training_arguments: TrainingArguments
+) -> "datasets.Dataset | None":
+    """Read every split of the run; returns the rows to train on, with options or, of `caption_dataset`, captions."""
+    if not training_arguments.do_train or choice_arguments.caption_dataset is None:
+        return data_arguments.load_splits(training_arguments)
+    if data_arguments.test_split is not None:
+        data_arguments.load(data_arguments.test_split)
+    captions = replace(data_arguments, dataset=choice_arguments.caption_dataset, dataset_options=None, group_by=None)
+    return captions.load(captions.train_split, captions.num_train_rows)
+
+
+def collect_captions(rows: "datasets.Dataset") -> list[str]:
+    """All captions of the rows."""
+    return [caption for row in rows for caption in row["captions"] or [row["caption"]]]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
