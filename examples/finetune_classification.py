@@ -60,7 +60,7 @@ def main(arguments: list[str] | None = None):
     classes = choose_answers(model_arguments, data_arguments, training_arguments)
     train_rows = data_arguments.load_splits(training_arguments)
     data_arguments.check_labels()
-    processor = load_processor(model_arguments, data_arguments)
+    processor = load_processor(model_arguments, data_arguments, train_rows)
     model = load_model(
         AllInOneForVideoClassification,
         model_arguments,

@@ -40,7 +40,7 @@ def main(arguments: list[str] | None = None):
     start(training_arguments)
     train_rows = data_arguments.load_splits(training_arguments)
     data_arguments.check_labels()
-    processor = load_processor(model_arguments, data_arguments)
+    processor = load_processor(model_arguments, data_arguments, train_rows)
     model = load_model(
         AllInOneForPairedVisualReasoning,
         model_arguments,

@@ -188,10 +188,14 @@ class AllInOneTrainer(Trainer):
             self.optimizer = optimizer_class(groups, **optimizer_keywords)
         return self.optimizer
 
-    def get_batch_samples(self, *arguments, **keywords) -> tuple[list[dict], torch.Tensor | None]:
-        """The batches of a step, and how many labelled rows they have in all processes; a dead worker is explained."""
+    def train(self, *arguments, **keywords):
+        """As in the library; a dead worker is explained, at whatever step its death is noticed."""
         with self._explaining_dead_workers():
-            batches, _ = super().get_batch_samples(*arguments, **keywords)
+            return super().train(*arguments, **keywords)
+
+    def get_batch_samples(self, *arguments, **keywords) -> tuple[list[dict], torch.Tensor | None]:
+        """The batches of a step, and how many labelled rows they have in all processes."""
+        batches, _ = super().get_batch_samples(*arguments, **keywords)
         counts = [self._count_labelled(batch) for batch in batches]
         if not counts or None in counts:
             return batches, None
