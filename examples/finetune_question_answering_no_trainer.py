@@ -76,26 +76,22 @@ def main(arguments: list[str] | None = None):
     )
 
     accelerator = make_accelerator(training_arguments)
-
-    def evaluate(rows: ClipRows, groups: list[Any] | None = None) -> dict[str, float]:
-        loader = make_loader(accelerator, rows, eval_collator, training_arguments, training=False)
-        return evaluate_rows(accelerator, model, loader, groups)
-
     model = accelerator.prepare(model)
+    eval_loader = partial(make_loader, accelerator, eval_collator, training_arguments)
     if training_arguments.do_train:
         rows = prepare_rows(train_rows, data_arguments, processor, training_arguments.seed)
-        loader = make_loader(accelerator, rows, train_collator, training_arguments, training=True)
+        loader = make_loader(accelerator, train_collator, training_arguments, rows, training=True)
         watched = prepare_eval_rows(data_arguments, processor, training_arguments)
-        train(accelerator, model, loader, training_arguments, watched and partial(evaluate, watched))
+        train(accelerator, model, loader, training_arguments, watched and eval_loader(watched))
         if accelerator.is_main_process:
             save_whole(accelerator.unwrap_model(model), processor, output_dir)
     if data_arguments.test_split is not None:
         rows = data_arguments.load(data_arguments.test_split, data_arguments.num_test_rows)
         groups = rows[data_arguments.group_by] if data_arguments.group_by is not None else None
-        results: dict[str, Any] = {
-            name: evaluate(prepare_rows(rows, data_arguments, processor, is_blank=is_blank), groups)
-            for name, is_blank in (("scores", False), ("blank_video", True))
-        }
+        results: dict[str, Any] = {}
+        for name, is_blank in (("scores", False), ("blank_video", True)):
+            shown = prepare_rows(rows, data_arguments, processor, is_blank=is_blank)
+            results[name] = evaluate(accelerator, model, eval_loader(shown), groups)
         config = accelerator.unwrap_model(model).config
         results["protocol"] = describe_protocol(config, training_arguments, data_arguments, processor, rows)
         if accelerator.is_main_process:
@@ -125,7 +121,11 @@ def make_accelerator(arguments: AllInOneTrainingArguments) -> Accelerator:
 
 
 def make_loader(
-    accelerator: Accelerator, rows: ClipRows, collator: Callable, arguments: AllInOneTrainingArguments, training: bool
+    accelerator: Accelerator,
+    collator: Callable,
+    arguments: AllInOneTrainingArguments,
+    rows: ClipRows,
+    training: bool = False,
 ) -> DataLoader:
     """The share of a process in the rows, in batches; in training, in an order drawn anew each epoch."""
     loader = DataLoader(
@@ -146,9 +146,9 @@ def train(
     model: torch.nn.Module,
     loader: DataLoader,
     arguments: AllInOneTrainingArguments,
-    evaluate: Callable[[], dict[str, float]] | None,
+    watched: DataLoader | None,
 ):
-    """Train to the last step, from a checkpoint if there is one to go on from."""
+    """Train to the last step, from a checkpoint if there is one to go on from; now and then, score what is watched."""
     num_batches = arguments.gradient_accumulation_steps
     steps_per_epoch = math.ceil(len(loader) / num_batches)
     max_steps = arguments.max_steps
@@ -181,8 +181,9 @@ def train(
                 figures = {"loss": torch.stack(losses).mean().item(), "gradient_norm": gradient_norm.item()}
                 log(accelerator, {**figures, "learning_rate": learning_rate, "epoch": step / steps_per_epoch}, step)
                 losses.clear()
-            if evaluate is not None and is_due("eval"):
-                log(accelerator, {f"eval_{name}": value for name, value in evaluate().items()}, step)
+            if watched is not None and is_due("eval"):
+                scores = evaluate(accelerator, model, watched)
+                log(accelerator, {f"eval_{name}": value for name, value in scores.items()}, step)
                 model.train()
             if is_due("save"):
                 save_checkpoint(accelerator, arguments, step)
@@ -249,21 +250,18 @@ def take_step(
 
 
 @torch.no_grad()
-def evaluate_rows(
+def evaluate(
     accelerator: Accelerator, model: torch.nn.Module, loader: DataLoader, groups: list[Any] | None = None
 ) -> dict[str, float]:
-    """Score the answers to all rows, each once, and those of each group; nothing where labels are not known."""
+    """Score the answers to all rows, each once, and those of each group."""
     model.eval()
     predictions, labels = [], []
     for batch in loader:
-        if "labels" not in batch:
-            return {}
         predicted = model(**batch).logits.argmax(dim=-1)
         # Leaves out the rows that were given to a process a second time to fill its last batch.
-        for kept, gathered in zip(
-            (predictions, labels), accelerator.gather_for_metrics((predicted, batch["labels"])), strict=True
-        ):
-            kept.append(gathered.cpu())
+        predicted, expected = accelerator.gather_for_metrics((predicted, batch["labels"]))
+        predictions.append(predicted.cpu())
+        labels.append(expected.cpu())
     predictions, labels = torch.cat(predictions).numpy(), torch.cat(labels).numpy()
     scores = score_answers(predictions, labels)
     return scores if groups is None else scores | score_groups(score_answers, predictions, labels, groups)
