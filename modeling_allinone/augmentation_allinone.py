@@ -4,13 +4,17 @@
 RandAugment for clips: a few operations on colours and geometry, drawn once for each clip and done to all its frames.
 
 Source: Cubuk et al. 2019, arXiv 1909.13719. The operations, their reach and their chances are those of the original's
-second way to train on video, that of pytorchvideo, which changed the paper's: inversion stands in place of doing
-nothing; an operation is not drawn twice, and left out half of the time; its magnitude is spread around the one asked
-for; colours fade as often as they grow stronger. There, whole numbers reach functions that expect fractions, so that
-solarising inverts everything and what comes in at the edges is black, and the greatest magnitude posterises to
-nothing; here, the threshold is a share of white, what comes in is grey, and one bit is left.
+second way to train on video (`backend="v100"`), which are pytorchvideo's. They differ from the paper's: inversion
+stands in place of doing nothing; no operation is drawn twice; each is left out half of the time; its magnitude is
+spread around the one asked for; and colours fade as often as they grow stronger.
 
-Shapes in the comments: T frames of height H and width W. Every operation equals Pillow's to one level of 255.
+The original hands whole numbers to functions that expect fractions, so that solarising inverts everything and what
+comes in at the edges is black; and its greatest magnitude posterises to nothing. Here the threshold is a share of
+white, what comes in is grey, and one bit is left.
+
+Levels and colours equal Pillow's, geometry does so to one level of 255.
+
+Shapes in the comments: T frames of height H and width W.
 """
 
 import math
@@ -59,6 +63,7 @@ def rand_augment(
     _check_clip(clip)
     operations = draw_operations(num_ops, magnitude, generator)
     frames = (clip * WHITE).round().to(torch.uint8) if clip.is_floating_point() else clip
+    frames = frames.contiguous()
     for name, strength in operations:
         frames = OPERATIONS[name].apply(frames, strength)
     return (frames / WHITE).to(clip.dtype) if clip.is_floating_point() else frames

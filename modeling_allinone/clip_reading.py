@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -128,6 +129,7 @@ class ClipReader:
         if isinstance(error, ConnectionError | EOFError):  # a batch broke off on its way from the worker
             with suppress(RuntimeError):  # the loader's own notice of the death, which may come at any time
                 wait([worker.sentinel for worker in multiprocessing.active_children()], timeout=1)
+                time.sleep(0.1)
         elif "DataLoader worker (pid" not in str(error):
             return None
         alive = {str(worker.pid) for worker in multiprocessing.active_children()}

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from .clip_reading import ClipReader
-from .datasets import paint_objects
+from .datasets import paint_objects, soft_label
 from .processing_allinone import AllInOneProcessor
 
 # To draw a few captions that are not a clip's own; more are needed only where all captions are.
@@ -161,17 +161,10 @@ class VideoQuestionAnsweringCollator(ClipCollator):
         _need(rows, "question")
         batch = self._read_text([row["question"] for row in rows])
         batch["pixel_values"], is_readable = self.reader(rows)
-        labels = _labels([self._with_soft_label(row) for row in rows], self.num_labels, is_readable)
+        is_soft = rows[0].get("answer_scores") is not None
+        labelled = [soft_label(row, self.num_labels) for row in rows] if is_soft else rows
+        labels = _labels(labelled, self.num_labels, is_readable)
         return batch if labels is None else {**batch, "labels": labels}
-
-    def _with_soft_label(self, row: dict) -> dict:
-        """A row whose label has the score of every answer, if that of some is known."""
-        if row.get("answer_scores") is None:
-            return row
-        scores = [0.0] * self.num_labels
-        for label, score in zip(row["answer_labels"], row["answer_scores"], strict=True):
-            scores[label] = score
-        return row | {"label": scores}
 
 
 @dataclass

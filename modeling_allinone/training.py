@@ -188,10 +188,14 @@ class AllInOneTrainer(Trainer):
             self.optimizer = optimizer_class(groups, **optimizer_keywords)
         return self.optimizer
 
-    def get_batch_samples(self, *arguments, **keywords) -> tuple[list[dict], torch.Tensor | None]:
-        """The batches of a step, and how many labelled rows they have in all processes; a dead worker is explained."""
+    def train(self, *arguments, **keywords):
+        """As in the library; a dead worker is explained, at whatever step its death is noticed."""
         with self._explaining_dead_workers():
-            batches, _ = super().get_batch_samples(*arguments, **keywords)
+            return super().train(*arguments, **keywords)
+
+    def get_batch_samples(self, *arguments, **keywords) -> tuple[list[dict], torch.Tensor | None]:
+        """The batches of a step, and how many labelled rows they have in all processes."""
+        batches, _ = super().get_batch_samples(*arguments, **keywords)
         counts = [self._count_labelled(batch) for batch in batches]
         if not counts or None in counts:
             return batches, None
@@ -209,7 +213,7 @@ class AllInOneTrainer(Trainer):
     def _count_labelled(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor | None:
         """How many rows of a batch have a label; `None` where the task has none."""
         labels = batch.get(self.label_names[0]) if self.label_names else None
-        return None if labels is None else (labels != -100).view(len(labels), -1).any(dim=1).sum()
+        return None if labels is None else count_labelled(labels)
 
     def evaluation_loop(self, *arguments, **keywords):
         """As in the library; a dead worker is explained."""
@@ -250,6 +254,8 @@ class VideoClassificationTrainer(AllInOneTrainer):
         num_views = inputs["pixel_values"].shape[1]
         views = {name: value.repeat_interleave(num_views, dim=0) for name, value in inputs.items()}
         views["pixel_values"] = inputs["pixel_values"].flatten(0, 1)
+        if num_items_in_batch is not None:
+            num_items_in_batch = num_items_in_batch * num_views
         loss, outputs = super().compute_loss(model, views, True, num_items_in_batch)
         outputs["logits"] = outputs["logits"].unflatten(0, (-1, num_views)).mean(dim=1)
         return (loss, outputs) if return_outputs else loss
@@ -351,6 +357,27 @@ def freeze_backbone(model: nn.Module):
         parameter.requires_grad_("allinone" not in parts or "pooler" in parts)
 
 
+def count_labelled(labels: torch.Tensor) -> torch.Tensor:
+    """
+    Count the rows that have a label: those over which the losses of the heads are a mean.
+
+    Args:
+        labels (`torch.Tensor` of shape `(B,)` or `(B, answers)`): Labels, -100 where there is none.
+
+    Returns:
+        `torch.LongTensor` without dimensions.
+
+    Example:
+
+    ```python
+    >>> count_labelled(torch.tensor([3, -100, 0]))
+    tensor(2)
+
+    ```
+    """
+    return (labels != -100).view(len(labels), -1).any(dim=1).sum()
+
+
 def parameter_groups(
     model: nn.Module,
     learning_rate: float,
@@ -429,6 +456,7 @@ __all__ = [
     "ClipRows",
     "RetrievalTrainer",
     "VideoClassificationTrainer",
+    "count_labelled",
     "freeze_backbone",
     "gather_features",
     "parameter_groups",

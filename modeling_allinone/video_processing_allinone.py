@@ -92,8 +92,8 @@ class AllInOneVideoProcessor(VideoProcessorMixin):
             Whether to cut it out at random instead (training); the same place in all frames of a clip.
         crop_size (`int` or `dict`, *optional*, defaults to `{"height": 224, "width": 224}`): Pixels.
         do_rand_augment (`bool`, *optional*, defaults to `False`):
-            Whether to change colours and geometry of what is cut out at random (training), all frames of a clip alike;
-            see [`~augmentation_allinone.rand_augment`]. It mirrors nothing, but colours and places may change.
+            Whether to change colours and geometry at random (training), all frames of a clip alike, after the crop;
+            see [`~augmentation_allinone.rand_augment`]. Texts about colours may no longer be true then.
         rand_augment_num_ops (`int`, *optional*, defaults to 2):
             Operations drawn for a clip, from 0 to 14; half of them are left out.
         rand_augment_magnitude (`float`, *optional*, defaults to 9): How strong they are, from 0 to 10.

@@ -74,7 +74,7 @@ def align_words(
         TypeError: A model of another kind, or text that is none.
         ValueError: A text without a word, more than one clip, and all that processor and model raise.
 
-    Source: ViLT (Kim et al. 2021, arXiv 2102.03334), figure 4; All in One (arXiv 2203.07303), figure 5.
+    Source: ViLT (Kim et al. 2021, arXiv 2102.03334), transportation plan of word patch alignment.
 
     Example:
 
