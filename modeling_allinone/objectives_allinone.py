@@ -157,6 +157,36 @@ def ranking_loss(scores: torch.Tensor, is_pair: torch.Tensor | None = None) -> t
     return total / (labels == 0).sum().clamp(min=1)
 
 
+def calibration_loss(scores: torch.Tensor, is_pair: torch.Tensor | None = None) -> torch.Tensor:
+    """
+    Binary cross-entropy of each score on its own, whether the text is that of the clip; right and wrong texts weigh
+    the same. [`ranking_loss`] compares the texts of one clip; this makes scores of different clips comparable, which
+    the search for a clip by text needs.
+
+    Args:
+        scores (`torch.Tensor` of shape `(B, N)`): Of N texts for each clip, the right one first.
+        is_pair (`torch.BoolTensor` of shape `(B,)`, *optional*): Rows whose first text belongs to the clip; the others
+            are left out.
+
+    Returns:
+        `torch.FloatTensor`: Mean over the rows; 0 if there is none.
+
+    Example:
+
+    ```python
+    >>> calibration_loss(torch.tensor([[9.0, -9.0]])) < 0.01 < calibration_loss(torch.tensor([[9.0, 0.0]]))
+    tensor(True)
+
+    ```
+    """
+    right, wrong = scores[:, 0].float(), scores[:, 1:].float()
+    of_rows = nn.functional.softplus(-right)
+    if wrong.shape[1]:
+        of_rows = (of_rows + nn.functional.softplus(wrong).mean(dim=1)) / 2
+    is_pair = torch.ones_like(of_rows) if is_pair is None else is_pair.to(of_rows.dtype)
+    return (of_rows * is_pair).sum() / is_pair.sum().clamp(min=1)
+
+
 # ---------------------------------------------------------------------------------------------------------------------
 # Matching: word-patch alignment
 # ---------------------------------------------------------------------------------------------------------------------

@@ -123,6 +123,7 @@ def test_contrast_then_ranking(on_shapes, shapes, tmp_path):
     assert results["blank_video"]["reranked_text_to_video_recall_at_1"] == 0
     card = (ranking / "README.md").read_text()
     assert "type: reranked_text_to_video_recall_at_1" in card and "num_queries" not in card
+    assert "type: feature-extraction" in card and "question" not in card
 
     again = tmp_path / "again"
     scoring = ["--model_name_or_path", ranking, "--output_dir", again, "--do_train", "false", "--num_reranked", 3]

@@ -108,7 +108,7 @@ def test_choice_by_pairs_is_that_of_the_matching_head(on_shapes, shapes, checkpo
     best = read_each(model, processor, rows, lambda row: row["options"])
     is_right = [place == row["label"] for place, row in zip(best, rows, strict=True)]
     results = read_results(tmp_path / "output")
-    assert results["scores"] == {"accuracy": sum(is_right) / NUM_CLIPS, "num_rows": NUM_CLIPS, "num_ties": 0}
+    assert results["scores"]["accuracy"] == sum(is_right) / NUM_CLIPS and results["scores"]["num_rows"] == NUM_CLIPS
     assert 0 <= results["blank_video"]["accuracy"] < 1
     assert results["protocol"]["score_by"] == "pairs" and results["protocol"]["num_skipped"] == 0
 
@@ -144,7 +144,8 @@ def test_broken_clips_are_wrong(on_shapes, shapes, tmp_path, score_by):
     arguments = [*on_shapes("multiple-choice"), "--data_dir", copy, "--score_by", score_by, "--num_test_rows", 3]
     assert run(*arguments, "--on_decode_error", "skip") == 0
     results = read_results(tmp_path / "output")
-    assert results["scores"]["accuracy"] == 0 and results["protocol"]["num_skipped"] == 3
+    assert results["scores"] == {"accuracy": 0, "num_rows": 3, "num_ties": 0, "num_without_label": 3}
+    assert results["blank_video"]["num_without_label"] == 0 and results["protocol"]["num_skipped"] == 3
 
 
 CHOICES = ["a dog runs", "it sleeps", "a cat", "a ring", "a bar"]
@@ -180,7 +181,7 @@ def test_every_data_set_of_caption_choice_has_a_recipe(name, checkpoints, tmp_pa
     model = AllInOneForMultipleChoice.from_pretrained(checkpoints / "pretraining").eval()
     processor = AllInOneProcessor.from_pretrained(checkpoints / "pretraining")
     (best,) = read_each(model, processor, [{"video": str(tmp_path / film)}], lambda row: CHOICES)
-    assert read_results(tmp_path)["scores"] == {"accuracy": float(best == 3), "num_rows": 1, "num_ties": 0}
+    assert read_results(tmp_path)["scores"]["accuracy"] == float(best == 3)
 
 
 @pytest.mark.parametrize(
