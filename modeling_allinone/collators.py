@@ -284,34 +284,17 @@ class VideoTextRetrievalCollator(ClipCollator):
         for clips that could not be read, and with negatives `candidate_input_ids` and `candidate_attention_mask`
         (B, 1 + num_negatives, L), the right text first.
         """
-        generators = [
-            torch.Generator().manual_seed(row["draw"]) if row.get("draw") is not None else None for row in rows
-        ]
-        captions = [self._caption(row, generator) for row, generator in zip(rows, generators, strict=True)]
+        generators = [_generator(row) for row in rows]
+        captions = [_draw_caption(row, generator) for row, generator in zip(rows, generators, strict=True)]
         batch = self._read_text(captions)
         if self.num_negatives:
             candidates = [
-                [caption, *self._draw_negatives(row, generator)]
+                [caption, *_draw_wrong_captions(row, self.negatives, self.num_negatives, generator)]
                 for caption, row, generator in zip(captions, rows, generators, strict=True)
             ]
             batch |= self._read_text(candidates, prefix="candidate_")
         batch["pixel_values"], batch["is_pair"] = self.reader(rows)
         return batch
-
-    def _caption(self, row: dict, generator: torch.Generator | None) -> str:
-        if row.get("captions"):
-            return row["captions"][int(torch.randint(len(row["captions"]), (), generator=generator))]
-        _need([row], "caption")
-        return row["caption"]
-
-    def _draw_negatives(self, row: dict, generator: torch.Generator | None) -> list[str]:
-        right = {row.get("caption"), *(row.get("captions") or ())}
-        drawn = []
-        while len(drawn) < self.num_negatives:
-            text = self.negatives[int(torch.randint(len(self.negatives), (), generator=generator))]
-            if text not in right:
-                drawn.append(text)
-        return drawn
 
 
 @dataclass
