@@ -17,16 +17,17 @@ from modeling_allinone import (
     AllInOneVideoProcessor,
 )
 from modeling_allinone.collators import MultipleChoiceCollator
-from modeling_allinone.datasets import list_datasets, train_tokenizer, write_moving_shapes
+from modeling_allinone.datasets import list_datasets, load_moving_shapes, train_tokenizer, write_moving_shapes
 
 SCRIPT = load_script("finetune_multiple_choice")
 
 
 @pytest.fixture(scope="module")
-def tiny(tmp_path_factory, tiny_config):
+def tiny(tmp_path_factory, tiny_config, shapes):
     """A pre-training checkpoint, whose matching head the scorer of captions starts from."""
     folder = tmp_path_factory.mktemp("tiny")
-    tokenizer = train_tokenizer(["what is it? a dog and a cat and a car and two men, it runs"])
+    words = ["what is it? a dog and a cat and a car and two men, it runs"]
+    tokenizer = train_tokenizer([*words, *load_moving_shapes(shapes)["caption"]])
     tokenizer.model_max_length = 16
     fields = {"num_hidden_layers": 1, "num_frames": 3, "vocab_size": len(tokenizer), "projection_dim": 8}
     config = tiny_config(**fields, pretraining_objectives=["matching"])

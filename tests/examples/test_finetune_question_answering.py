@@ -127,6 +127,7 @@ def test_scoring_again_gives_the_same(on_shapes, shapes, tmp_path):
     assert "type: accuracy" in (tmp_path / "output" / "README.md").read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     (

@@ -60,6 +60,7 @@ def test_it_learns_what_the_trainer_does(on_shapes, tmp_path):
     assert (tmp_path / "without" / "README.md").read_text().count("type: accuracy") > 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "num_logged", "num_watched"),
     (
