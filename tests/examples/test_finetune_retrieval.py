@@ -1,5 +1,6 @@
 """Fine-tuning for retrieval through its script: every data set's files in miniature, figures, what goes wrong."""
 
+import gc
 import importlib.util
 import json
 from pathlib import Path
@@ -41,6 +42,14 @@ def run(*arguments) -> int:
 
 def read_results(output_dir: Path) -> dict:
     return json.loads((output_dir / "results.json").read_text())
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _modules_are_not_collected():
+    """Every training ends with a collection of garbage, which goes over all that is imported again and again."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture(scope="module")
@@ -148,6 +157,7 @@ def test_contrast_then_ranking(on_shapes, shapes, tmp_path):
         ["--num_views", 2, "--view_sampling", "random"],
         ["--contrast_across_processes", "false", "--dataloader_num_workers", 1],
         ["--bf16", "true", "--num_negatives", 1],
+        ["--lora_rank", 2, "--num_negatives", 1],
     ),
 )
 def test_options(on_shapes, tmp_path, options):
