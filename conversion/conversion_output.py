@@ -7,11 +7,14 @@ import shutil
 import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import wraps
 from pathlib import Path
 
 from safe_checkpoint import ConversionError
+
+from modeling_allinone import AllInOnePreTrainedModel, AllInOneProcessor
+from modeling_allinone.remote_code import saving_code
 
 
 def check_output_directory(output_dir: Path, source: Path, overwrite: bool):
@@ -93,6 +96,22 @@ def complete_file(file: Path) -> Iterator[Path]:
         staging.replace(file)
     finally:
         staging.unlink(missing_ok=True)
+
+
+def save_model(directory: Path, model: AllInOnePreTrainedModel, processor: AllInOneProcessor | None, with_code: bool):
+    """
+    Save a model and its processor, where there is one.
+
+    Args:
+        directory (`Path`): An empty directory.
+        model ([`AllInOnePreTrainedModel`])
+        processor ([`AllInOneProcessor`], *optional*)
+        with_code (`bool`): Whether to put the code that they need beside them.
+    """
+    with saving_code(model, processor) if with_code else nullcontext():
+        model.save_pretrained(directory)
+        if processor is not None:
+            processor.save_pretrained(directory)
 
 
 def command_line(convert: Callable[..., None]) -> Callable[..., int]:

@@ -11,12 +11,11 @@ import hashlib
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from conversion_output import check_output_directory, command_line, complete_directory
+from conversion_output import check_output_directory, command_line, complete_directory, save_model
 from fingerprint import Fingerprint, digest_tensor, load_model, take_fingerprint
 from key_map import (
     BACKBONE,
@@ -37,7 +36,6 @@ from transformers import AutoTokenizer
 import modeling_allinone
 from modeling_allinone import AllInOneConfig, AllInOnePreTrainedModel
 from modeling_allinone.model_card import create_model_card, to_eval_results
-from modeling_allinone.remote_code import saving_code
 
 DEFAULT_TOKENIZER = "bert-base-uncased"
 DEFAULT_LICENSE = "mit"  # what the original's repository says
@@ -60,7 +58,7 @@ class ReportLine(NamedTuple):
         shape (`tuple` of `int`): Its shape.
         converted (`str`, *optional*): Its new name; `None` if it was left out.
         row (`int`, *optional*): The row that was taken of it; `None` for all, or none if it was left out.
-        note (`str`): Why it was left out; else empty.
+        note (`str`): Why it was left out; else a remark, or empty.
     """
 
     original: str
@@ -140,19 +138,18 @@ def convert_checkpoint(
     """
     checkpoint, name = Path(checkpoint), name or str(output_dir)
     output_dir = Path(output_dir).expanduser().resolve()
-    _check_arguments(checkpoint, output_dir, task, dtype, overwrite)
+    check_arguments(checkpoint, output_dir, task, dtype, overwrite)
     scores = [] if scores_file is None else _read_scores(Path(scores_file))
     model, report = _load(checkpoint, task, num_attention_heads, DTYPES[dtype])
     config, class_name = model.config, type(model).__name__
     if label_file is not None:
         config.id2label, config.label2id = _read_labels(Path(label_file), model)
-    processor = None if tokenizer is None else _build_processor(tokenizer, config)
+    processor = None
+    if tokenizer is not None:
+        processor = build_processor(load_tokenizer(tokenizer, config.max_position_embeddings), config)
     fingerprint = None
     with complete_directory(output_dir) as directory:
-        with saving_code(model, processor) if with_code else nullcontext():
-            model.save_pretrained(directory)
-            if processor is not None:
-                processor.save_pretrained(directory)
+        save_model(directory, model, processor, with_code)
         del model  # and with it the checkpoint, before it is read anew
         if verify:
             fingerprint = verify_directory(directory, checkpoint, report, DTYPES[dtype])
@@ -215,7 +212,7 @@ def verify_directory(
     model = load_model(directory)
     found = {name: digest_tensor(tensor) for name, tensor in model.state_dict().items()}
     if different := [name for name in {**expected, **found} if expected.get(name) != found.get(name)]:
-        raise ConversionError(f"What was written differs from {checkpoint}: {_enumerate(different)}.")
+        raise ConversionError(f"What was written differs from {checkpoint}: {enumerate_keys(different)}.")
     return take_fingerprint(model)
 
 
@@ -260,7 +257,8 @@ def _read_scores(path: Path) -> list[dict[str, Any]]:
     return scores
 
 
-def _check_arguments(checkpoint: Path, output_dir: Path, task: str | None, dtype: str, overwrite: bool):
+def check_arguments(checkpoint: Path, output_dir: Path, task: str | None, dtype: str, overwrite: bool):
+    """Raise a `ConversionError` unless task and type of the weights exist and the output may be written."""
     if task is not None and task not in TASK_CLASSES:
         raise ConversionError(f"The task {task!r} does not exist; there are {', '.join(TASK_CLASSES)}.")
     if dtype not in DTYPES:
@@ -338,12 +336,12 @@ def convert_state_dict(
 
     missing = [key for key in targets if key not in state_dict]
     if missing:
-        raise ConversionError(f"The checkpoint lacks {_enumerate(missing)}, which {type(model).__name__} needs.")
+        raise ConversionError(f"The checkpoint lacks {enumerate_keys(missing)}, which {type(model).__name__} needs.")
     other_heads = [other for other in find_heads(state_dict) if other not in heads]
     notes = {key: why_left_out(key, other_heads) for key in state_dict if key not in targets}
     unknown = [key for key, reason in notes.items() if reason is None]
     if unknown:
-        raise ConversionError(f"The checkpoint holds {_enumerate(unknown)}, which no All-in-one model has.")
+        raise ConversionError(f"The checkpoint holds {enumerate_keys(unknown)}, which no All-in-one model has.")
     converted, storages = {}, set()
     for name, parts in sources.items():
         shape = list(expected[name].shape)
@@ -383,7 +381,8 @@ def _take(key: str, row: int | None, tensor: torch.Tensor, shape: list[int]) -> 
     return taken
 
 
-def _enumerate(keys: list[str]) -> str:
+def enumerate_keys(keys: list[str]) -> str:
+    """The first keys of a list, for a message."""
     shown = ", ".join(keys[:5])
     return shown if len(keys) <= 5 else f"{shown} and {len(keys) - 5} more"
 
@@ -413,35 +412,48 @@ def _read_labels(path: Path, model: AllInOnePreTrainedModel) -> tuple[dict[int, 
     return id2label, {label: index for index, label in id2label.items()}
 
 
-def _build_processor(name: str, config: AllInOneConfig):
-    """The processor that fits a model, with a tokenizer that `AutoTokenizer` finds under that name."""
+def load_tokenizer(name: str, max_text_length: int):
+    """The tokenizer that `AutoTokenizer` finds under a name or in a directory, for texts of up to so many tokens."""
     try:
-        tokenizer = AutoTokenizer.from_pretrained(name, model_max_length=config.max_position_embeddings)
+        return AutoTokenizer.from_pretrained(name, model_max_length=max_text_length)
     except Exception as error:  # depends on what is wrong: the name, the network, a file
         raise ConversionError(
             f"The tokenizer {name!r} cannot be loaded; pass --tokenizer PATH to a directory that holds one, or "
             "--no-processor."
         ) from error
+
+
+def build_processor(tokenizer, config: AllInOneConfig):
+    """The processor that fits a model, with a tokenizer."""
     if len(tokenizer) > config.vocab_size:
         raise ConversionError(
-            f"The tokenizer {name!r} has {len(tokenizer)} tokens, but the checkpoint's vocabulary "
+            f"The tokenizer {tokenizer.name_or_path!r} has {len(tokenizer)} tokens, but the checkpoint's vocabulary "
             f"{config.vocab_size}; pass the tokenizer that it was trained with, or --no-processor."
         )
-    side = config.image_size
+    if config.num_channels != 3:
+        raise ConversionError(
+            f"The checkpoint reads frames of {config.num_channels} channels, but the processor makes 3; pass "
+            "--no-processor."
+        )
+    height, width = config.image_height_width
     video_processor = modeling_allinone.AllInOneVideoProcessor(
         num_frames=config.num_frames,
         decode_size=_DECODE_SIZE,
-        size={"shortest_edge": int(_RESIZE_RATIO * side)},
-        crop_size={"height": side, "width": side},
+        size={"shortest_edge": int(_RESIZE_RATIO * max(height, width))},
+        crop_size={"height": height, "width": width},
+        image_mean=list(config.image_mean),
+        image_std=list(config.image_std),
     )
     return modeling_allinone.AllInOneProcessor(video_processor=video_processor, tokenizer=tokenizer)
 
 
-def _print_report(report: list[ReportLine]):
+def print_report(report: list[ReportLine]):
+    """Print a table of what became of every tensor."""
     width = max(len(line.original) for line in report)
     for line in report:
         row = "" if line.row is None else f" (row {line.row})"
-        outcome = f"-> {line.converted}{row}" if line.converted else f"left out: {line.note}"
+        note = f" ({line.note})" if line.note else ""
+        outcome = f"-> {line.converted}{row}{note}" if line.converted else f"left out: {line.note}"
         print(f"{line.original:{width}}  {line.shape!s:18}  {outcome}")
     num_converted = sum(line.converted is not None for line in report)
     print(f"{num_converted} tensors converted, {len(report) - num_converted} left out")
@@ -493,7 +505,7 @@ def main(arguments: list[str] | None = None):
     """Convert as the command line says."""
     options = _parse_arguments(arguments)
     conversion = convert_checkpoint(**vars(options))
-    _print_report(conversion.report)
+    print_report(conversion.report)
     if conversion.fingerprint is not None:
         print("verified: every tensor equals the checkpoint's bit by bit")
         print(conversion.fingerprint)

@@ -3,13 +3,14 @@
 """Reading a model directory without building the model: its configuration, and its weights mapped into memory."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
 from key_map import TASK_CLASSES
 from safe_checkpoint import ConversionError, read_checkpoint
-from transformers.utils import CONFIG_NAME, SAFE_WEIGHTS_INDEX_NAME, SAFE_WEIGHTS_NAME
+from transformers.utils import CONFIG_NAME, SAFE_WEIGHTS_NAME
 
 import modeling_allinone
 from modeling_allinone import AllInOneConfig
@@ -47,7 +48,7 @@ def read_model_directory(directory: Path) -> SavedModel:
     if not directory.is_dir():
         raise ConversionError(f"{directory} is no directory; give the one that save_pretrained wrote.")
     path = directory / CONFIG_NAME
-    fields = _read_json(path)
+    fields = read_json(path)
     if fields.get("model_type") != AllInOneConfig.model_type:
         found = fields.get("model_type")
         raise ConversionError(f"{path} has model_type {found!r}, but expected {AllInOneConfig.model_type!r}.")
@@ -64,13 +65,14 @@ def read_model_directory(directory: Path) -> SavedModel:
     except Exception as error:  # depends on which field is wrong, and how
         raise ConversionError(f"{path} describes no model: {' '.join(str(error).split())}") from error
     tensors, expected = {}, model.state_dict()
-    for file in _find_weight_files(directory):
+    for file in find_weight_files(directory):
         tensors |= read_checkpoint(file)[0]
     _check_tensors(tensors, expected, directory)
     return SavedModel(model.config, task, {name: tensors[name] for name in expected})
 
 
-def _read_json(path: Path) -> dict:
+def read_json(path: Path) -> dict:
+    """The dictionary that a file holds as JSON; a [`ConversionError`] if it holds none."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
@@ -80,16 +82,31 @@ def _read_json(path: Path) -> dict:
     return content
 
 
-def _find_weight_files(directory: Path) -> list[Path]:
-    whole, index = directory / SAFE_WEIGHTS_NAME, directory / SAFE_WEIGHTS_INDEX_NAME
-    if whole.exists():
-        return [whole]
-    if index.exists():
-        places = _read_json(index).get("weight_map")
-        names = list(places.values()) if isinstance(places, dict) else []
-        if not names or not all(isinstance(name, str) and Path(name).name == name for name in names):
-            raise ConversionError(f"{index} does not name files of its directory in weight_map.")
-        return [directory / name for name in dict.fromkeys(names)]
+def find_weight_files(directory: Path, file_names: Sequence[str] = (SAFE_WEIGHTS_NAME,)) -> list[Path]:
+    """
+    The files that hold the weights of a directory.
+
+    Args:
+        directory (`Path`): The directory.
+        file_names (sequence of `str`, defaults to `("model.safetensors",)`): What the file may be called, or, with
+            `.index.json` behind it, the list of several.
+
+    Returns:
+        `list` of `Path`
+
+    Raises:
+        ConversionError: If there are none, or none that are read.
+    """
+    for file_name in file_names:
+        whole, index = directory / file_name, directory / f"{file_name}.index.json"
+        if whole.exists():
+            return [whole]
+        if index.exists():
+            places = read_json(index).get("weight_map")
+            names = list(places.values()) if isinstance(places, dict) else []
+            if not names or not all(isinstance(name, str) and Path(name).name == name for name in names):
+                raise ConversionError(f"{index} does not name files of its directory in weight_map.")
+            return [directory / name for name in dict.fromkeys(names)]
     if any(directory.glob("pytorch_model*.bin")):
         raise ConversionError(
             f"{directory} has its weights in a pickle, which could run code; load the model with from_pretrained and "

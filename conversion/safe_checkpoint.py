@@ -195,7 +195,7 @@ def _load(path: Path, protocol: int, mmap: bool) -> Any:
 
 
 def _find_state_dict(content: Mapping, path: Path) -> Mapping:
-    for name in ("state_dict", "module"):  # Lightning, DeepSpeed
+    for name in ("state_dict", "module", "model"):  # Lightning, DeepSpeed, DeiT
         if isinstance(content.get(name), Mapping):
             return content[name]
     if any(isinstance(value, torch.Tensor) for value in content.values()):

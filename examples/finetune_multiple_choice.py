@@ -32,6 +32,7 @@ from modeling_allinone.fine_tuning import (
     train,
 )
 from modeling_allinone.metrics import metric_path
+from modeling_allinone.retrieval import collect_captions
 from modeling_allinone.training import AllInOneTrainer, AllInOneTrainingArguments
 
 if TYPE_CHECKING:
@@ -65,13 +66,14 @@ def main(arguments: list[str] | None = None):
     )
     start(training_arguments)
     train_rows = load_rows(data_arguments, choice_arguments, training_arguments)
-    processor = load_processor(model_arguments, data_arguments, train_rows)
+    data_arguments.check_labels()
+    processor = load_processor(model_arguments, data_arguments)
     model = load_model(AllInOneForMultipleChoice, model_arguments, processor, draws_head=training_arguments.do_train)
 
     draws_options = training_arguments.do_train and choice_arguments.caption_dataset is not None
     train_collator = MultipleChoiceCollator(
         processor,
-        negatives=collect_captions(train_rows) if draws_options else None,
+        negatives=collect_captions(train_rows).texts if draws_options else None,
         num_options=choice_arguments.num_options,
         **data_arguments.collator_options(training_arguments.output_dir, training=True),
     )
@@ -105,11 +107,6 @@ def load_rows(
         data_arguments.load(data_arguments.test_split)
     captions = replace(data_arguments, dataset=choice_arguments.caption_dataset, dataset_options=None, group_by=None)
     return captions.load(captions.train_split, captions.num_train_rows)
-
-
-def collect_captions(rows: "datasets.Dataset") -> list[str]:
-    """All captions of the rows."""
-    return [caption for row in rows for caption in row["captions"] or [row["caption"]]]
 
 
 if __name__ == "__main__":

@@ -38,7 +38,8 @@ def main(arguments: list[str] | None = None):
     start(training_arguments)
     answers = choose_answers(model_arguments, data_arguments, training_arguments)
     train_rows = data_arguments.load_splits(training_arguments)
-    processor = load_processor(model_arguments, data_arguments, train_rows)
+    data_arguments.check_labels()
+    processor = load_processor(model_arguments, data_arguments)
     model = load_model(
         AllInOneForVideoQuestionAnswering,
         model_arguments,

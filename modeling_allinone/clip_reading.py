@@ -5,7 +5,8 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import wait
@@ -53,6 +54,8 @@ class ClipReader:
             cannot interrupt it ends its worker, after a message with its name.
         skipped_file (`str` or `Path`, *optional*): JSON lines are appended to it, one for each skipped clip, with
             `video`, `sample_id` and `reason`. Several processes may share it.
+        prepare_row (`Callable[[dict], dict]`, *optional*): Changes a row just before its clip is read, such as by
+            painting on its image; what it raises counts as a clip that cannot be read.
 
     Row fields: `video` (path, or decoded frames `(T, H, W, 3)`, uint8) or `image`, or `images` (several for a row);
     optionally `start` and `end` (seconds; `None` is the whole clip), `fps` (of a folder of frames) and `draw` (`int`,
@@ -79,6 +82,7 @@ class ClipReader:
     on_decode_error: str = "raise"
     seconds_per_clip: float | None = None
     skipped_file: str | Path | None = None
+    prepare_row: Callable[[dict], dict] | None = None
 
     def __post_init__(self):
         if self.on_decode_error not in ON_DECODE_ERROR:
@@ -125,6 +129,7 @@ class ClipReader:
         if isinstance(error, ConnectionError | EOFError):  # a batch broke off on its way from the worker
             with suppress(RuntimeError):  # the loader's own notice of the death, which may come at any time
                 wait([worker.sentinel for worker in multiprocessing.active_children()], timeout=1)
+                time.sleep(0.1)
         elif "DataLoader worker (pid" not in str(error):
             return None
         alive = {str(worker.pid) for worker in multiprocessing.active_children()}
@@ -149,15 +154,17 @@ class ClipReader:
             return None
 
     def _process(self, row: dict) -> torch.Tensor:
-        if row.get("images") is not None:
-            return self.processor(images=[list(row["images"])])["pixel_values"][0]
-        if row.get("image") is not None:
-            return self.processor(images=[row["image"]])["pixel_values"][0]
-        if row.get("video") is None:
-            raise ValueError(f"A row has no video; it has {sorted(row)}.")
+        if self.prepare_row is not None:
+            row = self.prepare_row(row)
         options = dict(self.video_options)
         if row.get("draw") is not None:
             options["generator"] = torch.Generator().manual_seed(row["draw"])
+        if row.get("images") is not None:
+            return self.processor(images=[list(row["images"])], **options)["pixel_values"][0]
+        if row.get("image") is not None:
+            return self.processor(images=[row["image"]], **options)["pixel_values"][0]
+        if row.get("video") is None:
+            raise ValueError(f"A row has no video; it has {sorted(row)}.")
         options |= {name: [row.get(name)] for name in ("start", "end", "fps")}
         inputs = self.processor(videos=[row["video"]], **options)
         return inputs["pixel_values"][0] if len(inputs["pixel_values"]) == 1 else inputs["pixel_values"]

@@ -8,9 +8,8 @@ from typing import Any
 import torch
 
 from .clip_reading import ClipReader
+from .datasets import paint_objects, soft_label
 from .processing_allinone import AllInOneProcessor
-
-DEFAULT_PROMPT = "A person is doing [MASK]"
 
 # To draw a few captions that are not a clip's own; more are needed only where all captions are.
 _LARGEST_NUMBER_OF_DRAWS = 10_000
@@ -162,17 +161,10 @@ class VideoQuestionAnsweringCollator(ClipCollator):
         _need(rows, "question")
         batch = self._read_text([row["question"] for row in rows])
         batch["pixel_values"], is_readable = self.reader(rows)
-        labels = _labels([self._with_soft_label(row) for row in rows], self.num_labels, is_readable)
+        is_soft = rows[0].get("answer_scores") is not None
+        labelled = [soft_label(row, self.num_labels) for row in rows] if is_soft else rows
+        labels = _labels(labelled, self.num_labels, is_readable)
         return batch if labels is None else {**batch, "labels": labels}
-
-    def _with_soft_label(self, row: dict) -> dict:
-        """A row whose label has the score of every answer, if that of some is known."""
-        if row.get("answer_scores") is None:
-            return row
-        scores = [0.0] * self.num_labels
-        for label, score in zip(row["answer_labels"], row["answer_scores"], strict=True):
-            scores[label] = score
-        return row | {"label": scores}
 
 
 @dataclass
@@ -182,21 +174,29 @@ class VideoClassificationCollator(ClipCollator):
 
     Args:
         num_labels (`int`): Number of classes; labels are checked against it.
-        prompt (`str`, *optional*, defaults to `"A person is doing [MASK]"`): Text read with every clip; `None` is no
-            text. Other arguments: see [`ClipCollator`].
+        prompt (`str`, *optional*): Text read with every clip. Default: the `question` of each row, or no text where
+            rows have none. Other arguments: see [`ClipCollator`].
 
-    Row fields: optionally `label` (`int`).
+    Row fields: optionally `question` (`str`, the prompt) and `label` (`int`).
 
     Raises:
-        ValueError: On a label that is none of the classes.
+        ValueError: On a label that is none of the classes, or if some rows have a prompt and others have none.
     """
 
     num_labels: int
-    prompt: str | None = field(default=DEFAULT_PROMPT, kw_only=True)
+    prompt: str | None = field(default=None, kw_only=True)
 
     def __call__(self, rows: list[dict]) -> dict[str, torch.Tensor]:
-        """Returns `pixel_values` (B, T, 3, H, W), with a prompt `input_ids` and `attention_mask` (B, L), `labels`."""
-        batch = {} if self.prompt is None else self._read_text([self.prompt] * len(rows))
+        """
+        Returns with a prompt `input_ids` and `attention_mask` (B, L); `pixel_values` (B, T, 3, H, W), or
+        (B, views, T, 3, H, W) if clips have several views; and, if given, `labels` (B,).
+        """
+        prompts = [row.get("question") if self.prompt is None else self.prompt for row in rows]
+        batch = {}
+        if any(prompt is not None for prompt in prompts):
+            if self.prompt is None:
+                _need(rows, "question")
+            batch = self._read_text(prompts)
         batch["pixel_values"], is_readable = self.reader(rows)
         labels = _labels(rows, self.num_labels, is_readable)
         return batch if labels is None else {**batch, "labels": labels}
@@ -275,8 +275,7 @@ class VideoTextRetrievalCollator(ClipCollator):
 
     def __post_init__(self):
         super().__post_init__()
-        self._distinct_negatives = set(self.negatives or ())
-        if self.num_negatives and len(self._distinct_negatives) < 2:
+        if self.num_negatives and len(set(self.negatives or ())) < 2:
             raise ValueError(f"num_negatives is {self.num_negatives}, but there are no other captions to draw from.")
 
     def __call__(self, rows: list[dict]) -> dict[str, torch.Tensor]:
@@ -286,33 +285,16 @@ class VideoTextRetrievalCollator(ClipCollator):
         (B, 1 + num_negatives, L), the right text first.
         """
         generators = [_generator(row) for row in rows]
-        captions = [self._caption(row, generator) for row, generator in zip(rows, generators, strict=True)]
+        captions = [_draw_caption(row, generator) for row, generator in zip(rows, generators, strict=True)]
         batch = self._read_text(captions)
         if self.num_negatives:
             candidates = [
-                [caption, *self._draw_negatives(row, generator)]
+                [caption, *_draw_wrong_captions(row, self.negatives, self.num_negatives, generator)]
                 for caption, row, generator in zip(captions, rows, generators, strict=True)
             ]
             batch |= self._read_text(candidates, prefix="candidate_")
         batch["pixel_values"], batch["is_pair"] = self.reader(rows)
         return batch
-
-    def _caption(self, row: dict, generator: torch.Generator | None) -> str:
-        if row.get("captions"):
-            return row["captions"][int(torch.randint(len(row["captions"]), (), generator=generator))]
-        _need([row], "caption")
-        return row["caption"]
-
-    def _draw_negatives(self, row: dict, generator: torch.Generator | None) -> list[str]:
-        right = {row.get("caption"), *(row.get("captions") or ())}
-        if self._distinct_negatives <= right:
-            raise ValueError(f"There is no wrong caption to draw for {row.get('sample_id')}: all are its own.")
-        drawn = []
-        while len(drawn) < self.num_negatives:
-            text = self.negatives[int(torch.randint(len(self.negatives), (), generator=generator))]
-            if text not in right:
-                drawn.append(text)
-        return drawn
 
 
 @dataclass
@@ -320,18 +302,29 @@ class VisualCommonsenseCollator(ClipCollator):
     """
     Makes batches for [`AllInOneForVisualCommonsenseReasoning`].
 
-    Row fields: `image` or `video`; `options` and `rationales` (N texts each, the question with an answer, and the
-    question and its right answer with a rationale); optionally `label` and `rationale_label` (`int`). Arguments: see
-    [`ClipCollator`].
+    Args:
+        paints_objects (`bool`, defaults to `True`): Whether the objects that the texts speak of are painted on the
+            image. Other arguments: see [`ClipCollator`].
+
+    Row fields: `image` (path, on which objects are painted by their `boxes`, or pixels, which stay as they are);
+    `options` and `rationales` (N texts each: the question with an answer, and the question and its right answer with
+    a rationale); optionally `label` and `rationale_label` (`int`).
 
     Raises:
         ValueError: On a row without the texts, or on a label that is none of them.
     """
 
+    paints_objects: bool = field(default=True, kw_only=True)
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.paints_objects:
+            self.reader.prepare_row = _paint_objects
+
     def __call__(self, rows: list[dict]) -> dict[str, torch.Tensor]:
         """
         Returns `answer_input_ids`, `answer_attention_mask`, `rationale_input_ids` and `rationale_attention_mask`
-        (B, N, L), `pixel_values` (B, T, 3, H, W) and, if given, `answer_labels` and `rationale_labels` (B,).
+        (B, N, L), `pixel_values` (B, 1, 3, H, W) and, if given, `answer_labels` and `rationale_labels` (B,).
         """
         _need(rows, "options", "rationales")
         batch = self._read_text([list(row["options"]) for row in rows], prefix="answer_")
@@ -347,6 +340,11 @@ class VisualCommonsenseCollator(ClipCollator):
         return batch
 
 
+def _paint_objects(row: dict) -> dict:
+    """A row with the objects painted on its image, if that is a file."""
+    return paint_objects(row) if isinstance(row.get("image"), str | Path) else row
+
+
 @dataclass
 class PairedReasoningCollator(ClipCollator):
     """
@@ -355,7 +353,7 @@ class PairedReasoningCollator(ClipCollator):
     Args:
         num_labels (`int`, defaults to 2): Number of classes. Other arguments: see [`ClipCollator`].
 
-    Row fields: `images` (two), `question` or `caption` (`str`, the statement), and optionally `label` (`int`).
+    Row fields: `images` (two), `question` (`str`, the statement), and optionally `label` (`int`).
 
     Raises:
         ValueError: On a row without the fields, or with a label that is none of the classes.
@@ -365,11 +363,11 @@ class PairedReasoningCollator(ClipCollator):
 
     def __call__(self, rows: list[dict]) -> dict[str, torch.Tensor]:
         """Returns `input_ids`, `attention_mask` (B, L), `pixel_values` (B, 2, 1, 3, H, W) and, if given, `labels`."""
-        _need(rows, "images")
-        statements = [row.get("question") or row.get("caption") for row in rows]
-        if None in statements:
-            _need(rows, "caption")
-        batch = self._read_text(statements)
+        _need(rows, "images", "question")
+        for row in rows:
+            if len(row["images"]) != 2:
+                raise ValueError(f"{row['question']!r} is about {len(row['images'])} images; expected two.")
+        batch = self._read_text([row["question"] for row in rows])
         batch["pixel_values"], is_readable = self.reader(rows)
         labels = _labels(rows, self.num_labels, is_readable)
         return batch if labels is None else {**batch, "labels": labels}

@@ -3,16 +3,21 @@
 import copy
 import json
 import platform
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zipfile import is_zipfile
 
 import accelerate
+import numpy as np
 import torch
 import transformers
 from accelerate import PartialState
 from transformers import AutoProcessor, TrainingArguments, set_seed
-from transformers.trainer_utils import EvalPrediction, PredictionOutput, get_last_checkpoint
+from transformers.trainer import TRAINER_STATE_NAME
+from transformers.trainer_utils import EvalPrediction, get_last_checkpoint
 from transformers.utils import logging
 
 from .clip_reading import read_skipped
@@ -77,6 +82,42 @@ def _resumes(training_arguments: TrainingArguments) -> bool:
     return str(training_arguments.resume_from_checkpoint or "false").lower() != "false"
 
 
+def find_checkpoint(training_arguments: TrainingArguments) -> str | None:
+    """
+    The checkpoint to go on from.
+
+    Args:
+        training_arguments (`TrainingArguments`): `resume_from_checkpoint` names one, or is true for the newest of the
+            output folder that was written to its end: a run may be killed while it writes one.
+
+    Returns:
+        `str`, or `None` to start anew.
+    """
+    if not _resumes(training_arguments):
+        return None
+    if str(training_arguments.resume_from_checkpoint).lower() != "true":
+        return training_arguments.resume_from_checkpoint
+    checkpoints = {
+        int(match[1]): path
+        for path in Path(training_arguments.output_dir).iterdir()
+        if (match := re.fullmatch(r"checkpoint-(\d+)", path.name))
+    }
+    complete = [step for step, path in checkpoints.items() if _is_complete(path)]
+    if not complete:
+        logger.warning(f"{training_arguments.output_dir} has no whole checkpoint to go on from: training starts anew.")
+        return None
+    return str(checkpoints[max(complete)])
+
+
+def _is_complete(checkpoint: Path) -> bool:
+    """Whether the Trainer wrote a checkpoint to its end, which is random numbers of every process, and its state."""
+    try:
+        json.loads((checkpoint / TRAINER_STATE_NAME).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return all(is_zipfile(path) for path in checkpoint.glob("rng_state*.pth"))
+
+
 def choose_answers(
     model_arguments: ModelArguments, data_arguments: DataArguments, training_arguments: TrainingArguments
 ) -> list[str]:
@@ -95,12 +136,21 @@ def choose_answers(
     Raises:
         ValueError: If there are none, or the checkpoint's are others than those of the rows.
     """
+    can_be_told = "vocabulary" in describe_dataset(data_arguments.dataset).options
     if training_arguments.do_train:
-        return _answers_of(data_arguments, data_arguments.train_split)
+        answers = _answers_of(data_arguments, data_arguments.train_split)
+        if can_be_told:
+            data_arguments.label_by(answers)
+        return answers
     if model_arguments.model_name_or_path is None:
         raise ValueError(_NOTHING_TO_DO)
-    answers = list(AllInOneConfig.from_pretrained(model_arguments.model_name_or_path).id2label.values())
-    if "vocabulary" in describe_dataset(data_arguments.dataset).options:
+    with _naming(model_arguments.model_name_or_path):
+        answers = list(AllInOneConfig.from_pretrained(model_arguments.model_name_or_path).id2label.values())
+    if _are_nameless(answers):
+        # The original's classifiers have the answers of the data set in its order, and one more that is none of them.
+        named = _answers_of(data_arguments, data_arguments.test_split)[: len(answers)]
+        return named + answers[len(named) :]
+    if can_be_told:
         data_arguments.label_by(answers)
     found = _answers_of(data_arguments, data_arguments.test_split)
     if found != answers:
@@ -109,6 +159,11 @@ def choose_answers(
             f"{data_arguments.dataset} are labelled by {_list_some(found)}: train it on them first."
         )
     return answers
+
+
+def _are_nameless(answers: list[str]) -> bool:
+    """Whether answers have the names that the library gives to those without."""
+    return answers == [f"LABEL_{index}" for index in range(len(answers))]
 
 
 def _answers_of(data_arguments: DataArguments, split: str) -> list[str]:
@@ -133,24 +188,20 @@ def load_processor(
     Args:
         model_arguments ([`ModelArguments`])
         data_arguments ([`DataArguments`])
-        rows (`datasets.Dataset`, *optional*): Rows to train on, without which there must be a checkpoint. The
-            tokenizer is trained on all texts of the split, so that models for other tasks can start from this one.
+        rows (`datasets.Dataset`, *optional*): Rows to train the tokenizer on. Default: all of the training split,
+            whatever rows are picked to train the model, so that models for other tasks can start from it.
 
     Returns:
         [`AllInOneProcessor`]
-
-    Raises:
-        ValueError: If there is neither a checkpoint nor rows.
     """
     if model_arguments.model_name_or_path is not None:
-        processor = AutoProcessor.from_pretrained(model_arguments.model_name_or_path)
+        with _naming(model_arguments.model_name_or_path):
+            processor = AutoProcessor.from_pretrained(model_arguments.model_name_or_path)
         if "max_position_embeddings" in model_arguments.config:
             processor.tokenizer.model_max_length = model_arguments.config["max_position_embeddings"]
     else:
-        if rows is None:
-            raise ValueError(_NOTHING_TO_DO)
         config = AllInOneConfig(**model_arguments.config)
-        tokenizer = train_tokenizer(data_arguments.load_texts())
+        tokenizer = train_tokenizer(data_arguments.load_texts() if rows is None else rows)
         tokenizer.model_max_length = config.max_position_embeddings
         height, width = config.image_height_width
         video_processor = AllInOneVideoProcessor(
@@ -173,6 +224,15 @@ def _change_video_processor(processor: AllInOneProcessor, changes: Mapping[str, 
     if unknown := sorted(set(changes) - set(known)):
         raise ValueError(f"video_processor has {', '.join(unknown)}; the video processor knows {', '.join(known)}.")
     processor.video_processor = AllInOneVideoProcessor(**{**processor.video_processor.to_dict(), **changes})
+
+
+@contextmanager
+def _naming(name_or_path: str) -> Iterator[None]:
+    """Names the model in an error about files of it, which may only speak of the Hub."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(f"The model {name_or_path} cannot be loaded: {error}") from error
 
 
 def load_model(
@@ -204,6 +264,8 @@ def load_model(
         fields["label2id"] = {label: index for index, label in fields["id2label"].items()}
     if model_arguments.attn_implementation is not None:
         fields["attn_implementation"] = model_arguments.attn_implementation
+    if model_arguments.model_name_or_path is None and not draws_head:
+        raise ValueError(_NOTHING_TO_DO)
     if model_arguments.model_name_or_path is None:
         attention = {name: fields.pop(name) for name in ("attn_implementation",) if name in fields}
         config = AllInOneConfig(**{"vocab_size": len(processor.tokenizer), **fields})
@@ -246,7 +308,8 @@ def _load_checkpoint(
         model.resize_num_frames(sizes["num_frames"])
     if sizes["max_position_embeddings"] is not None:
         model.resize_position_embeddings(sizes["max_position_embeddings"])
-    if "id2label" in fields and AllInOneConfig.from_pretrained(name_or_path).id2label != fields["id2label"]:
+    has_other_answers = AllInOneConfig.from_pretrained(name_or_path).id2label != model.config.id2label
+    if draws_head and has_other_answers:
         _redraw_answers(model)
     return model
 
@@ -293,9 +356,14 @@ def prepare_rows(
 
     Returns:
         [`ClipRows`]
+
+    Raises:
+        ValueError: If decoded frames are to be kept and clips have several views.
     """
-    frames = None
+    frames, num_views = None, processor.video_processor.num_views
     if data_arguments.frame_cache is not None and not is_blank and rows["video"][0] is not None:
+        if num_views > 1:
+            raise ValueError(f"frame_cache keeps the frames of one view, but num_views is {num_views}; give but one.")
         frames = cache_frames(rows, processor, data_arguments.frame_cache)
     return ClipRows(rows, seed, frames, is_blank)
 
@@ -303,10 +371,7 @@ def prepare_rows(
 def train(trainer: AllInOneTrainer):
     """Train, from the last checkpoint if `resume_from_checkpoint` is true and there is one; save model and state."""
     arguments = trainer.args
-    resume = arguments.resume_from_checkpoint if _resumes(arguments) else None
-    if str(resume).lower() == "true":
-        resume = get_last_checkpoint(arguments.output_dir)
-    result = trainer.train(resume_from_checkpoint=resume)
+    result = trainer.train(resume_from_checkpoint=find_checkpoint(arguments))
     save(trainer)
     trainer.log_metrics("train", result.metrics)
     trainer.save_metrics("train", result.metrics)
@@ -319,11 +384,17 @@ def save(trainer: AllInOneTrainer):
     if not hasattr(model, "merge_and_unload"):
         trainer.save_model()
         return
-    output_dir = Path(trainer.args.output_dir)
-    trainer.save_model(str(output_dir / ADAPTER_NAME))
+    trainer.save_model(str(Path(trainer.args.output_dir, ADAPTER_NAME)))
     if trainer.is_world_process_zero():
-        copy.deepcopy(model).merge_and_unload().save_pretrained(output_dir)
-        trainer.processing_class.save_pretrained(output_dir)
+        save_whole(model, trainer.processing_class, trainer.args.output_dir)
+
+
+def save_whole(model: torch.nn.Module, processor: AllInOneProcessor, output_dir: str | Path):
+    """Save a model, with its adapters merged into it where it has some, and its processor."""
+    if hasattr(model, "merge_and_unload"):
+        model = copy.deepcopy(model).merge_and_unload()
+    model.save_pretrained(output_dir)
+    processor.save_pretrained(output_dir)
 
 
 def unwrap_peft(model: torch.nn.Module) -> AllInOnePreTrainedModel:
@@ -365,12 +436,18 @@ def score(
         metrics = {key.removeprefix(f"{prefix}_"): value for key, value in output.metrics.items()}
         results[name] = {key: value for key, value in metrics.items() if key not in _FIGURES_OF_THE_RUN}
         if data_arguments.group_by is not None and output.label_ids is not None:
-            results[name] |= _score_groups(trainer, output, rows[data_arguments.group_by])
+            results[name] |= score_groups(
+                lambda *arrays: trainer.compute_metrics(EvalPrediction(*arrays)),
+                output.predictions,
+                output.label_ids,
+                rows[data_arguments.group_by],
+            )
     results["protocol"] = describe_protocol(trainer.model.config, trainer.args, data_arguments, processor, rows)
     results["protocol"] |= protocol
     if trainer.is_world_process_zero():
         write_results(results, trainer.args.output_dir)
-        _write_card(trainer, data_arguments, results["scores"])
+        model = trainer.accelerator.unwrap_model(trainer.model)
+        write_card(model, trainer.args.output_dir, data_arguments, results["scores"])
     return results
 
 
@@ -380,17 +457,31 @@ def write_results(results: dict[str, Any], output_dir: str | Path):
     _show(results)
 
 
-def _score_groups(trainer: AllInOneTrainer, output: PredictionOutput, groups: list[Any]) -> dict[str, float]:
-    """The metric of each group of rows, under names such as `accuracy[colour]`."""
+def score_groups(
+    compute_metrics: Callable[[Any, Any], Mapping[str, float]],
+    predictions: np.ndarray | tuple[np.ndarray, ...],
+    labels: np.ndarray | tuple[np.ndarray, ...],
+    groups: list[Any],
+) -> dict[str, float]:
+    """
+    Score each group of rows on its own.
+
+    Args:
+        compute_metrics (callable): Takes predictions and labels, and returns scores by name.
+        predictions, labels (`np.ndarray` or tuples of them): Of all rows, along the first dimension.
+        groups (`list`): The group of each row.
+
+    Returns:
+        `dict`: Scores under names such as `accuracy[colour]`.
+    """
     scores = {}
     for group in sorted(set(groups), key=str):
         places = [place for place, other in enumerate(groups) if other == group]
-        predictions, labels = (
+        of_group = (
             tuple(array[places] for array in arrays) if isinstance(arrays, tuple) else arrays[places]
-            for arrays in (output.predictions, output.label_ids)
+            for arrays in (predictions, labels)
         )
-        metrics = trainer.compute_metrics(EvalPrediction(predictions=predictions, label_ids=labels))
-        scores |= {f"{name}[{group}]": value for name, value in metrics.items()}
+        scores |= {f"{name}[{group}]": value for name, value in compute_metrics(*of_group).items()}
     return scores
 
 
@@ -425,12 +516,15 @@ def describe_protocol(
     }
 
 
-def _write_card(trainer: AllInOneTrainer, data_arguments: DataArguments, scores: Mapping[str, Any]):
-    model = unwrap_peft(trainer.accelerator.unwrap_model(trainer.model))
+def write_card(
+    model: torch.nn.Module, output_dir: str | Path, data_arguments: DataArguments, scores: Mapping[str, Any]
+):
+    """Write the card of a model, with its scores."""
+    model = unwrap_peft(model)
     card = create_model_card(
         model.config,
         type(model).__name__,
-        trainer.args.output_dir,
+        str(output_dir),
         f"Fine-tuned on the {data_arguments.train_split} split of {data_arguments.dataset}.",
         scores=[
             {"dataset": data_arguments.dataset, "split": data_arguments.test_split, "metric": metric, "value": value}
@@ -438,7 +532,7 @@ def _write_card(trainer: AllInOneTrainer, data_arguments: DataArguments, scores:
             if _is_score(metric, value)
         ],
     )
-    card.save(Path(trainer.args.output_dir, "README.md"))
+    card.save(Path(output_dir, "README.md"))
 
 
 def _show(results: Mapping[str, Any]):
@@ -463,15 +557,19 @@ __all__ = [
     "choose_answers",
     "command_line",
     "describe_protocol",
+    "find_checkpoint",
     "load_model",
     "load_processor",
     "parse_recipe",
     "prepare_eval_rows",
     "prepare_rows",
     "save",
+    "save_whole",
     "score",
+    "score_groups",
     "start",
     "train",
     "unwrap_peft",
+    "write_card",
     "write_results",
 ]

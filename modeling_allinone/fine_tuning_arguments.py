@@ -15,7 +15,7 @@ import yaml
 from accelerate import PartialState
 from huggingface_hub.errors import StrictDataclassError
 from transformers import HfArgumentParser, TrainingArguments
-from transformers.utils import logging
+from transformers.utils import is_peft_available, logging
 
 from .clip_reading import ON_DECODE_ERROR, DeadWorkerError
 from .configuration_allinone import AllInOneConfig
@@ -59,6 +59,8 @@ class ModelArguments:
             raise ValueError(f"lora_rank is {self.lora_rank}; expected 0 or more.")
         if self.lora_rank and self.model_name_or_path is None:
             raise ValueError("lora_rank needs a trained model to adapt: give model_name_or_path.")
+        if self.lora_rank and not is_peft_available():
+            raise ValueError("lora_rank needs the library peft: pip install peft.")
 
 
 @dataclass
@@ -108,8 +110,8 @@ class DataArguments:
         self._vocabulary: dict[str, list[str]] = {}
 
     def label_by(self, answers: list[str]):
-        """Let rows be labelled by these answers, in the order of their labels, and not by those of the data set."""
-        self._splits, self._vocabulary = {}, {"vocabulary": answers}
+        """Let the splits read from now on be labelled by these answers, in the order of their labels."""
+        self._vocabulary = {"vocabulary": answers}
 
     def load_splits(self, training_arguments: TrainingArguments) -> "datasets.Dataset | None":
         """
@@ -125,6 +127,18 @@ class DataArguments:
         if training_arguments.eval_strategy != "no" and self.eval_split is not None:
             self.load(self.eval_split)
         return self.load(self.train_split, self.num_train_rows)
+
+    def check_labels(self, *columns: str):
+        """Raises a `ValueError` if the split to score has rows without a label."""
+        if self.test_split is None:
+            return
+        rows = self.load(self.test_split)
+        for column in columns or ("label",):
+            if column not in rows.column_names or None in rows[column]:
+                raise ValueError(
+                    f"The {self.test_split} split of {self.dataset} has rows without {column}, so it cannot be "
+                    "scored: give a test_split whose labels are public, or null in a recipe."
+                )
 
     def load(self, split: str, num_rows: int | None = None) -> "datasets.Dataset":
         """The rows of a split, or the first of them; a split is read once."""
@@ -151,10 +165,10 @@ class DataArguments:
         return load_annotations(self.dataset, self.data_dir, self.train_split, on_missing_video="ignore")
 
     def collator_options(self, output_dir: str | Path, training: bool) -> dict[str, Any]:
-        """What every collator takes; frames and crops are drawn at random in training alone."""
+        """What every collator takes; in training alone, frames and crops are drawn at random, and of one view."""
         options = {}
         if training:
-            options |= {"do_random_crop": self.random_crop, "frame_sampling": self.frame_sampling}
+            options |= {"do_random_crop": self.random_crop, "frame_sampling": self.frame_sampling, "num_views": 1}
             options |= {} if self.num_train_frames is None else {"num_frames": self.num_train_frames}
         return {
             "video_options": options,

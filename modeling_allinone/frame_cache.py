@@ -1,8 +1,9 @@
-"""Decoded frames kept on disk: small data sets are decoded once, and not in every epoch of every run."""
+"""Decoded frames kept on disk: the clips of small data sets are decoded once, and not in every epoch of every run."""
 
 import hashlib
 import json
 import os
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -21,77 +22,90 @@ if TYPE_CHECKING:
     import datasets
 
 
+class CachedFrames(Mapping):
+    """
+    Frames by clip, read from disk when they are asked for.
+
+    Args:
+        paths (mapping of (video, start, end) to `Path`): Where the frames of each clip lie.
+    """
+
+    def __init__(self, paths: Mapping[tuple, Path]):
+        self.paths = paths
+
+    def __getitem__(self, clip: tuple) -> np.ndarray:
+        return np.load(self.paths[clip])
+
+    def __iter__(self) -> Iterator[tuple]:
+        return iter(self.paths)
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __contains__(self, clip: object) -> bool:
+        return clip in self.paths
+
+
 def cache_frames(
     rows: "datasets.Dataset", processor: AllInOneProcessor, folder: str | Path, num_workers: int | None = None
-) -> dict[tuple, np.ndarray]:
+) -> CachedFrames:
     """
     Decode every clip once and keep its frames on disk, as training asks for them many times.
 
     Args:
-        rows (`datasets.Dataset`): Rows with `video`, `start` and `end`.
+        rows (`datasets.Dataset`): Rows with `video`, `start`, `end` and perhaps `fps`.
         processor ([`AllInOneProcessor`]): Chooses the frames, those of evaluation, and their size.
-        folder (`str` or `Path`): Where the frames are kept; they are found again there by the clips' names.
+        folder (`str` or `Path`): Where the frames are kept, a file for each clip; they are found again there as long
+            as the video and the options of the processor are the same.
         num_workers (`int`, *optional*): Processes that decode. Default: one for each core.
 
     Returns:
-        `dict`: (video, start, end) -> frames (T, H, W, 3), uint8, mapped into memory; without clips that cannot be
-        read, which are left to the collator to raise or to skip.
+        [`CachedFrames`]: (video, start, end) -> frames (T, H, W, 3), uint8; without clips that cannot be read, which
+        are left to the collator to raise or to skip.
     """
-    clips = dict(zip(zip(rows["video"], rows["start"], rows["end"], strict=True), rows["fps"], strict=True))
-    identity = [list(clips.items()), [_file_state(video) for video, _, _ in clips]]
-    identity = json.dumps([*identity, processor.video_processor.to_dict()], sort_keys=True, default=str)
-    path = Path(folder) / f"frames-{hashlib.sha256(identity.encode()).hexdigest()[:16]}.npy"
-    path_of_readable = path.with_name(f"{path.stem}-readable.npy")
+    rates = rows["fps"] if "fps" in rows.column_names else [None] * len(rows)
+    clips = dict(zip(zip(rows["video"], rows["start"], rows["end"], strict=True), rates, strict=True))
+    options = json.dumps(processor.video_processor.to_dict(), sort_keys=True, default=str)
+    paths = {clip: Path(folder, f"{_identify(clip, fps, options)}.npy") for clip, fps in clips.items()}
     with PartialState().main_process_first():
-        if not path.exists():
-            frames, is_readable = _decode_clips(list(clips.items()), processor.video_processor, num_workers)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            for array, final in ((is_readable, path_of_readable), (frames, path)):
-                unfinished = final.with_name(f"{final.stem}.{os.getpid()}.npy")
-                np.save(unfinished, array)
-                unfinished.rename(final)
-    kept = zip(clips, np.load(path_of_readable), np.load(path, mmap_mode="r"), strict=True)
-    return {clip: frames for clip, is_readable, frames in kept if is_readable}
+        missing = [(clip, clips[clip], path) for clip, path in paths.items() if not path.exists()]
+        if missing:
+            Path(folder).mkdir(parents=True, exist_ok=True)
+            _write_frames(missing, processor.video_processor, num_workers)
+    return CachedFrames({clip: path for clip, path in paths.items() if path.exists()})
 
 
-def _file_state(path: str) -> tuple[int, int] | None:
-    """Size and time of change, by which another file of the same name is told; `None` without a file."""
+def _identify(clip: tuple, fps: float | None, options: str) -> str:
+    """A name for the frames of a clip, another one if its file has changed."""
+    state = None
     with suppress(OSError):
-        state = os.stat(path)
-        return state.st_size, state.st_mtime_ns
-    return None
+        found = os.stat(clip[0])
+        state = (found.st_size, found.st_mtime_ns)
+    return hashlib.sha256(json.dumps([clip, fps, state, options]).encode()).hexdigest()[:32]
 
 
-def _decode_clips(
-    clips: list[tuple], video_processor: AllInOneVideoProcessor, num_workers: int | None
-) -> tuple[np.ndarray, np.ndarray]:
-    """Frames (clips, T, H, W, 3) and which clips could be read (clips,); the frames of others are black."""
+def _write_frames(clips: list[tuple], video_processor: AllInOneVideoProcessor, num_workers: int | None):
     loader = DataLoader(
         clips,
         32,
         num_workers=(os.cpu_count() or 1) if num_workers is None else num_workers,
-        collate_fn=partial(_decode, video_processor),
+        collate_fn=partial(_write_some, video_processor),
     )
-    decoded = [clip for batch in logging.tqdm(loader, desc="decoding, 32 clips at a time") for clip in batch]
-    readable = [clip for clip in decoded if clip is not None]
-    if not readable:
-        raise ValueError(f"None of {len(clips)} clips could be read, the first of them {clips[0][0][0]}.")
-    blank = torch.zeros_like(readable[0])
-    frames = torch.stack([blank if clip is None else clip for clip in decoded])
-    return frames.numpy(), np.array([clip is not None for clip in decoded])
+    for _ in logging.tqdm(loader, desc="decoding, 32 clips at a time"):
+        pass
 
 
-def _decode(video_processor: AllInOneVideoProcessor, clips: list[tuple]) -> list[torch.Tensor | None]:
-    """Frames (T, H, W, 3) of each clip, `None` of those that the collator will have to speak of."""
+def _write_some(video_processor: AllInOneVideoProcessor, clips: list[tuple]):
+    """Decode and write a few clips, but for those that the collator will have to speak of."""
     options = {"do_rescale": False, "do_normalize": False, "num_views": 1, "return_tensors": "pt"}
-    decoded = []
-    for (video, start, end), fps in clips:
-        frames = None
-        with suppress(Exception):  # libraries of codecs raise whatever they like
+    for (video, start, end), fps, path in clips:
+        try:
             pixels = video_processor([video], start=[start], end=[end], fps=[fps], **options)["pixel_values"]
-            frames = pixels[0].to(torch.uint8).permute(0, 2, 3, 1)
-        decoded.append(frames)
-    return decoded
+        except Exception:  # libraries of codecs raise whatever they like
+            continue
+        unfinished = path.with_name(f"{path.stem}.{os.getpid()}.npy")
+        np.save(unfinished, pixels[0].to(torch.uint8).permute(0, 2, 3, 1).numpy())
+        unfinished.rename(path)
 
 
-__all__ = ["cache_frames"]
+__all__ = ["CachedFrames", "cache_frames"]

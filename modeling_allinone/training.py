@@ -188,10 +188,14 @@ class AllInOneTrainer(Trainer):
             self.optimizer = optimizer_class(groups, **optimizer_keywords)
         return self.optimizer
 
-    def get_batch_samples(self, *arguments, **keywords) -> tuple[list[dict], torch.Tensor | None]:
-        """The batches of a step, and how many labelled rows they have in all processes; a dead worker is explained."""
+    def train(self, *arguments, **keywords):
+        """As in the library; a dead worker is explained, at whatever step its death is noticed."""
         with self._explaining_dead_workers():
-            batches, _ = super().get_batch_samples(*arguments, **keywords)
+            return super().train(*arguments, **keywords)
+
+    def get_batch_samples(self, *arguments, **keywords) -> tuple[list[dict], torch.Tensor | None]:
+        """The batches of a step, and how many labelled rows they have in all processes."""
+        batches, _ = super().get_batch_samples(*arguments, **keywords)
         counts = [self._count_labelled(batch) for batch in batches]
         if not counts or None in counts:
             return batches, None
@@ -209,7 +213,7 @@ class AllInOneTrainer(Trainer):
     def _count_labelled(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor | None:
         """How many rows of a batch have a label; `None` where the task has none."""
         labels = batch.get(self.label_names[0]) if self.label_names else None
-        return None if labels is None else (labels != -100).view(len(labels), -1).any(dim=1).sum()
+        return None if labels is None else count_labelled(labels)
 
     def evaluation_loop(self, *arguments, **keywords):
         """As in the library; a dead worker is explained."""
@@ -235,6 +239,26 @@ class AllInOneTrainer(Trainer):
                 if reader is not None and (explained := reader.explain_dead_worker(error)):
                     raise explained from error
             raise
+
+
+class VideoClassificationTrainer(AllInOneTrainer):
+    """
+    Trains and evaluates [`AllInOneForVideoClassification`] on batches of `VideoClassificationCollator`; where a clip
+    has several views (B, views, T, 3, H, W), the logits of a clip are the mean over its views.
+    """
+
+    def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
+        """The cross-entropy, averaged over views as it is over clips."""
+        if inputs["pixel_values"].ndim == 5:
+            return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+        num_views = inputs["pixel_values"].shape[1]
+        views = {name: value.repeat_interleave(num_views, dim=0) for name, value in inputs.items()}
+        views["pixel_values"] = inputs["pixel_values"].flatten(0, 1)
+        if num_items_in_batch is not None:
+            num_items_in_batch = num_items_in_batch * num_views
+        loss, outputs = super().compute_loss(model, views, True, num_items_in_batch)
+        outputs["logits"] = outputs["logits"].unflatten(0, (-1, num_views)).mean(dim=1)
+        return (loss, outputs) if return_outputs else loss
 
 
 class RetrievalTrainer(AllInOneTrainer):
@@ -309,6 +333,55 @@ class RetrievalTrainer(AllInOneTrainer):
             )
         metrics = {f"{metric_key_prefix}_{name}": value for name, value in figures.items()}
         return EvalLoopOutput(None, None, metrics, num_samples=len(dataloader.dataset))
+
+
+def freeze_backbone(model: nn.Module):
+    """
+    Leave only the head and the backbone's pooler to train: linear evaluation, as the original does it.
+
+    Dropout and drop path of the backbone stay on in training, as in the original; set `hidden_dropout_prob` and
+    `drop_path_rate` of the configuration to 0 for features that do not vary.
+
+    Args:
+        model (`nn.Module`): A model with a head; the rest of its parameters no longer require gradients.
+
+    Example:
+
+    ```python
+    >>> from modeling_allinone import AllInOneConfig, AllInOneForVideoClassification
+
+    >>> config = AllInOneConfig.from_preset("tiny", num_hidden_layers=1, num_labels=5)
+    >>> model = AllInOneForVideoClassification(config)
+    >>> freeze_backbone(model)
+    >>> [name for name, parameter in model.named_parameters() if parameter.requires_grad][:3]
+    ['allinone.pooler.dense.weight', 'allinone.pooler.dense.bias', 'classifier.dense.weight']
+
+    ```
+    """
+    for name, parameter in model.named_parameters():
+        parts = name.split(".")
+        parameter.requires_grad_("allinone" not in parts or "pooler" in parts)
+
+
+def count_labelled(labels: torch.Tensor) -> torch.Tensor:
+    """
+    Count the rows that have a label: those over which the losses of the heads are a mean.
+
+    Args:
+        labels (`torch.Tensor` of shape `(B,)` or `(B, answers)`): Labels, -100 where there is none.
+
+    Returns:
+        `torch.LongTensor` without dimensions.
+
+    Example:
+
+    ```python
+    >>> count_labelled(torch.tensor([3, -100, 0]))
+    tensor(2)
+
+    ```
+    """
+    return (labels != -100).view(len(labels), -1).any(dim=1).sum()
 
 
 def parameter_groups(
@@ -388,6 +461,9 @@ __all__ = [
     "AllInOneTrainingArguments",
     "ClipRows",
     "RetrievalTrainer",
+    "VideoClassificationTrainer",
+    "count_labelled",
+    "freeze_backbone",
     "gather_features",
     "parameter_groups",
 ]

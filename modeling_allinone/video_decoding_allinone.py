@@ -2,11 +2,12 @@
 # Licensed under the Apache License, Version 2.0.
 """Clips from files, folders and arrays: count and times first, then only the frames asked for.
 
-[`open_clip`] returns a [`Clip`], whatever the source. Video files are decoded by decord where it is installed and by
-PyAV where it is not or cannot; animated and still images by Pillow.
+[`open_clip`] returns a [`Clip`], whatever the source. Video files are decoded by PyAV, or on request by decord;
+animated and still images by Pillow.
 """
 
 import re
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
@@ -14,7 +15,6 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from PIL import Image, ImageOps
-from transformers.utils import logging
 
 # Both decoders are optional to the library that copies this file from the Hub, so neither may fail at import.
 try:
@@ -26,9 +26,6 @@ try:
 except (ImportError, OSError):  # the latter where its library does not load
     decord = None
 
-
-logger = logging.get_logger(__name__)
-
 VIDEO_BACKENDS = ("auto", "decord", "pyav")
 IMAGE_SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 ACCEPTED = "a video (MP4, AVI, MKV, WebM, ...), an animated image (GIF, WebP) or an image (PNG, JPEG, ...)"
@@ -38,6 +35,9 @@ SHORTEST_IMAGE_DURATION, DEFAULT_IMAGE_DURATION = 10, 100
 # Containers, as ffmpeg calls them, in which decord finds the frames asked for. In others, such as WMV, it returns
 # pictures that belong to other times than it says.
 DECORD_FORMATS = {"mov", "matroska", "avi"}
+
+# Containers in which every packet is one picture; elsewhere it may be a field, half of one.
+ONE_PICTURE_PACKETS = {"mov", "matroska"}
 
 MP4_BOXES = {b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot", b"uuid", b"meta", b"udta"}
 MP4_BOXES |= {b"moof", b"mfra", b"sidx", b"ssix", b"styp", b"emsg", b"prft", b"pdin"}
@@ -80,7 +80,7 @@ class Clip:
     def duration(self) -> float:
         return float(self.times[-1] + 1 / self.fps)
 
-    def read(self, indices: np.ndarray) -> np.ndarray:
+    def read(self, indices: np.ndarray) -> Sequence[np.ndarray]:
         """
         Decode some frames.
 
@@ -88,7 +88,7 @@ class Clip:
             indices (`np.ndarray` of shape `(n,)`): Frames, ascending and without repeats.
 
         Returns:
-            `np.ndarray` of shape `(n, height, width, 3)`, uint8 RGB.
+            Sequence of n `np.ndarray` of shape `(height, width, 3)`, all of one size, uint8 RGB.
 
         Raises:
             `ValueError`: A frame that cannot be decoded.
@@ -162,15 +162,15 @@ class VideoFile(Clip):
 
     def __init__(self, path: Path, backend: str):
         self.name = str(path)
-        self.backend = backend
+        self.backend = "decord" if backend == "decord" else "pyav"
         if av is None:
             raise ImportError(f"{self.name} needs PyAV to be read; install it with `pip install av`.")
         try:
-            with self._opened() as container:
-                # ffmpeg shows plain text as a film of a terminal.
-                if container.format.name == "tty":
-                    raise ValueError(f"{self.name} is a text file; expected {ACCEPTED}.")
-                self._scan(container)
+            self._container = self._opened()
+            # ffmpeg shows plain text as a film of a terminal.
+            if self._container.format.name == "tty":
+                raise ValueError(f"{self.name} is a text file; expected {ACCEPTED}.")
+            self._scan(self._container)
         except av.error.FFmpegError as error:
             raise ValueError(
                 f"{self.name} cannot be read as a video ({error.strerror}): it is damaged, cut short or something "
@@ -181,22 +181,16 @@ class VideoFile(Clip):
     def duration(self) -> float:
         return self._duration
 
-    def read(self, indices: np.ndarray) -> np.ndarray:
-        if self.backend != "pyav":
-            try:
-                frames = self._read_with_decord(indices)
-            except Exception as error:  # decord raises its own types, RuntimeError and others for one and the same
-                if self.backend == "decord":
-                    reason = str(error).splitlines()[0]
-                    raise ValueError(
-                        f"{self.name}: decord cannot read this file ({reason}); use video_backend='auto' or 'pyav'."
-                    ) from error
-                logger.info(f"{self.name}: PyAV takes over from decord ({type(error).__name__}: {error})")
-            else:
-                self.backend = "decord"
-                return frames
-        self.backend = "pyav"
-        return self._read_with_pyav(indices)
+    def read(self, indices: np.ndarray) -> Sequence[np.ndarray]:
+        if self.backend == "pyav":
+            return self._read_with_pyav(indices)
+        try:
+            return self._read_with_decord(indices)
+        except Exception as error:  # decord raises its own types, RuntimeError and others for one and the same
+            reason = str(error).splitlines()[0]
+            raise ValueError(
+                f"{self.name}: decord cannot read this file ({reason}); use video_backend='auto' or 'pyav'."
+            ) from error
 
     def _opened(self):
         # Titles in an unknown encoding are no reason to refuse a file.
@@ -229,6 +223,10 @@ class VideoFile(Clip):
         if not shown:
             raise ValueError(f"{self.name} has a video stream but no frames in it; fetch or export it again.")
         self.total_frames = len(shown)
+        # Here a packet is a picture, and one that no other refers to can be left out.
+        self._has_spare_pictures = stream.codec_context.name == "h264" and bool(
+            ONE_PICTURE_PACKETS & set(container.format.name.split(","))
+        )
         self._decord_obstacle = _decord_obstacle(container, packets, first_frame, is_counted)
         if is_counted:
             self._stamps, self._keys = None, None
@@ -242,9 +240,9 @@ class VideoFile(Clip):
         self._duration = float(self.times[-1]) + (last_duration or 1 / rate)
 
     def _read_packets(self, container, stream) -> tuple[list[Packet], "av.VideoFrame | None"]:
-        """All packets, and in the same pass the first frame, where decord may come to read the file."""
+        """All packets, and in the same pass the first frame, where decord is to read the file."""
         packets, first_frame = [], None
-        is_awaited = self.backend != "pyav" and decord is not None
+        is_awaited = self.backend == "decord"
         stream.codec_context.thread_count = 1
         for packet in container.demux(stream):
             if packet.size:
@@ -275,26 +273,25 @@ class VideoFile(Clip):
         # A tensor, where the caller has set decord's bridge to another framework.
         return frames.asnumpy() if hasattr(frames, "asnumpy") else np.asarray(frames)
 
-    def _read_with_pyav(self, indices: np.ndarray) -> np.ndarray:
+    def _read_with_pyav(self, indices: np.ndarray) -> list[np.ndarray]:
         found, error = {}, None
-        with self._opened() as container:
-            stream = container.streams[self._stream_index]
-            stream.codec_context.thread_count = 1
+        if self._keys is not None:
             try:
-                if self._keys is not None:
+                with self._container_at_hand() as container:
+                    stream = self._stream_of(container)
                     key_of = self._keys[np.searchsorted(self._keys, indices, side="right") - 1]
                     for key in np.unique(key_of):
                         container.seek(int(self._stamps[key]), stream=stream)
-                        self._collect(container, stream, indices[key_of == key], found)
+                        wanted = indices[key_of == key]
+                        self._collect_by_time(container, stream, wanted, found, self._has_spare_pictures)
             except av.error.FFmpegError as raised:
                 error = raised
         if len(found) < len(indices):
             # Seeking may land too late or not be possible at all: decode from the beginning, once.
+            collect = self._collect_by_count if self._stamps is None else self._collect_by_time
             with self._opened() as container:
-                stream = container.streams[self._stream_index]
-                stream.codec_context.thread_count = 1
                 try:
-                    self._collect(container, stream, indices, found)
+                    collect(container, self._stream_of(container), indices, found)
                 except av.error.FFmpegError as raised:
                     error = raised
         missing = [index for index in indices.tolist() if index not in found]
@@ -304,20 +301,45 @@ class VideoFile(Clip):
                 f"({error.strerror if error else 'the decoder leaves it out'}): the file is damaged there. "
                 "Fetch it again, or choose other frames by frame_indices, start or end."
             ) from error
-        return _stacked([found[index] for index in indices.tolist()], self.name)
+        return _of_one_size([found[index] for index in indices.tolist()], self.name)
 
-    def _collect(self, container, stream, wanted: np.ndarray, found: dict[int, np.ndarray]) -> None:
-        """Decode onwards from where the container stands, and keep the wanted frames."""
+    def _container_at_hand(self):
+        """The container as the scan left it, since opening takes time; a second reading opens another."""
+        container, self._container = self._container, None
+        return container or self._opened()
+
+    def _stream_of(self, container):
+        stream = container.streams[self._stream_index]
+        stream.codec_context.thread_count = 1
+        return stream
+
+    def _collect_by_time(
+        self, container, stream, wanted: np.ndarray, found: dict[int, np.ndarray], leaves_out: bool = False
+    ) -> None:
+        """Decode onwards from where the container stands and keep the wanted frames, which their times tell."""
+        index_of = dict(zip(self._stamps[wanted].tolist(), wanted.tolist(), strict=True))
+        awaited, skipping = set(index_of), None
+        for packet in container.demux(stream):
+            needed = "NONREF" if leaves_out and packet.pts not in awaited else "DEFAULT"
+            if needed != skipping:
+                stream.codec_context.skip_frame = skipping = needed
+            frames = packet.decode()
+            awaited.discard(packet.pts)
+            if not awaited and packet.size:
+                # The last one may wait for others to be shown before it.
+                frames += stream.codec_context.decode(None)
+            for frame in frames:
+                if frame.pts in index_of:
+                    found[index_of[frame.pts]] = _to_rgb(frame)
+            if not awaited:
+                return
+
+    def _collect_by_count(self, container, stream, wanted: np.ndarray, found: dict[int, np.ndarray]) -> None:
+        """Decode from the beginning and keep the wanted frames, which their places tell."""
         last, wanted = wanted[-1], set(wanted.tolist())
-        for count, frame in enumerate(container.decode(stream)):
-            if self._stamps is None:
-                index = count
-            elif frame.pts is None:
-                continue
-            else:
-                index = int(np.searchsorted(self._stamps, frame.pts, side="right")) - 1
-            if index in wanted and (self._stamps is None or self._stamps[index] == frame.pts):
-                found[index] = _upright(frame.to_ndarray(format="rgb24"), _display_matrix(frame))
+        for index, frame in enumerate(container.decode(stream)):
+            if index in wanted:
+                found[index] = _to_rgb(frame)
             if index >= last:
                 return
 
@@ -356,13 +378,13 @@ class AnimatedImage(Clip):
     def duration(self) -> float:
         return float(self._durations.sum() / 1000)
 
-    def read(self, indices: np.ndarray) -> np.ndarray:
+    def read(self, indices: np.ndarray) -> Sequence[np.ndarray]:
         frames = []
         with _opened_image(self._path, self.name) as image:
             for index in indices.tolist():
                 self._compose(image, index)
                 frames.append(_image_to_array(image, self.name, self._do_convert_rgb))
-        return _stacked(frames, self.name)
+        return _of_one_size(frames, self.name)
 
     def _compose(self, image: Image.Image, index: int) -> None:
         try:
@@ -386,8 +408,8 @@ class ImageList(Clip):
         self.name, self.fps, self.total_frames = name, fps, len(images)
         self._images, self._do_convert_rgb, self._input_data_format = images, do_convert_rgb, input_data_format
 
-    def read(self, indices: np.ndarray) -> np.ndarray:
-        return _stacked([self._read_one(index) for index in indices.tolist()], self.name)
+    def read(self, indices: np.ndarray) -> Sequence[np.ndarray]:
+        return _of_one_size([self._read_one(index) for index in indices.tolist()], self.name)
 
     def _read_one(self, index: int) -> np.ndarray:
         image, name = self._images[index], self.name if self.is_image else f"{self.name}, frame {index}"
@@ -419,7 +441,7 @@ class ArrayClip(Clip):
         self.name, self.fps, self.total_frames = name, fps, len(frames)
         self._frames = _checked_frames(frames, name, input_data_format)
 
-    def read(self, indices: np.ndarray) -> np.ndarray:
+    def read(self, indices: np.ndarray) -> Sequence[np.ndarray]:
         return _to_uint8(self._frames[indices])
 
 
@@ -557,6 +579,10 @@ def _display_matrix(frame) -> np.ndarray | None:
     return None if matrix[0, 0] > 0 and matrix[1, 1] > 0 else matrix
 
 
+def _to_rgb(frame) -> np.ndarray:
+    return _upright(frame.to_ndarray(format="rgb24"), _display_matrix(frame))
+
+
 def _upright(pixels: np.ndarray, matrix: np.ndarray | None) -> np.ndarray:
     """Turn and mirror `(height, width, 3)` pixels by multiples of 90 degrees, as a player would."""
     if matrix is None:
@@ -635,11 +661,11 @@ def _to_uint8(frames: np.ndarray) -> np.ndarray:
     return frames if frames.dtype == np.uint8 else np.rint(frames.astype(np.float32) * 255).astype(np.uint8)
 
 
-def _stacked(frames: list[np.ndarray], name: str) -> np.ndarray:
+def _of_one_size(frames: list[np.ndarray], name: str) -> list[np.ndarray]:
     sizes = sorted({frame.shape[:2] for frame in frames})
     if len(sizes) > 1:
         raise ValueError(
             f"{name} has frames of different sizes (height, width): {sizes}; expected one size in a clip. "
             "Resize the frames first, or give them as several clips."
         )
-    return np.stack(frames)
+    return frames

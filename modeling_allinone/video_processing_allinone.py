@@ -2,6 +2,7 @@
 # Licensed under the Apache License, Version 2.0.
 """Video processor of All-in-one: files, folders, images or decoded frames -> `pixel_values`."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,14 +16,11 @@ from transformers.processing_utils import Unpack, VideosKwargs
 from transformers.video_processing_utils import VideoProcessorMixin
 from transformers.video_utils import VideoMetadata
 
+from .augmentation_allinone import HIGHEST_MAGNITUDE, OPERATIONS, rand_augment
 from .frame_sampling_allinone import checked_indices, indices_at, random_indices, uniform_indices, window_bounds
 from .video_decoding_allinone import VIDEO_BACKENDS, Clip, is_array, open_clip
 
 NEAREST, BILINEAR = 0, 2  # as Pillow numbers them
-# Weights of the resize are whole multiples of 2**-22, and both its passes round to 8 bits, as in Pillow.
-WEIGHT_BITS = 22
-# Torch shares work on more elements than this among threads, whose waiting for each other costs more than it saves.
-SERIAL_ELEMENTS = 32768 - 1
 
 PER_CLIP = ("start", "end", "fps")
 CHOSEN_FRAMES = ("frame_indices", "timestamps")
@@ -41,6 +39,9 @@ class AllInOneVideoProcessorKwargs(VideosKwargs, total=False):
     frame_sampling: str | None
     num_views: int | None
     do_random_crop: bool | None
+    do_rand_augment: bool | None
+    rand_augment_num_ops: int | None
+    rand_augment_magnitude: int | float | None
     decode_size: int | dict[str, int] | None
     video_backend: str | None
     # The following may differ from clip to clip, and are checked where they are taken apart.
@@ -75,8 +76,8 @@ class AllInOneVideoProcessor(VideoProcessorMixin):
             Frames per second, above 0, of folders, lists of images and arrays; needed to choose their frames by
             seconds. Files carry their own times.
         video_backend (`str`, *optional*, defaults to `"auto"`):
-            Decoder of video files: `"decord"`, `"pyav"`, or `"auto"` for decord where it is installed and reads the
-            file rightly, else PyAV.
+            Decoder of video files: `"pyav"`, `"decord"`, which takes longer and refuses files that it would misread,
+            or `"auto"` for the one that takes least time: PyAV, today.
         decode_size (`int` or `dict`, *optional*):
             Pixels, `{"height": ..., "width": ...}`: a first resize of every frame, whatever its aspect ratio.
         do_resize (`bool`, *optional*, defaults to `True`): Whether to resize to `size`.
@@ -90,6 +91,12 @@ class AllInOneVideoProcessor(VideoProcessorMixin):
         do_random_crop (`bool`, *optional*, defaults to `False`):
             Whether to cut it out at random instead (training); the same place in all frames of a clip.
         crop_size (`int` or `dict`, *optional*, defaults to `{"height": 224, "width": 224}`): Pixels.
+        do_rand_augment (`bool`, *optional*, defaults to `False`):
+            Whether to change colours and geometry at random (training), all frames of a clip alike, after the crop;
+            see [`~augmentation_allinone.rand_augment`]. Texts about colours may no longer be true then.
+        rand_augment_num_ops (`int`, *optional*, defaults to 2):
+            Operations drawn for a clip, from 0 to 14; half of them are left out.
+        rand_augment_magnitude (`float`, *optional*, defaults to 9): How strong they are, from 0 to 10.
         do_rescale (`bool`, *optional*, defaults to `True`): Whether to multiply pixels (0 to 255) by `rescale_factor`.
         rescale_factor (`float`, *optional*, defaults to 1/255): Above 0.
         do_normalize (`bool`, *optional*, defaults to `True`): Whether to subtract mean and divide by deviation.
@@ -125,6 +132,9 @@ class AllInOneVideoProcessor(VideoProcessorMixin):
     do_center_crop = True
     do_random_crop = False
     crop_size = {"height": 224, "width": 224}
+    do_rand_augment = False
+    rand_augment_num_ops = 2
+    rand_augment_magnitude = 9
     do_rescale = True
     rescale_factor = 1 / 255
     do_normalize = True
@@ -155,9 +165,9 @@ class AllInOneVideoProcessor(VideoProcessorMixin):
                 Seconds at which to take the frame on screen, for all clips or for each. Replaces sampling.
             start (`float` or `list`, *optional*): Sample from here, seconds, for all clips or for each.
             end (`float` or `list`, *optional*): Sample up to here, seconds, for all clips or for each.
-            seed (`int`, *optional*): Fixes random frames and crops of this call.
+            seed (`int`, *optional*): Fixes random frames, crops and augmentation of this call.
             generator (`torch.Generator`, *optional*):
-                Source of random frames and crops, instead of a seed; torch's own by default.
+                Source of random frames, crops and augmentation, instead of a seed; torch's own by default.
             return_metadata (`bool`, *optional*): Whether to add `video_metadata`, which says what was taken.
             return_tensors (`str`, *optional*, defaults to `"pt"`): `"pt"` or `"np"`.
             kwargs: Any attribute of the processor, for this call.
@@ -210,7 +220,7 @@ class AllInOneVideoProcessor(VideoProcessorMixin):
             pixels = self._preprocess(frames, clip.name, **clip_options)
             rows[place, clip.name] = pixels[torch.from_numpy(place_of.reshape(indices.shape)).to(pixels.device)]
             if options["return_metadata"]:
-                metadata.append(_metadata(clip, indices, frames))
+                metadata.append(_metadata(clip, indices, frames[0]))
         data = {"pixel_values": _joined(rows)}
         if options["return_metadata"]:
             data["video_metadata"] = metadata
@@ -268,7 +278,7 @@ class AllInOneVideoProcessor(VideoProcessorMixin):
 
     def _preprocess(
         self,
-        frames: np.ndarray,
+        frames: Sequence[np.ndarray],
         name: str,
         *,
         generator: np.random.Generator | None,
@@ -279,6 +289,9 @@ class AllInOneVideoProcessor(VideoProcessorMixin):
         do_center_crop: bool,
         do_random_crop: bool,
         crop_size: SizeDict,
+        do_rand_augment: bool,
+        rand_augment_num_ops: int,
+        rand_augment_magnitude: float,
         do_rescale: bool,
         rescale_factor: float,
         do_normalize: bool,
@@ -287,11 +300,10 @@ class AllInOneVideoProcessor(VideoProcessorMixin):
         device=None,
         **kwargs,
     ) -> torch.Tensor:
-        """Frames `(n, height, width, 3)` of one clip, uint8 -> `(n, 3, height, width)`, float32."""
-        frames = torch.from_numpy(np.ascontiguousarray(frames)).to(device)
+        """Frames `(height, width, 3)` of one clip, uint8 -> `(n, 3, height, width)`, float32."""
         if decode_size is not None:
             frames = resize_and_crop(frames, (decode_size.height, decode_size.width), resample=resample)
-        height, width = _resized(frames.shape[1:3], size) if do_resize else frames.shape[1:3]
+        height, width = _resized(frames[0].shape[:2], size) if do_resize else frames[0].shape[:2]
         crop = (0, 0, height, width)
         if do_center_crop or do_random_crop:
             room = height - crop_size.height, width - crop_size.width
@@ -305,8 +317,12 @@ class AllInOneVideoProcessor(VideoProcessorMixin):
             else:
                 top, left = (round(free / 2) for free in room)
             crop = (top, left, crop_size.height, crop_size.width)
-        pixels = resize_and_crop(frames, (height, width), crop, resample)
-        pixels = pixels.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format)
+        pixels = resize_and_crop(frames, (height, width), crop, resample).permute(0, 3, 1, 2)
+        if do_rand_augment:
+            clip_generator = torch.Generator().manual_seed(int(generator.integers(2**62)))
+            pixels = rand_augment(pixels, rand_augment_num_ops, rand_augment_magnitude, clip_generator)
+        pixels = pixels.to(torch.float32, memory_format=torch.contiguous_format)
+        pixels = pixels.to(device)
         if do_rescale:
             pixels *= rescale_factor
         if do_normalize:
@@ -349,6 +365,12 @@ class AllInOneVideoProcessor(VideoProcessorMixin):
             if value is not None and (set(dict(value)) not in keys or min(dict(value).values()) < 1):
                 expected = " or ".join(str(sorted(one)) for one in keys)
                 raise ValueError(f"{name} is {dict(value)}; expected {expected}, each at least 1 pixel.")
+        for name, highest in (
+            ("rand_augment_num_ops", len(OPERATIONS)),
+            ("rand_augment_magnitude", HIGHEST_MAGNITUDE),
+        ):
+            if not 0 <= options[name] <= highest:
+                raise ValueError(f"{name} is {options[name]}; expected 0 to {highest}.")
         for name in ("rescale_factor", "image_std"):
             if options[name] is not None and not np.all(np.greater(options[name], 0)):
                 raise ValueError(f"{name} is {options[name]}; expected above 0.")
@@ -396,16 +418,16 @@ def split_batch(videos) -> list:
 
 
 def resize_and_crop(
-    frames: torch.Tensor,
+    frames: Sequence[np.ndarray] | torch.Tensor,
     size: tuple[int, int],
     crop: tuple[int, int, int, int] | None = None,
     resample: int = BILINEAR,
 ) -> torch.Tensor:
     """
-    Resize frames, computing only the pixels of a crop. Bilinear, it equals Pillow's to the last bit.
+    Resize frames and cut out a part. Bilinear is Pillow's, on which weights were trained.
 
     Args:
-        frames (`torch.Tensor` of shape `(n, height, width, 3)`): uint8, on any device.
+        frames (sequence of `np.ndarray` of shape `(height, width, 3)`, or `torch.Tensor`): uint8, all of one size.
         size (`tuple[int, int]`): Height and width to resize to, pixels, at least 1.
         crop (`tuple[int, int, int, int]`, *optional*):
             Top, left, height and width inside the resized frame, pixels; the whole by default.
@@ -419,57 +441,22 @@ def resize_and_crop(
         torch.Size([2, 20, 20, 3])
     """
     top, left, height, width = crop or (0, 0, *size)
-    if frames.shape[1:3] == size:
-        return frames[:, top : top + height, left : left + width]
-    rows, row_weights = _taps(frames.shape[1], size[0], top, height, resample)
-    columns, column_weights = _taps(frames.shape[2], size[1], left, width, resample)
-    first_row, first_column = int(rows.min()), int(columns.min())
-    needed = frames[:, first_row : int(rows.max()) + 1, first_column : int(columns.max()) + 1]
-    resized = torch.empty(len(frames), height, width, 3, dtype=torch.uint8, device=frames.device)
-    # Frame by frame and with the axis that is gathered in front: that way the work stays in the processor's cache.
-    for frame, target in zip(needed, resized, strict=True):
-        columns_first = _weighted(frame.transpose(0, 1).contiguous(), columns - first_column, column_weights)
-        target.copy_(_weighted(columns_first.transpose(0, 1).contiguous(), rows - first_row, row_weights))
+    resized = torch.empty(len(frames), height, width, 3, dtype=torch.uint8)
+    for frame, target in zip(frames, resized.numpy(), strict=True):
+        target[:] = _resize(np.asarray(frame), size, resample)[top : top + height, left : left + width]
     return resized
 
 
-def _taps(old: int, new: int, first: int, count: int, resample: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """
-    Which old pixels make up the new pixels `first` to `first + count` along one axis, and with what weights.
-
-    Returns two tensors of shape `(count, taps)`: positions, int64, and weights in multiples of `2**-WEIGHT_BITS`.
-    """
-    places = np.arange(first, first + count)
-    if resample == NEAREST or old == new:
-        nearest = (2 * places + 1) * old // (2 * new)
-        return torch.from_numpy(nearest[:, None]), torch.full((count, 1), 1 << WEIGHT_BITS)
-    scale = old / new
-    centre = (places + 0.5) * scale
-    # A triangle around the centre: one old pixel wide to either side, or one new pixel where those are wider.
-    reach = max(scale, 1.0)
-    begin = np.maximum((centre - reach + 0.5).astype(np.int64), 0)[:, None]
-    end = np.minimum((centre + reach + 0.5).astype(np.int64), old)[:, None]
-    positions = begin + np.arange((end - begin).max())
-    weights = np.maximum(1 - np.abs(positions + 0.5 - centre[:, None]) / reach, 0) * (positions < end)
-    weights = weights / weights.sum(axis=1, keepdims=True)
-    weights = (weights * (1 << WEIGHT_BITS) + 0.5).astype(np.int64)
-    return torch.from_numpy(np.minimum(positions, old - 1)), torch.from_numpy(weights)
-
-
-def _weighted(values: torch.Tensor, positions: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-    """Weighted sums of rows of `values` (uint8), in whole numbers so that every machine gives the same."""
-    positions, weights = positions.to(values.device), weights.to(values.device, torch.int32)
-    if weights.shape[1] == 1:
-        return values[positions[:, 0]]
-    result = torch.empty((len(positions), *values.shape[1:]), dtype=torch.uint8, device=values.device)
-    per_line = result[:, 0].numel()
-    lines = max(SERIAL_ELEMENTS // per_line, 1) if values.device.type == "cpu" else values.shape[1]
-    for block, target in zip(values.split(lines, dim=1), result.split(lines, dim=1), strict=True):
-        sums = torch.full(target.shape, 1 << (WEIGHT_BITS - 1), dtype=torch.int32, device=values.device)
-        for tap in range(positions.shape[1]):
-            sums.addcmul_(block[positions[:, tap]].to(torch.int32), weights[:, tap, None, None])
-        target.copy_(sums >> WEIGHT_BITS)
-    return result
+def _resize(frame: np.ndarray, size: tuple[int, int], resample: int) -> np.ndarray:
+    if frame.shape[:2] == size:
+        return frame
+    if resample == NEAREST:
+        # Pillow's own lets rounding errors grow along a line.
+        rows, columns = (
+            (2 * np.arange(new) + 1) * old // (2 * new) for new, old in zip(size, frame.shape[:2], strict=True)
+        )
+        return frame[rows[:, None], columns]
+    return np.asarray(Image.fromarray(frame).resize(size[::-1], BILINEAR))
 
 
 def _resized(old: tuple[int, int], size: SizeDict) -> tuple[int, int]:
@@ -481,7 +468,7 @@ def _resized(old: tuple[int, int], size: SizeDict) -> tuple[int, int]:
 
 def _clip_generators(count: int, options: dict) -> list:
     """One generator for each clip; torch's own is left alone where nothing is random."""
-    if options["frame_sampling"] != "random" and not options["do_random_crop"]:
+    if options["frame_sampling"] != "random" and not options["do_random_crop"] and not options["do_rand_augment"]:
         return [None] * count
     generator = options["generator"]
     if options["seed"] is not None:
@@ -526,12 +513,12 @@ def _joined(rows: dict[tuple[int, str], torch.Tensor]) -> torch.Tensor:
     return torch.cat(list(rows.values()))
 
 
-def _metadata(clip: Clip, indices: np.ndarray, frames: np.ndarray) -> VideoMetadata:
+def _metadata(clip: Clip, indices: np.ndarray, frame: np.ndarray) -> VideoMetadata:
     return VideoMetadata(
         total_num_frames=clip.total_frames,
         fps=clip.total_frames / clip.duration if clip.has_times else None,
-        height=frames.shape[1],
-        width=frames.shape[2],
+        height=frame.shape[0],
+        width=frame.shape[1],
         duration=clip.duration if clip.has_times else None,
         video_backend=clip.backend,
         frames_indices=indices.reshape(-1).tolist(),

@@ -17,9 +17,6 @@ import transformers
 from transformers import AutoConfig, AutoModel, AutoModelForVisualQuestionAnswering, AutoProcessor
 from transformers.models.auto.video_processing_auto import AutoVideoProcessor
 
-# The package is installed beside the tests, and decoders need not be there: from here on, importing these fails.
-sys.modules.update(dict.fromkeys(("modeling_allinone", "decord", "av")))
-
 TRUST = {"trust_remote_code": True}
 
 
@@ -106,4 +103,6 @@ def main(folder: Path):
 
 
 if __name__ == "__main__":
+    # The package is installed beside the tests, and decoders need not be there: from here on, importing these fails.
+    sys.modules.update(dict.fromkeys(("modeling_allinone", "decord", "av")))
     main(Path(sys.argv[1]))

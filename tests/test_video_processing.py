@@ -92,7 +92,7 @@ class TestSources:
             ("wmv2.wmv", "it may return other frames of asf files"),
         ],
     )
-    def test_decord_is_passed_over_where_it_returns_other_frames(self, clips, raw, name, reason):
+    def test_decord_is_refused_where_it_returns_other_frames(self, clips, raw, name, reason):
         for index in range(NUM_FRAMES):
             inputs = raw(clips / name, frame_indices=[index], return_metadata=True)
             assert inputs.video_metadata[0].video_backend == "pyav"
@@ -139,7 +139,7 @@ class TestSources:
         assert open_clip(clips / "h264.mp4", "clip", backend=backend).total_frames == NUM_FRAMES
         assert len(kept) == 1 and kept[0] <= 1  # the one at hand
 
-    def test_pyav_takes_over_where_decord_is_absent(self, clips):
+    def test_decord_may_be_absent(self, clips):
         program = f"""
 import sys
 sys.modules["decord"] = None
@@ -159,23 +159,38 @@ else:
 
     def test_only_the_frames_asked_for_are_decoded_and_kept(self, tmp_path):
         path = encode_video(tmp_path / "long.mp4", frames=np.tile(grey_frames(), (6, 1, 1, 1)), options={"g": "8"})
-        clip = open_clip(path, "clip", backend="pyav")
+        clip = open_clip(path, "clip")
         decoded = []
-        collect = clip._collect
+        collect = clip._collect_by_time
 
-        def spying(container, stream, wanted, found):
+        def spying(container, *arguments):
             class Counting:
-                def decode(self, stream):
-                    for frame in container.decode(stream):
-                        decoded.append(frame.pts)
-                        yield frame
+                def demux(self, stream):
+                    for packet in container.demux(stream):
+                        decoded.append(packet.pts)
+                        yield packet
 
-            collect(Counting(), stream, wanted, found)
+            collect(Counting(), *arguments)
 
-        clip._collect = spying
+        clip._collect_by_time = spying
         frames = clip.read(np.array([20, 90]))
-        assert numbers_of(frames.transpose(0, 3, 1, 2)) == [20 % 16, 90 % 16]
+        assert numbers_of(np.stack(frames).transpose(0, 3, 1, 2)) == [20 % 16, 90 % 16]
         assert len(decoded) <= 8  # from the key frames 16 and 88, not from the beginning
+
+    @pytest.mark.parametrize("suffix", ["mp4", "mkv", "avi"])
+    def test_pictures_that_are_left_out_change_no_other(self, tmp_path, suffix):
+        noise = np.random.default_rng(0).integers(0, 256, (NUM_FRAMES, 4, 6, 3), dtype=np.uint8)
+        frames = noise.repeat(16, axis=1).repeat(16, axis=2)
+        options = {"g": "9", "bf": "3", "x264-params": "b-adapt=0:scenecut=0"}
+        path = encode_video(tmp_path / f"clip.{suffix}", frames=frames, options=options)
+        with av.open(str(path)) as container:
+            expected = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+        assert len(expected) == NUM_FRAMES
+        for wanted in ([index] for index in range(NUM_FRAMES)):
+            assert np.array_equal(open_clip(path, "clip").read(np.array(wanted)), np.stack(expected)[wanted])
+        clip = open_clip(path, "clip")
+        for wanted in ([0, 7, 8, 9, 15], [3, 4], list(range(NUM_FRAMES))):  # one clip, read again
+            assert np.array_equal(clip.read(np.array(wanted)), np.stack(expected)[wanted])
 
     @pytest.mark.parametrize("suffix", ["mp4", "mkv"])
     def test_rotation_is_honoured(self, tmp_path, raw, suffix):

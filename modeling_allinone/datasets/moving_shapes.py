@@ -47,7 +47,7 @@ TIME_KINDS = ("direction", "drift", "growth", "order", "recolour")
 MOTION_CLASSES = ("growing", "moving down", "moving left", "moving right", "moving up", "shrinking")
 
 NUM_OPTIONS = 5
-TEXT_COLUMNS = ("question", "options", "answer", "caption")
+TEXT_COLUMNS = ("question", "options", "answer", "caption", "rationales")
 SPEC_NAME = "spec.json"
 ANNOTATIONS_NAME = "annotations.jsonl"
 # Raised whenever the generator changes, so that files of an older one are not taken for those of this one.

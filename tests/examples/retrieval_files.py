@@ -153,9 +153,14 @@ DATA = {
 
 
 def write_data(root: Path, recipe: str, arrangement: str, film: Path, image: Path) -> Path:
-    """Write annotations and put a film or an image at every place."""
+    """Write a data set of retrieval."""
     places, arrangements = DATA[recipe]
-    for name, content in arrangements[arrangement].items():
+    return write_places(root, places, arrangements[arrangement], film, image)
+
+
+def write_places(root: Path, places: list[str], files: dict, film: Path, image: Path) -> Path:
+    """Write annotations and put a film or an image at every place."""
+    for name, content in files.items():
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         content = content if isinstance(content, str | bytes) else json.dumps(content)

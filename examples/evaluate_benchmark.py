@@ -1,0 +1,231 @@
+"""
+Score models on many data sets, and put the scores beside those that the original reports.
+
+    python examples/evaluate_benchmark.py examples/suites/published.yaml --data_root DATA --model_root MODELS
+
+A suite names runs; each is one of the scripts of this folder without training, in a process of its own. What was
+scored before is kept: a suite that was stopped goes on where it was. Every score has its control beside it: the same
+rows with blank video. Writes `results.json` with the protocol of every run, a table in Markdown, and, if asked, the
+scores into the models' cards.
+"""
+
+import argparse
+import hashlib
+import json
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from huggingface_hub import ModelCard
+
+from modeling_allinone.model_card import to_eval_results
+
+EXAMPLES = Path(__file__).parent
+SCRIPTS = {
+    "question-answering": "finetune_question_answering.py",
+    "multiple-choice": "finetune_multiple_choice.py",
+    "retrieval": "finetune_retrieval.py",
+    "classification": "finetune_classification.py",
+    "visual-commonsense": "finetune_visual_commonsense.py",
+    "paired-reasoning": "finetune_paired_reasoning.py",
+    "zero-shot": "zero_shot.py",
+}
+RUN_NAME, RESULTS_NAME, TABLE_NAME = "run.yaml", "results.json", "results.md"
+
+
+class SuiteError(ValueError):
+    """A suite that cannot be run; the message is meant for the user."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run what has not been run, print the table, write the results; returns 1 if a run failed, 2 if none can run."""
+    options = parse_arguments(arguments)
+    try:
+        output_dir, runs = read_suite(options)
+        published = yaml.safe_load(options.published.read_text(encoding="utf-8"))
+    except (SuiteError, OSError, yaml.YAMLError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    results, failed = {}, []
+    for name, run in runs.items():
+        folder = output_dir / name
+        if is_done(folder, run):
+            print(f"{name}: was scored before")
+        elif not score(name, run, folder, shlex.split(options.launcher)):
+            failed.append(name)
+            continue
+        results[name] = read_results(folder, run)
+        if options.update_cards:
+            update_card(name, results[name])
+    table = "\n".join(make_table(results, published))
+    print(table)
+    output_dir.mkdir(parents=True, exist_ok=True)
+    (output_dir / RESULTS_NAME).write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    (output_dir / TABLE_NAME).write_text(table + "\n", encoding="utf-8")
+    if failed:
+        print(f"failed: {', '.join(failed)}; their output is in log.txt of their folders in {output_dir}")
+    return 1 if failed else 0
+
+
+def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
+    parser.add_argument("suite", type=Path, metavar="SUITE.yaml", help="what to score")
+    parser.add_argument("--data_root", type=Path, help="folder of the data sets: a run's data_dir is NAME in it")
+    parser.add_argument("--model_root", type=Path, help="folder of the models: a run's model is NAME in it")
+    parser.add_argument("--output_dir", type=Path, help="where results are written, instead of the suite's folder")
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="run only these")
+    parser.add_argument(
+        "--launcher", default=sys.executable, help="what starts a script, such as 'torchrun --nproc-per-node 8'"
+    )
+    parser.add_argument(
+        "--published", type=Path, default=EXAMPLES / "published_scores.yaml", help="scores to compare with"
+    )
+    parser.add_argument("--update_cards", action="store_true", help="write the scores into the models' README.md")
+    return parser.parse_args(arguments)
+
+
+def read_suite(options: argparse.Namespace) -> tuple[Path, dict[str, dict[str, Any]]]:
+    """
+    Read a suite: `output_dir`, and `runs` with `name`, `task`, perhaps `recipe`, and arguments of the task's script.
+
+    Returns:
+        The folder of the output; and of each run, by name, its script and all arguments, those of the recipe too.
+
+    Raises:
+        SuiteError: If the suite is no suite.
+    """
+    suite = yaml.safe_load(options.suite.read_text(encoding="utf-8"))
+    if not isinstance(suite, dict) or not isinstance(suite.get("runs"), list):
+        raise SuiteError(f"{options.suite} is no suite: expected output_dir and a list of runs.")
+    runs = {}
+    for run in suite["runs"]:
+        name = run.get("name") if isinstance(run, dict) else None
+        if not isinstance(name, str) or name in runs or "/" in name:
+            raise SuiteError(f"{options.suite} has the run {run!r}; expected a mapping with a name of its own.")
+        if run.get("task") not in SCRIPTS:
+            raise SuiteError(f"The task of {name} is {run.get('task')!r}; expected one of {', '.join(SCRIPTS)}.")
+        if options.only is None or name in options.only:
+            runs[name] = _complete(run, options)
+    if unknown := sorted(set(options.only or ()) - set(runs)):
+        raise SuiteError(f"{options.suite} has no run named {', '.join(unknown)}.")
+    return options.output_dir or Path(suite.get("output_dir", "outputs/benchmark")), runs
+
+
+def _complete(run: dict[str, Any], options: argparse.Namespace) -> dict[str, Any]:
+    """The script and the arguments of a run: those of its recipe, those of the suite, and where data and model lie."""
+    arguments = dict(run)
+    name, script = arguments.pop("name"), SCRIPTS[arguments.pop("task")]
+    if "recipe" in arguments:
+        path = Path(arguments.pop("recipe"))
+        path = path if path.exists() else EXAMPLES / "recipes" / path
+        arguments = yaml.safe_load(path.read_text(encoding="utf-8")) | arguments
+    if options.data_root is not None:
+        arguments.setdefault("data_dir", str(options.data_root / name))
+    if options.model_root is not None:
+        arguments["model_name_or_path"] = str(options.model_root / name)
+    if arguments.get("model_name_or_path") is None:
+        raise SuiteError(f"{name} has no model: give model_name_or_path in the suite, or --model_root.")
+    return {"script": script, "arguments": {**arguments, "do_train": False, "eval_strategy": "no"}}
+
+
+def is_done(folder: Path, run: Mapping[str, Any]) -> bool:
+    """Whether the same run, of the same weights, left its results."""
+    done = folder / RUN_NAME
+    if not (done.exists() and (folder / RESULTS_NAME).exists()):
+        return False
+    return yaml.safe_load(done.read_text(encoding="utf-8")) == {**run, "checkpoint": digest_checkpoint(run)}
+
+
+def score(name: str, run: Mapping[str, Any], folder: Path, launcher: list[str]) -> bool:
+    """Run a script in a process of its own; returns whether it left its results."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / RUN_NAME).unlink(missing_ok=True)
+    (folder / RESULTS_NAME).unlink(missing_ok=True)
+    recipe = folder / "recipe.yaml"
+    recipe.write_text(yaml.safe_dump({**run["arguments"], "output_dir": str(folder)}), encoding="utf-8")
+    print(f"{name}: scoring", flush=True)
+    with (folder / "log.txt").open("w", encoding="utf-8") as log:
+        command = [*launcher, str(EXAMPLES / run["script"]), str(recipe)]
+        status = subprocess.run(command, stdout=log, stderr=subprocess.STDOUT, check=False).returncode
+    if status or not (folder / RESULTS_NAME).exists():
+        lines = (folder / "log.txt").read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        print(f"{name}: failed with status {status}: {lines[-1] if lines else 'no output'}")
+        return False
+    # Written last: a run without it is run again.
+    done = {**run, "checkpoint": digest_checkpoint(run)}
+    (folder / RUN_NAME).write_text(yaml.safe_dump(done), encoding="utf-8")
+    return True
+
+
+def digest_checkpoint(run: Mapping[str, Any]) -> str | None:
+    """SHA-256 of the weights in a run's model directory; `None` for one of the Hub."""
+    files = sorted(Path(run["arguments"]["model_name_or_path"]).glob("*.safetensors"))
+    digest = hashlib.sha256()
+    for path in files:
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest() if files else None
+
+
+def read_results(folder: Path, run: Mapping[str, Any]) -> dict[str, Any]:
+    """What a run left, with its model in the protocol."""
+    results = json.loads((folder / RESULTS_NAME).read_text(encoding="utf-8"))
+    results["protocol"] |= {
+        "model": run["arguments"]["model_name_or_path"],
+        "checkpoint_sha256": digest_checkpoint(run),
+        "script": run["script"],
+    }
+    return results
+
+
+def update_card(name: str, results: Mapping[str, Any]):
+    """Put scores into the card of a model on disk."""
+    path = Path(results["protocol"]["model"]) / "README.md"
+    if not path.exists():
+        print(f"{name}: {path} does not exist, so no card was updated")
+        return
+    card = ModelCard.load(path)
+    card.data.model_name = card.data.model_name or path.parent.name
+    card.data.eval_results = to_eval_results(
+        {"dataset": name, "split": results["protocol"]["split"], "metric": metric, "value": value}
+        for metric, value in results["scores"].items()
+        if is_score(metric, value)
+    )
+    card.save(path)
+
+
+def make_table(results: Mapping[str, Any], published: Mapping[str, Any]) -> Iterator[str]:
+    """Lines of a table in Markdown, in per cent where scores are shares."""
+    yield "| run | metric | score | blank video | paper | log | rows | skipped |"
+    yield "|---|---|---|---|---|---|---|---|"
+    for name, result in results.items():
+        protocol = result["protocol"]
+        for metric in (metric for metric, value in result["scores"].items() if is_score(metric, value)):
+            of_original = (published.get(name) or {}).get(metric, {})
+            figures = [_format(metric, shown.get(metric)) for shown in (result["scores"], result["blank_video"])]
+            figures += [str(of_original.get(source, "")) for source in ("paper", "log")]
+            rows = [str(protocol["num_rows"]), str(protocol["num_skipped"])]
+            yield f"| {' | '.join([name, metric, *figures, *rows])} |"
+
+
+def is_score(metric: str, value: Any) -> bool:
+    """Whether a figure says how good the model is, rather than of how many rows."""
+    return isinstance(value, int | float) and "num_" not in metric
+
+
+def _format(metric: str, value: float | None) -> str:
+    """Shares in per cent; ranks as they are."""
+    if value is None:
+        return ""
+    return f"{value:.1f}" if metric.endswith("_rank") else f"{100 * value:.1f}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,101 @@
+"""
+Fine-tune All-in-one to recognise actions in video, wholly or by its pooler and head alone, and score it.
+
+    python examples/finetune_classification.py examples/recipes/ucf101.yaml --data_dir UCF101
+    torchrun --nproc-per-node 8 examples/finetune_classification.py examples/recipes/k400_linear.yaml --data_dir K400
+
+With several views, `--video_processor '{"num_views": 4}'`, clips are scored by the mean of their views' logits. Writes
+the model, its card and `results.json`, with the same rows and blank video beside the scores.
+"""
+
+import sys
+from dataclasses import dataclass, field
+
+import evaluate
+
+from modeling_allinone import AllInOneForVideoClassification
+from modeling_allinone.collators import VideoClassificationCollator
+from modeling_allinone.fine_tuning import (
+    DataArguments,
+    ModelArguments,
+    choose_answers,
+    command_line,
+    load_model,
+    load_processor,
+    parse_recipe,
+    prepare_eval_rows,
+    prepare_rows,
+    score,
+    start,
+    train,
+)
+from modeling_allinone.metrics import metric_path
+from modeling_allinone.training import AllInOneTrainingArguments, VideoClassificationTrainer, freeze_backbone
+
+
+@dataclass
+class ClassificationArguments:
+    """What is trained, and what the model reads with a clip."""
+
+    linear: bool = field(default=False, metadata={"help": "Linear evaluation: train pooler and head alone."})
+    prompt: str | None = field(
+        default=None, metadata={"help": "Text read with every clip, instead of the data set's own."}
+    )
+
+
+@command_line
+def main(arguments: list[str] | None = None):
+    """Load rows and model, train, score, write."""
+    model_arguments, data_arguments, class_arguments, training_arguments = parse_recipe(
+        ModelArguments,
+        DataArguments,
+        ClassificationArguments,
+        AllInOneTrainingArguments,
+        description=__doc__,
+        arguments=arguments,
+    )
+    if class_arguments.linear and model_arguments.lora_rank:
+        raise ValueError("linear trains no layer, and lora_rank asks for adapters beside them: give one of the two.")
+    start(training_arguments)
+    classes = choose_answers(model_arguments, data_arguments, training_arguments)
+    train_rows = data_arguments.load_splits(training_arguments)
+    data_arguments.check_labels()
+    processor = load_processor(model_arguments, data_arguments, train_rows)
+    model = load_model(
+        AllInOneForVideoClassification,
+        model_arguments,
+        processor,
+        draws_head=training_arguments.do_train,
+        id2label=dict(enumerate(classes)),
+    )
+    if class_arguments.linear:
+        freeze_backbone(model)
+
+    metric = evaluate.load(metric_path("video_classification"), keep_in_memory=True)
+    train_collator, eval_collator = (
+        VideoClassificationCollator(
+            processor,
+            len(classes),
+            prompt=class_arguments.prompt,
+            **data_arguments.collator_options(training_arguments.output_dir, training),
+        )
+        for training in (True, False)
+    )
+    trainer = VideoClassificationTrainer(
+        model,
+        training_arguments,
+        data_collator=train_collator,
+        eval_collator=eval_collator,
+        train_dataset=train_rows and prepare_rows(train_rows, data_arguments, processor, training_arguments.seed),
+        eval_dataset=prepare_eval_rows(data_arguments, processor, training_arguments),
+        compute_metrics=lambda output: metric.compute(predictions=output.predictions, references=output.label_ids),
+        processing_class=processor,
+    )
+    if training_arguments.do_train:
+        train(trainer)
+    if data_arguments.test_split is not None:
+        score(trainer, data_arguments, processor, **vars(class_arguments))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,41 @@
+"""What the tests of scripts share: a script as a module, what keeps it quiet, what it wrote."""
+
+import importlib.util
+import json
+from pathlib import Path
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+RECIPES = EXAMPLES / "recipes"
+QUIET = ("--disable_tqdm", "true", "--report_to", "none", "--use_cpu", "true")
+
+
+def load_script(name: str):
+    """The module of a script in `examples/`."""
+    spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def run_script(script, *arguments) -> int:
+    """Exit status of a script."""
+    try:
+        return script.main([*map(str, arguments), *QUIET])
+    except SystemExit as exit:
+        return exit.code
+
+
+def read_results(output_dir: Path) -> dict:
+    """What a script measured."""
+    return json.loads((output_dir / "results.json").read_text())
+
+
+def read_log(output_dir: Path, *names: str) -> list[dict]:
+    """The entries of the Trainer's log that have all these figures."""
+    log = json.loads((output_dir / "trainer_state.json").read_text())["log_history"]
+    return [entry for entry in log if set(names) <= set(entry)]
+
+
+def last_line(capsys) -> str:
+    """The last line of what went wrong."""
+    return capsys.readouterr().err.splitlines()[-1]

@@ -1,0 +1,290 @@
+"""Fine-tuning for questions through its script: every data set's files in miniature, adapters, what goes wrong."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from question_files import QUESTIONS
+from retrieval_files import write_places
+from safetensors.torch import load_file
+from script_runs import RECIPES, last_line, load_script, read_log, read_results, run_script
+from video_fixtures import encode_video
+
+from modeling_allinone import (
+    AllInOneForMaskedLM,
+    AllInOneForVideoQuestionAnswering,
+    AllInOneProcessor,
+    AllInOneVideoProcessor,
+)
+from modeling_allinone.datasets import (
+    answer_vocabulary,
+    list_datasets,
+    load_moving_shapes,
+    train_tokenizer,
+    write_moving_shapes,
+)
+
+SCRIPT = load_script("finetune_question_answering")
+ANSWERS = answer_vocabulary("easy")
+
+
+@pytest.fixture(scope="module")
+def shapes(tmp_path_factory):
+    root = tmp_path_factory.mktemp("shapes")
+    for split, num_clips in {"train": 6, "validation": 3, "test": 5}.items():
+        write_moving_shapes(root, num_clips, split)
+    return root
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory, tiny_config, shapes):
+    """A checkpoint without a head, whose texts are short."""
+    folder = tmp_path_factory.mktemp("tiny")
+    tokenizer = train_tokenizer(load_moving_shapes(shapes))
+    tokenizer.model_max_length = 16
+    fields = {"num_hidden_layers": 1, "num_frames": 3, "vocab_size": len(tokenizer)}
+    torch.manual_seed(0)
+    AllInOneForMaskedLM(tiny_config(**fields)).save_pretrained(folder)
+    AllInOneProcessor(AllInOneVideoProcessor(num_frames=3, size=36, crop_size=32), tokenizer).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def media(tmp_path_factory):
+    """A film and an image."""
+    folder = tmp_path_factory.mktemp("media")
+    Image.new("RGB", (40, 36), "red").save(folder / "image.jpg")
+    return encode_video(folder / "film.mp4", num_frames=4), folder / "image.jpg"
+
+
+@pytest.fixture
+def on_shapes(shapes, tiny, tmp_path):
+    """Arguments of a short run on moving shapes."""
+    return [
+        *("--dataset", "moving_shapes", "--data_dir", shapes, "--model_name_or_path", tiny),
+        *("--output_dir", tmp_path / "output", "--do_train", "true", "--learning_rate", "1e-3"),
+        *("--max_steps", 1, "--per_device_train_batch_size", 4, "--save_strategy", "no", "--logging_steps", 1),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("recipe", "arrangement"), [(recipe, name) for recipe, (_, files) in QUESTIONS.items() for name in files]
+)
+def test_every_data_set_trains_and_is_scored_by_its_recipe(recipe, arrangement, tiny, media, tmp_path):
+    places, files = QUESTIONS[recipe]
+    data = write_places(tmp_path / "data", places, files[arrangement], *media)
+    output_dir = tmp_path / "output"
+    small = ["--max_steps", 1, "--total_batch_size", 2, "--per_device_train_batch_size", 2, "--fp16", "false"]
+    paths = ["--data_dir", data, "--model_name_or_path", tiny, "--output_dir", output_dir]
+    without_validation = ["--eval_strategy", "no", "--load_best_model_at_end", "false"]
+    options = without_validation if (recipe, arrangement) == ("tgif_frameqa", "published") else []
+    if recipe == "vqav2":
+        options = ["--dataset_options", '{"min_occurrences": 1}']
+    machine = ["--dataloader_num_workers", 0]
+    assert run_script(SCRIPT, RECIPES / f"{recipe}.yaml", *paths, *small, *machine, *options) == 0
+    results = read_results(output_dir)
+    metric = "vqa_score" if recipe == "vqav2" else "accuracy"
+    for name in ("scores", "blank_video"):
+        assert results[name]["num_rows"] == 2 and 0 <= results[name][metric] <= 1
+    assert ("accuracy[yes/no]" in results["scores"]) == (recipe == "activitynet_qa")
+    model = AllInOneForVideoQuestionAnswering.from_pretrained(output_dir)
+    assert set(model.config.id2label.values()) == ({"yes"} if recipe == "vqav2" else {"yes", "no"})
+    image_mean = AllInOneProcessor.from_pretrained(output_dir).video_processor.image_mean
+    assert (image_mean == 0.5) == (recipe == "vqav2")
+
+
+def test_every_data_set_of_questions_has_a_recipe():
+    assert set(list_datasets()["question-answering"]) - {"moving_shapes"} == set(QUESTIONS)
+
+
+def test_a_model_from_nothing_by_its_two_recipes(shapes, tmp_path):
+    frames, clips = tmp_path / "frames", tmp_path / "clips"
+    small = ["--data_dir", shapes, "--max_steps", 2, "--frame_cache", tmp_path / "cache", "--eval_steps", 2]
+    recipes = RECIPES / "moving_shapes"
+    assert run_script(SCRIPT, recipes / "question_answering_frames.yaml", *small, "--output_dir", frames) == 0
+    further = ["--model_name_or_path", frames, "--lr_scheduler_kwargs", '{"num_decay_steps": 1}']
+    assert run_script(SCRIPT, recipes / "question_answering.yaml", *small, *further, "--output_dir", clips) == 0
+    results = read_results(clips)
+    assert results["protocol"]["num_frames"] == 4 and "accuracy[colour]" in results["scores"]
+    processor = AllInOneProcessor.from_pretrained(clips)
+    words = {word for row in load_moving_shapes(shapes) for word in row["caption"].split()}
+    assert all(len(processor.tokenizer.tokenize(word)) == 1 for word in words), "also of kinds that were not learned"
+    assert len(list((tmp_path / "cache").iterdir())) == 6 + 3 + 5, "each clip once"
+
+
+def test_scoring_again_gives_the_same(on_shapes, shapes, tmp_path):
+    assert run_script(SCRIPT, *on_shapes, "--group_by", "kind", "--eval_strategy", "steps", "--eval_steps", 1) == 0
+    results = read_results(tmp_path / "output")
+    num_rows = len(load_moving_shapes(shapes, "test"))
+    assert results["scores"]["num_rows"] == results["blank_video"]["num_rows"] == num_rows
+    by_kind = [results["scores"][name] for name in results["scores"] if name.startswith("num_rows[")]
+    assert sum(by_kind) == num_rows and len(by_kind) > 2
+    assert len(read_log(tmp_path / "output", "eval_accuracy")) == 1
+    again = ["--model_name_or_path", tmp_path / "output", "--output_dir", tmp_path / "again", "--do_train", "false"]
+    assert run_script(SCRIPT, *on_shapes, *again, "--group_by", "kind") == 0
+    assert read_results(tmp_path / "again")["scores"] == results["scores"]
+    assert "type: accuracy" in (tmp_path / "output" / "README.md").read_text()
+
+
+@pytest.mark.parametrize(
+    "options",
+    (
+        ["--dataloader_num_workers", 2, "--max_steps", 3],
+        ["--bf16", "true", "--gradient_checkpointing", "true"],
+        ["--num_frames", 4, "--num_train_frames", 1],
+        ["--num_frames", 2, "--frame_sampling", "uniform", "--random_crop", "false"],
+        ["--video_processor", '{"num_views": 1, "image_mean": 0.5}', "--attn_implementation", "eager"],
+        ["--config", '{"max_position_embeddings": 40, "num_frames": 5, "patch_order": "raster"}'],
+        ["--num_train_rows", 4, "--num_test_rows", 3, "--total_batch_size", 8],
+    ),
+)
+def test_options(on_shapes, shapes, tmp_path, options):
+    assert run_script(SCRIPT, *on_shapes, *options) == 0
+    results = read_results(tmp_path / "output")
+    num_rows = 3 if "--num_test_rows" in options else len(load_moving_shapes(shapes, "test"))
+    assert results["scores"]["num_rows"] == num_rows
+    model = AllInOneForVideoQuestionAnswering.from_pretrained(tmp_path / "output")
+    expected = 5 if "--config" in options else 4 if 4 in options[:2] and "--num_frames" in options else 3
+    assert model.config.num_frames == expected
+
+
+def test_heads_go_on_where_answers_are_the_same(on_shapes, shapes, tmp_path):
+    assert run_script(SCRIPT, *on_shapes) == 0
+    still = ["--learning_rate", 0, "--warmup_steps", 0, "--model_name_or_path", tmp_path / "output"]
+    assert run_script(SCRIPT, *on_shapes, *still, "--output_dir", tmp_path / "further") == 0
+    first, further = (load_file(tmp_path / name / "model.safetensors") for name in ("output", "further"))
+    assert all(torch.equal(first[name], further[name]) for name in first)
+
+    model = AllInOneForVideoQuestionAnswering.from_pretrained(tmp_path / "output")
+    model.config.id2label = dict(enumerate(reversed(ANSWERS)))
+    model.config.label2id = {answer: label for label, answer in model.config.id2label.items()}
+    model.save_pretrained(tmp_path / "output")
+    assert run_script(SCRIPT, *on_shapes, *still, "--output_dir", tmp_path / "other") == 0
+    other = load_file(tmp_path / "other" / "model.safetensors")
+    changed = {name for name in first if not torch.equal(first[name], other[name])}
+    assert {"classifier.out_proj.weight"} <= changed <= {"classifier.out_proj.weight", "classifier.out_proj.bias"}
+    config = AllInOneForVideoQuestionAnswering.from_pretrained(tmp_path / "other").config
+    assert list(config.id2label.values()) == ANSWERS and config.label2id["red"] == ANSWERS.index("red")
+
+
+def test_answers_without_names_are_those_of_the_data_set(on_shapes, tmp_path):
+    """Classifiers of the original have one answer more, which is none."""
+    assert run_script(SCRIPT, *on_shapes) == 0
+    named = AllInOneForVideoQuestionAnswering.from_pretrained(tmp_path / "output")
+    config = named.config.to_dict() | {"id2label": {label: f"LABEL_{label}" for label in range(21)}, "label2id": None}
+    nameless = AllInOneForVideoQuestionAnswering(type(named.config)(**config))
+    weights = named.state_dict()
+    for name in ("classifier.out_proj.weight", "classifier.out_proj.bias"):
+        weights[name] = torch.cat([weights[name], torch.full_like(weights[name][:1], -1)])
+    nameless.load_state_dict(weights)
+    nameless.save_pretrained(tmp_path / "nameless")
+    AllInOneProcessor.from_pretrained(tmp_path / "output").save_pretrained(tmp_path / "nameless")
+    scoring = ["--model_name_or_path", tmp_path / "nameless", "--output_dir", tmp_path / "again"]
+    assert run_script(SCRIPT, *on_shapes, *scoring, "--do_train", "false") == 0
+    assert read_results(tmp_path / "again")["scores"] == read_results(tmp_path / "output")["scores"]
+
+
+def test_broken_clips_are_told_or_listed_and_wrong(on_shapes, tmp_path, capsys):
+    root = tmp_path / "shapes"
+    for split, num_clips in {"train": 6, "test": 5}.items():
+        write_moving_shapes(root, num_clips, split)
+        (root / split / "videos" / "000001.mp4").write_text("no film")
+    broken = [*on_shapes, "--data_dir", root, "--max_steps", 6, "--frame_cache", tmp_path / "cache"]
+    for num_workers in (0, 1):
+        assert run_script(SCRIPT, *broken, "--dataloader_num_workers", num_workers) == 2
+        line = last_line(capsys)
+        assert line.startswith("error: ") and "train/videos/000001.mp4" in line and "sample train000001-" in line
+    assert run_script(SCRIPT, *broken, "--on_decode_error", "skip") == 0
+    results = read_results(tmp_path / "output")
+    num_lost = sum(row["video_id"] == "test000001" for row in load_moving_shapes(root, "test"))
+    assert results["protocol"]["num_skipped"] == results["scores"]["num_out_of_vocabulary"] == num_lost
+    assert results["scores"]["num_rows"] == len(load_moving_shapes(root, "test"))
+    assert results["protocol"]["num_skipped_in_training"] > 0
+    scoring = ["--model_name_or_path", tmp_path / "output", "--do_train", "false", "--on_decode_error", "skip"]
+    assert run_script(SCRIPT, *broken, *scoring) == 0
+    protocol = read_results(tmp_path / "output")["protocol"]
+    assert protocol["num_skipped"] == num_lost and protocol["num_skipped_in_training"] == 0, "of this run alone"
+
+
+def test_adapters_are_merged_into_the_model_that_is_saved(on_shapes, tiny, tmp_path):
+    output = tmp_path / "output"
+    lora = ["--lora_rank", 2, "--max_steps", 2, "--save_strategy", "steps", "--save_steps", 1]
+    assert run_script(SCRIPT, *on_shapes, *lora, "--gradient_checkpointing", "true") == 0
+    before, after = load_file(tiny / "model.safetensors"), load_file(output / "model.safetensors")
+    changed = {name for name in before if name in after and not torch.equal(before[name], after[name])}
+    adapted = ("qkv", "out_proj", "fc1", "fc2")
+    assert changed == {name for name in before if name.startswith("allinone.layers.") and name.endswith("weight")} & {
+        name for name in before if name.split(".")[-2] in adapted
+    }
+    assert (
+        load_file(output / "checkpoint-1" / "adapter_model.safetensors").keys()
+        == load_file(output / "adapter" / "adapter_model.safetensors").keys()
+    )
+    scoring = ["--model_name_or_path", output, "--output_dir", tmp_path / "again", "--do_train", "false"]
+    assert run_script(SCRIPT, *on_shapes, *scoring) == 0
+    assert read_results(tmp_path / "again")["scores"] == read_results(output)["scores"]
+
+    (output / "checkpoint-2" / "trainer_state.json").write_text("{")  # as if killed while it was written
+    assert (
+        run_script(SCRIPT, *on_shapes, *lora, "--gradient_checkpointing", "true", "--resume_from_checkpoint", True)
+        == 0
+    )
+    resumed = load_file(output / "model.safetensors")
+    assert all(torch.equal(resumed[name], after[name]) for name in after)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    (
+        (["--data_dir", "nowhere"], "root is nowhere, which is no folder"),
+        (["--train_split", "training"], "moving_shapes has no split 'training'; it has 'train'"),
+        (["--test_split", "exam"], "moving_shapes has no split 'exam'"),
+        (["--eval_split", "val", "--eval_strategy", "epoch"], "moving_shapes has no split 'val'"),
+        (["--dataset", "moving_shape"], "There is no data set 'moving_shape'"),
+        (["--dataset_options", '{"level": "easy"}'], "moving_shapes has no option level"),
+        (["--dataset_options", '{"task": "retrieval"}'], "have no set of answers; it is for question-answering"),
+        (["--dataset_options", "{'task'}"], "dataset_options is \"{'task'}\", which is not JSON"),
+        (["--dataset_options", "[1]"], "expected a mapping"),
+        (["--group_by", "sort"], "group_by is 'sort'; the rows have video,"),
+        (["--model_name_or_path", "no-such-model"], "no-such-model"),
+        (["--config", '{"image_size": 64}'], "does not fit the configuration: allinone.embeddings"),
+        (["--config", '{"hidden_size": "wide"}'], "hidden_size"),
+        (["--video_processor", '{"sise": 3}'], "video_processor has sise; the video processor knows"),
+        (["--num_frames", 0], "num_frames is 0; expected at least 1"),
+        (["--frame_sampling", "often"], "frame_sampling is 'often'; expected"),
+        (["--on_decode_error", "ignore"], "on_decode_error is 'ignore'; expected raise or skip"),
+        (["--total_batch_size", 7], "total_batch_size is 7; expected a multiple of the 4 rows"),
+        (["--lora_rank", 2, "--num_frames", 5], "num_frames is 5, but"),
+        (["--lora_rank", -1], "lora_rank is -1; expected 0 or more"),
+        (["--head_learning_rate_multiplier", 0], "head_learning_rate_multiplier is 0.0; expected a positive"),
+        (["--output_dir", "a-file/output"], "a-file"),
+        (["--resume_from_checkpoint", "gone"], "gone"),
+        (["--learning_rate", "fast"], "invalid float value: 'fast'"),
+        (["--nonsense", 1], "--nonsense"),
+    ),
+)
+def test_what_goes_wrong_is_said_in_a_line(on_shapes, tmp_path, capsys, monkeypatch, options, message):
+    monkeypatch.chdir(tmp_path)
+    Path("a-file").write_text("")
+    assert run_script(SCRIPT, *on_shapes, *options) == 2
+    line = last_line(capsys)
+    assert "error: " in line and message in line
+
+
+@pytest.mark.parametrize(
+    ("recipe", "message"),
+    (
+        ("learning_rat: 1", "the recipe recipe.yaml has learning_rat, which are no arguments of this script"),
+        ("max_steps: many", "invalid int value: 'many'"),
+        ("max_steps: 1.5", "invalid int value: '1.5'"),
+        ("- a", "the recipe recipe.yaml holds a list"),
+        ("a: [", "the recipe recipe.yaml cannot be read: while parsing"),
+        ("", "the recipe recipe.yaml holds a NoneType"),
+    ),
+)
+def test_wrong_recipes_are_told(tmp_path, capsys, monkeypatch, recipe, message):
+    monkeypatch.chdir(tmp_path)
+    Path("recipe.yaml").write_text(recipe)
+    assert run_script(SCRIPT, "recipe.yaml", "--dataset", "moving_shapes", "--data_dir", ".", "--output_dir", ".") == 2
+    assert message in capsys.readouterr().err
