@@ -371,7 +371,12 @@ def prepare_rows(
 def train(trainer: AllInOneTrainer):
     """Train, from the last checkpoint if `resume_from_checkpoint` is true and there is one; save model and state."""
     arguments = trainer.args
-    result = trainer.train(resume_from_checkpoint=find_checkpoint(arguments))
+    try:
+        result = trainer.train(resume_from_checkpoint=find_checkpoint(arguments))
+    except KeyError as error:
+        if "metric_for_best_model" in str(error):
+            raise ValueError(error.args[0]) from error
+        raise
     save(trainer)
     trainer.log_metrics("train", result.metrics)
     trainer.save_metrics("train", result.metrics)
