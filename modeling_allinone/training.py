@@ -278,6 +278,9 @@ class RetrievalTrainer(AllInOneTrainer):
             processes, or of its own alone, as in the original.
         num_reranked (`int`, defaults to 20): In evaluation, how many candidates to re-rank.
         Others: see `transformers.Trainer`.
+
+    Raises:
+        ValueError: If the model is sharded over processes.
     """
 
     def __init__(
@@ -292,6 +295,11 @@ class RetrievalTrainer(AllInOneTrainer):
         **keywords,
     ):
         super().__init__(*arguments, **keywords)
+        if self.is_fsdp_enabled:
+            raise ValueError(
+                "The model is sharded over processes (FSDP), which a search that reads other numbers of clips in each "
+                "cannot use; train with DDP, as torchrun does alone."
+            )
         self.metric = metric
         self.num_hard_negatives = num_hard_negatives
         self.ranking_weight = ranking_weight
@@ -313,7 +321,7 @@ class RetrievalTrainer(AllInOneTrainer):
         if outputs.logits is not None:
             # The mean over the pairs of all processes, which may have different numbers of them.
             share = is_pair.sum() / gather_features(is_pair).sum().clamp(min=1) * self.accelerator.num_processes
-            of_scores = self.ranking_weight * ranking_loss(outputs.logits, is_pair)
+            of_scores = self.ranking_weight * ranking_loss(outputs.logits, is_pair, outputs.text_rows)
             of_scores = of_scores + self.calibration_weight * calibration_loss(outputs.logits, is_pair)
             loss = loss + share * of_scores
         return (loss, outputs) if return_outputs else loss

@@ -16,7 +16,7 @@ from modeling_allinone.clip_reading import ClipReader
 from modeling_allinone.collators import VideoTextRetrievalCollator
 from modeling_allinone.datasets import load_moving_shapes, train_tokenizer, write_moving_shapes
 from modeling_allinone.metrics import metric_path
-from modeling_allinone.objectives_allinone import calibration_loss, draw_hard_negatives
+from modeling_allinone.objectives_allinone import calibration_loss, draw_hard_negatives, ranking_loss
 from modeling_allinone.retrieval import (
     collect_captions,
     embed_clips,
@@ -277,6 +277,17 @@ def test_wrong_texts_are_never_equal_to_the_right_one():
         drawn = draw_hard_negatives(embeds, embeds[[1, 0, 2, 3]], 2, is_same_text=same)
         assert set(drawn[0].tolist()) == {0, 2, 3} and set(drawn[1].tolist()) == {1, 2, 3}
     assert sorted(draw_hard_negatives(embeds, embeds, 3, is_same_text=same)[0].tolist()) == [0, 1, 2, 3]
+
+
+def test_texts_of_the_batch_rank_clips_too():
+    scores = torch.tensor([[2.0, 0.5], [1.0, 3.0], [0.0, -1.0], [5.0, 4.0]])
+    text_rows = torch.tensor([[0, 1], [1, 0], [2, 0], [3, 1]])
+    is_pair = torch.tensor([True, True, True, False])
+    of_clip = [(2.0, [2.0, 0.5]), (1.0, [1.0, 3.0]), (0.0, [0.0, -1.0])]
+    of_text = [(2.0, [2.0, 3.0, -1.0]), (1.0, [1.0, 0.5]), (0.0, [0.0])]
+    expected = sum(math.log(sum(map(math.exp, all_scores))) - right for right, all_scores in of_clip + of_text) / 3 / 2
+    assert ranking_loss(scores, is_pair, text_rows).item() == pytest.approx(expected, rel=1e-6)
+    assert ranking_loss(scores, torch.zeros(4, dtype=torch.bool), text_rows) == 0
 
 
 def test_calibration_asks_of_each_score_whether_it_is_right():
