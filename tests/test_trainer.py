@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch.utils.data import DataLoader
 from transformers import Trainer, TrainingArguments
 
 from modeling_allinone import AllInOneForVideoQuestionAnswering
+from modeling_allinone.training import AllInOneTrainer, AllInOneTrainingArguments, ClipRows
 
 NUM_ROWS = 8
 
@@ -64,6 +66,64 @@ def test_accumulation_is_one_large_batch(config, tmp_path):
     whole = first_step(config, tmp_path, per_device_train_batch_size=NUM_ROWS)
     parts = first_step(config, tmp_path, per_device_train_batch_size=2, gradient_accumulation_steps=NUM_ROWS // 2)
     assert parts == pytest.approx(whole, rel=1e-4)
+
+
+def step_without_some_labels(config, output_dir, soft_labels: bool, **arguments) -> tuple[float, float]:
+    """Loss and gradient norm of the first step over rows of which some have no label."""
+    torch.manual_seed(0)
+    rows = make_rows()
+    for number, row in enumerate(rows):
+        if soft_labels:
+            row["labels"] = torch.rand(5, generator=torch.Generator().manual_seed(number))
+        if number in (0, 1, 4):
+            row["labels"] = torch.full_like(row["labels"], -100)
+    trainer = AllInOneTrainer(
+        AllInOneForVideoQuestionAnswering(config),
+        AllInOneTrainingArguments(
+            output_dir,
+            max_steps=1,
+            logging_steps=1,
+            max_grad_norm=1e9,
+            save_strategy="no",
+            disable_tqdm=True,
+            use_cpu=True,
+            **arguments,
+        ),
+        train_dataset=rows,
+    )
+    trainer.train()
+    log = trainer.state.log_history[0]
+    return float(log["loss"]), float(log["grad_norm"])
+
+
+@pytest.mark.parametrize("soft_labels", (False, True))
+def test_a_loss_is_a_mean_over_labelled_rows_wherever_they_fall(config, tmp_path, soft_labels):
+    sizes = ((8, {}), (2, {"total_batch_size": 8}), (1, {"gradient_accumulation_steps": 8}))
+    whole, *parts = (
+        step_without_some_labels(config, tmp_path, soft_labels, per_device_train_batch_size=size, **options)
+        for size, options in sizes
+    )
+    for of_parts in parts:
+        assert of_parts == pytest.approx(whole, rel=1e-5)
+
+
+def test_total_batch_size_sets_the_accumulation(tmp_path):
+    arguments = AllInOneTrainingArguments(tmp_path, per_device_train_batch_size=4, total_batch_size=32, use_cpu=True)
+    assert arguments.gradient_accumulation_steps == 8
+    with pytest.raises(ValueError, match="total_batch_size is 6; expected a multiple of the 4 rows"):
+        AllInOneTrainingArguments(tmp_path, per_device_train_batch_size=4, total_batch_size=6, use_cpu=True)
+
+
+def test_workers_that_outlive_an_epoch_draw_anew():
+    rows = ClipRows([{"video": "a"}, {"video": "b"}])
+    loader = DataLoader(
+        rows, num_workers=1, persistent_workers=True, collate_fn=lambda batch: [row["draw"] for row in batch]
+    )
+    draws = []
+    for epoch in range(3):
+        rows.set_epoch(epoch)
+        draws.append([draw for batch in loader for draw in batch])
+    assert len({draw for of_epoch in draws for draw in of_epoch}) == 6
 
 
 def test_two_processes_are_one_large_batch(config, tmp_path):
