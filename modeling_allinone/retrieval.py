@@ -86,7 +86,7 @@ def embed_clips(
     """
 
     def embed(batch: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
-        views, is_readable = _views(batch[0]).to(model.device), batch[1].to(model.device)
+        views, is_readable = _views(batch[0]).to(model.device, model.dtype), batch[1].to(model.device)
         features = model.get_video_features(views.flatten(0, 1)).pooler_output.float()
         features = nn.functional.normalize(features, dim=-1).unflatten(0, views.shape[:2]).mean(dim=1)
         return torch.cat([features, is_readable[:, None]], dim=1)
@@ -169,10 +169,11 @@ def _score_pairs(
 ) -> torch.Tensor:
     """Scores (texts,) of one clip (views, T, 3, H, W), a batch of pairs at a time."""
     texts_at_once = max(batch_size // len(views), 1)
+    views = views.to(model.device, model.dtype)
     scores = [torch.empty(0)]
     for start in range(0, len(texts), texts_at_once):
         inputs = processor(text=[texts[start : start + texts_at_once]] * len(views)).to(model.device)
-        scores += [model.score_pairs(**inputs, pixel_values=views.to(model.device)).float().mean(dim=0).cpu()]
+        scores += [model.score_pairs(**inputs, pixel_values=views).float().mean(dim=0).cpu()]
     return torch.cat(scores)
 
 

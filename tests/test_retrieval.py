@@ -105,6 +105,13 @@ def test_features_are_those_of_each_text_and_clip_alone(model, processor, rows):
     assert model.training, "left as it was"
 
 
+def test_half_precision(model, processor, rows):
+    whole = rank(model, ClipReader(processor), rows, TEXTS)
+    half = rank(model.bfloat16(), ClipReader(processor), rows, TEXTS)
+    assert half.similarities.dtype == torch.float32
+    torch.testing.assert_close(half.similarities, whole.similarities, atol=0.05, rtol=0)
+
+
 def test_views_are_averaged(model, processor, rows):
     views = 3
     options = {"num_views": views, "frame_sampling": "random"}
