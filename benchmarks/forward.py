@@ -23,6 +23,7 @@ from pathlib import Path
 
 import torch
 import transformers
+from machine import processor_name
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
@@ -304,13 +305,8 @@ def highest_resident() -> float:
 
 def describe_machine(arguments) -> dict[str, str | int]:
     """Hardware and versions."""
-    cpu = platform.processor() or platform.machine()
-    cpu_info = Path("/proc/cpuinfo")
-    if cpu_info.exists():
-        names = [line.split(":", 1)[1].strip() for line in cpu_info.read_text().splitlines() if "model name" in line]
-        cpu = names[0] if names else cpu
     return {
-        "device": torch.cuda.get_device_name() if arguments.device != "cpu" else cpu,
+        "device": torch.cuda.get_device_name() if arguments.device != "cpu" else processor_name(),
         "threads": torch.get_num_threads(),
         "instructions": torch.backends.cpu.get_cpu_capability(),
         "python": platform.python_version(),

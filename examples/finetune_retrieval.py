@@ -47,6 +47,9 @@ class RetrievalArguments:
         default=0, metadata={"help": "Instead of these, wrong captions of the batch that features confuse with it."}
     )
     ranking_weight: float = field(default=1.0, metadata={"help": "Weight of the ranking loss."})
+    calibration_weight: float = field(
+        default=0.5, metadata={"help": "Weight of the loss by which scores of different clips can be compared."}
+    )
     contrast_across_processes: bool = field(
         default=True, metadata={"help": "Contrast with the clips of all processes, or with their own alone."}
     )
@@ -104,6 +107,7 @@ def main(arguments: list[str] | None = None):
         metric=evaluate.load(metric_path("video_text_retrieval"), keep_in_memory=True),
         num_hard_negatives=retrieval_arguments.num_hard_negatives,
         ranking_weight=retrieval_arguments.ranking_weight,
+        calibration_weight=retrieval_arguments.calibration_weight,
         contrast_across_processes=retrieval_arguments.contrast_across_processes,
         num_reranked=retrieval_arguments.num_reranked,
         data_collator=VideoTextRetrievalCollator(

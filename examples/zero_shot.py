@@ -105,8 +105,9 @@ def main(arguments: list[str] | None = None):
             else:
                 texts, candidates = list_candidates(rows, task_arguments)
                 scores = score_texts(model, reader, clips, texts, candidates, task_arguments.score_by, *sizes)
-                scores = [count_as_wrong(*pair) for pair in zip(scores, rows["label"], strict=True)]
-                results[name] = metric.compute(predictions=scores, references=rows["label"])
+                is_unread = [bool((of_clip == -torch.inf).all()) for of_clip in scores]
+                labels = [-100 if unread else label for unread, label in zip(is_unread, rows["label"], strict=True)]
+                results[name] = metric.compute(predictions=[one.tolist() for one in scores], references=labels)
     protocol = describe_protocol(model.config, run_arguments, data_arguments, processor, rows)
     results["protocol"] = protocol | {"model": model_arguments.model_name_or_path, **vars(task_arguments)}
     if PartialState().is_main_process:
@@ -150,13 +151,6 @@ def score_texts(
         of_clip if keep else torch.full_like(of_clip, -torch.inf)
         for of_clip, keep in zip(scores, is_readable, strict=True)
     ]
-
-
-def count_as_wrong(scores: torch.Tensor, label: int) -> list[float]:
-    """Scores of a row; those of a clip that could not be read, all -inf, become a wrong answer."""
-    if not (scores == -torch.inf).all():
-        return scores.tolist()
-    return [-1.0 if place == label else 0.0 for place in range(len(scores))]
 
 
 if __name__ == "__main__":

@@ -130,11 +130,14 @@ class DataArguments:
 
     def check_labels(self, *columns: str):
         """Raises a `ValueError` if the split to score has rows without a label."""
+        if self.test_split is None:
+            return
+        rows = self.load(self.test_split)
         for column in columns or ("label",):
-            if self.test_split is not None and None in self.load(self.test_split)[column]:
+            if column not in rows.column_names or None in rows[column]:
                 raise ValueError(
                     f"The {self.test_split} split of {self.dataset} has rows without {column}, so it cannot be "
-                    "scored: give a test_split whose labels are public, or null."
+                    "scored: give a test_split whose labels are public, or null in a recipe."
                 )
 
     def load(self, split: str, num_rows: int | None = None) -> "datasets.Dataset":

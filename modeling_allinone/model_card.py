@@ -157,7 +157,7 @@ def create_model_card(
     """
     use = _USES[class_name]
     title = name.rstrip("/").split("/")[-1] or class_name
-    results = to_eval_results(scores)
+    results = to_eval_results(scores, use.pipeline_tag)
     data = ModelCardData(
         language="en",
         license=license,
@@ -184,13 +184,14 @@ def create_model_card(
     )
 
 
-def to_eval_results(scores: Iterable[Mapping[str, Any]]) -> list[EvalResult]:
+def to_eval_results(scores: Iterable[Mapping[str, Any]], task: str = "visual-question-answering") -> list[EvalResult]:
     """
     Scores as the Hub's `model-index` wants them.
 
     Args:
-        scores (iterable of mappings): Each has `dataset`, `metric` and `value`, and may have `split`, `task` (default:
-            `"visual-question-answering"`), `source_name` and `source_url`.
+        scores (iterable of mappings): Each has `dataset`, `metric` and `value`, and may have `split`, `task`,
+            `source_name` and `source_url`.
+        task (`str`, defaults to `"visual-question-answering"`): Of scores that have none.
 
     Returns:
         `list` of `huggingface_hub.EvalResult`
@@ -212,7 +213,7 @@ def to_eval_results(scores: Iterable[Mapping[str, Any]]) -> list[EvalResult]:
             raise ValueError(f"The value of the score {dict(score)} is {score['value']!r}, but expected a number.")
         results.append(
             EvalResult(
-                task_type=score.get("task", "visual-question-answering"),
+                task_type=score.get("task", task),
                 dataset_type=re.sub(r"[^a-z0-9]+", "-", str(score["dataset"]).lower()).strip("-"),
                 dataset_name=str(score["dataset"]),
                 dataset_split=score.get("split"),

@@ -130,14 +130,19 @@ def draw_hard_negatives(
     return torch.cat([own[:, None], others], dim=1)
 
 
-def ranking_loss(scores: torch.Tensor, is_pair: torch.Tensor | None = None) -> torch.Tensor:
+def ranking_loss(
+    scores: torch.Tensor, is_pair: torch.Tensor | None = None, text_rows: torch.Tensor | None = None
+) -> torch.Tensor:
     """
-    Cross-entropy of the right text for a clip among several.
+    Cross-entropy of the right text for a clip among several; of the right clip for a text, too, if the texts are those
+    of the batch.
 
     Args:
         scores (`torch.Tensor` of shape `(B, N)`): Of N texts for each clip, the right one first.
         is_pair (`torch.BoolTensor` of shape `(B,)`, *optional*): Rows whose first text belongs to the clip; the others
             are left out.
+        text_rows (`torch.LongTensor` of shape `(B, N)`, *optional*): The row of the batch whose text each is. A text
+            then ranks the clips that it was scored with, and the losses of both directions are averaged.
 
     Returns:
         `torch.FloatTensor`: Mean over the rows; 0 if there is none.
@@ -153,8 +158,46 @@ def ranking_loss(scores: torch.Tensor, is_pair: torch.Tensor | None = None) -> t
     labels = torch.zeros(len(scores), dtype=torch.long, device=scores.device)
     if is_pair is not None:
         labels = labels.masked_fill(~is_pair, -100)
-    total = nn.functional.cross_entropy(scores.float(), labels, reduction="sum", ignore_index=-100)
-    return total / (labels == 0).sum().clamp(min=1)
+    num_pairs = (labels == 0).sum().clamp(min=1)
+    loss = nn.functional.cross_entropy(scores.float(), labels, reduction="sum", ignore_index=-100) / num_pairs
+    if text_rows is None:
+        return loss
+    of_pairs = scores.float().masked_fill((labels != 0)[:, None], torch.finfo(torch.float32).min)
+    every_pair = of_pairs.new_full((len(scores), len(scores)), torch.finfo(torch.float32).min)
+    of_texts = every_pair.scatter(1, text_rows, of_pairs).T  # (texts, clips)
+    own = torch.arange(len(scores), device=scores.device).masked_fill(labels != 0, -100)
+    of_clips = nn.functional.cross_entropy(of_texts, own, reduction="sum", ignore_index=-100) / num_pairs
+    return (loss + of_clips) / 2
+
+
+def calibration_loss(scores: torch.Tensor, is_pair: torch.Tensor | None = None) -> torch.Tensor:
+    """
+    Binary cross-entropy of each score on its own, whether the text is that of the clip; right and wrong texts weigh
+    the same. [`ranking_loss`] compares the texts of one clip; this makes scores of different clips comparable, which
+    the search for a clip by text needs.
+
+    Args:
+        scores (`torch.Tensor` of shape `(B, N)`): Of N texts for each clip, the right one first.
+        is_pair (`torch.BoolTensor` of shape `(B,)`, *optional*): Rows whose first text belongs to the clip; the others
+            are left out.
+
+    Returns:
+        `torch.FloatTensor`: Mean over the rows; 0 if there is none.
+
+    Example:
+
+    ```python
+    >>> calibration_loss(torch.tensor([[9.0, -9.0]])) < 0.01 < calibration_loss(torch.tensor([[9.0, 0.0]]))
+    tensor(True)
+
+    ```
+    """
+    right, wrong = scores[:, 0].float(), scores[:, 1:].float()
+    of_rows = nn.functional.softplus(-right)
+    if wrong.shape[1]:
+        of_rows = (of_rows + nn.functional.softplus(wrong).mean(dim=1)) / 2
+    is_pair = torch.ones_like(of_rows) if is_pair is None else is_pair.to(of_rows.dtype)
+    return (of_rows * is_pair).sum() / is_pair.sum().clamp(min=1)
 
 
 # ---------------------------------------------------------------------------------------------------------------------

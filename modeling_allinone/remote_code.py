@@ -45,8 +45,8 @@ def saving_code(model: AllInOnePreTrainedModel, processor: AllInOneProcessor | N
         >>> model = AllInOneForMaskedLM(AllInOneConfig(hidden_size=32, num_hidden_layers=1, num_attention_heads=2))
         >>> with saving_code(model):
         ...     model.save_pretrained("allinone-with-code")
-        >>> sorted(path.name for path in Path("allinone-with-code").glob("*.py"))
-        ['configuration_allinone.py', 'modeling_allinone.py']
+        >>> Path("allinone-with-code", "modeling_allinone.py").is_file()
+        True
     """
     _check_class("model", model, AllInOnePreTrainedModel)
     parts = [(model.config, "AutoConfig"), (model, TASK_AUTO_CLASSES.get(type(model).__name__, "AutoModel"))]

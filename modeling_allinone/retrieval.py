@@ -86,7 +86,7 @@ def embed_clips(
     """
 
     def embed(batch: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
-        views, is_readable = _views(batch[0]).to(model.device), batch[1].to(model.device)
+        views, is_readable = _views(batch[0]).to(model.device, model.dtype), batch[1].to(model.device)
         features = model.get_video_features(views.flatten(0, 1)).pooler_output.float()
         features = nn.functional.normalize(features, dim=-1).unflatten(0, views.shape[:2]).mean(dim=1)
         return torch.cat([features, is_readable[:, None]], dim=1)
@@ -169,10 +169,11 @@ def _score_pairs(
 ) -> torch.Tensor:
     """Scores (texts,) of one clip (views, T, 3, H, W), a batch of pairs at a time."""
     texts_at_once = max(batch_size // len(views), 1)
+    views = views.to(model.device, model.dtype)
     scores = [torch.empty(0)]
     for start in range(0, len(texts), texts_at_once):
         inputs = processor(text=[texts[start : start + texts_at_once]] * len(views)).to(model.device)
-        scores += [model.score_pairs(**inputs, pixel_values=views.to(model.device)).float().mean(dim=0).cpu()]
+        scores += [model.score_pairs(**inputs, pixel_values=views).float().mean(dim=0).cpu()]
     return torch.cat(scores)
 
 
@@ -311,26 +312,42 @@ def rank(
     is_scored = _best(similarities, top_k) | _best(similarities.T, top_k).T
     candidates = [column.nonzero()[:, 0].tolist() for column in is_scored.T]
     scores = score_candidates(model, reader, clips, texts, candidates, batch_size, num_workers)
-    pair_scores = torch.full_like(similarities, -torch.inf)
+    finer = torch.full_like(similarities, -torch.inf)
     for column, (chosen, of_clip) in enumerate(zip(candidates, scores, strict=True)):
-        pair_scores[chosen, column] = of_clip
-    return Ranking(
-        similarities, rerank(similarities, pair_scores, top_k), rerank(similarities.T, pair_scores.T, top_k).T
-    )
+        finer[chosen, column] = combine(similarities[chosen, column], of_clip, model.config.contrastive_temperature)
+    return Ranking(similarities, rerank(similarities, finer, top_k), rerank(similarities.T, finer.T, top_k).T)
 
 
-def rerank(similarities: torch.Tensor, pair_scores: torch.Tensor, top_k: int = 20) -> torch.Tensor:
+def combine(similarities: torch.Tensor, pair_scores: torch.Tensor, temperature: float) -> torch.Tensor:
     """
-    Put the best candidates of each query in the order of the scores of pairs. They stay above all others, whose order
-    does not change.
+    The score by which the best are re-ranked: the logit of the contrastive loss plus that of the ranking loss.
+
+    With wrong texts that are drawn as often as the features take them for right, what a scorer learns is how much more
+    likely a text is than the features say, and the sum is how likely it is.
+
+    Args:
+        similarities (`torch.Tensor`): Cosines of text and clip.
+        pair_scores (`torch.Tensor`): Scores of the same pairs.
+        temperature (`float`): `contrastive_temperature` of the model.
+
+    Returns:
+        `torch.Tensor`
+    """
+    return similarities / temperature + pair_scores
+
+
+def rerank(similarities: torch.Tensor, finer: torch.Tensor, top_k: int = 20) -> torch.Tensor:
+    """
+    Put the best candidates of each query in the order of finer scores. They stay above all others, whose order does
+    not change.
 
     Args:
         similarities (`torch.Tensor` of shape `(queries, candidates)`): Cosines; -inf is never among the best.
-        pair_scores (`torch.Tensor` of shape `(queries, candidates)`): Read for the best alone.
+        finer (`torch.Tensor` of shape `(queries, candidates)`): Scores, read for the best alone; see [`combine`].
         top_k (`int`, defaults to 20): How many are best.
 
     Returns:
-        `torch.Tensor` of shape `(queries, candidates)`: Of the best, pair scores, moved so that the lowest of a query
+        `torch.Tensor` of shape `(queries, candidates)`: Of the best, finer scores, moved so that the lowest of a query
         is 2, above every cosine; of the others, cosines.
 
     Example:
@@ -342,9 +359,9 @@ def rerank(similarities: torch.Tensor, pair_scores: torch.Tensor, top_k: int = 2
     ```
     """
     is_best = _best(similarities, top_k)
-    is_scored = is_best & (pair_scores > -torch.inf)
-    lowest = pair_scores.masked_fill(~is_scored, torch.inf).amin(dim=1, keepdim=True)
-    return torch.where(is_best, pair_scores - lowest + _ABOVE_SIMILARITIES, similarities)
+    is_scored = is_best & (finer > -torch.inf)
+    lowest = finer.masked_fill(~is_scored, torch.inf).amin(dim=1, keepdim=True)
+    return torch.where(is_best, finer - lowest + _ABOVE_SIMILARITIES, similarities)
 
 
 def _best(similarities: torch.Tensor, top_k: int) -> torch.Tensor:
@@ -475,6 +492,7 @@ __all__ = [
     "CaptionedClips",
     "Ranking",
     "collect_captions",
+    "combine",
     "embed_clips",
     "embed_texts",
     "evaluate_retrieval",

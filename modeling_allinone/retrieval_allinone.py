@@ -38,6 +38,8 @@ class AllInOneRetrievalOutput(ModelOutput):
             every clip, if there is one text (B, L) for each.
         logits (`torch.FloatTensor` of shape `(B, N)`, *optional*): Scores of pairs, if there are N texts for each
             clip, or candidates or hard negatives.
+        text_rows (`torch.LongTensor` of shape `(B, N)`, *optional*): With hard negatives, the row of the batch whose
+            text each of the `logits` is of.
         text_embeds (`torch.FloatTensor` of shape `(texts, projection_dim)`, *optional*): Projected texts, not
             normalised.
         video_embeds (`torch.FloatTensor` of shape `(clips, projection_dim)`, *optional*): Projected clips, not
@@ -52,6 +54,7 @@ class AllInOneRetrievalOutput(ModelOutput):
     loss: torch.FloatTensor | None = None
     similarities: torch.FloatTensor | None = None
     logits: torch.FloatTensor | None = None
+    text_rows: torch.LongTensor | None = None
     text_embeds: torch.FloatTensor | None = None
     video_embeds: torch.FloatTensor | None = None
     text_hidden_states: tuple[torch.FloatTensor, ...] | None = None
@@ -277,6 +280,7 @@ class AllInOneForVideoTextRetrieval(AllInOnePreTrainedModel):
         if return_loss:
             loss = contrastive_loss(text_embeds, video_embeds, self.config.contrastive_temperature, is_pair)
         candidates = {"input_ids": candidate_input_ids, "attention_mask": candidate_attention_mask}
+        chosen = None
         if num_hard_negatives and candidate_input_ids is None:
             same = None if input_ids is None else (input_ids[:, None] == input_ids).all(dim=-1)
             chosen = draw_hard_negatives(
@@ -287,11 +291,12 @@ class AllInOneForVideoTextRetrieval(AllInOnePreTrainedModel):
         if candidates["input_ids"] is not None or candidates.get("inputs_embeds") is not None:
             scores, _ = self._score_every_text(**candidates, **clips, **kwargs)
             if return_loss:
-                loss = loss + ranking_loss(scores, is_pair)
+                loss = loss + ranking_loss(scores, is_pair, chosen)
         return AllInOneRetrievalOutput(
             loss=loss,
             similarities=cosine_similarities(text_embeds, video_embeds),
             logits=scores,
+            text_rows=chosen,
             text_embeds=text_embeds,
             video_embeds=video_embeds,
             text_hidden_states=text_outputs.hidden_states,

@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, Dataset
 from transformers import Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_utils import EvalLoopOutput
 
-from .objectives_allinone import contrastive_loss, ranking_loss
+from .objectives_allinone import calibration_loss, contrastive_loss, ranking_loss
 from .retrieval import evaluate_retrieval
 
 if TYPE_CHECKING:
@@ -272,10 +272,15 @@ class RetrievalTrainer(AllInOneTrainer):
         num_hard_negatives (`int`, defaults to 0): Wrong texts for each clip that are drawn from the batch, each with
             the probability that the contrastive features give it (ALBEF, Li et al. 2021, arXiv 2107.07651).
         ranking_weight (`float`, defaults to 1): Weight of the ranking loss beside the contrastive one.
+        calibration_weight (`float`, defaults to 0.5): Weight of [`calibration_loss`] on the same scores, in place of
+            the matching loss that the original has beside ranking.
         contrast_across_processes (`bool`, defaults to `True`): Whether a text is contrasted with the clips of all
             processes, or of its own alone, as in the original.
         num_reranked (`int`, defaults to 20): In evaluation, how many candidates to re-rank.
         Others: see `transformers.Trainer`.
+
+    Raises:
+        ValueError: If the model is sharded over processes.
     """
 
     def __init__(
@@ -284,19 +289,26 @@ class RetrievalTrainer(AllInOneTrainer):
         metric: "evaluate.EvaluationModule",
         num_hard_negatives: int = 0,
         ranking_weight: float = 1.0,
+        calibration_weight: float = 0.5,
         contrast_across_processes: bool = True,
         num_reranked: int = 20,
         **keywords,
     ):
         super().__init__(*arguments, **keywords)
+        if self.is_fsdp_enabled:
+            raise ValueError(
+                "The model is sharded over processes (FSDP), which a search that reads other numbers of clips in each "
+                "cannot use; train with DDP, as torchrun does alone."
+            )
         self.metric = metric
         self.num_hard_negatives = num_hard_negatives
         self.ranking_weight = ranking_weight
+        self.calibration_weight = calibration_weight
         self.contrast_across_processes = contrast_across_processes
         self.num_reranked = num_reranked
 
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
-        """The contrastive loss, plus the weighted ranking loss."""
+        """The contrastive loss, plus the weighted losses of scores."""
         # One call of the model for all, since DDP counts on it.
         outputs = model(**inputs, num_hard_negatives=self.num_hard_negatives)
         is_pair = inputs["is_pair"]
@@ -309,7 +321,9 @@ class RetrievalTrainer(AllInOneTrainer):
         if outputs.logits is not None:
             # The mean over the pairs of all processes, which may have different numbers of them.
             share = is_pair.sum() / gather_features(is_pair).sum().clamp(min=1) * self.accelerator.num_processes
-            loss = loss + self.ranking_weight * share * ranking_loss(outputs.logits, is_pair)
+            of_scores = self.ranking_weight * ranking_loss(outputs.logits, is_pair, outputs.text_rows)
+            of_scores = of_scores + self.calibration_weight * calibration_loss(outputs.logits, is_pair)
+            loss = loss + share * of_scores
         return (loss, outputs) if return_outputs else loss
 
     def evaluation_loop(self, dataloader, description, *arguments, metric_key_prefix="eval", **keywords):

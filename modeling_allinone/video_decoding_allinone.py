@@ -7,6 +7,7 @@ animated and still images by Pillow.
 """
 
 import re
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
@@ -79,7 +80,7 @@ class Clip:
     def duration(self) -> float:
         return float(self.times[-1] + 1 / self.fps)
 
-    def read(self, indices: np.ndarray) -> np.ndarray:
+    def read(self, indices: np.ndarray) -> Sequence[np.ndarray]:
         """
         Decode some frames.
 
@@ -87,7 +88,7 @@ class Clip:
             indices (`np.ndarray` of shape `(n,)`): Frames, ascending and without repeats.
 
         Returns:
-            `np.ndarray` of shape `(n, height, width, 3)`, uint8 RGB.
+            Sequence of n `np.ndarray` of shape `(height, width, 3)`, all of one size, uint8 RGB.
 
         Raises:
             `ValueError`: A frame that cannot be decoded.
@@ -180,7 +181,7 @@ class VideoFile(Clip):
     def duration(self) -> float:
         return self._duration
 
-    def read(self, indices: np.ndarray) -> np.ndarray:
+    def read(self, indices: np.ndarray) -> Sequence[np.ndarray]:
         if self.backend == "pyav":
             return self._read_with_pyav(indices)
         try:
@@ -272,7 +273,7 @@ class VideoFile(Clip):
         # A tensor, where the caller has set decord's bridge to another framework.
         return frames.asnumpy() if hasattr(frames, "asnumpy") else np.asarray(frames)
 
-    def _read_with_pyav(self, indices: np.ndarray) -> np.ndarray:
+    def _read_with_pyav(self, indices: np.ndarray) -> list[np.ndarray]:
         found, error = {}, None
         if self._keys is not None:
             try:
@@ -300,7 +301,7 @@ class VideoFile(Clip):
                 f"({error.strerror if error else 'the decoder leaves it out'}): the file is damaged there. "
                 "Fetch it again, or choose other frames by frame_indices, start or end."
             ) from error
-        return _stacked([found[index] for index in indices.tolist()], self.name)
+        return _of_one_size([found[index] for index in indices.tolist()], self.name)
 
     def _container_at_hand(self):
         """The container as the scan left it, since opening takes time; a second reading opens another."""
@@ -317,10 +318,11 @@ class VideoFile(Clip):
     ) -> None:
         """Decode onwards from where the container stands and keep the wanted frames, which their times tell."""
         index_of = dict(zip(self._stamps[wanted].tolist(), wanted.tolist(), strict=True))
-        awaited = set(index_of)
+        awaited, skipping = set(index_of), None
         for packet in container.demux(stream):
-            if leaves_out:
-                stream.codec_context.skip_frame = "DEFAULT" if packet.pts in awaited else "NONREF"
+            needed = "NONREF" if leaves_out and packet.pts not in awaited else "DEFAULT"
+            if needed != skipping:
+                stream.codec_context.skip_frame = skipping = needed
             frames = packet.decode()
             awaited.discard(packet.pts)
             if not awaited and packet.size:
@@ -376,13 +378,13 @@ class AnimatedImage(Clip):
     def duration(self) -> float:
         return float(self._durations.sum() / 1000)
 
-    def read(self, indices: np.ndarray) -> np.ndarray:
+    def read(self, indices: np.ndarray) -> Sequence[np.ndarray]:
         frames = []
         with _opened_image(self._path, self.name) as image:
             for index in indices.tolist():
                 self._compose(image, index)
                 frames.append(_image_to_array(image, self.name, self._do_convert_rgb))
-        return _stacked(frames, self.name)
+        return _of_one_size(frames, self.name)
 
     def _compose(self, image: Image.Image, index: int) -> None:
         try:
@@ -406,8 +408,8 @@ class ImageList(Clip):
         self.name, self.fps, self.total_frames = name, fps, len(images)
         self._images, self._do_convert_rgb, self._input_data_format = images, do_convert_rgb, input_data_format
 
-    def read(self, indices: np.ndarray) -> np.ndarray:
-        return _stacked([self._read_one(index) for index in indices.tolist()], self.name)
+    def read(self, indices: np.ndarray) -> Sequence[np.ndarray]:
+        return _of_one_size([self._read_one(index) for index in indices.tolist()], self.name)
 
     def _read_one(self, index: int) -> np.ndarray:
         image, name = self._images[index], self.name if self.is_image else f"{self.name}, frame {index}"
@@ -439,7 +441,7 @@ class ArrayClip(Clip):
         self.name, self.fps, self.total_frames = name, fps, len(frames)
         self._frames = _checked_frames(frames, name, input_data_format)
 
-    def read(self, indices: np.ndarray) -> np.ndarray:
+    def read(self, indices: np.ndarray) -> Sequence[np.ndarray]:
         return _to_uint8(self._frames[indices])
 
 
@@ -659,11 +661,11 @@ def _to_uint8(frames: np.ndarray) -> np.ndarray:
     return frames if frames.dtype == np.uint8 else np.rint(frames.astype(np.float32) * 255).astype(np.uint8)
 
 
-def _stacked(frames: list[np.ndarray], name: str) -> np.ndarray:
+def _of_one_size(frames: list[np.ndarray], name: str) -> list[np.ndarray]:
     sizes = sorted({frame.shape[:2] for frame in frames})
     if len(sizes) > 1:
         raise ValueError(
             f"{name} has frames of different sizes (height, width): {sizes}; expected one size in a clip. "
             "Resize the frames first, or give them as several clips."
         )
-    return np.stack(frames)
+    return frames

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from .clip_reading import ClipReader
 from .processing_allinone import AllInOneProcessor
-from .retrieval import embed_clips, embed_texts, score_candidates
+from .retrieval import combine, embed_clips, embed_texts, score_candidates
 from .retrieval_allinone import AllInOneForVideoTextRetrieval
 
 FEATURES_NAME = "features.safetensors"
@@ -116,10 +116,10 @@ class VideoIndex:
             text (`str`)
             top_k (`int`, defaults to 5): How many to return; all, if there are fewer.
             num_reranked (`int`, defaults to 0): How many of the best to read again together with the text and to put
-                in the order of `pair_score`; needs a model with a scorer.
+                in the order of `score`, see [`combine`]; needs a model with a scorer.
 
         Returns:
-            `list` of `dict`: Clips, best first, with `similarity` (cosine) and, where re-ranked, `pair_score`.
+            `list` of `dict`: Clips, best first, with `similarity` (cosine) and, where re-ranked, `score`.
 
         Raises:
             ValueError: If a number is too small, or pairs are to be scored and the model has no scorer.
@@ -134,8 +134,11 @@ class VideoIndex:
         reranked = found[:num_reranked]
         if reranked:
             scores = score_candidates(self.model, ClipReader(self.processor), reranked, [text], [[0]] * len(reranked))
-            reranked = [clip | {"pair_score": score.item()} for clip, score in zip(reranked, scores, strict=True)]
-            reranked.sort(key=lambda clip: clip["pair_score"], reverse=True)
+            finer = combine(
+                similarities[best[:num_reranked]], torch.cat(scores), self.model.config.contrastive_temperature
+            )
+            reranked = [clip | {"score": score} for clip, score in zip(reranked, finer.tolist(), strict=True)]
+            reranked.sort(key=lambda clip: clip["score"], reverse=True)
         return [*reranked, *found[num_reranked:]][:top_k]
 
     def save(self, folder: str | Path):

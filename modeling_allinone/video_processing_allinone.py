@@ -2,6 +2,7 @@
 # Licensed under the Apache License, Version 2.0.
 """Video processor of All-in-one: files, folders, images or decoded frames -> `pixel_values`."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -219,7 +220,7 @@ class AllInOneVideoProcessor(VideoProcessorMixin):
             pixels = self._preprocess(frames, clip.name, **clip_options)
             rows[place, clip.name] = pixels[torch.from_numpy(place_of.reshape(indices.shape)).to(pixels.device)]
             if options["return_metadata"]:
-                metadata.append(_metadata(clip, indices, frames))
+                metadata.append(_metadata(clip, indices, frames[0]))
         data = {"pixel_values": _joined(rows)}
         if options["return_metadata"]:
             data["video_metadata"] = metadata
@@ -277,7 +278,7 @@ class AllInOneVideoProcessor(VideoProcessorMixin):
 
     def _preprocess(
         self,
-        frames: np.ndarray,
+        frames: Sequence[np.ndarray],
         name: str,
         *,
         generator: np.random.Generator | None,
@@ -299,11 +300,10 @@ class AllInOneVideoProcessor(VideoProcessorMixin):
         device=None,
         **kwargs,
     ) -> torch.Tensor:
-        """Frames `(n, height, width, 3)` of one clip, uint8 -> `(n, 3, height, width)`, float32."""
-        frames = torch.from_numpy(np.ascontiguousarray(frames))
+        """Frames `(height, width, 3)` of one clip, uint8 -> `(n, 3, height, width)`, float32."""
         if decode_size is not None:
             frames = resize_and_crop(frames, (decode_size.height, decode_size.width), resample=resample)
-        height, width = _resized(frames.shape[1:3], size) if do_resize else frames.shape[1:3]
+        height, width = _resized(frames[0].shape[:2], size) if do_resize else frames[0].shape[:2]
         crop = (0, 0, height, width)
         if do_center_crop or do_random_crop:
             room = height - crop_size.height, width - crop_size.width
@@ -418,7 +418,7 @@ def split_batch(videos) -> list:
 
 
 def resize_and_crop(
-    frames: torch.Tensor,
+    frames: Sequence[np.ndarray] | torch.Tensor,
     size: tuple[int, int],
     crop: tuple[int, int, int, int] | None = None,
     resample: int = BILINEAR,
@@ -427,7 +427,7 @@ def resize_and_crop(
     Resize frames and cut out a part. Bilinear is Pillow's, on which weights were trained.
 
     Args:
-        frames (`torch.Tensor` of shape `(n, height, width, 3)`): uint8, on the CPU.
+        frames (sequence of `np.ndarray` of shape `(height, width, 3)`, or `torch.Tensor`): uint8, all of one size.
         size (`tuple[int, int]`): Height and width to resize to, pixels, at least 1.
         crop (`tuple[int, int, int, int]`, *optional*):
             Top, left, height and width inside the resized frame, pixels; the whole by default.
@@ -441,17 +441,22 @@ def resize_and_crop(
         torch.Size([2, 20, 20, 3])
     """
     top, left, height, width = crop or (0, 0, *size)
-    rows, columns = slice(top, top + height), slice(left, left + width)
-    if frames.shape[1:3] == size:
-        return frames[:, rows, columns]
+    resized = torch.empty(len(frames), height, width, 3, dtype=torch.uint8)
+    for frame, target in zip(frames, resized.numpy(), strict=True):
+        target[:] = _resize(np.asarray(frame), size, resample)[top : top + height, left : left + width]
+    return resized
+
+
+def _resize(frame: np.ndarray, size: tuple[int, int], resample: int) -> np.ndarray:
+    if frame.shape[:2] == size:
+        return frame
     if resample == NEAREST:
         # Pillow's own lets rounding errors grow along a line.
-        old_rows, old_columns = (
-            (2 * torch.arange(new) + 1) * old // (2 * new) for old, new in zip(frames.shape[1:3], size, strict=True)
+        rows, columns = (
+            (2 * np.arange(new) + 1) * old // (2 * new) for new, old in zip(size, frame.shape[:2], strict=True)
         )
-        return frames[:, old_rows[rows, None], old_columns[columns]]
-    resized = [Image.fromarray(frame).resize(size[::-1], BILINEAR) for frame in frames.numpy()]
-    return torch.from_numpy(np.stack([np.asarray(frame)[rows, columns] for frame in resized]))
+        return frame[rows[:, None], columns]
+    return np.asarray(Image.fromarray(frame).resize(size[::-1], BILINEAR))
 
 
 def _resized(old: tuple[int, int], size: SizeDict) -> tuple[int, int]:
@@ -508,12 +513,12 @@ def _joined(rows: dict[tuple[int, str], torch.Tensor]) -> torch.Tensor:
     return torch.cat(list(rows.values()))
 
 
-def _metadata(clip: Clip, indices: np.ndarray, frames: np.ndarray) -> VideoMetadata:
+def _metadata(clip: Clip, indices: np.ndarray, frame: np.ndarray) -> VideoMetadata:
     return VideoMetadata(
         total_num_frames=clip.total_frames,
         fps=clip.total_frames / clip.duration if clip.has_times else None,
-        height=frames.shape[1],
-        width=frames.shape[2],
+        height=frame.shape[0],
+        width=frame.shape[1],
         duration=clip.duration if clip.has_times else None,
         video_backend=clip.backend,
         frames_indices=indices.reshape(-1).tolist(),

@@ -16,7 +16,7 @@ from modeling_allinone.clip_reading import ClipReader
 from modeling_allinone.collators import VideoTextRetrievalCollator
 from modeling_allinone.datasets import load_moving_shapes, train_tokenizer, write_moving_shapes
 from modeling_allinone.metrics import metric_path
-from modeling_allinone.objectives_allinone import draw_hard_negatives
+from modeling_allinone.objectives_allinone import calibration_loss, draw_hard_negatives, ranking_loss
 from modeling_allinone.retrieval import (
     collect_captions,
     embed_clips,
@@ -105,6 +105,13 @@ def test_features_are_those_of_each_text_and_clip_alone(model, processor, rows):
     assert model.training, "left as it was"
 
 
+def test_half_precision(model, processor, rows):
+    whole = rank(model, ClipReader(processor), rows, TEXTS)
+    half = rank(model.bfloat16(), ClipReader(processor), rows, TEXTS)
+    assert half.similarities.dtype == torch.float32
+    torch.testing.assert_close(half.similarities, whole.similarities, atol=0.05, rtol=0)
+
+
 def test_views_are_averaged(model, processor, rows):
     views = 3
     options = {"num_views": views, "frame_sampling": "random"}
@@ -158,18 +165,18 @@ def order(scores) -> list[int]:
 def test_only_the_order_of_the_best_changes(top_k):
     generator = torch.Generator().manual_seed(top_k)
     similarities = torch.rand(5, 9, generator=generator) * 2 - 1
-    pair_scores = torch.randn(5, 9, generator=generator) * 10
-    reranked = rerank(similarities, pair_scores, top_k)
+    finer = torch.randn(5, 9, generator=generator) * 10
+    reranked = rerank(similarities, finer, top_k)
     for query in range(5):
         before = order(similarities[query].tolist())
-        best = sorted(before[:top_k], key=lambda candidate: -pair_scores[query, candidate])
+        best = sorted(before[:top_k], key=lambda candidate: -finer[query, candidate])
         assert order(reranked[query].tolist()) == best + before[top_k:]
 
 
 def test_what_could_not_be_read_is_last():
     similarities = torch.tensor([[0.5, -torch.inf, 0.1, -torch.inf], [-torch.inf] * 4])
-    pair_scores = torch.tensor([[1.0, 9.0, -torch.inf, 3.0], [-torch.inf] * 4])
-    reranked = rerank(similarities, pair_scores, top_k=3)
+    finer = torch.tensor([[1.0, 9.0, -torch.inf, 3.0], [-torch.inf] * 4])
+    reranked = rerank(similarities, finer, top_k=3)
     assert reranked.tolist() == [[2.0, -math.inf, -math.inf, -math.inf], [-math.inf] * 4]
     tied = rerank(torch.tensor([[0.5, 0.4, 0.3]]), torch.tensor([[7.0, 7.0, 0.0]]), top_k=2)
     assert tied[0, 0] == tied[0, 1] == 2, "equal pairs stay equal"
@@ -181,7 +188,10 @@ def test_ranking_is_that_of_plain_loops(model, processor, rows):
     ranking = rank(model, ClipReader(processor), rows, TEXTS, top_k, batch_size=3)
     similarities = (texts @ clips.T).tolist()
     torch.testing.assert_close(ranking.similarities, torch.tensor(similarities))
-    pairs = [[pair_score(model, processor, text, row) for row in rows] for text in TEXTS]
+    pairs = [
+        [similarities[number][clip] / 0.05 + pair_score(model, processor, text, row) for clip, row in enumerate(rows)]
+        for number, text in enumerate(TEXTS)
+    ]
     for text in range(len(TEXTS)):
         before = order(similarities[text])
         best = sorted(before[:top_k], key=lambda clip: -pairs[text][clip])
@@ -274,6 +284,32 @@ def test_wrong_texts_are_never_equal_to_the_right_one():
         drawn = draw_hard_negatives(embeds, embeds[[1, 0, 2, 3]], 2, is_same_text=same)
         assert set(drawn[0].tolist()) == {0, 2, 3} and set(drawn[1].tolist()) == {1, 2, 3}
     assert sorted(draw_hard_negatives(embeds, embeds, 3, is_same_text=same)[0].tolist()) == [0, 1, 2, 3]
+
+
+def test_texts_of_the_batch_rank_clips_too():
+    scores = torch.tensor([[2.0, 0.5], [1.0, 3.0], [0.0, -1.0], [5.0, 4.0]])
+    text_rows = torch.tensor([[0, 1], [1, 0], [2, 0], [3, 1]])
+    is_pair = torch.tensor([True, True, True, False])
+    of_clip = [(2.0, [2.0, 0.5]), (1.0, [1.0, 3.0]), (0.0, [0.0, -1.0])]
+    of_text = [(2.0, [2.0, 3.0, -1.0]), (1.0, [1.0, 0.5]), (0.0, [0.0])]
+    expected = sum(math.log(sum(map(math.exp, all_scores))) - right for right, all_scores in of_clip + of_text) / 3 / 2
+    assert ranking_loss(scores, is_pair, text_rows).item() == pytest.approx(expected, rel=1e-6)
+    assert ranking_loss(scores, torch.zeros(4, dtype=torch.bool), text_rows) == 0
+
+
+def test_calibration_asks_of_each_score_whether_it_is_right():
+    scores = torch.tensor([[1.0, -2.0, 0.5], [3.0, 0.0, -1.0], [-9.0, 9.0, 9.0]])
+    expected = 0.0
+    for right, *wrong in scores[:2].tolist():
+        loss = -math.log(1 / (1 + math.exp(-right)))
+        loss += sum(-math.log(1 - 1 / (1 + math.exp(-score))) for score in wrong) / 2
+        expected += loss / 2 / 2
+    assert calibration_loss(scores, torch.tensor([True, True, False])).item() == pytest.approx(expected, rel=1e-6)
+    assert calibration_loss(scores[:2]).item() == pytest.approx(expected, rel=1e-6)
+    assert calibration_loss(scores, torch.zeros(3, dtype=torch.bool)) == 0
+    assert calibration_loss(scores[:, :1]).item() == pytest.approx(
+        sum(math.log1p(math.exp(-x)) for x in (1, 3, -9)) / 3
+    )
 
 
 def test_collator_draws_wrong_captions(processor, rows):
@@ -372,7 +408,7 @@ def test_index_finds_clips(model, processor, rows, broken, tmp_path):
 
     reranked = index.search(TEXTS[0], top_k=5, num_reranked=3)
     best = order(similarities)
-    scores = {clip["video"]: clip.get("pair_score") for clip in reranked}
+    scores = {clip["video"]: clip.get("score") for clip in reranked}
     assert set(list(scores)[:3]) == {index.clips[clip]["video"] for clip in best[:3]}
     assert list(scores.values())[:3] == sorted(list(scores.values())[:3], reverse=True)
     assert list(scores.values())[3:] == [None, None] and list(scores)[3:] == [

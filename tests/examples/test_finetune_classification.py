@@ -1,0 +1,271 @@
+"""Fine-tuning for classification through its script: data sets in miniature, linear evaluation, views, bad input."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from running_scripts import EXAMPLES, QUIET, load_script, read_results, run_script
+from transformers import AutoModelForVideoClassification
+from video_fixtures import encode_video
+
+from modeling_allinone import AllInOneForVideoClassification, AllInOneProcessor, AllInOneVideoProcessor
+from modeling_allinone.collators import VideoClassificationCollator
+from modeling_allinone.datasets import load_moving_shapes, train_tokenizer, write_moving_shapes
+from modeling_allinone.datasets.moving_shapes import MOTION_CLASSES
+from modeling_allinone.training import AllInOneTrainingArguments, ClipRows, VideoClassificationTrainer
+
+SCRIPT = load_script("finetune_classification")
+
+# By recipe and arrangement: annotation files, and the films they speak of.
+DATA = {
+    ("k400_linear", "original"): (
+        {
+            "kinetics_label_map.txt": "abseiling\nair drumming\nsnowboarding\n",
+            "k400_train_tsm.list": "/x/snowboarding/a_000129_000139.zip\t2\n/x/air drumming/b_000001_000011.zip\t1\n",
+            "k400_test_tsm.list": "/x/abseiling/c_000036_000046.zip\t0\n",
+        },
+        (
+            "train/snowboarding/a_000129_000139.mp4",
+            "train/air drumming/b_000001_000011.mp4",
+            "val/abseiling/c_000036_000046.avi",
+        ),
+    ),
+    ("k400_linear", "makers"): (
+        {
+            "train.csv": "label,youtube_id,time_start,time_end,split\n"
+            "snowboarding,a,129,139,train\nabseiling,b,1,11,train\nair drumming,b,5,15,train\n",
+            # Its classes in the order of the alphabet would have other labels.
+            "val.csv": "label,youtube_id,time_start,time_end,split\nsnowboarding,c,36,46,val\n",
+        },
+        (
+            "train/snowboarding/a_000129_000139.mp4",
+            "train/abseiling/b_000001_000011.mp4",
+            "train/air drumming/b_000005_000015.mp4",
+            "val/snowboarding/c_000036_000046.mp4",
+        ),
+    ),
+    ("hmdb51_linear", "original"): (
+        {
+            "hmdb51_classInd.txt": "1 brush_hair\n2 cartwheel\n3 catch\n",
+            "hmdb51_rgb_train_split_1.txt": "/x/brush_hair/a 67 0\n/x/catch/b 80 2\n",
+            "hmdb51_rgb_val_split_1.txt": "/x/cartwheel/c 40 1\n",
+        },
+        ("a.avi", "b.avi", "c.avi"),
+    ),
+    ("hmdb51_linear", "makers"): (
+        {
+            "testTrainMulti_7030_splits/brush_hair_test_split1.txt": "a.avi 1 \nb.avi 2 \n",
+            "testTrainMulti_7030_splits/cartwheel_test_split1.txt": "c.avi 1 \n",
+            "testTrainMulti_7030_splits/catch_test_split1.txt": "d.avi 1 \n",
+        },
+        ("brush_hair/a.avi", "brush_hair/b.avi", "cartwheel/c.avi", "catch/d.avi"),
+    ),
+    ("ucf101", "original"): (
+        {
+            "hmdb51_classInd.txt": "1 Archery\n2 Bowling\n3 Fencing\n",
+            "hmdb51_rgb_train_split_1.txt": "/x/v_Archery_g08_c01 67 0\n/x/v_Fencing_g08_c01 80 2\n",
+            "hmdb51_rgb_val_split_1.txt": "/x/v_Bowling_g01_c01 40 1\n",
+        },
+        ("v_Archery_g08_c01.avi", "v_Fencing_g08_c01.avi", "v_Bowling_g01_c01.avi"),
+    ),
+    ("ucf101", "makers"): (
+        {
+            "ucfTrainTestlist/classInd.txt": "1 Archery\n2 Bowling\n3 Fencing\n",
+            "ucfTrainTestlist/trainlist01.txt": "Archery/v_1.avi 1\nFencing/v_2.avi 3\n",
+            "ucfTrainTestlist/testlist01.txt": "Bowling/v_3.avi\n",
+        },
+        ("Archery/v_1.avi", "Fencing/v_2.avi", "Bowling/v_3.avi"),
+    ),
+}
+
+
+def run(*arguments) -> int:
+    return run_script(SCRIPT, *arguments)
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory):
+    return encode_video(tmp_path_factory.mktemp("film") / "film.avi", codec="mpeg4")
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory, tiny_config):
+    """A checkpoint that tells other classes apart."""
+    folder = tmp_path_factory.mktemp("tiny")
+    tokenizer = train_tokenizer(["a person is doing", "which way did it move?"])
+    tokenizer.model_max_length = 16
+    fields = {"num_hidden_layers": 1, "num_frames": 3, "vocab_size": len(tokenizer), "id2label": {0: "on", 1: "off"}}
+    AllInOneForVideoClassification(tiny_config(**fields)).save_pretrained(folder)
+    AllInOneProcessor(AllInOneVideoProcessor(num_frames=3, size=32, crop_size=32), tokenizer).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def shapes(tmp_path_factory):
+    root = tmp_path_factory.mktemp("shapes")
+    for split, num_clips in {"train": 24, "validation": 8, "test": 30}.items():
+        write_moving_shapes(root, num_clips, split)
+    return root
+
+
+@pytest.fixture
+def on_shapes(shapes, tiny, tmp_path):
+    """Arguments of a short run on moving shapes."""
+    return [
+        *("--dataset", "moving_shapes", "--data_dir", shapes, "--dataset_options", '{"task": "classification"}'),
+        *("--model_name_or_path", tiny, "--output_dir", tmp_path / "output", "--do_train", "true"),
+        *("--max_steps", 2, "--warmup_steps", 0, "--per_device_train_batch_size", 4, "--save_strategy", "no"),
+        *("--per_device_eval_batch_size", 3),
+    ]
+
+
+@pytest.mark.parametrize(("recipe", "arrangement"), DATA)
+def test_every_data_set_trains_and_is_scored_by_its_recipe(recipe, arrangement, tiny, film, tmp_path):
+    files, videos = DATA[recipe, arrangement]
+    for name, content in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(content)
+    for video in videos:
+        (tmp_path / video).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(film, tmp_path / video)
+    output_dir = tmp_path / "output"
+    assert (
+        run(
+            EXAMPLES / "recipes" / f"{recipe}.yaml",
+            *("--data_dir", tmp_path, "--on_missing_video", "raise", "--output_dir", output_dir),
+            *("--model_name_or_path", tiny, "--num_frames", 4),
+            *("--max_steps", 1, "--total_batch_size", 2, "--per_device_train_batch_size", 2),
+            *("--fp16", "false", "--dataloader_num_workers", 0, "--save_strategy", "no"),
+        )
+        == 0
+    )
+    results = read_results(output_dir)
+    assert results["scores"]["num_rows"] == results["blank_video"]["num_rows"] == 1
+    assert results["protocol"]["linear"] == ("linear" in recipe) and results["protocol"]["num_frames"] == 4
+    classes = AutoModelForVideoClassification.from_pretrained(output_dir).config.id2label
+    assert list(classes) == [0, 1, 2] and sorted(classes.values()) == list(classes.values())
+
+
+def test_training_is_watched_scored_and_saved(on_shapes, shapes, tmp_path):
+    watched = ["--eval_strategy", "steps", "--eval_steps", 1, "--logging_steps", 1, "--prompt", "it is doing [MASK]"]
+    assert run(*on_shapes, *watched) == 0
+    output_dir = tmp_path / "output"
+    results = read_results(output_dir)
+    num_rows = len(load_moving_shapes(shapes, "test", "classification"))
+    assert results["scores"]["num_rows"] == num_rows and results["scores"]["num_without_label"] == 0
+    assert set(results["scores"]) == set(results["blank_video"])
+    assert results["protocol"]["prompt"] == "it is doing [MASK]" and results["protocol"]["split"] == "test"
+    log = json.loads((output_dir / "trainer_state.json").read_text())["log_history"]
+    assert sum("eval_top_1_accuracy" in entry for entry in log) == 2
+    assert "top_5_accuracy" in (output_dir / "README.md").read_text()
+    model = AutoModelForVideoClassification.from_pretrained(output_dir)
+    assert tuple(model.config.id2label.values()) == MOTION_CLASSES
+
+    again = tmp_path / "again"
+    scoring = ["--model_name_or_path", output_dir, "--output_dir", again, "--do_train", "false"]
+    assert run(*on_shapes, *scoring, "--prompt", "it is doing [MASK]") == 0
+    assert read_results(again)["scores"] == results["scores"]
+
+
+@pytest.mark.parametrize("linear", [True, False])
+def test_linear_evaluation_trains_pooler_and_head_alone(on_shapes, tiny, tmp_path, linear):
+    assert run(*on_shapes, "--linear", linear, "--learning_rate", 0.01, "--weight_decay", 0.1) == 0
+    before = AllInOneForVideoClassification.from_pretrained(tiny, ignore_mismatched_sizes=True, num_labels=6)
+    trained = AllInOneForVideoClassification.from_pretrained(tmp_path / "output").state_dict()
+    changed = {name for name, tensor in before.state_dict().items() if not torch.equal(tensor, trained[name])}
+    heads = {name for name in trained if name.startswith(("classifier.", "allinone.pooler."))}
+    assert heads - {"classifier.out_proj.bias"} <= changed
+    assert (changed <= heads) == linear
+
+
+def test_logits_of_views_are_averaged(shapes, tiny, tmp_path):
+    rows = load_moving_shapes(shapes, "test", "classification").select(range(5))
+    model = AllInOneForVideoClassification.from_pretrained(tiny, num_labels=6, ignore_mismatched_sizes=True).eval()
+    processor = AllInOneProcessor.from_pretrained(tiny)
+    expected, losses = [], []
+    for row in rows:
+        views = [processor(videos=row["video"], num_views=3)["pixel_values"][view : view + 1] for view in range(3)]
+        with torch.no_grad():
+            outputs = [
+                model(view, **processor(text="a [MASK]"), labels=torch.tensor([row["label"]])) for view in views
+            ]
+        expected.append(sum(output.logits[0] for output in outputs) / 3)
+        losses += [output.loss.item() for output in outputs]
+    assert (expected[0] - outputs[0].logits).abs().max() > 1e-4, "views differ"
+
+    collator = VideoClassificationCollator(processor, 6, prompt="a [MASK]", video_options={"num_views": 3})
+    arguments = AllInOneTrainingArguments(
+        tmp_path, per_device_eval_batch_size=5, use_cpu=True, disable_tqdm=True, report_to="none"
+    )
+    trainer = VideoClassificationTrainer(model, arguments, data_collator=collator)
+    output = trainer.predict(ClipRows(rows))
+    torch.testing.assert_close(torch.tensor(output.predictions), torch.stack(expected), atol=1e-5, rtol=0)
+    assert output.label_ids.tolist() == rows["label"][:]
+    assert output.metrics["test_loss"] == pytest.approx(sum(losses) / 15, rel=1e-5)
+
+
+@pytest.mark.slow
+def test_two_processes_score_as_one(on_shapes, tiny, shapes, tmp_path):
+    num_rows = len(load_moving_shapes(shapes, "test", "classification"))
+    assert num_rows % 6 not in (0, 3), "with three rows for a process at a time, the last batches are not full"
+    trained = tmp_path / "trained"
+    assert run(*on_shapes, "--output_dir", trained) == 0
+    arguments = [*on_shapes, "--model_name_or_path", trained, "--do_train", "false"]
+    arguments += ["--video_processor", '{"num_views": 2}']
+    assert run(*arguments, "--output_dir", tmp_path / "one") == 0
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    command += [EXAMPLES / "finetune_classification.py", *arguments, "--output_dir", tmp_path / "two", *QUIET]
+    subprocess.run([*map(str, command), "--ddp_backend", "gloo"], check=True, timeout=200, capture_output=True)
+    one, two = read_results(tmp_path / "one"), read_results(tmp_path / "two")
+    assert one["scores"]["num_rows"] == num_rows and one["protocol"]["num_views"] == 2
+    assert two["scores"] == one["scores"] and two["blank_video"] == one["blank_video"]
+
+
+def test_broken_clips_are_named_or_counted_as_wrong(on_shapes, tmp_path, capsys):
+    root = tmp_path / "shapes"
+    for split, num_clips in {"train": 24, "validation": 8, "test": 16}.items():
+        write_moving_shapes(root, num_clips, split)
+        for row in list(load_moving_shapes(root, split, "classification"))[1:]:
+            Path(row["video"]).write_text("no film")
+    assert run(*on_shapes, "--data_dir", root) == 2
+    error = capsys.readouterr().err
+    assert error.count("error: ") == 1 and ".mp4" in error and "Traceback" not in error
+    assert run(*on_shapes, "--data_dir", root, "--on_decode_error", "skip") == 0
+    results = read_results(tmp_path / "output")
+    scores, num_rows = results["scores"], results["protocol"]["num_rows"]
+    assert results["protocol"]["num_skipped"] == scores["num_without_label"] == num_rows - 1
+    assert scores["top_1_accuracy"] <= scores["top_5_accuracy"] <= 1 / num_rows
+    assert results["blank_video"]["num_without_label"] == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--data_dir", "nowhere"], "root is nowhere, which is no folder"),
+        (["--linear", "true", "--lora_rank", 2], "linear trains no layer, and lora_rank asks for adapters"),
+        (["--do_train", "false"], "answers with 2 answers ('on', 'off'), but the rows of moving_shapes are labelled"),
+        (["--dataset_options", '{"task": "retrieval"}'], "have no set of answers"),
+        (["--frame_cache", "frames", "--video_processor", '{"num_views": 2}'], "frame_cache keeps the frames of one"),
+        (["--video_processor", '{"num_views": 0}'], "num_views is 0; expected at least 1"),
+        (["--num_views", 2], "num_views"),
+    ],
+)
+def test_what_goes_wrong_is_said_in_a_line(on_shapes, tmp_path, capsys, monkeypatch, options, message):
+    monkeypatch.chdir(tmp_path)
+    assert run(*on_shapes, *options) == 2
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert "error: " in last and message in last
+
+
+def test_a_split_without_labels_is_not_scored(tiny, film, tmp_path, capsys):
+    (tmp_path / "kinetics_label_map.txt").write_text("abseiling\n")
+    for split in ("train", "test"):
+        label = "abseiling" if split == "train" else ""
+        (tmp_path / f"{split}.csv").write_text(f"label,youtube_id,time_start,time_end,split\n{label},a,0,10,{split}\n")
+    options = ["--dataset", "kinetics400", "--data_dir", tmp_path, "--on_missing_video", "ignore"]
+    assert run(*options, "--model_name_or_path", tiny, "--output_dir", tmp_path / "output", "--do_train", "true") == 2
+    assert "The test split of kinetics400 has rows without label" in capsys.readouterr().err.splitlines()[-1]
