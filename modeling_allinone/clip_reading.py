@@ -57,9 +57,9 @@ class ClipReader:
         prepare_row (`Callable[[dict], dict]`, *optional*): Changes a row just before its clip is read, such as by
             painting on its image; what it raises counts as a clip that cannot be read.
 
-    Row fields: `video` (path, or decoded frames `(T, H, W, 3)`, uint8) or `image`, or `images` (several for a row);
-    optionally `start` and `end` (seconds; `None` is the whole clip), `fps` (of a folder of frames) and `draw` (`int`,
-    which seeds the choice of random frames).
+    Row fields: `video` (path, bytes of a file, or decoded frames `(T, H, W, 3)`, uint8) or `image`, or `images`
+    (several for a row); optionally `start` and `end` (seconds; `None` is the whole clip), `fps` (of a folder of
+    frames) and `draw` (`int`, which seeds the choice of random frames).
 
     Example:
 
@@ -224,6 +224,8 @@ def _name(row: dict) -> str:
     paths = [str(source) for source in sources if isinstance(source, str | Path)]
     if paths:
         return ", ".join(paths)
+    if row.get("__url__") is not None:  # a row of a shard
+        return f"{row.get('__key__')} of {row['__url__']}"
     return f"the frames of {row.get('video_id') or row.get('sample_id') or 'a row'}"
 
 
