@@ -20,13 +20,13 @@ from modeling_allinone.fine_tuning import (
     load_processor,
     parse_recipe,
     prepare_eval_rows,
-    prepare_rows,
     score,
     start,
     train,
 )
 from modeling_allinone.pretraining import PreTrainingTrainer
-from modeling_allinone.pretraining_collators import PreTrainingCollator
+from modeling_allinone.pretraining_collators import CoTrainingCollator, PreTrainingCollator
+from modeling_allinone.pretraining_sources import SourceArguments, load_sources
 from modeling_allinone.training import AllInOneTrainingArguments
 
 
@@ -77,24 +77,31 @@ class ObjectiveArguments:
 @command_line
 def main(arguments: list[str] | None = None):
     """Load rows and model, train, score, write."""
-    model_arguments, data_arguments, objective_arguments, training_arguments = parse_recipe(
+    model_arguments, data_arguments, source_arguments, objective_arguments, training_arguments = parse_recipe(
         ModelArguments,
         DataArguments,
+        SourceArguments,
         ObjectiveArguments,
         AllInOneTrainingArguments,
         description=__doc__,
         arguments=arguments,
     )
     start(training_arguments)
-    train_rows = data_arguments.load_splits(training_arguments)
+    if data_arguments.test_split is not None:
+        data_arguments.load(data_arguments.test_split)  # so that what is wrong with it is said before training
     processor = load_processor(model_arguments, data_arguments)
+    train_rows = None
+    if training_arguments.do_train:
+        train_rows = load_sources(
+            source_arguments, data_arguments, processor, training_arguments.seed, objective_arguments.blank_video
+        )
     model = load_model(
         AllInOneForPreTraining,
         model_arguments,
         processor,
         pretraining_objectives=list(objective_arguments.objectives),
     )
-    collators = [
+    train_collator, eval_collator = (
         PreTrainingCollator(
             processor,
             objectives=list(objective_arguments.objectives),
@@ -104,7 +111,7 @@ def main(arguments: list[str] | None = None):
             **data_arguments.collator_options(training_arguments.output_dir, training),
         )
         for training in (True, False)
-    ]
+    )
     trainer = PreTrainingTrainer(
         model,
         training_arguments,
@@ -112,12 +119,11 @@ def main(arguments: list[str] | None = None):
         contrast_across_processes=objective_arguments.contrast_across_processes,
         draws_hard_clips=objective_arguments.draws_hard_clips,
         watched_words=objective_arguments.watched_words or (),
-        data_collator=collators[0],
-        eval_collator=collators[1],
-        train_dataset=train_rows
-        and prepare_rows(
-            train_rows, data_arguments, processor, training_arguments.seed, objective_arguments.blank_video
+        data_collator=(
+            CoTrainingCollator(train_collator, train_collator) if source_arguments.image_sources else train_collator
         ),
+        eval_collator=eval_collator,
+        train_dataset=train_rows,
         eval_dataset=prepare_eval_rows(data_arguments, processor, training_arguments),
         processing_class=processor,
     )
