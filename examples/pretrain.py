@@ -26,7 +26,7 @@ from modeling_allinone.fine_tuning import (
 )
 from modeling_allinone.pretraining import PreTrainingTrainer
 from modeling_allinone.pretraining_collators import CoTrainingCollator, PreTrainingCollator
-from modeling_allinone.pretraining_sources import SourceArguments, load_sources
+from modeling_allinone.pretraining_sources import SourceArguments, load_source_texts, load_sources
 from modeling_allinone.training import AllInOneTrainingArguments
 
 
@@ -89,7 +89,10 @@ def main(arguments: list[str] | None = None):
     start(training_arguments)
     if data_arguments.test_split is not None:
         data_arguments.load(data_arguments.test_split)  # so that what is wrong with it is said before training
-    processor = load_processor(model_arguments, data_arguments)
+    texts = None
+    if model_arguments.model_name_or_path is None and model_arguments.tokenizer_name is None:
+        texts = load_source_texts(source_arguments, data_arguments)
+    processor = load_processor(model_arguments, data_arguments, texts)
     train_rows = None
     if training_arguments.do_train:
         train_rows = load_sources(

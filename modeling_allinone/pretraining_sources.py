@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import datasets
 from torch.utils.data import Dataset
 
+from .datasets.moving_shapes import TEXT_COLUMNS
 from .fine_tuning import prepare_rows
 from .fine_tuning_arguments import DataArguments, parse_mapping
 from .pretraining_rows import CoTrainingRows, MixedRows
@@ -82,7 +84,7 @@ def load_sources(
     Raises:
         ValueError: If a data set has no rows to train on.
     """
-    videos = {data_arguments.dataset: {}} if not source_arguments.video_sources else source_arguments.video_sources
+    videos = source_arguments.video_sources or {data_arguments.dataset: {}}
     options = {"processor": processor, "seed": seed, "is_blank": is_blank}
     rows = _mix(videos, data_arguments, **options)
     if not source_arguments.image_sources:
@@ -93,25 +95,48 @@ def load_sources(
 def _mix(sources: Mapping[str, Mapping[str, Any]], data_arguments: DataArguments, **options) -> ClipRows | MixedRows:
     """The rows of one kind of sources."""
     weights = [of["weight"] for of in sources.values() if "weight" in of]
-    rows = [_load_source(name, of, data_arguments, **options) for name, of in sources.items()]
+    rows = [_load_source(_arguments_of(name, of, data_arguments), **options) for name, of in sources.items()]
     return rows[0] if len(rows) == 1 else MixedRows(rows, weights or None)
 
 
-def _load_source(name: str, source: Mapping[str, Any], data_arguments: DataArguments, **options) -> ClipRows:
-    if source:
-        data_arguments = replace(
-            data_arguments,
-            dataset=source.get("dataset", name),
-            data_dir=source["data_dir"],
-            media_dir=source.get("media_dir"),
-            train_split=source.get("split", "train"),
-            dataset_options=source.get("options"),
-            test_options=None,
-        )
+def _arguments_of(name: str, source: Mapping[str, Any], data_arguments: DataArguments) -> DataArguments:
+    """Arguments by which a source is read as the only data set would be."""
+    if not source:
+        return data_arguments
+    return replace(
+        data_arguments,
+        dataset=source.get("dataset", name),
+        data_dir=source["data_dir"],
+        media_dir=source.get("media_dir"),
+        train_split=source.get("split", "train"),
+        dataset_options=source.get("options"),
+        test_options=None,
+    )
+
+
+def _load_source(data_arguments: DataArguments, **options) -> ClipRows:
+    """The rows of one source."""
     rows = data_arguments.load(data_arguments.train_split, data_arguments.num_train_rows)
     if not len(rows):
         raise ValueError(f"{data_arguments.dataset} has no rows in its {data_arguments.train_split} split.")
     return prepare_rows(rows, data_arguments, options["processor"], options["seed"], options["is_blank"])
 
 
-__all__ = ["SourceArguments", "load_sources"]
+def load_source_texts(source_arguments: SourceArguments, data_arguments: DataArguments) -> datasets.Dataset:
+    """
+    What a new tokenizer is trained on: the texts of all sources.
+
+    Args:
+        source_arguments ([`SourceArguments`])
+        data_arguments ([`DataArguments`]): What is trained on if there are no video sources.
+
+    Returns:
+        `datasets.Dataset` of columns of text.
+    """
+    sources = (source_arguments.video_sources or {data_arguments.dataset: {}}) | source_arguments.image_sources
+    texts = [_arguments_of(name, of, data_arguments).load_texts() for name, of in sources.items()]
+    common = [name for name in TEXT_COLUMNS if all(name in rows.column_names for rows in texts)]
+    return datasets.concatenate_datasets([rows.select_columns(common) for rows in texts])
+
+
+__all__ = ["SourceArguments", "load_source_texts", "load_sources"]
