@@ -8,6 +8,7 @@ Objectives are weighted: masked words, matching with word-patch alignment, contr
 Writes the model, its card and `results.json`, with blank video beside the scores.
 """
 
+import math
 import sys
 from dataclasses import dataclass, field
 
@@ -25,9 +26,9 @@ from modeling_allinone.fine_tuning import (
     start,
     train,
 )
-from modeling_allinone.pretraining import PreTrainingTrainer
+from modeling_allinone.pretraining import PreTrainingArguments, PreTrainingTrainer
 from modeling_allinone.pretraining_collators import PreTrainingCollator
-from modeling_allinone.training import AllInOneTrainingArguments
+from modeling_allinone.watching import WatchingArguments, ZeroShot, add_alignment_sheets
 
 
 @dataclass
@@ -57,8 +58,8 @@ class ObjectiveArguments:
 
     def __post_init__(self):
         for name, weight in self.weights.items():
-            if weight < 0:
-                raise ValueError(f"{name}_weight is {weight}; expected 0 or more.")
+            if not 0 <= weight < math.inf:
+                raise ValueError(f"{name}_weight is {weight}; expected a number of 0 or more.")
         if not self.objectives:
             raise ValueError("All weights of objectives are 0, so there is nothing to learn; give one above 0.")
 
@@ -77,16 +78,18 @@ class ObjectiveArguments:
 @command_line
 def main(arguments: list[str] | None = None):
     """Load rows and model, train, score, write."""
-    model_arguments, data_arguments, objective_arguments, training_arguments = parse_recipe(
+    model_arguments, data_arguments, objective_arguments, watching_arguments, training_arguments = parse_recipe(
         ModelArguments,
         DataArguments,
         ObjectiveArguments,
-        AllInOneTrainingArguments,
+        WatchingArguments,
+        PreTrainingArguments,
         description=__doc__,
         arguments=arguments,
     )
     start(training_arguments)
     train_rows = data_arguments.load_splits(training_arguments)
+    zero_shot_rows = watching_arguments.load_zero_shot()
     processor = load_processor(model_arguments, data_arguments)
     model = load_model(
         AllInOneForPreTraining,
@@ -112,6 +115,7 @@ def main(arguments: list[str] | None = None):
         contrast_across_processes=objective_arguments.contrast_across_processes,
         draws_hard_clips=objective_arguments.draws_hard_clips,
         watched_words=objective_arguments.watched_words or (),
+        zero_shot=ZeroShot(zero_shot_rows) if zero_shot_rows else None,
         data_collator=collators[0],
         eval_collator=collators[1],
         train_dataset=train_rows
@@ -121,10 +125,11 @@ def main(arguments: list[str] | None = None):
         eval_dataset=prepare_eval_rows(data_arguments, processor, training_arguments),
         processing_class=processor,
     )
+    add_alignment_sheets(trainer, watching_arguments.num_alignment_rows)
     if training_arguments.do_train:
         train(trainer)
     if data_arguments.test_split is not None:
-        score(trainer, data_arguments, processor)
+        score(trainer, data_arguments, processor, zero_shot=watching_arguments.zero_shot)
 
 
 if __name__ == "__main__":
