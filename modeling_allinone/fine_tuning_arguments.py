@@ -244,7 +244,19 @@ def parse_recipe(*classes: type, description: str, arguments: list[str] | None =
 
 
 def parse_mapping(name: str, value: dict | str | None) -> dict:
-    """A mapping given as such, as in a recipe, or as JSON, as on the command line."""
+    """
+    Read a mapping that is given as such, as in a recipe, or as JSON, as on the command line.
+
+    Args:
+        name (`str`): What it is called in a message.
+        value (`dict` or `str`, *optional*)
+
+    Returns:
+        `dict`: A copy; empty for `None`.
+
+    Raises:
+        ValueError: If it is no mapping.
+    """
     if isinstance(value, str):
         try:
             value = json.loads(value)
@@ -272,4 +284,4 @@ def _set_recipe(parser: HfArgumentParser, path: str):
     parser.set_defaults(**{name: str(value) if isinstance(value, Number) else value for name, value in values.items()})
 
 
-__all__ = ["SKIPPED_NAME", "DataArguments", "ModelArguments", "command_line", "parse_recipe"]
+__all__ = ["SKIPPED_NAME", "DataArguments", "ModelArguments", "command_line", "parse_mapping", "parse_recipe"]
