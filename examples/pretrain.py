@@ -106,7 +106,7 @@ def main(arguments: list[str] | None = None):
     train_rows = None
     if training_arguments.do_train:
         train_rows = load_sources(
-            source_arguments, data_arguments, processor, training_arguments.seed, objective_arguments.blank_video
+            source_arguments, data_arguments, processor, training_arguments, objective_arguments.blank_video
         )
     model = load_model(
         AllInOneForPreTraining,

@@ -1,20 +1,24 @@
-"""Where the rows of pre-training come from: data sets by name, mixed by weight, and images beside videos."""
+"""Where the rows of pre-training come from: data sets or shards, mixed by weight, and images beside videos."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import datasets
 from torch.utils.data import Dataset
+from transformers import TrainingArguments
 
+from .clip_stream import ClipStream, CoTrainingStream, parse_sources
 from .datasets.moving_shapes import TEXT_COLUMNS
 from .fine_tuning import prepare_rows
-from .fine_tuning_arguments import DataArguments, parse_mapping
+from .fine_tuning_arguments import SKIPPED_NAME, DataArguments, parse_mapping
 from .pretraining_rows import CoTrainingRows, MixedRows
 from .processing_allinone import AllInOneProcessor
 from .training import ClipRows
 
 _FIELDS = ("dataset", "data_dir", "media_dir", "split", "options", "weight")
+_FIELDS_OF_SHARDS = ("shards", "transform", "transform_options", "weight")
 
 
 @dataclass
@@ -28,8 +32,14 @@ class SourceArguments:
         image_sources:
           cc3m: {data_dir: data/cc3m}
 
-    A source has `data_dir`, and perhaps `dataset` (its reader, if its name is another), `media_dir`, `split`,
-    `options` (of its reader) and `weight` (its share; without weights, shares are as the numbers of rows).
+    A data set has `data_dir`, and perhaps `dataset` (its reader, if its name is another), `media_dir`, `split`,
+    `options` (of its reader) and `weight` (its share; without weights, shares are as the numbers of rows). Or all
+    sources are shards that `make_shards.py` wrote, streamed as [`ClipStream`] does; then shares are even without
+    weights.
+
+        video_sources:
+          webvid: {shards: "shards/webvid-*.tar", weight: 2}
+          howto100m: {shards: "s3://bucket/howto-{000..999}.tar", transform: draw_captioned_clip}
     """
 
     video_sources: dict | str | None = field(
@@ -39,22 +49,36 @@ class SourceArguments:
         default=None,
         metadata={"help": "JSON of data sets of images; a step has a batch of them beside its clips."},
     )
+    shuffle_buffer: int = field(
+        default=500, metadata={"help": "Of shards: among how many rows each worker draws the next; 0: in order."}
+    )
 
     def __post_init__(self):
         for name in ("video_sources", "image_sources"):
             sources = parse_mapping(name, getattr(self, name))
             setattr(self, name, {source: self._check(name, source, of) for source, of in sources.items()})
-            weighted = [source for source, of in getattr(self, name).items() if "weight" in of]
-            if weighted and len(weighted) < len(sources):
-                raise ValueError(f"{name} has a weight for {', '.join(weighted)} alone; give all one, or none.")
+            for key, meaning in (("weight", "a weight"), ("shards", "shards")):
+                with_it = [source for source, of in getattr(self, name).items() if key in of]
+                if with_it and len(with_it) < len(sources):
+                    raise ValueError(f"{name} has {meaning} for {', '.join(with_it)} alone; give all some, or none.")
+        if self.image_sources and self.are_streamed(self.image_sources) != self.are_streamed(self.video_sources):
+            raise ValueError("Of videos and images, only one comes from shards; give both some, or none.")
+        if self.shuffle_buffer < 0:
+            raise ValueError(f"shuffle_buffer is {self.shuffle_buffer}; expected 0 or more.")
+
+    @staticmethod
+    def are_streamed(sources: Mapping[str, Mapping[str, Any]]) -> bool:
+        """Whether sources are shards."""
+        return any("shards" in of for of in sources.values())
 
     @staticmethod
     def _check(name: str, source: str, options: Any) -> dict[str, Any]:
         options = parse_mapping(f"{name}.{source}", options)
-        if unknown := sorted(set(options) - set(_FIELDS)):
-            raise ValueError(f"{name}.{source} has {', '.join(unknown)}; a source has {', '.join(_FIELDS)}.")
-        if "data_dir" not in options:
-            raise ValueError(f"{name}.{source} has no data_dir, the folder of its annotations.")
+        fields = _FIELDS_OF_SHARDS if "shards" in options else _FIELDS
+        if unknown := sorted(set(options) - set(fields)):
+            raise ValueError(f"{name}.{source} has {', '.join(unknown)}; expected some of {', '.join(fields)}.")
+        if "shards" not in options and "data_dir" not in options:
+            raise ValueError(f"{name}.{source} has neither data_dir, the folder of its annotations, nor shards.")
         weight = options.get("weight", 1)
         if not isinstance(weight, int | float) or not weight > 0:
             raise ValueError(f"{name}.{source} has weight {weight!r}; expected a number above 0.")
@@ -65,7 +89,7 @@ def load_sources(
     source_arguments: SourceArguments,
     data_arguments: DataArguments,
     processor: AllInOneProcessor,
-    seed: int = 0,
+    training_arguments: TrainingArguments,
     is_blank: bool = False,
 ) -> Dataset:
     """
@@ -75,21 +99,54 @@ def load_sources(
         source_arguments ([`SourceArguments`])
         data_arguments ([`DataArguments`]): What is trained on if there are no video sources, and how clips are read.
         processor ([`AllInOneProcessor`])
-        seed (`int`, defaults to 0): What the draws of frames and captions depend on.
+        training_arguments (`TrainingArguments`): Whose seed order and draws depend on.
         is_blank (`bool`, defaults to `False`): Whether all clips and images are shown grey.
 
     Returns:
-        [`ClipRows`], [`MixedRows`], or, with images, [`CoTrainingRows`].
+        [`ClipRows`], [`MixedRows`], or, with images, [`CoTrainingRows`]; of shards, [`ClipStream`] or
+        [`CoTrainingStream`].
 
     Raises:
-        ValueError: If a data set has no rows to train on.
+        ValueError: If a data set has no rows to train on, or if shards are to be read in a way that needs to know
+            their rows.
     """
+    if source_arguments.are_streamed(source_arguments.video_sources):
+        return _stream(source_arguments, data_arguments, training_arguments, is_blank)
     videos = source_arguments.video_sources or {data_arguments.dataset: {}}
-    options = {"processor": processor, "seed": seed, "is_blank": is_blank}
+    options = {"processor": processor, "seed": training_arguments.seed, "is_blank": is_blank}
     rows = _mix(videos, data_arguments, **options)
     if not source_arguments.image_sources:
         return rows
     return CoTrainingRows(rows, _mix(source_arguments.image_sources, data_arguments, **options))
+
+
+def _stream(
+    source_arguments: SourceArguments,
+    data_arguments: DataArguments,
+    training_arguments: TrainingArguments,
+    is_blank: bool,
+) -> ClipStream | CoTrainingStream:
+    """The rows of shards."""
+    for name, is_asked in (
+        ("frame_cache", data_arguments.frame_cache is not None),
+        ("num_train_rows", data_arguments.num_train_rows is not None),
+        ("blank_video", is_blank),
+    ):
+        if is_asked:
+            raise ValueError(f"{name} is for data sets whose rows are known, not for shards; leave it out.")
+    if training_arguments.max_steps < 1:
+        raise ValueError("Shards are streamed without end: say with max_steps how long to train.")
+    streams = [
+        ClipStream(
+            parse_sources(sources),
+            training_arguments.seed,
+            source_arguments.shuffle_buffer,
+            skipped_file=Path(training_arguments.output_dir, SKIPPED_NAME),
+        )
+        for sources in (source_arguments.video_sources, source_arguments.image_sources)
+        if sources
+    ]
+    return streams[0] if len(streams) == 1 else CoTrainingStream(*streams)
 
 
 def _mix(sources: Mapping[str, Mapping[str, Any]], data_arguments: DataArguments, **options) -> ClipRows | MixedRows:
@@ -124,7 +181,7 @@ def _load_source(data_arguments: DataArguments, **options) -> ClipRows:
 
 def load_source_texts(source_arguments: SourceArguments, data_arguments: DataArguments) -> datasets.Dataset:
     """
-    What a new tokenizer is trained on: the texts of all sources.
+    What a new tokenizer is trained on: the texts of all sources; with shards, those of the data set that is watched.
 
     Args:
         source_arguments ([`SourceArguments`])
@@ -133,6 +190,8 @@ def load_source_texts(source_arguments: SourceArguments, data_arguments: DataArg
     Returns:
         `datasets.Dataset` of columns of text.
     """
+    if source_arguments.are_streamed(source_arguments.video_sources):
+        return data_arguments.load_texts()
     sources = (source_arguments.video_sources or {data_arguments.dataset: {}}) | source_arguments.image_sources
     texts = [_arguments_of(name, of, data_arguments).load_texts() for name, of in sources.items()]
     common = [name for name in TEXT_COLUMNS if all(name in rows.column_names for rows in texts)]
