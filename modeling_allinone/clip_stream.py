@@ -245,6 +245,41 @@ class ClipStream(IterableDataset):
         yield from _StreamReader(self, worker, num_workers).read(num_passed)
 
 
+class CoTrainingStream(IterableDataset):
+    """
+    Clips, each with an image beside it that has nothing to do with it: two streams, both without end.
+
+    Args:
+        videos ([`ClipStream`]): Clips.
+        images ([`ClipStream`]): Images, whose sources have other names.
+
+    Rows have `video` and `image`, a row each, as [`CoTrainingCollator`] takes them.
+    """
+
+    def __init__(self, videos: ClipStream, images: ClipStream):
+        self.videos = videos
+        self.images = images
+
+    def set_process(self, process_index: int, num_processes: int):
+        """Say which process reads, as for [`ClipStream`]."""
+        for stream in (self.videos, self.images):
+            stream.set_process(process_index, num_processes)
+
+    def skip_batches(self, num_batches: int, batch_size: int):
+        """Let the next loader begin after some batches, as for [`ClipStream`]."""
+        for stream in (self.videos, self.images):
+            stream.skip_batches(num_batches, batch_size)
+
+    def statistics(self) -> dict[str, float]:
+        """What was read of both, that of images with `image_` before its names; see [`ClipStream.statistics`]."""
+        of_images = {f"image_{name}": value for name, value in self.images.statistics().items()}
+        return self.videos.statistics() | of_images
+
+    def __iter__(self) -> Iterator[dict[str, dict[str, Any]]]:
+        for video, image in zip(self.videos, self.images, strict=False):
+            yield {"video": video, "image": image}
+
+
 class _StreamReader:
     """What one worker of one process reads of a stream."""
 
@@ -534,4 +569,4 @@ def _seconds(row: Mapping[str, Any]) -> float | None:
     return end - (start or 0) if is_known else None
 
 
-__all__ = ["TRANSFORMS", "ClipSource", "ClipStream", "parse_sources"]
+__all__ = ["TRANSFORMS", "ClipSource", "ClipStream", "CoTrainingStream", "parse_sources"]

@@ -9,6 +9,7 @@ import torch
 
 from .clip_reading import ClipReader
 from .datasets import paint_objects, soft_label
+from .datasets.row_transforms import generator_of
 from .processing_allinone import AllInOneProcessor
 
 # To draw a few captions that are not a clip's own; more are needed only where all captions are.
@@ -94,12 +95,7 @@ def _labels(
     return labels.masked_fill(~is_readable, -100)
 
 
-def _generator(row: dict) -> torch.Generator | None:
-    """What the random choices of a row are drawn from; `None` is torch's own."""
-    return None if row.get("draw") is None else torch.Generator().manual_seed(row["draw"])
-
-
-def _draw_caption(row: dict, generator: torch.Generator | None) -> str:
+def draw_caption(row: dict, generator: torch.Generator | None) -> str:
     """The caption of a row, or one of several."""
     if row.get("captions"):
         return row["captions"][int(torch.randint(len(row["captions"]), (), generator=generator))]
@@ -241,8 +237,8 @@ class MultipleChoiceCollator(ClipCollator):
 
     def _with_options(self, row: dict) -> dict:
         """A row with its caption among wrong ones."""
-        generator = _generator(row)
-        caption = _draw_caption(row, generator)
+        generator = generator_of(row)
+        caption = draw_caption(row, generator)
         options = _draw_wrong_captions(row, self.negatives, self.num_options - 1, generator)
         label = int(torch.randint(self.num_options, (), generator=generator))
         options.insert(label, caption)
@@ -284,8 +280,8 @@ class VideoTextRetrievalCollator(ClipCollator):
         for clips that could not be read, and with negatives `candidate_input_ids` and `candidate_attention_mask`
         (B, 1 + num_negatives, L), the right text first.
         """
-        generators = [_generator(row) for row in rows]
-        captions = [_draw_caption(row, generator) for row, generator in zip(rows, generators, strict=True)]
+        generators = [generator_of(row) for row in rows]
+        captions = [draw_caption(row, generator) for row, generator in zip(rows, generators, strict=True)]
         batch = self._read_text(captions)
         if self.num_negatives:
             candidates = [

@@ -33,6 +33,7 @@ from .objectives_allinone import (
     alignment_loss,
     clip_order_labels,
     contrastive_loss,
+    draw_hard_negatives,
     pair_frames,
     patch_colours,
     select_words,
@@ -55,13 +56,16 @@ class AllInOneForPreTrainingOutput(ModelOutput):
             match".
         alignment_loss (`torch.FloatTensor`, *optional*): Word-patch alignment, before its weight.
         contrastive_loss (`torch.FloatTensor`, *optional*): InfoNCE, both directions added.
+        text_embeds, video_embeds (`torch.FloatTensor` of shape `(B, projection_dim)`, *optional*): What is contrasted,
+            not normalised.
         clip_order_loss (`torch.FloatTensor`, *optional*): Mean cross-entropy over clips.
         clip_order_logits (`torch.FloatTensor` of shape `(B, T!)`, *optional*): Scores of the orders, sorted as
             `itertools.permutations` gives them; present if `frame_order` was given.
         masked_patch_loss (`torch.FloatTensor`, *optional*): Mean cross-entropy over the colour channels of masked
             patches that are kept (`config.max_image_length`) and no padding.
-        hidden_states, attentions, patch_permutation: As in [`AllInOneModelOutput`], of the pass over text and video;
-            those of texts and clips read alone, for the contrastive loss, are not returned.
+        hidden_states, attentions, patch_permutation: As in [`AllInOneModelOutput`], of the pass over text and video
+            that all targets share; those of texts and clips read alone, for the contrastive loss, and of a pass for
+            each objective are not returned.
     """
 
     loss: torch.FloatTensor | None = None
@@ -71,6 +75,8 @@ class AllInOneForPreTrainingOutput(ModelOutput):
     matching_logits: torch.FloatTensor | None = None
     alignment_loss: torch.FloatTensor | None = None
     contrastive_loss: torch.FloatTensor | None = None
+    text_embeds: torch.FloatTensor | None = None
+    video_embeds: torch.FloatTensor | None = None
     clip_order_loss: torch.FloatTensor | None = None
     clip_order_logits: torch.FloatTensor | None = None
     masked_patch_loss: torch.FloatTensor | None = None
@@ -118,11 +124,16 @@ class AllInOneForPreTraining(AllInOnePreTrainedModel):
     """
     All-in-one with the heads of its pre-training: those that `config.pretraining_objectives` names.
 
-    Targets say which losses are computed. All but the contrastive one share a pass over text and video, so what is
-    given is what each of them sees: with `labels`, the masked text; with `matching_labels`, the clips after swapping;
-    with `bool_masked_pos`, the clips with a mask token in place of those patches. The original instead runs a pass for
-    each objective, with its own inputs; call the model once for each, and add the losses, to train the same way. Its
-    objective of masked patches does not run.
+    Targets say which losses are computed. There are two ways to read text and video for them:
+
+    - *A pass for each objective*, with its own inputs, as the original does: `labels` belong to `masked_input_ids`,
+      `matching_labels` to the clips that `matched_clips` names. Masked patches are read with the masked text. Clip
+      order needs no pass for those clips that matching has read with their own text.
+    - *One pass for all*, without `masked_input_ids` and `matched_clips`: what is given is what each objective sees:
+      with `labels`, the masked text; with `matching_labels`, the clips after swapping; with `bool_masked_pos`, the
+      clips with a mask token in place of those patches.
+
+    The contrastive objective reads texts and clips alone. In the original, clip order and masked patches do not run.
 
     Example:
 
@@ -199,6 +210,10 @@ class AllInOneForPreTraining(AllInOnePreTrainedModel):
         frame_order: torch.LongTensor | None = None,
         bool_masked_pos: torch.BoolTensor | None = None,
         return_contrastive_loss: bool | None = None,
+        masked_input_ids: torch.LongTensor | None = None,
+        matched_clips: torch.LongTensor | None = None,
+        draws_hard_clips: bool = False,
+        is_pair: torch.BoolTensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> AllInOneForPreTrainingOutput:
         """
@@ -213,8 +228,18 @@ class AllInOneForPreTraining(AllInOnePreTrainedModel):
             bool_masked_pos (`torch.BoolTensor` of shape `(B, T, P)`, *optional*): Patches, in raster order, each
                 of which the mask token replaces in the joint pass, and whose mean colour is predicted; see
                 [`~objectives_allinone.draw_masked_patches`].
-            return_contrastive_loss (`bool`, *optional*): Whether to contrast texts and clips, each read alone. Rows
-                whose `matching_labels` is 0 are left out. With no other target, the joint pass is saved.
+            return_contrastive_loss (`bool`, *optional*): Whether to contrast texts and clips, each read alone. With no
+                other target, nothing else is read.
+            masked_input_ids (`torch.LongTensor` of shape `(B, L)`, *optional*): The text with masks, to which `labels`
+                belong, and `bool_masked_pos`; `input_ids` is the text itself.
+            matched_clips (`torch.LongTensor` of shape `(B,)`, *optional*): For each text, the row of the clip that
+                matching reads with it. Default: its own.
+            draws_hard_clips (`bool`, defaults to `False`): Whether the clips of texts whose `matching_labels` is 0 are
+                drawn anew from the batch, each with the probability that the contrastive features give it, see
+                [`~objectives_allinone.draw_hard_negatives`]. Needs `return_contrastive_loss`.
+            is_pair (`torch.BoolTensor` of shape `(B,)`, *optional*): Rows whose text and own clip belong together; the
+                others are left out of the contrastive loss, and their clips are not drawn. Default: all; without
+                `matched_clips`, those whose `matching_labels` is not 0.
 
         Returns:
             [`AllInOneForPreTrainingOutput`]
@@ -226,6 +251,8 @@ class AllInOneForPreTraining(AllInOnePreTrainedModel):
         self._check_targets(
             pixel_values, labels, matching_labels, frame_order, bool_masked_pos, return_contrastive_loss
         )
+        if draws_hard_clips and not (return_contrastive_loss and matching_labels is not None):
+            raise ValueError("draws_hard_clips needs return_contrastive_loss=True and matching_labels.")
         texts = {
             "input_ids": input_ids,
             "attention_mask": attention_mask,
@@ -233,64 +260,189 @@ class AllInOneForPreTraining(AllInOnePreTrainedModel):
             "inputs_embeds": inputs_embeds,
         }
         clips = {"pixel_values": pixel_values, "pixel_mask": pixel_mask, "patch_permutation": patch_permutation}
+        targets = {
+            "labels": labels,
+            "matching_labels": matching_labels,
+            "frame_order": frame_order,
+            "bool_masked_pos": bool_masked_pos,
+        }
+        wants_hidden_states = kwargs.pop("output_hidden_states", None)
+        if wants_hidden_states is None:
+            wants_hidden_states = self.config.output_hidden_states
+        has_own_passes = masked_input_ids is not None or matched_clips is not None or draws_hard_clips
         result = AllInOneForPreTrainingOutput()
-        losses = []
-        has_joint_target = any(
-            target is not None for target in (labels, matching_labels, frame_order, bool_masked_pos)
+        if return_contrastive_loss:
+            if is_pair is None and matching_labels is not None and not has_own_passes:
+                is_pair = matching_labels != 0
+            self._contrast(result, texts, clips, is_pair, **kwargs)
+        if draws_hard_clips:
+            matched_clips = self._draw_hard_clips(result, input_ids, matching_labels, is_pair)
+        if has_own_passes:
+            self._read_for_each(result, texts, clips, targets, masked_input_ids, matched_clips, **kwargs)
+        elif not return_contrastive_loss or any(target is not None for target in targets.values()):
+            self._read_for_all(result, texts, clips, targets, shape, wants_hidden_states, **kwargs)
+        losses = [
+            result.mlm_loss,
+            result.matching_loss,
+            None if result.alignment_loss is None else self.config.alignment_loss_weight * result.alignment_loss,
+            result.clip_order_loss,
+            result.masked_patch_loss,
+            result.contrastive_loss,
+        ]
+        losses = [loss for loss in losses if loss is not None]
+        return AllInOneForPreTrainingOutput(**{"loss": sum(losses) if losses else None, **result})
+
+    def _contrast(self, result: AllInOneForPreTrainingOutput, texts: dict, clips: dict, is_pair, **kwargs):
+        """Read texts and clips alone, and contrast them."""
+        text_outputs = self.allinone(**texts, return_dict=True, **kwargs)
+        video_outputs = self.allinone(**clips, return_dict=True, **kwargs)
+        result["text_embeds"] = self.text_projection(text_outputs.last_hidden_state[:, 0])
+        result["video_embeds"] = self.video_projection(video_outputs.last_hidden_state[:, 0])
+        result["contrastive_loss"] = contrastive_loss(
+            result.text_embeds, result.video_embeds, self.config.contrastive_temperature, is_pair
         )
-        if has_joint_target or not return_contrastive_loss:
-            if attention_mask is None:
-                attention_mask = torch.ones(shape, dtype=torch.long, device=self.device)
-            wants_hidden_states = kwargs.pop("output_hidden_states", None)
-            if wants_hidden_states is None:
-                wants_hidden_states = self.config.output_hidden_states
-            # The backbone returns the mean over frames; clip order and masked patches read frame by frame.
-            reads_frames = frame_order is not None or bool_masked_pos is not None
+
+    def _draw_hard_clips(
+        self, result: AllInOneForPreTrainingOutput, input_ids: torch.Tensor, matching_labels: torch.Tensor, is_pair
+    ) -> torch.Tensor:
+        """For each text (B,) its own clip, or, where it is to have another, one that the features confuse with it."""
+        is_unfit = (input_ids[:, None] == input_ids).all(dim=-1)  # another clip of the same text is no wrong one
+        if is_pair is not None:
+            is_unfit = is_unfit | ~is_pair
+        drawn = draw_hard_negatives(
+            result.video_embeds, result.text_embeds, 1, self.config.contrastive_temperature, is_unfit
+        )
+        return torch.where(matching_labels == 0, drawn[:, -1], drawn[:, 0])
+
+    def _read_for_all(
+        self,
+        result: AllInOneForPreTrainingOutput,
+        texts: dict,
+        clips: dict,
+        targets: dict,
+        shape: tuple[int, int],
+        wants_hidden_states: bool,
+        **kwargs,
+    ):
+        """One pass over text and video, and whatever the heads make of it."""
+        # The backbone returns the mean over frames; clip order and masked patches read frame by frame.
+        reads_frames = targets["frame_order"] is not None or targets["bool_masked_pos"] is not None
+        outputs = self.allinone(
+            **self._with_mask(texts),
+            **clips,
+            bool_masked_pos=targets["bool_masked_pos"],
+            output_hidden_states=wants_hidden_states or reads_frames,
+            return_dict=True,
+            **kwargs,
+        )
+        if self.mlm_head is not None:
+            self._predict_words(result, outputs, shape[1], targets["labels"])
+        if self.matching_head is not None and clips["pixel_values"] is not None:
+            self._match(result, outputs, self._with_mask(texts)["attention_mask"], targets["matching_labels"])
+        if targets["frame_order"] is not None:
+            self._order_frames(result, self._first_tokens(outputs), targets["frame_order"])
+        if targets["bool_masked_pos"] is not None:
+            result["masked_patch_loss"] = self._masked_patch_loss(
+                outputs, clips["pixel_values"], targets["bool_masked_pos"], shape[1]
+            )
+        if wants_hidden_states:
+            result["hidden_states"] = outputs.hidden_states
+        result["attentions"] = outputs.attentions
+        result["patch_permutation"] = outputs.patch_permutation
+
+    def _read_for_each(
+        self,
+        result: AllInOneForPreTrainingOutput,
+        texts: dict,
+        clips: dict,
+        targets: dict,
+        masked_input_ids: torch.Tensor | None,
+        matched_clips: torch.Tensor | None,
+        **kwargs,
+    ):
+        """A pass over text and video for each objective, with inputs of its own."""
+        texts = self._with_mask(texts)
+        masked_texts = texts
+        if masked_input_ids is not None:
+            masked_texts = texts | {"input_ids": masked_input_ids, "inputs_embeds": None}
+        num_text_tokens = texts["attention_mask"].shape[1]
+        if targets["labels"] is not None:
+            outputs = self.allinone(**masked_texts, **clips, return_dict=True, **kwargs)
+            self._predict_words(result, outputs, num_text_tokens, targets["labels"])
+        orders_frames = targets["frame_order"] is not None
+        first_tokens = None
+        if targets["matching_labels"] is not None:
+            others = clips if matched_clips is None else _select(clips, matched_clips)
+            outputs = self.allinone(**texts, **others, output_hidden_states=orders_frames, return_dict=True, **kwargs)
+            self._match(result, outputs, texts["attention_mask"], targets["matching_labels"])
+            first_tokens = self._first_tokens(outputs) if orders_frames else None
+        if orders_frames:
+            # What matching has read with its own text is not read again.
+            rows = torch.arange(len(texts["attention_mask"]), device=texts["attention_mask"].device)
+            if first_tokens is not None:
+                rows = rows[matched_clips != rows] if matched_clips is not None else rows[:0]
+            if len(rows):
+                unread = _select(texts, rows) | _select(clips, rows)
+                outputs = self.allinone(**unread, output_hidden_states=True, return_dict=True, **kwargs)
+                read = self._first_tokens(outputs)
+                first_tokens = read if first_tokens is None else first_tokens.index_put((rows,), read)
+            self._order_frames(result, first_tokens, targets["frame_order"])
+        if targets["bool_masked_pos"] is not None:
+            bool_masked_pos = targets["bool_masked_pos"]
             outputs = self.allinone(
-                **texts,
+                **masked_texts,
                 **clips,
                 bool_masked_pos=bool_masked_pos,
-                output_hidden_states=wants_hidden_states or reads_frames,
+                output_hidden_states=True,
                 return_dict=True,
                 **kwargs,
             )
-            if self.mlm_head is not None:
-                result["mlm_logits"] = self.mlm_head(outputs.last_hidden_state[:, : shape[1]])
-            if labels is not None:
-                _check_labels(labels, self.config.vocab_size, shape)
-                result["mlm_loss"] = _cross_entropy(result.mlm_logits.flatten(0, 1), labels.flatten())
-                losses.append(result.mlm_loss)
-            if self.matching_head is not None and pixel_values is not None:
-                result["matching_logits"] = self.matching_head(outputs.pooler_output)
-            if matching_labels is not None:
-                _check_labels(matching_labels, 2, shape[:1], "matching_labels")
-                result["matching_loss"] = _cross_entropy(result.matching_logits, matching_labels)
-                result["alignment_loss"] = self._alignment_loss(outputs, attention_mask, matching_labels)
-                losses += [result.matching_loss, self.config.alignment_loss_weight * result.alignment_loss]
-            if frame_order is not None:
-                result["clip_order_logits"] = self._clip_order_logits(outputs, frame_order)
-                result["clip_order_loss"] = _cross_entropy(result.clip_order_logits, clip_order_labels(frame_order))
-                losses.append(result.clip_order_loss)
-            if bool_masked_pos is not None:
-                result["masked_patch_loss"] = self._masked_patch_loss(outputs, pixel_values, bool_masked_pos, shape[1])
-                losses.append(result.masked_patch_loss)
-            if wants_hidden_states:
-                result["hidden_states"] = outputs.hidden_states
-            result["attentions"] = outputs.attentions
-            result["patch_permutation"] = outputs.patch_permutation
-        if return_contrastive_loss:
-            text_embeds = self.text_projection(
-                self.allinone(**texts, return_dict=True, **kwargs).last_hidden_state[:, 0]
+            result["masked_patch_loss"] = self._masked_patch_loss(
+                outputs, clips["pixel_values"], bool_masked_pos, num_text_tokens
             )
-            video_embeds = self.video_projection(
-                self.allinone(**clips, return_dict=True, **kwargs).last_hidden_state[:, 0]
-            )
-            is_pair = None if matching_labels is None else matching_labels != 0
-            result["contrastive_loss"] = contrastive_loss(
-                text_embeds, video_embeds, self.config.contrastive_temperature, is_pair
-            )
-            losses.append(result.contrastive_loss)
-        return AllInOneForPreTrainingOutput(**{"loss": sum(losses) if losses else None, **result})
+
+    def _with_mask(self, texts: dict) -> dict:
+        """The texts with an attention mask, of ones if they had none."""
+        if texts["attention_mask"] is not None:
+            return texts
+        shape = _text_shape(texts["input_ids"], texts["inputs_embeds"], ndim=2)
+        return texts | {"attention_mask": torch.ones(shape, dtype=torch.long, device=self.device)}
+
+    def _predict_words(
+        self,
+        result: AllInOneForPreTrainingOutput,
+        outputs: AllInOneModelOutput,
+        num_text_tokens: int,
+        labels: torch.Tensor | None,
+    ):
+        result["mlm_logits"] = self.mlm_head(outputs.last_hidden_state[:, :num_text_tokens])
+        if labels is not None:
+            _check_labels(labels, self.config.vocab_size, result.mlm_logits.shape[:2])
+            result["mlm_loss"] = _cross_entropy(result.mlm_logits.flatten(0, 1), labels.flatten())
+
+    def _match(
+        self,
+        result: AllInOneForPreTrainingOutput,
+        outputs: AllInOneModelOutput,
+        attention_mask: torch.Tensor,
+        matching_labels: torch.Tensor | None,
+    ):
+        result["matching_logits"] = self.matching_head(outputs.pooler_output)
+        if matching_labels is not None:
+            _check_labels(matching_labels, 2, attention_mask.shape[:1], "matching_labels")
+            result["matching_loss"] = _cross_entropy(result.matching_logits, matching_labels)
+            result["alignment_loss"] = self._alignment_loss(outputs, attention_mask, matching_labels)
+
+    def _first_tokens(self, outputs: AllInOneModelOutput) -> torch.Tensor:
+        """The first token of each frame (B, T, D), before the mean over frames."""
+        first_tokens = self.allinone.layernorm(outputs.hidden_states[-1][:, 0])
+        return first_tokens.unflatten(0, (outputs.last_hidden_state.shape[0], -1))
+
+    def _order_frames(
+        self, result: AllInOneForPreTrainingOutput, first_tokens: torch.Tensor, frame_order: torch.Tensor
+    ):
+        result["clip_order_logits"] = self._clip_order_logits(first_tokens, frame_order)
+        result["clip_order_loss"] = _cross_entropy(result.clip_order_logits, clip_order_labels(frame_order))
 
     def _check_targets(
         self, pixel_values, labels, matching_labels, frame_order, bool_masked_pos, return_contrastive_loss
@@ -325,15 +477,14 @@ class AllInOneForPreTraining(AllInOnePreTrainedModel):
         distances, _ = align_words_and_patches(text, visual, select_words(attention_mask), is_patch)
         return alignment_loss(distances, matching_labels)
 
-    def _clip_order_logits(self, outputs: AllInOneModelOutput, frame_order: torch.Tensor) -> torch.Tensor:
-        """Scores of the orders (B, T!), from the first token of each frame, shown in the given order (B, T)."""
+    def _clip_order_logits(self, first_tokens: torch.Tensor, frame_order: torch.Tensor) -> torch.Tensor:
+        """Scores of the orders (B, T!), from the first tokens of the frames (B, T, D), shown in that order (B, T)."""
+        num_clips, num_shown = first_tokens.shape[:2]
         num_frames = self.clip_order_head.num_frames
-        first_tokens = self.allinone.layernorm(outputs.hidden_states[-1][:, 0])
-        num_clips = outputs.last_hidden_state.shape[0]
-        if first_tokens.shape[0] != num_clips * num_frames:
+        if num_shown != num_frames:
             raise ValueError(
-                f"pixel_values has {first_tokens.shape[0] // num_clips} frames, but the clip-order classifier knows "
-                f"the orders of {num_frames}; pass num_frames={num_frames} to the processor."
+                f"pixel_values has {num_shown} frames, but the clip-order classifier knows the orders of "
+                f"{num_frames}; pass num_frames={num_frames} to the processor."
             )
         if tuple(frame_order.shape) != (num_clips, num_frames):
             raise ValueError(
@@ -343,7 +494,6 @@ class AllInOneForPreTraining(AllInOnePreTrainedModel):
             expected = torch.arange(num_frames).expand(num_clips, -1)
             if not torch.equal(frame_order.sort(dim=1).values, expected):
                 raise ValueError(f"frame_order must hold each of 0 to {num_frames - 1} once in every row.")
-        first_tokens = first_tokens.unflatten(0, (num_clips, num_frames))
         index = frame_order[..., None].expand(-1, -1, first_tokens.shape[-1])
         return self.clip_order_head(first_tokens.gather(1, index))
 
@@ -375,6 +525,11 @@ class AllInOneForPreTraining(AllInOnePreTrainedModel):
                 labels = roll_tokens(labels, num_frames, 0, config.roll_divisor, num_visual_tokens)
         visual_states = self.allinone.layernorm(outputs.hidden_states[-1][:, num_text_tokens:])
         return _cross_entropy(self.masked_patch_head(visual_states).flatten(0, 2), labels.flatten())
+
+
+def _select(inputs: dict, rows: torch.Tensor) -> dict:
+    """The given rows of each input that there is."""
+    return {name: None if value is None else value[rows] for name, value in inputs.items()}
 
 
 __all__ = ["AllInOneForPreTraining", "AllInOneForPreTrainingOutput"]

@@ -15,12 +15,14 @@ from transformers import Trainer, TrainerCallback, TrainerState, TrainingArgumen
 from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_utils import EvalLoopOutput, get_last_checkpoint
 
-from .clip_stream import ClipStream
+from .clip_stream import ClipStream, CoTrainingStream
 from .objectives_allinone import calibration_loss, contrastive_loss, ranking_loss
 from .retrieval import evaluate_retrieval
 
 if TYPE_CHECKING:
     import evaluate
+
+STREAMS = (ClipStream, CoTrainingStream)
 
 _LARGEST_SEED = 2**63 - 1
 _BLANK_SIZE = 512  # pixels
@@ -148,7 +150,7 @@ class _SetEpoch(TrainerCallback):
 
     def on_step_end(self, args, state, control, train_dataloader=None, **kwargs):
         # The library counts on from a checkpoint only where it has skipped the batches itself.
-        if isinstance(getattr(train_dataloader, "dataset", None), ClipStream):
+        if isinstance(getattr(train_dataloader, "dataset", None), STREAMS):
             state.epoch = state.global_step / state.max_steps
 
 
@@ -177,7 +179,7 @@ class AllInOneTrainer(Trainer):
 
     def get_train_dataloader(self) -> DataLoader:
         """As in the library; the batches of a stream are neither sent around nor shared out by accelerate."""
-        if not isinstance(self.train_dataset, ClipStream):
+        if not isinstance(self.train_dataset, STREAMS):
             return super().get_train_dataloader()
         self.train_dataset.set_process(self.args.process_index, self.args.world_size)
         return DataLoader(
@@ -224,7 +226,7 @@ class AllInOneTrainer(Trainer):
 
     def log(self, logs: dict[str, float], *arguments, **keywords):
         """As in the library; beside the loss, what has been read of a stream."""
-        if "loss" in logs and isinstance(self.train_dataset, ClipStream):
+        if "loss" in logs and isinstance(self.train_dataset, STREAMS):
             figures = self.train_dataset.statistics()
             reader = getattr(self.data_collator, "reader", None)
             if reader is not None:
@@ -271,7 +273,7 @@ class AllInOneTrainer(Trainer):
     @contextmanager
     def _skipping_in_stream(self, resume_from_checkpoint: str | bool | None) -> Iterator[None]:
         """Lets a stream pass over the rows of a checkpoint, which takes the library the decoding of them all."""
-        if not isinstance(self.train_dataset, ClipStream):
+        if not isinstance(self.train_dataset, STREAMS):
             yield
             return
         begins_again = self.args.ignore_data_skip

@@ -1,0 +1,152 @@
+"""
+Pre-train All-in-one on videos, or on videos and images, with their captions.
+
+    python examples/pretrain.py examples/recipes/pretrain_webvid_howto100m.yaml --output_dir outputs/pretrain
+    torchrun --nproc-per-node 8 examples/pretrain.py RECIPE.yaml ...
+
+Objectives are weighted: masked words, matching with word-patch alignment, contrast, clip order, masked patches.
+Writes the model, its card and `results.json`, with blank video beside the scores.
+"""
+
+import math
+import sys
+from dataclasses import dataclass, field
+
+from modeling_allinone import AllInOneForPreTraining
+from modeling_allinone.fine_tuning import (
+    DataArguments,
+    ModelArguments,
+    command_line,
+    load_model,
+    load_processor,
+    parse_recipe,
+    prepare_eval_rows,
+    score,
+    start,
+    train,
+)
+from modeling_allinone.pretraining import PreTrainingArguments, PreTrainingTrainer
+from modeling_allinone.pretraining_collators import CoTrainingCollator, PreTrainingCollator
+from modeling_allinone.pretraining_sources import SourceArguments, load_source_texts, load_sources
+from modeling_allinone.watching import WatchingArguments, ZeroShot, add_alignment_sheets
+
+
+@dataclass
+class ObjectiveArguments:
+    """What is learned, and how much of it."""
+
+    masked_lm_weight: float = field(default=1.0, metadata={"help": "Weight of masked words; 0: without them."})
+    matching_weight: float = field(default=1.0, metadata={"help": "Weight of matching, with alignment; 0: without."})
+    contrastive_weight: float = field(default=0.0, metadata={"help": "Weight of the contrast of texts and clips."})
+    clip_order_weight: float = field(default=0.0, metadata={"help": "Weight of the order of frames."})
+    masked_patches_weight: float = field(default=0.0, metadata={"help": "Weight of the colours of masked patches."})
+    mlm_probability: float = field(default=0.15, metadata={"help": "Probability of each word to be masked."})
+    whole_word_mask: bool = field(default=True, metadata={"help": "Mask all pieces of a word together."})
+    draws_hard_clips: bool = field(
+        default=False, metadata={"help": "Match texts with clips that features confuse with theirs."}
+    )
+    contrast_across_processes: bool = field(
+        default=True, metadata={"help": "Contrast with the clips of all processes, or with their own alone."}
+    )
+    watched_words: list[str] | None = field(
+        default=None,
+        metadata={"help": "Words whose accuracy is given apart, such as those only video tells."},
+    )
+    blank_video: bool = field(
+        default=False, metadata={"help": "Train on grey frames: a twin that has only texts to learn from."}
+    )
+
+    def __post_init__(self):
+        for name, weight in self.weights.items():
+            if not 0 <= weight < math.inf:
+                raise ValueError(f"{name}_weight is {weight}; expected a number of 0 or more.")
+        if not self.objectives:
+            raise ValueError("All weights of objectives are 0, so there is nothing to learn; give one above 0.")
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """Weight of each objective."""
+        names = ("masked_lm", "matching", "contrastive", "clip_order", "masked_patches")
+        return {name: getattr(self, f"{name}_weight") for name in names}
+
+    @property
+    def objectives(self) -> dict[str, float]:
+        """Weight of each objective that is trained."""
+        return {name: weight for name, weight in self.weights.items() if weight > 0}
+
+
+@command_line
+def main(arguments: list[str] | None = None):
+    """Load rows and model, train, score, write."""
+    (
+        model_arguments,
+        data_arguments,
+        source_arguments,
+        objective_arguments,
+        watching_arguments,
+        training_arguments,
+    ) = parse_recipe(
+        ModelArguments,
+        DataArguments,
+        SourceArguments,
+        ObjectiveArguments,
+        WatchingArguments,
+        PreTrainingArguments,
+        description=__doc__,
+        arguments=arguments,
+    )
+    start(training_arguments)
+    if data_arguments.test_split is not None:
+        data_arguments.load(data_arguments.test_split)  # so that what is wrong with it is said before training
+    zero_shot_rows = watching_arguments.load_zero_shot()
+    texts = None
+    if model_arguments.model_name_or_path is None and model_arguments.tokenizer_name is None:
+        texts = load_source_texts(source_arguments, data_arguments)
+    processor = load_processor(model_arguments, data_arguments, texts)
+    train_rows = None
+    if training_arguments.do_train:
+        train_rows = load_sources(
+            source_arguments, data_arguments, processor, training_arguments, objective_arguments.blank_video
+        )
+    model = load_model(
+        AllInOneForPreTraining,
+        model_arguments,
+        processor,
+        pretraining_objectives=list(objective_arguments.objectives),
+    )
+    train_collator, eval_collator = (
+        PreTrainingCollator(
+            processor,
+            objectives=list(objective_arguments.objectives),
+            mlm_probability=objective_arguments.mlm_probability,
+            whole_word_mask=objective_arguments.whole_word_mask,
+            patch_size=model.config.patch_size,
+            **data_arguments.collator_options(training_arguments.output_dir, training),
+        )
+        for training in (True, False)
+    )
+    trainer = PreTrainingTrainer(
+        model,
+        training_arguments,
+        objectives=objective_arguments.objectives,
+        contrast_across_processes=objective_arguments.contrast_across_processes,
+        draws_hard_clips=objective_arguments.draws_hard_clips,
+        watched_words=objective_arguments.watched_words or (),
+        zero_shot=ZeroShot(zero_shot_rows) if zero_shot_rows else None,
+        data_collator=(
+            CoTrainingCollator(train_collator, train_collator) if source_arguments.image_sources else train_collator
+        ),
+        eval_collator=eval_collator,
+        train_dataset=train_rows,
+        eval_dataset=prepare_eval_rows(data_arguments, processor, training_arguments),
+        processing_class=processor,
+    )
+    add_alignment_sheets(trainer, watching_arguments.num_alignment_rows)
+    if training_arguments.do_train:
+        train(trainer)
+    if data_arguments.test_split is not None:
+        score(trainer, data_arguments, processor, zero_shot=watching_arguments.zero_shot)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
