@@ -21,13 +21,13 @@ from modeling_allinone.fine_tuning import (
     load_processor,
     parse_recipe,
     prepare_eval_rows,
-    prepare_rows,
     score,
     start,
     train,
 )
 from modeling_allinone.pretraining import PreTrainingArguments, PreTrainingTrainer
-from modeling_allinone.pretraining_collators import PreTrainingCollator
+from modeling_allinone.pretraining_collators import CoTrainingCollator, PreTrainingCollator
+from modeling_allinone.pretraining_sources import SourceArguments, load_source_texts, load_sources
 from modeling_allinone.watching import WatchingArguments, ZeroShot, add_alignment_sheets
 
 
@@ -78,9 +78,17 @@ class ObjectiveArguments:
 @command_line
 def main(arguments: list[str] | None = None):
     """Load rows and model, train, score, write."""
-    model_arguments, data_arguments, objective_arguments, watching_arguments, training_arguments = parse_recipe(
+    (
+        model_arguments,
+        data_arguments,
+        source_arguments,
+        objective_arguments,
+        watching_arguments,
+        training_arguments,
+    ) = parse_recipe(
         ModelArguments,
         DataArguments,
+        SourceArguments,
         ObjectiveArguments,
         WatchingArguments,
         PreTrainingArguments,
@@ -88,16 +96,25 @@ def main(arguments: list[str] | None = None):
         arguments=arguments,
     )
     start(training_arguments)
-    train_rows = data_arguments.load_splits(training_arguments)
+    if data_arguments.test_split is not None:
+        data_arguments.load(data_arguments.test_split)  # so that what is wrong with it is said before training
     zero_shot_rows = watching_arguments.load_zero_shot()
-    processor = load_processor(model_arguments, data_arguments)
+    texts = None
+    if model_arguments.model_name_or_path is None and model_arguments.tokenizer_name is None:
+        texts = load_source_texts(source_arguments, data_arguments)
+    processor = load_processor(model_arguments, data_arguments, texts)
+    train_rows = None
+    if training_arguments.do_train:
+        train_rows = load_sources(
+            source_arguments, data_arguments, processor, training_arguments, objective_arguments.blank_video
+        )
     model = load_model(
         AllInOneForPreTraining,
         model_arguments,
         processor,
         pretraining_objectives=list(objective_arguments.objectives),
     )
-    collators = [
+    train_collator, eval_collator = (
         PreTrainingCollator(
             processor,
             objectives=list(objective_arguments.objectives),
@@ -107,7 +124,7 @@ def main(arguments: list[str] | None = None):
             **data_arguments.collator_options(training_arguments.output_dir, training),
         )
         for training in (True, False)
-    ]
+    )
     trainer = PreTrainingTrainer(
         model,
         training_arguments,
@@ -116,12 +133,11 @@ def main(arguments: list[str] | None = None):
         draws_hard_clips=objective_arguments.draws_hard_clips,
         watched_words=objective_arguments.watched_words or (),
         zero_shot=ZeroShot(zero_shot_rows) if zero_shot_rows else None,
-        data_collator=collators[0],
-        eval_collator=collators[1],
-        train_dataset=train_rows
-        and prepare_rows(
-            train_rows, data_arguments, processor, training_arguments.seed, objective_arguments.blank_video
+        data_collator=(
+            CoTrainingCollator(train_collator, train_collator) if source_arguments.image_sources else train_collator
         ),
+        eval_collator=eval_collator,
+        train_dataset=train_rows,
         eval_dataset=prepare_eval_rows(data_arguments, processor, training_arguments),
         processing_class=processor,
     )

@@ -37,6 +37,10 @@ class ModelArguments:
         default=None,
         metadata={"help": "Directory or Hub repository to start from; without one, a model is drawn anew."},
     )
+    tokenizer_name: str | None = field(
+        default=None,
+        metadata={"help": "Tokenizer of a model drawn anew; without one, it is trained on the texts."},
+    )
     config: dict | str | None = field(
         default=None,
         metadata={"help": "JSON of configuration fields to change, or of the new model without model_name_or_path."},
