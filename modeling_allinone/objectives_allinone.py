@@ -126,7 +126,8 @@ def draw_hard_negatives(
     if is_same_text is not None:
         probabilities = probabilities.masked_fill(is_same_text, 1e-12)
     probabilities[own, own] = 0
-    others = torch.multinomial(probabilities, min(num_negatives, len(own) - 1))
+    num_others = min(num_negatives, len(own) - 1)
+    others = torch.multinomial(probabilities, num_others) if num_others else own.new_empty(len(own), 0)
     return torch.cat([own[:, None], others], dim=1)
 
 

@@ -11,8 +11,7 @@ from .collators import ClipCollator, draw_caption
 from .datasets import draw_captioned_clip, draw_spoken_clip
 from .datasets.row_transforms import generator_of
 from .objectives_allinone import draw_masked_patches
-
-_LARGEST_SEED = 2**63 - 1
+from .training import LARGEST_SEED
 
 
 @dataclass
@@ -64,8 +63,11 @@ class PreTrainingCollator(ClipCollator):
     def __post_init__(self):
         super().__post_init__()
         pieces = {} if not self.whole_word_mask else {"mask_replace_prob": 1.0, "random_replace_prob": 0.0}
+        tokenizer = self.processor.tokenizer
+        names = tokenizer.convert_ids_to_tokens(range(len(tokenizer)))
+        self._goes_on = torch.tensor([name.startswith("##") for name in names])
         self._masking = DataCollatorForLanguageModeling(
-            self.processor.tokenizer,
+            tokenizer,
             mlm_probability=self.mlm_probability,
             whole_word_mask=self.whole_word_mask,
             **pieces,
@@ -79,18 +81,15 @@ class PreTrainingCollator(ClipCollator):
         """
         rows = [draw_clip(row) for row in rows]
         captions = [draw_caption(row, generator_of(row)) for row in rows]
-        encoded = self.processor(
-            text=captions,
-            text_kwargs={"return_offsets_mapping": True, "return_special_tokens_mask": True},
-        )
-        offsets, is_special = encoded.pop("offset_mapping"), encoded.pop("special_tokens_mask")
+        encoded = self.processor(text=captions, text_kwargs={"return_special_tokens_mask": True})
+        is_special = encoded.pop("special_tokens_mask")
         pixel_values, is_pair = self.reader(rows)
         generator = _generator_of_batch(rows)
         batch: dict[str, Any] = {**encoded, "pixel_values": pixel_values}
         if "masked_lm" in self.objectives:
             self._masking.generator = generator
             batch["masked_input_ids"], labels = self._masking.torch_mask_tokens(
-                encoded["input_ids"].clone(), is_special, offsets
+                encoded["input_ids"].clone(), is_special, self._places_of_pieces(encoded["input_ids"])
             )
             batch["labels"] = labels.masked_fill(~is_pair[:, None], -100)
         if "matching" in self.objectives:
@@ -105,6 +104,15 @@ class PreTrainingCollator(ClipCollator):
             batch["bool_masked_pos"] = draw_masked_patches(shape, self.masked_patch_probability, generator)
         batch["is_pair"] = is_pair
         return batch
+
+    def _places_of_pieces(self, input_ids: torch.Tensor) -> torch.Tensor:
+        """
+        Start and end of each piece (B, L, 2), as if every word had a space before it: the library takes what touches
+        for one word, and so a sentence without spaces, or a word and the comma after it.
+        """
+        ends = 2 * torch.arange(input_ids.shape[1]) + 1
+        starts = ends - 1 - self._goes_on[input_ids].long()
+        return torch.stack([starts, ends.expand_as(starts)], dim=-1)
 
 
 @dataclass
@@ -192,7 +200,7 @@ def _generator_of_batch(rows: list[dict]) -> torch.Generator | None:
     """What the random choices of a batch are drawn from; `None` is torch's own."""
     if any(row.get("draw") is None for row in rows):
         return None
-    return torch.Generator().manual_seed(hash(tuple(row["draw"] for row in rows)) % _LARGEST_SEED)
+    return torch.Generator().manual_seed(hash(tuple(row["draw"] for row in rows)) % LARGEST_SEED)
 
 
 __all__ = ["CoTrainingCollator", "PreTrainingCollator", "draw_clip", "swap_clips"]

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 STREAMS = (ClipStream, CoTrainingStream)
 
-_LARGEST_SEED = 2**63 - 1
+LARGEST_SEED = 2**63 - 1
 _BLANK_SIZE = 512  # pixels
 
 
@@ -123,7 +123,7 @@ class ClipRows(Dataset):
             row |= _blank(row)
         elif clip in self.frames:
             row |= {"video": self.frames[clip], "start": None, "end": None}
-        return row | {"draw": hash((self.seed, int(self.epoch), index)) % _LARGEST_SEED}
+        return row | {"draw": hash((self.seed, int(self.epoch), index)) % LARGEST_SEED}
 
     def set_epoch(self, epoch: int):
         """Draw anew; [`AllInOneTrainer`] calls it at the beginning of every epoch."""
