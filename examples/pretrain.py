@@ -8,6 +8,7 @@ Objectives are weighted: masked words, matching with word-patch alignment, contr
 Writes the model, its card and `results.json`, with blank video beside the scores.
 """
 
+import math
 import sys
 from dataclasses import dataclass, field
 
@@ -20,14 +21,14 @@ from modeling_allinone.fine_tuning import (
     load_processor,
     parse_recipe,
     prepare_eval_rows,
-    prepare_rows,
     score,
     start,
     train,
 )
-from modeling_allinone.pretraining import PreTrainingTrainer
-from modeling_allinone.pretraining_collators import PreTrainingCollator
-from modeling_allinone.training import AllInOneTrainingArguments
+from modeling_allinone.pretraining import PreTrainingArguments, PreTrainingTrainer
+from modeling_allinone.pretraining_collators import CoTrainingCollator, PreTrainingCollator
+from modeling_allinone.pretraining_sources import SourceArguments, load_source_texts, load_sources
+from modeling_allinone.watching import WatchingArguments, ZeroShot, add_alignment_sheets
 
 
 @dataclass
@@ -57,8 +58,8 @@ class ObjectiveArguments:
 
     def __post_init__(self):
         for name, weight in self.weights.items():
-            if weight < 0:
-                raise ValueError(f"{name}_weight is {weight}; expected 0 or more.")
+            if not 0 <= weight < math.inf:
+                raise ValueError(f"{name}_weight is {weight}; expected a number of 0 or more.")
         if not self.objectives:
             raise ValueError("All weights of objectives are 0, so there is nothing to learn; give one above 0.")
 
@@ -77,24 +78,43 @@ class ObjectiveArguments:
 @command_line
 def main(arguments: list[str] | None = None):
     """Load rows and model, train, score, write."""
-    model_arguments, data_arguments, objective_arguments, training_arguments = parse_recipe(
+    (
+        model_arguments,
+        data_arguments,
+        source_arguments,
+        objective_arguments,
+        watching_arguments,
+        training_arguments,
+    ) = parse_recipe(
         ModelArguments,
         DataArguments,
+        SourceArguments,
         ObjectiveArguments,
-        AllInOneTrainingArguments,
+        WatchingArguments,
+        PreTrainingArguments,
         description=__doc__,
         arguments=arguments,
     )
     start(training_arguments)
-    train_rows = data_arguments.load_splits(training_arguments)
-    processor = load_processor(model_arguments, data_arguments)
+    if data_arguments.test_split is not None:
+        data_arguments.load(data_arguments.test_split)  # so that what is wrong with it is said before training
+    zero_shot_rows = watching_arguments.load_zero_shot()
+    texts = None
+    if model_arguments.model_name_or_path is None and model_arguments.tokenizer_name is None:
+        texts = load_source_texts(source_arguments, data_arguments)
+    processor = load_processor(model_arguments, data_arguments, texts)
+    train_rows = None
+    if training_arguments.do_train:
+        train_rows = load_sources(
+            source_arguments, data_arguments, processor, training_arguments, objective_arguments.blank_video
+        )
     model = load_model(
         AllInOneForPreTraining,
         model_arguments,
         processor,
         pretraining_objectives=list(objective_arguments.objectives),
     )
-    collators = [
+    train_collator, eval_collator = (
         PreTrainingCollator(
             processor,
             objectives=list(objective_arguments.objectives),
@@ -104,7 +124,7 @@ def main(arguments: list[str] | None = None):
             **data_arguments.collator_options(training_arguments.output_dir, training),
         )
         for training in (True, False)
-    ]
+    )
     trainer = PreTrainingTrainer(
         model,
         training_arguments,
@@ -112,19 +132,20 @@ def main(arguments: list[str] | None = None):
         contrast_across_processes=objective_arguments.contrast_across_processes,
         draws_hard_clips=objective_arguments.draws_hard_clips,
         watched_words=objective_arguments.watched_words or (),
-        data_collator=collators[0],
-        eval_collator=collators[1],
-        train_dataset=train_rows
-        and prepare_rows(
-            train_rows, data_arguments, processor, training_arguments.seed, objective_arguments.blank_video
+        zero_shot=ZeroShot(zero_shot_rows) if zero_shot_rows else None,
+        data_collator=(
+            CoTrainingCollator(train_collator, train_collator) if source_arguments.image_sources else train_collator
         ),
+        eval_collator=eval_collator,
+        train_dataset=train_rows,
         eval_dataset=prepare_eval_rows(data_arguments, processor, training_arguments),
         processing_class=processor,
     )
+    add_alignment_sheets(trainer, watching_arguments.num_alignment_rows)
     if training_arguments.do_train:
         train(trainer)
     if data_arguments.test_split is not None:
-        score(trainer, data_arguments, processor)
+        score(trainer, data_arguments, processor, zero_shot=watching_arguments.zero_shot)
 
 
 if __name__ == "__main__":

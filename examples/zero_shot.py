@@ -9,7 +9,6 @@ clip, projections for features. Writes `results.json`, with blank video beside t
 """
 
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import evaluate
@@ -32,8 +31,8 @@ from modeling_allinone.fine_tuning import (
     write_results,
 )
 from modeling_allinone.metrics import metric_path
-from modeling_allinone.retrieval import embed_clips, embed_texts, evaluate_retrieval, score_candidates
-from modeling_allinone.training import AllInOneTrainingArguments, ClipRows
+from modeling_allinone.retrieval import evaluate_choice, evaluate_retrieval, list_options
+from modeling_allinone.training import AllInOneTrainingArguments
 
 METRICS = {
     "multiple-choice": "multiple_choice_accuracy",
@@ -104,10 +103,8 @@ def main(arguments: list[str] | None = None):
                 results[name] = evaluate_retrieval(model, reader, clips, metric, task_arguments.num_reranked, *sizes)
             else:
                 texts, candidates = list_candidates(rows, task_arguments)
-                scores = score_texts(model, reader, clips, texts, candidates, task_arguments.score_by, *sizes)
-                is_unread = [bool((of_clip == -torch.inf).all()) for of_clip in scores]
-                labels = [-100 if unread else label for unread, label in zip(is_unread, rows["label"], strict=True)]
-                results[name] = metric.compute(predictions=[one.tolist() for one in scores], references=labels)
+                chosen = (texts, candidates, metric, task_arguments.score_by)
+                results[name] = evaluate_choice(model, reader, clips, *chosen, *sizes)
     protocol = describe_protocol(model.config, run_arguments, data_arguments, processor, rows)
     results["protocol"] = protocol | {"model": model_arguments.model_name_or_path, **vars(task_arguments)}
     if PartialState().is_main_process:
@@ -119,38 +116,12 @@ def list_candidates(rows, task_arguments: ZeroShotArguments) -> tuple[list[str],
     if None in rows["label"]:
         raise ValueError("Some rows have no label, so they cannot be scored; take a split whose answers are public.")
     if task_arguments.task == "multiple-choice":
-        if None in rows["options"]:
-            raise ValueError("The rows have no options to choose from; take a data set of multiple choice.")
-        texts = [text for options in rows["options"] for text in options]
-        ends = torch.tensor([len(options) for options in rows["options"]]).cumsum(dim=0).tolist()
-        return texts, [list(range(end - len(row), end)) for end, row in zip(ends, rows["options"], strict=True)]
+        return list_options(rows)
     classes = summarize(rows).answers
     if classes is None:
         raise ValueError("The rows have no set of classes; take a data set of classification.")
     texts = [task_arguments.prompt.replace("{}", name.replace("_", " ")) for name in classes]
     return texts, [list(range(len(texts)))] * len(rows)
-
-
-def score_texts(
-    model: AllInOneForVideoTextRetrieval,
-    reader: ClipReader,
-    clips: ClipRows,
-    texts: list[str],
-    candidates: Sequence[Sequence[int]],
-    score_by: str,
-    batch_size: int,
-    num_workers: int,
-) -> list[torch.Tensor]:
-    """Scores of the candidates of each clip; -inf if it could not be read."""
-    if score_by == "pairs":
-        return score_candidates(model, reader, clips, texts, candidates, batch_size, num_workers)
-    text_features = embed_texts(model, reader.processor, texts)
-    clip_features, is_readable = embed_clips(model, reader, clips, batch_size, num_workers)
-    scores = [text_features[chosen] @ clip for chosen, clip in zip(candidates, clip_features, strict=True)]
-    return [
-        of_clip if keep else torch.full_like(of_clip, -torch.inf)
-        for of_clip, keep in zip(scores, is_readable, strict=True)
-    ]
 
 
 if __name__ == "__main__":

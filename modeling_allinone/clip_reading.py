@@ -57,9 +57,9 @@ class ClipReader:
         prepare_row (`Callable[[dict], dict]`, *optional*): Changes a row just before its clip is read, such as by
             painting on its image; what it raises counts as a clip that cannot be read.
 
-    Row fields: `video` (path, or decoded frames `(T, H, W, 3)`, uint8) or `image`, or `images` (several for a row);
-    optionally `start` and `end` (seconds; `None` is the whole clip), `fps` (of a folder of frames) and `draw` (`int`,
-    which seeds the choice of random frames).
+    Row fields: `video` (path, bytes of a file, or decoded frames `(T, H, W, 3)`, uint8) or `image`, or `images`
+    (several for a row); optionally `start` and `end` (seconds; `None` is the whole clip), `fps` (of a folder of
+    frames) and `draw` (`int`, which seeds the choice of random frames).
 
     Example:
 
@@ -93,6 +93,7 @@ class ClipReader:
             raise ValueError(f"seconds_per_clip is {self.seconds_per_clip}; expected a positive number, or None.")
         # What each worker reads, in memory that outlives it.
         self._slots = torch.zeros(_NUM_SLOTS, _SLOT_SIZE, dtype=torch.uint8).share_memory_()
+        self._skipped = torch.zeros(_NUM_SLOTS, dtype=torch.int64).share_memory_()
 
     def __call__(self, rows: Sequence[dict]) -> tuple[torch.Tensor, torch.Tensor]:
         """
@@ -115,6 +116,11 @@ class ClipReader:
             blank = torch.zeros_like(readable[0]) if readable else self._blank(rows[0])
             clips = [blank if clip is None else clip for clip in clips]
         return torch.stack(clips), is_readable
+
+    @property
+    def num_skipped(self) -> int:
+        """How many times a clip was skipped, by all workers of this process."""
+        return int(self._skipped.sum())
 
     def explain_dead_worker(self, error: Exception) -> DeadWorkerError | None:
         """
@@ -150,7 +156,9 @@ class ClipReader:
             if self.on_decode_error == "raise":
                 error.add_note(f"The clip is {name} (sample {row.get('sample_id')}).")
                 raise
-            self._record(row, name, error)
+            worker = get_worker_info()
+            self._skipped[0 if worker is None else worker.id % _NUM_SLOTS] += 1
+            record_skipped(self.skipped_file, name, row.get("sample_id"), f"{type(error).__name__}: {error}")
             return None
 
     def _process(self, row: dict) -> torch.Tensor:
@@ -180,15 +188,6 @@ class ClipReader:
             clip = self._process({"video": image[None]})
         return torch.zeros_like(clip)
 
-    def _record(self, row: dict, name: str, error: Exception):
-        reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        logger.warning(f"Skipped {name}: {reason}")
-        if self.skipped_file is not None:
-            line = json.dumps({"video": name, "sample_id": row.get("sample_id"), "reason": reason}) + "\n"
-            # A single short write to a file open for appending is not torn apart by those of other processes.
-            with open(self.skipped_file, "ab", buffering=0) as file:
-                file.write(line.encode())
-
     @contextmanager
     def _noted(self, name: str) -> Iterator[None]:
         """Leaves word of what this process is reading, for when it dies of it."""
@@ -200,6 +199,25 @@ class ClipReader:
         slot[: len(note)] = torch.frombuffer(bytearray(note), dtype=torch.uint8)
         yield
         slot.zero_()
+
+
+def record_skipped(path: str | Path | None, name: str, sample_id: str | None, reason: str):
+    """
+    Log that something is skipped, and list it.
+
+    Args:
+        path (`str` or `Path`, *optional*): JSON lines are appended to it; several processes may share it.
+        name (`str`): What is skipped.
+        sample_id (`str`, *optional*): The row.
+        reason (`str`): Why, of which the first line is kept.
+    """
+    reason = "".join(reason.splitlines()[:1])
+    logger.warning(f"Skipped {name}: {reason}")
+    if path is not None:
+        line = json.dumps({"video": name, "sample_id": sample_id, "reason": reason}) + "\n"
+        # A single short write to a file open for appending is not torn apart by those of other processes.
+        with open(path, "ab", buffering=0) as file:
+            file.write(line.encode())
 
 
 def read_skipped(path: str | Path) -> list[dict[str, Any]]:
@@ -224,6 +242,8 @@ def _name(row: dict) -> str:
     paths = [str(source) for source in sources if isinstance(source, str | Path)]
     if paths:
         return ", ".join(paths)
+    if row.get("__url__") is not None:  # a row of a shard
+        return f"{row.get('__key__')} of {row['__url__']}"
     return f"the frames of {row.get('video_id') or row.get('sample_id') or 'a row'}"
 
 
@@ -255,4 +275,4 @@ def _limited(seconds: float | None, name: str) -> Iterator[None]:
         watch.cancel()
 
 
-__all__ = ["ON_DECODE_ERROR", "ClipReader", "ClipTimeoutError", "DeadWorkerError", "read_skipped"]
+__all__ = ["ON_DECODE_ERROR", "ClipReader", "ClipTimeoutError", "DeadWorkerError", "read_skipped", "record_skipped"]

@@ -31,8 +31,8 @@ class ClipCollator:
         seconds_per_clip (`float`, *optional*): Longest time to read a clip.
         skipped_file (`str` or `Path`, *optional*): Where skipped clips are listed, see [`ClipReader`].
 
-    Rows have `video` (path, or decoded frames `(T, H, W, 3)`, uint8) or `image`, and optionally `start` and `end`
-    (seconds; `None` is the whole clip). Other fields are those of the task; more are ignored.
+    Rows have `video` (path, bytes of a file, or decoded frames `(T, H, W, 3)`, uint8) or `image`, and optionally
+    `start` and `end` (seconds; `None` is the whole clip). Other fields are those of the task; more are ignored.
     """
 
     processor: AllInOneProcessor
@@ -302,7 +302,8 @@ class VisualCommonsenseCollator(ClipCollator):
         paints_objects (`bool`, defaults to `True`): Whether the objects that the texts speak of are painted on the
             image. Other arguments: see [`ClipCollator`].
 
-    Row fields: `image` (path, on which objects are painted by their `boxes`, or pixels, which stay as they are);
+    Row fields: `image` (path or bytes, on which objects are painted by their `boxes`, or pixels, which stay as they
+    are);
     `options` and `rationales` (N texts each: the question with an answer, and the question and its right answer with
     a rationale); optionally `label` and `rationale_label` (`int`).
 
@@ -337,8 +338,8 @@ class VisualCommonsenseCollator(ClipCollator):
 
 
 def _paint_objects(row: dict) -> dict:
-    """A row with the objects painted on its image, if that is a file."""
-    return paint_objects(row) if isinstance(row.get("image"), str | Path) else row
+    """A row with the objects painted on its image, if that is a file or its bytes."""
+    return paint_objects(row) if isinstance(row.get("image"), str | Path | bytes) else row
 
 
 @dataclass

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 import transformers
 from accelerate import PartialState
-from transformers import AutoProcessor, TrainingArguments, set_seed
+from transformers import AutoProcessor, AutoTokenizer, PreTrainedTokenizerBase, TrainingArguments, set_seed
 from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_utils import EvalPrediction, get_last_checkpoint
 from transformers.utils import logging
@@ -183,7 +183,8 @@ def load_processor(
     model_arguments: ModelArguments, data_arguments: DataArguments, rows: "datasets.Dataset | None" = None
 ) -> AllInOneProcessor:
     """
-    The processor of the checkpoint; for a new model, one with a tokenizer trained on the texts of the training split.
+    The processor of the checkpoint; for a new model, one with the tokenizer that is named, or one trained on the texts
+    of the training split.
 
     Args:
         model_arguments ([`ModelArguments`])
@@ -201,7 +202,7 @@ def load_processor(
             processor.tokenizer.model_max_length = model_arguments.config["max_position_embeddings"]
     else:
         config = AllInOneConfig(**model_arguments.config)
-        tokenizer = train_tokenizer(data_arguments.load_texts() if rows is None else rows)
+        tokenizer = _make_tokenizer(model_arguments, data_arguments, rows)
         tokenizer.model_max_length = config.max_position_embeddings
         height, width = config.image_height_width
         video_processor = AllInOneVideoProcessor(
@@ -216,6 +217,17 @@ def load_processor(
     if changes:
         _change_video_processor(processor, changes)
     return processor
+
+
+def _make_tokenizer(
+    model_arguments: ModelArguments, data_arguments: DataArguments, rows: "datasets.Dataset | None"
+) -> PreTrainedTokenizerBase:
+    """The tokenizer of a new model."""
+    if model_arguments.tokenizer_name is not None:
+        with _naming(model_arguments.tokenizer_name):
+            return AutoTokenizer.from_pretrained(model_arguments.tokenizer_name)
+    size = {name: model_arguments.config[name] for name in ("vocab_size",) if name in model_arguments.config}
+    return train_tokenizer(data_arguments.load_texts() if rows is None else rows, **size)
 
 
 def _change_video_processor(processor: AllInOneProcessor, changes: Mapping[str, Any]):
@@ -268,7 +280,7 @@ def load_model(
         raise ValueError(_NOTHING_TO_DO)
     if model_arguments.model_name_or_path is None:
         attention = {name: fields.pop(name) for name in ("attn_implementation",) if name in fields}
-        config = AllInOneConfig(**{"vocab_size": len(processor.tokenizer), **fields})
+        config = AllInOneConfig(**{**fields, "vocab_size": len(processor.tokenizer)})
         model = model_class._from_config(config, **attention)
     else:
         model = _load_checkpoint(model_class, model_arguments.model_name_or_path, draws_head, fields)

@@ -37,6 +37,10 @@ class ModelArguments:
         default=None,
         metadata={"help": "Directory or Hub repository to start from; without one, a model is drawn anew."},
     )
+    tokenizer_name: str | None = field(
+        default=None,
+        metadata={"help": "Tokenizer of a model drawn anew; without one, it is trained on the texts."},
+    )
     config: dict | str | None = field(
         default=None,
         metadata={"help": "JSON of configuration fields to change, or of the new model without model_name_or_path."},
@@ -50,8 +54,8 @@ class ModelArguments:
     )
 
     def __post_init__(self):
-        self.config = _parse_mapping("config", self.config)
-        self.video_processor = _parse_mapping("video_processor", self.video_processor)
+        self.config = parse_mapping("config", self.config)
+        self.video_processor = parse_mapping("video_processor", self.video_processor)
         known = {known.name for known in dataclasses.fields(AllInOneConfig)}
         if unknown := sorted(set(self.config) - known):
             raise ValueError(f"config has {', '.join(unknown)}, which AllInOneConfig does not know.")
@@ -101,8 +105,8 @@ class DataArguments:
     seconds_per_clip: float | None = field(default=None, metadata={"help": "Longest time to read a clip."})
 
     def __post_init__(self):
-        self.dataset_options = _parse_mapping("dataset_options", self.dataset_options)
-        self.test_options = _parse_mapping("test_options", self.test_options)
+        self.dataset_options = parse_mapping("dataset_options", self.dataset_options)
+        self.test_options = parse_mapping("test_options", self.test_options)
         for name in ("num_train_rows", "num_eval_rows", "num_test_rows", "num_frames", "num_train_frames"):
             value = getattr(self, name)
             if value is not None and value < 1:
@@ -243,8 +247,20 @@ def parse_recipe(*classes: type, description: str, arguments: list[str] | None =
         parser.error(str(error))
 
 
-def _parse_mapping(name: str, value: dict | str | None) -> dict:
-    """A mapping given as such, as in a recipe, or as JSON, as on the command line."""
+def parse_mapping(name: str, value: dict | str | None) -> dict:
+    """
+    Read a mapping that is given as such, as in a recipe, or as JSON, as on the command line.
+
+    Args:
+        name (`str`): What it is called in a message.
+        value (`dict` or `str`, *optional*)
+
+    Returns:
+        `dict`: A copy; empty for `None`.
+
+    Raises:
+        ValueError: If it is no mapping.
+    """
     if isinstance(value, str):
         try:
             value = json.loads(value)
@@ -272,4 +288,4 @@ def _set_recipe(parser: HfArgumentParser, path: str):
     parser.set_defaults(**{name: str(value) if isinstance(value, Number) else value for name, value in values.items()})
 
 
-__all__ = ["SKIPPED_NAME", "DataArguments", "ModelArguments", "command_line", "parse_recipe"]
+__all__ = ["SKIPPED_NAME", "DataArguments", "ModelArguments", "command_line", "parse_mapping", "parse_recipe"]

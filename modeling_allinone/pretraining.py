@@ -1,15 +1,24 @@
 """Pre-training with the library's `Trainer`: objectives by weight, watched while they are learned."""
 
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import torch
+from accelerate.utils import gather_object
+from torch.utils.data import DataLoader
+from transformers.integrations import is_tensorboard_available
 from transformers.trainer_utils import EvalLoopOutput
 
 from .objectives_allinone import contrastive_loss, cosine_similarities
 from .pretraining_allinone import AllInOneForPreTrainingOutput
-from .training import AllInOneTrainer, gather_features
+from .processing_allinone import AllInOneProcessor
+from .training import AllInOneTrainer, AllInOneTrainingArguments, gather_features
+
+if TYPE_CHECKING:
+    from .watching import ZeroShot
 
 _LOSSES = {
     "masked_lm": "mlm_loss",
@@ -18,6 +27,22 @@ _LOSSES = {
     "clip_order": "clip_order_loss",
     "masked_patches": "masked_patch_loss",
 }
+
+
+@dataclass
+class PreTrainingArguments(AllInOneTrainingArguments):
+    """
+    As [`AllInOneTrainingArguments`], reported to TensorBoard, if it is installed.
+
+    Args:
+        report_to (`str`, *optional*): Where the log goes to. Default: `"tensorboard"` if it is installed, else
+            `"none"`.
+    """
+
+    report_to: str | None = field(
+        default_factory=lambda: "tensorboard" if is_tensorboard_available() else "none",
+        metadata={"help": "Where the log goes to: tensorboard (by default if it is installed), none, …"},
+    )
 
 
 class Means:
@@ -44,14 +69,24 @@ class Means:
         pair = torch.stack([total.detach().double(), torch.as_tensor(count, device=total.device).double()])
         self._sums[name] = self._sums[name] + pair if name in self._sums else pair
 
-    def take(self, reduce=lambda sums: sums) -> dict[str, float]:
-        """The means so far, of which there are then none; `reduce` adds up a tensor over processes."""
-        if not self._sums:
-            return {}
-        names = sorted(self._sums)
-        sums = reduce(torch.stack([self._sums[name] for name in names])).tolist()
+    def take(self, gather: Callable[[list], list] = list) -> dict[str, float]:
+        """
+        The means so far, of which there are then none.
+
+        Args:
+            gather (callable, *optional*): Takes a list and returns those of all processes joined, which may have
+                figures of other names. Default: there is one process.
+
+        Returns:
+            `dict` of `str` to `float`: The mean of each figure of which there is something to count.
+        """
+        mine = {name: pair.tolist() for name, pair in self._sums.items()}
         self._sums = {}
-        return {name: total / count for name, (total, count) in zip(names, sums, strict=True) if count}
+        sums: dict[str, tuple[float, float]] = {}
+        for name, (total, count) in (item for of_process in gather([mine]) for item in of_process.items()):
+            total_before, count_before = sums.get(name, (0.0, 0.0))
+            sums[name] = (total_before + total, count_before + count)
+        return {name: total / count for name, (total, count) in sorted(sums.items()) if count}
 
 
 class PreTrainingTrainer(AllInOneTrainer):
@@ -60,9 +95,12 @@ class PreTrainingTrainer(AllInOneTrainer):
     of the losses of its objectives, each read in a pass of its own, as the original does. A step of co-training adds
     the losses of its clips and its images.
 
+    Each process takes the mean over what its batch has labels for, and gradients are the mean over processes.
+
     Beside what the library logs: each loss, accuracies of masked words and of matching, recall at 1 within a batch,
-    rows per second, and the share of the time that is spent waiting for data. Evaluation gives the same losses and
-    accuracies on held-out rows.
+    clips per second, and the share of the time that is spent waiting for data. Evaluation gives the same losses and
+    accuracies on held-out rows, with contrast within the batch of a process: they are the same on any number of
+    processes.
 
     Args:
         objectives (mapping of `str` to `float`): Weight of each objective, above 0: of `"masked_lm"`, `"matching"`,
@@ -74,12 +112,15 @@ class PreTrainingTrainer(AllInOneTrainer):
             confuse with the right one. Needs the contrastive objective.
         watched_words (sequence of `str`, defaults to none): Words whose accuracy is given apart, such as those that
             only the video tells.
+        zero_shot ([`~watching.ZeroShot`], *optional*): Tasks that the model is not trained for, to be scored in every
+            evaluation; with blank clips where the rows of evaluation are blank.
         Others: see `transformers.Trainer`.
 
     Names of figures of the images of co-training begin with `image_`.
 
     Raises:
-        ValueError: For an unknown objective, a weight that is not above 0, or no objective.
+        ValueError: For an unknown objective, a weight that is not above 0, or no objective; for a watched word that
+            the tokenizer does not know; for tasks to be scored while the model is sharded over processes.
     """
 
     def __init__(
@@ -89,6 +130,7 @@ class PreTrainingTrainer(AllInOneTrainer):
         contrast_across_processes: bool = True,
         draws_hard_clips: bool = False,
         watched_words: Sequence[str] = (),
+        zero_shot: "ZeroShot | None" = None,
         **keywords,
     ):
         super().__init__(*arguments, **keywords)
@@ -99,22 +141,34 @@ class PreTrainingTrainer(AllInOneTrainer):
             )
         if draws_hard_clips and not {"matching", "contrastive"} <= set(objectives):
             raise ValueError("draws_hard_clips needs matching and, to tell what is hard, the contrastive objective.")
+        if zero_shot is not None and self.is_fsdp_enabled:
+            raise ValueError(
+                "The model is sharded over processes (FSDP), which a search that reads other numbers of clips in each "
+                "cannot use; train with DDP, or without zero_shot."
+            )
         self.objectives = dict(objectives)
+        self.loss_weights = {_LOSSES[name]: weight for name, weight in objectives.items()}
+        if "matching" in objectives:
+            config = self.accelerator.unwrap_model(self.model).config
+            self.loss_weights["alignment_loss"] = objectives["matching"] * config.alignment_loss_weight
         self.contrast_across_processes = contrast_across_processes
         self.draws_hard_clips = draws_hard_clips
+        self.zero_shot = zero_shot
         self.means = Means()
         self._kind = "video"
-        self._watched_tokens = torch.tensor(_tokens_of(self.processing_class, watched_words))
-        self._log_started = time.perf_counter()
+        self._watched_tokens = torch.tensor(_tokens_of(self.processing_class, watched_words), dtype=torch.long)
+        self._log_started: float | None = None
         self._seconds_waited = 0.0
-        self._num_rows = 0
+        self._num_clips = 0
 
     def get_batch_samples(self, *arguments, **keywords) -> tuple[list[dict], None]:
         """The batches of a step; how long they took to come is counted."""
         started = time.perf_counter()
+        if self._log_started is None:
+            self._log_started = started
         batches, _ = super().get_batch_samples(*arguments, **keywords)
         self._seconds_waited += time.perf_counter() - started
-        self._num_rows += sum(len(part["input_ids"]) for batch in batches for part in _parts(batch).values())
+        self._num_clips += sum(len(part["input_ids"]) for batch in batches for part in _parts(batch).values())
         return batches, None
 
     def training_step(self, model, inputs, num_items_in_batch=None) -> torch.Tensor:
@@ -128,73 +182,129 @@ class PreTrainingTrainer(AllInOneTrainer):
         """The weighted sum of the losses."""
         contrasts = "contrastive" in self.objectives
         outputs = model(**inputs, return_contrastive_loss=contrasts, draws_hard_clips=self.draws_hard_clips)
-        config = self.accelerator.unwrap_model(model).config
-        if contrasts and self.contrast_across_processes:
+        if contrasts and self.contrast_across_processes and model.training:
             gathered = (gather_features(part) for part in (outputs.text_embeds, outputs.video_embeds))
             is_pair = gather_features(inputs["is_pair"])
-            outputs["contrastive_loss"] = contrastive_loss(*gathered, config.contrastive_temperature, is_pair)
-        losses = {name: outputs[_LOSSES[name]] for name in self.objectives if outputs.get(_LOSSES[name]) is not None}
-        loss = sum(self.objectives[name] * of_objective for name, of_objective in losses.items())
-        if outputs.alignment_loss is not None:
-            loss = loss + self.objectives["matching"] * config.alignment_loss_weight * outputs.alignment_loss
+            temperature = self.accelerator.unwrap_model(model).config.contrastive_temperature
+            outputs["contrastive_loss"] = contrastive_loss(*gathered, temperature, is_pair)
+        present = [name for name in self.loss_weights if outputs.get(name) is not None]
+        if not present:
+            raise ValueError(
+                f"A batch of {self._kind}s has no targets of {', '.join(self.objectives)}, so there is nothing to "
+                "learn from it; clip order needs more than one frame."
+            )
         self._count(outputs, inputs)
+        loss = sum(self.loss_weights[name] * outputs[name] for name in present)
         return (loss, outputs) if return_outputs else loss
+
+    def _count_labelled(self, batch: Mapping[str, torch.Tensor]) -> None:
+        """Losses are not weighted by the number of labelled rows."""
 
     @torch.no_grad()
     def _count(self, outputs: AllInOneForPreTrainingOutput, inputs: Mapping[str, torch.Tensor]):
-        """Count in what is told of a batch."""
+        """Count in what is told of a batch: each loss as often as it has something to be computed of."""
         kind = "image_" if self._kind == "image" else ""
-        for name in (*_LOSSES.values(), "alignment_loss"):
+        is_pair = inputs["is_pair"]
+        counts = dict.fromkeys(self.loss_weights, len(is_pair)) | {"contrastive_loss": is_pair.sum()}
+        for loss, name in (("mlm_loss", "labels"), ("matching_loss", "matching_labels")):
+            if name in inputs:
+                counts[loss] = (inputs[name] != -100).sum()
+        if "alignment_loss" in counts:
+            counts["alignment_loss"] = counts["matching_loss"]
+        for name in self.loss_weights:
             if outputs.get(name) is not None:
-                self.means.add(kind + name, outputs[name])
+                self.means.add(kind + name, outputs[name] * counts[name], counts[name])
         if outputs.mlm_loss is not None:
             labels = inputs["labels"]
             is_right = outputs.mlm_logits.argmax(dim=-1) == labels
-            self.means.add(f"{kind}mlm_accuracy", is_right.sum(), (labels != -100).sum())
+            self.means.add(f"{kind}mlm_accuracy", is_right.sum(), counts["mlm_loss"])
             if len(self._watched_tokens):
                 is_watched = torch.isin(labels, self._watched_tokens.to(labels.device))
                 self.means.add(f"{kind}mlm_watched_accuracy", (is_right & is_watched).sum(), is_watched.sum())
         if outputs.matching_loss is not None:
-            labels = inputs["matching_labels"]
-            is_right = outputs.matching_logits.argmax(dim=-1) == labels
-            self.means.add(f"{kind}matching_accuracy", is_right.sum(), (labels != -100).sum())
-        if outputs.text_embeds is not None:
-            is_pair = inputs["is_pair"]
-            of_pairs = outputs.text_embeds[is_pair], outputs.video_embeds[is_pair]
-            similarities = cosine_similarities(*of_pairs)
+            is_right = outputs.matching_logits.argmax(dim=-1) == inputs["matching_labels"]
+            self.means.add(f"{kind}matching_accuracy", is_right.sum(), counts["matching_loss"])
+        if outputs.text_embeds is not None and is_pair.any():
+            similarities = cosine_similarities(outputs.text_embeds[is_pair], outputs.video_embeds[is_pair])
             own = torch.arange(len(similarities), device=similarities.device)
             for name, scores in (("text_to_video", similarities), ("video_to_text", similarities.T)):
-                is_found = scores.argmax(dim=1) == own if len(own) else own
+                is_found = scores.argmax(dim=1) == own
                 self.means.add(f"{kind}{name}_recall_in_batch", is_found.sum(), len(own))
 
     def log(self, logs: dict[str, float], *arguments, **keywords):
         """Logs what was learned since it was last told, too."""
         if "loss" in logs:
-            logs |= self.means.take(self._add_over_processes)
-            elapsed = time.perf_counter() - self._log_started
-            logs["rows_per_second"] = self._num_rows * self.accelerator.num_processes / elapsed
+            logs |= self.means.take(gather_object)
+            now = time.perf_counter()
+            elapsed = now - self._log_started
+            logs["clips_per_second"] = self._num_clips * self.accelerator.num_processes / elapsed
             logs["waiting_for_data"] = self._seconds_waited / elapsed
-            self._log_started, self._seconds_waited, self._num_rows = time.perf_counter(), 0.0, 0
+            self._log_started, self._seconds_waited, self._num_clips = now, 0.0, 0
         super().log(logs, *arguments, **keywords)
 
-    def evaluation_loop(self, dataloader, description, *arguments, metric_key_prefix="eval", **keywords):
-        """Losses and accuracies on the rows of the loader; no predictions."""
-        of_training, self.means, self._kind = self.means, Means(), "video"
+    def get_eval_dataloader(self, *arguments, **keywords) -> DataLoader:
+        """As in the library, with each row once, where they do not divide by the number of processes."""
+        with self._reading_rows_once():
+            return super().get_eval_dataloader(*arguments, **keywords)
+
+    def get_test_dataloader(self, *arguments, **keywords) -> DataLoader:
+        """As in the library, with each row once, where they do not divide by the number of processes."""
+        with self._reading_rows_once():
+            return super().get_test_dataloader(*arguments, **keywords)
+
+    def evaluate(self, *arguments, **keywords) -> dict[str, float]:
+        """As in the library; its time is none of training."""
         started = time.perf_counter()
+        metrics = super().evaluate(*arguments, **keywords)
+        if self._log_started is not None:
+            self._log_started += time.perf_counter() - started
+        return metrics
+
+    def evaluation_loop(self, dataloader, description, *arguments, metric_key_prefix="eval", **keywords):
+        """Losses and accuracies on the rows of the loader, and the scores of other tasks; no predictions."""
+        of_training, self.means = self.means, Means()
+        devices = [self.args.device] if self.args.device.type == "cuda" else []
         self.model.eval()
         try:
-            with self._explaining_dead_workers(), torch.no_grad(), self.compute_loss_context_manager():
-                for inputs in dataloader:
-                    self.compute_loss(self.model, self._prepare_inputs(inputs))
-            figures = self.means.take(self._add_over_processes)
+            with (
+                self._explaining_dead_workers(),
+                torch.no_grad(),
+                torch.random.fork_rng(devices),
+                self.accelerator.autocast(),
+            ):
+                for number, batch in enumerate(dataloader):
+                    # Hard clips are drawn, always the same.
+                    torch.manual_seed(number * self.accelerator.num_processes + self.accelerator.process_index)
+                    for self._kind, part in _parts(batch).items():
+                        self.compute_loss(self.model, self._prepare_inputs(part))
+                figures = self.means.take(gather_object)
+                figures["loss"] = sum(
+                    weight * figures.get(kind + name, 0.0)
+                    for kind in ("", "image_")
+                    for name, weight in self.loss_weights.items()
+                )
+                figures |= self._score_zero_shot(getattr(dataloader.dataset, "is_blank", False))
         finally:
             self.means = of_training
-        self._log_started += time.perf_counter() - started
         metrics: dict[str, Any] = {f"{metric_key_prefix}_{name}": value for name, value in figures.items()}
         return EvalLoopOutput(None, None, metrics, num_samples=len(dataloader.dataset))
 
-    def _add_over_processes(self, sums: torch.Tensor) -> torch.Tensor:
-        return self.accelerator.reduce(sums, "sum")
+    def _score_zero_shot(self, is_blank: bool) -> dict[str, float]:
+        if self.zero_shot is None:
+            return {}
+        model = self.accelerator.unwrap_model(self.model)
+        reader = (self.eval_collator or self.data_collator).reader
+        sizes = (self.args.eval_batch_size, self.args.dataloader_num_workers)
+        return self.zero_shot.evaluate(model, reader, is_blank, *sizes)
+
+    @contextmanager
+    def _reading_rows_once(self) -> Iterator[None]:
+        of_training = self.accelerator.even_batches
+        self.accelerator.even_batches = False
+        try:
+            yield
+        finally:
+            self.accelerator.even_batches = of_training
 
 
 def _parts(batch: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -202,11 +312,15 @@ def _parts(batch: Mapping[str, Any]) -> Mapping[str, Any]:
     return batch if "input_ids" not in batch else {"video": batch}
 
 
-def _tokens_of(processor, words: Sequence[str]) -> list[int]:
+def _tokens_of(processor: AllInOneProcessor, words: Sequence[str]) -> list[int]:
     """The tokens that words consist of."""
-    if not words:
-        return []
-    return sorted({token for word in words for token in processor.tokenizer(word, add_special_tokens=False).input_ids})
+    tokens: set[int] = set()
+    for word in words:
+        of_word = processor.tokenizer(word, add_special_tokens=False)["input_ids"]
+        if not of_word or processor.tokenizer.unk_token_id in of_word:
+            raise ValueError(f"watched_words has {word!r}, which the tokenizer does not know; leave it out.")
+        tokens.update(of_word)
+    return sorted(tokens)
 
 
-__all__ = ["Means", "PreTrainingTrainer"]
+__all__ = ["Means", "PreTrainingArguments", "PreTrainingTrainer"]

@@ -77,7 +77,7 @@ class PreTrainingCollator(ClipCollator):
         false for clips that could not be read; by objective `masked_input_ids` and `labels` (B, L), `matched_clips`
         and `matching_labels` (B,), `frame_order` (B, T), `bool_masked_pos` (B, T, P).
         """
-        rows = [_draw_clip(row) for row in rows]
+        rows = [draw_clip(row) for row in rows]
         captions = [draw_caption(row, generator_of(row)) for row in rows]
         encoded = self.processor(
             text=captions,
@@ -171,8 +171,16 @@ def swap_clips(
     return clips, labels
 
 
-def _draw_clip(row: dict) -> dict:
-    """A row with one caption and its time, where the data set has a whole film with all that is said in it."""
+def draw_clip(row: dict) -> dict:
+    """
+    Draw one caption and its time, where a row is a whole film with all that is said in it.
+
+    Args:
+        row (`dict`): A row of any data set with captions.
+
+    Returns:
+        `dict`: The row, of HowTo100M or YT-Temporal with `caption`, `start` and `end`.
+    """
     if row.get("starts") is not None:
         return draw_captioned_clip(row)
     if row.get("words") is not None:
@@ -187,4 +195,4 @@ def _generator_of_batch(rows: list[dict]) -> torch.Generator | None:
     return torch.Generator().manual_seed(hash(tuple(row["draw"] for row in rows)) % _LARGEST_SEED)
 
 
-__all__ = ["CoTrainingCollator", "PreTrainingCollator", "swap_clips"]
+__all__ = ["CoTrainingCollator", "PreTrainingCollator", "draw_clip", "swap_clips"]

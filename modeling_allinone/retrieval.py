@@ -436,6 +436,98 @@ def collect_captions(rows: Sequence[Mapping[str, Any]]) -> CaptionedClips:
     )
 
 
+def list_options(rows: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[list[int]]]:
+    """
+    The texts to choose from in rows with `options`.
+
+    Args:
+        rows (sequence of mappings): Rows with `options`.
+
+    Returns:
+        `list` of `str`: The options of all rows, one after the other. `list` of `list` of `int`: Which of them are
+        those of each row.
+
+    Raises:
+        ValueError: If a row has no options.
+
+    Example:
+
+    ```python
+    >>> list_options([{"options": ["a cat", "a dog"]}, {"options": ["it runs", "it sits"]}])
+    (['a cat', 'a dog', 'it runs', 'it sits'], [[0, 1], [2, 3]])
+
+    ```
+    """
+    texts: list[str] = []
+    candidates: list[list[int]] = []
+    for row in rows:
+        if not row.get("options"):
+            raise ValueError("The rows have no options to choose from; take a data set of multiple choice.")
+        candidates.append(list(range(len(texts), len(texts) + len(row["options"]))))
+        texts += row["options"]
+    return texts, candidates
+
+
+def evaluate_choice(
+    model: AllInOneForVideoTextRetrieval,
+    reader: ClipReader,
+    rows: "ClipRows",
+    texts: Sequence[str],
+    candidates: Sequence[Sequence[int]],
+    metric: "evaluate.EvaluationModule",
+    score_by: str = "pairs",
+    batch_size: int = 32,
+    num_workers: int = 0,
+) -> dict[str, float]:
+    """
+    Choose the text of a clip among a few.
+
+    Args:
+        model ([`AllInOneForVideoTextRetrieval`]): With a scorer, or with projections, as `score_by` says.
+        reader ([`ClipReader`]): Reads the clips.
+        rows ([`ClipRows`]): Rows with a `label`: which of its candidates is right.
+        texts (sequence of `str`)
+        candidates (sequence of sequences of `int`): For each row, which of the texts to choose from, see
+            [`list_options`].
+        metric (`evaluate.EvaluationModule`): One that takes the scores of the candidates, such as
+            `multiple_choice_accuracy`.
+        score_by (`str`, defaults to `"pairs"`): `"pairs"` reads text and clip together; `"features"` compares what is
+            made of each alone.
+        batch_size, num_workers: As in [`rank`].
+
+    Returns:
+        `dict` of `str` to `float`: The metric's figures. Clips that could not be read count as wrong.
+    """
+    if score_by == "pairs":
+        scores = score_candidates(model, reader, rows, texts, candidates, batch_size, num_workers)
+    else:
+        scores = _compare_candidates(model, reader, rows, texts, candidates, batch_size, num_workers)
+    labels = [
+        -100 if bool((of_clip == -torch.inf).all()) else label
+        for of_clip, label in zip(scores, rows.rows["label"], strict=True)
+    ]
+    return metric.compute(predictions=[of_clip.tolist() for of_clip in scores], references=labels)
+
+
+def _compare_candidates(
+    model: AllInOneForVideoTextRetrieval,
+    reader: ClipReader,
+    clips: Sequence[Mapping[str, Any]],
+    texts: Sequence[str],
+    candidates: Sequence[Sequence[int]],
+    batch_size: int,
+    num_workers: int,
+) -> list[torch.Tensor]:
+    """As [`score_candidates`], by features."""
+    text_features = embed_texts(model, reader.processor, texts)
+    clip_features, is_readable = embed_clips(model, reader, clips, batch_size, num_workers)
+    scores = [text_features[chosen] @ clip for chosen, clip in zip(candidates, clip_features, strict=True)]
+    return [
+        of_clip if keep else torch.full_like(of_clip, -torch.inf)
+        for of_clip, keep in zip(scores, is_readable, strict=True)
+    ]
+
+
 def evaluate_retrieval(
     model: AllInOneForVideoTextRetrieval,
     reader: ClipReader,
@@ -495,7 +587,9 @@ __all__ = [
     "combine",
     "embed_clips",
     "embed_texts",
+    "evaluate_choice",
     "evaluate_retrieval",
+    "list_options",
     "rank",
     "rerank",
     "score_candidates",

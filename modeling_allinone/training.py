@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,14 +11,18 @@ import torch
 from torch import nn
 from torch.distributed import nn as distributed_nn
 from torch.utils.data import DataLoader, Dataset
-from transformers import Trainer, TrainerCallback, TrainingArguments
-from transformers.trainer_utils import EvalLoopOutput
+from transformers import Trainer, TrainerCallback, TrainerState, TrainingArguments
+from transformers.trainer import TRAINER_STATE_NAME
+from transformers.trainer_utils import EvalLoopOutput, get_last_checkpoint
 
+from .clip_stream import ClipStream, CoTrainingStream
 from .objectives_allinone import calibration_loss, contrastive_loss, ranking_loss
 from .retrieval import evaluate_retrieval
 
 if TYPE_CHECKING:
     import evaluate
+
+STREAMS = (ClipStream, CoTrainingStream)
 
 _LARGEST_SEED = 2**63 - 1
 _BLANK_SIZE = 512  # pixels
@@ -143,6 +148,11 @@ class _SetEpoch(TrainerCallback):
         if hasattr(rows, "set_epoch"):
             rows.set_epoch(int(state.epoch or 0))
 
+    def on_step_end(self, args, state, control, train_dataloader=None, **kwargs):
+        # The library counts on from a checkpoint only where it has skipped the batches itself.
+        if isinstance(getattr(train_dataloader, "dataset", None), STREAMS):
+            state.epoch = state.global_step / state.max_steps
+
 
 class AllInOneTrainer(Trainer):
     """
@@ -151,6 +161,10 @@ class AllInOneTrainer(Trainer):
 
     A loss is the mean over all labelled rows of a step, wherever and in whatever parts they are read: rows without a
     label, -100, may fall on processes and accumulated batches unevenly.
+
+    With a [`ClipStream`] to train on, every process reads its own rows, training that was interrupted goes on with the
+    rows that come next, unless `ignore_data_skip` says to begin the stream again, and what the main process has read
+    is logged beside the loss.
 
     Args:
         eval_collator (callable, *optional*): Makes the batches of evaluation, whose frames are not drawn at random.
@@ -162,6 +176,23 @@ class AllInOneTrainer(Trainer):
         super().__init__(*arguments, **keywords)
         self.eval_collator = eval_collator
         self.add_callback(_SetEpoch)
+
+    def get_train_dataloader(self) -> DataLoader:
+        """As in the library; the batches of a stream are neither sent around nor shared out by accelerate."""
+        if not isinstance(self.train_dataset, STREAMS):
+            return super().get_train_dataloader()
+        self.train_dataset.set_process(self.args.process_index, self.args.world_size)
+        return DataLoader(
+            self.train_dataset,
+            self._train_batch_size,
+            collate_fn=self.data_collator,
+            num_workers=self.args.dataloader_num_workers,
+            pin_memory=self.args.dataloader_pin_memory,
+            prefetch_factor=self.args.dataloader_prefetch_factor,
+            multiprocessing_context=self.args.dataloader_multiprocessing_context,
+            # Its own, since the seed of the workers is drawn again when training goes on from a checkpoint.
+            generator=torch.Generator().manual_seed(self.args.seed),
+        )
 
     def get_eval_dataloader(self, *arguments, **keywords) -> DataLoader:
         """As in the library, with the collator of evaluation."""
@@ -188,10 +219,20 @@ class AllInOneTrainer(Trainer):
             self.optimizer = optimizer_class(groups, **optimizer_keywords)
         return self.optimizer
 
-    def train(self, *arguments, **keywords):
+    def train(self, resume_from_checkpoint: str | bool | None = None, *arguments, **keywords):
         """As in the library; a dead worker is explained, at whatever step its death is noticed."""
-        with self._explaining_dead_workers():
-            return super().train(*arguments, **keywords)
+        with self._explaining_dead_workers(), self._skipping_in_stream(resume_from_checkpoint):
+            return super().train(resume_from_checkpoint, *arguments, **keywords)
+
+    def log(self, logs: dict[str, float], *arguments, **keywords):
+        """As in the library; beside the loss, what has been read of a stream."""
+        if "loss" in logs and isinstance(self.train_dataset, STREAMS):
+            figures = self.train_dataset.statistics()
+            reader = getattr(self.data_collator, "reader", None)
+            if reader is not None:
+                figures["undecodable_clips"] = reader.num_skipped
+            logs |= {f"stream_{name}": value for name, value in figures.items()}
+        super().log(logs, *arguments, **keywords)
 
     def get_batch_samples(self, *arguments, **keywords) -> tuple[list[dict], torch.Tensor | None]:
         """The batches of a step, and how many labelled rows they have in all processes."""
@@ -228,6 +269,26 @@ class AllInOneTrainer(Trainer):
             yield
         finally:
             self.data_collator = of_training
+
+    @contextmanager
+    def _skipping_in_stream(self, resume_from_checkpoint: str | bool | None) -> Iterator[None]:
+        """Lets a stream pass over the rows of a checkpoint, which takes the library the decoding of them all."""
+        if not isinstance(self.train_dataset, STREAMS):
+            yield
+            return
+        begins_again = self.args.ignore_data_skip
+        if resume_from_checkpoint is True:
+            resume_from_checkpoint = get_last_checkpoint(self.args.output_dir)
+        num_batches = 0
+        if resume_from_checkpoint and not begins_again:
+            state = TrainerState.load_from_json(str(Path(resume_from_checkpoint, TRAINER_STATE_NAME)))
+            num_batches = state.global_step * self.args.gradient_accumulation_steps
+        self.train_dataset.skip_batches(num_batches, self._train_batch_size)
+        self.args.ignore_data_skip = True
+        try:
+            yield
+        finally:
+            self.args.ignore_data_skip = begins_again
 
     @contextmanager
     def _explaining_dead_workers(self) -> Iterator[None]:

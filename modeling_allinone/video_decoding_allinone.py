@@ -1,16 +1,17 @@
 # Copyright 2026 The modeling_allinone authors.
 # Licensed under the Apache License, Version 2.0.
-"""Clips from files, folders and arrays: count and times first, then only the frames asked for.
+"""Clips from files, their bytes, folders and arrays: count and times first, then only the frames asked for.
 
 [`open_clip`] returns a [`Clip`], whatever the source. Video files are decoded by PyAV, or on request by decord;
 animated and still images by Pillow.
 """
 
+import io
 import re
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 import torch
@@ -108,8 +109,9 @@ def open_clip(
     Open whatever a caller may call one clip.
 
     Args:
-        source: Path of a video, an image or a folder of images; a PIL image or an array with 3 axes (a still image);
-            an array with 4 axes; a list of images, each a path, a PIL image or an array.
+        source: Path of a video, an image or a folder of images; the bytes of such a file; a PIL image or an array
+            with 3 axes (a still image); an array with 4 axes; a list of images, each a path, bytes, a PIL image or an
+            array.
         name (`str`): What messages call a source without a path.
         backend (`str`, defaults to `"auto"`): Decoder of video files, one of `"auto"`, `"decord"`, `"pyav"`.
         fps (`float`, *optional*): Frames per second of folders, lists and arrays, which carry no times. Above 0.
@@ -127,6 +129,8 @@ def open_clip(
     """
     if isinstance(source, str | Path):
         return _open_path(Path(source), backend, fps, do_convert_rgb)
+    if isinstance(source, bytes):
+        return _open_file(source, name, backend, fps, do_convert_rgb)
     if isinstance(source, list | tuple):
         return ImageList(list(source), name, fps, do_convert_rgb, input_data_format)
     if isinstance(source, Image.Image) or (is_array(source) and source.ndim == 3):
@@ -136,8 +140,8 @@ def open_clip(
     if is_array(source):
         return ArrayClip(source, name, fps, input_data_format)
     raise TypeError(
-        f"{name} is a {type(source).__name__}; expected a path, a PIL image, a numpy array or torch tensor of shape "
-        "(frames, height, width, 3), or a list of images."
+        f"{name} is a {type(source).__name__}; expected a path, bytes of a file, a PIL image, a numpy array or torch "
+        "tensor of shape (frames, height, width, 3), or a list of images."
     )
 
 
@@ -160,8 +164,8 @@ class VideoFile(Clip):
 
     has_times = True
 
-    def __init__(self, path: Path, backend: str):
-        self.name = str(path)
+    def __init__(self, source: Path | bytes, name: str, backend: str):
+        self.name, self._source = name, source
         self.backend = "decord" if backend == "decord" else "pyav"
         if av is None:
             raise ImportError(f"{self.name} needs PyAV to be read; install it with `pip install av`.")
@@ -194,7 +198,7 @@ class VideoFile(Clip):
 
     def _opened(self):
         # Titles in an unknown encoding are no reason to refuse a file.
-        return av.open(self.name, metadata_errors="ignore")
+        return av.open(_as_file(self._source), metadata_errors="ignore")
 
     def _scan(self, container) -> None:
         # Music files carry their cover as a video stream.
@@ -261,7 +265,7 @@ class VideoFile(Clip):
         if self._decord_obstacle:
             raise ValueError(self._decord_obstacle)
         decord.logging.set_level(decord.logging.QUIET)
-        reader = decord.VideoReader(self.name, num_threads=1)
+        reader = decord.VideoReader(_as_file(self._source), num_threads=1)
         if len(reader) != self.total_frames:
             raise ValueError(f"decord counts {len(reader)} frames, the file has {self.total_frames}")
         # A second look, for what else may mislead it.
@@ -350,18 +354,18 @@ class AnimatedImage(Clip):
     backend = "pillow"
     has_times = True
 
-    def __init__(self, path: Path, do_convert_rgb: bool):
-        self.name = str(path)
-        self._path, self._do_convert_rgb = path, do_convert_rgb
-        with _opened_image(path, self.name) as image:
+    def __init__(self, source: Path | bytes, name: str, do_convert_rgb: bool):
+        self.name = name
+        self._source, self._do_convert_rgb = source, do_convert_rgb
+        with _opened_image(source, self.name) as image:
             self.total_frames = getattr(image, "n_frames", 1)
             # A GIF does not say how long it is: where its end mark is missing, its last frame tells.
-            if image.format == "GIF" and not _tail(path).rstrip(b"\0").endswith(b";"):
+            if image.format == "GIF" and not _tail(source).rstrip(b"\0").endswith(b";"):
                 self._compose(image, self.total_frames - 1)
 
     @cached_property
     def _durations(self) -> np.ndarray:
-        with _opened_image(self._path, self.name) as image:
+        with _opened_image(self._source, self.name) as image:
             milliseconds = []
             for index in range(self.total_frames):
                 self._compose(image, index)
@@ -380,7 +384,7 @@ class AnimatedImage(Clip):
 
     def read(self, indices: np.ndarray) -> Sequence[np.ndarray]:
         frames = []
-        with _opened_image(self._path, self.name) as image:
+        with _opened_image(self._source, self.name) as image:
             for index in indices.tolist():
                 self._compose(image, index)
                 frames.append(_image_to_array(image, self.name, self._do_convert_rgb))
@@ -417,14 +421,18 @@ class ImageList(Clip):
             name = str(image)
             if not Path(image).is_file():
                 raise FileNotFoundError(f"{name} is not a file on this machine; expected the path of an image.")
-            with _opened_image(Path(image), name) as opened:
+            image = Path(image)
+        if isinstance(image, Path | bytes):
+            with _opened_image(image, name) as opened:
                 return _image_to_array(opened, name, self._do_convert_rgb)
         if isinstance(image, Image.Image):
             return _image_to_array(image, name, self._do_convert_rgb)
         if is_array(image) and image.ndim == 3:
             return _to_uint8(_checked_frames(image[None], name, self._input_data_format))[0]
         got = f"an array of shape {tuple(image.shape)}" if is_array(image) else f"a {type(image).__name__}"
-        raise TypeError(f"{name} is {got}; expected a path, a PIL image or an array of shape (height, width, 3).")
+        raise TypeError(
+            f"{name} is {got}; expected a path, bytes of a file, a PIL image or an array of shape (height, width, 3)."
+        )
 
 
 class ArrayClip(Clip):
@@ -462,30 +470,47 @@ def _open_path(path: Path, backend: str, fps: float | None, do_convert_rgb: bool
                 f"{', '.join(sorted(IMAGE_SUFFIXES))}."
             )
         return ImageList(sorted(images, key=_natural_order), str(path), fps, do_convert_rgb)
-    if path.stat().st_size == 0:
-        raise ValueError(f"{path} is empty (0 bytes); expected {ACCEPTED}. Fetch it again.")
-    _check_whole(path)
-    with path.open("rb") as file:
+    return _open_file(path, str(path), backend, fps, do_convert_rgb)
+
+
+def _open_file(source: Path | bytes, name: str, backend: str, fps: float | None, do_convert_rgb: bool) -> Clip:
+    if _size_of(source) == 0:
+        raise ValueError(f"{name} is empty (0 bytes); expected {ACCEPTED}. Fetch it again.")
+    _check_whole(source, name)
+    with _opened(source) as file:
         head = file.read(16)
     # By content: names lie, and ffmpeg would take a still image for a video of one frame.
     if head.startswith(b"GIF8"):
-        return AnimatedImage(path, do_convert_rgb)
+        return AnimatedImage(source, name, do_convert_rgb)
     is_webp = head.startswith(b"RIFF") and head[8:12] == b"WEBP"
     if is_webp or head.startswith((b"\x89PNG", b"\xff\xd8\xff", b"BM", b"II*\0", b"MM\0*")):
         if is_webp or head.startswith(b"\x89PNG"):
-            with _opened_image(path, str(path)) as image:
+            with _opened_image(source, name) as image:
                 is_animated = getattr(image, "is_animated", False)
             if is_animated:
-                return AnimatedImage(path, do_convert_rgb)
-        clip = ImageList([path], str(path), fps, do_convert_rgb)
+                return AnimatedImage(source, name, do_convert_rgb)
+        clip = ImageList([source], name, fps, do_convert_rgb)
         clip.is_image = True
         return clip
-    return VideoFile(path, backend)
+    return VideoFile(source, name, backend)
 
 
-def _tail(path: Path, length: int = 64) -> bytes:
-    with path.open("rb") as file:
-        file.seek(-min(length, path.stat().st_size), 2)
+def _opened(source: Path | bytes) -> BinaryIO:
+    return io.BytesIO(source) if isinstance(source, bytes) else source.open("rb")
+
+
+def _as_file(source: Path | bytes) -> str | BinaryIO:
+    """A file as decoders take it, which read from a path sooner than from Python."""
+    return io.BytesIO(source) if isinstance(source, bytes) else str(source)
+
+
+def _size_of(source: Path | bytes) -> int:
+    return len(source) if isinstance(source, bytes) else source.stat().st_size
+
+
+def _tail(source: Path | bytes, length: int = 64) -> bytes:
+    with _opened(source) as file:
+        file.seek(-min(length, _size_of(source)), 2)
         return file.read()
 
 
@@ -494,14 +519,14 @@ def _natural_order(path: Path) -> list:
     return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"([0-9]+)", path.name)]
 
 
-def _check_whole(path: Path) -> None:
+def _check_whole(source: Path | bytes, name: str) -> None:
     """Raise where a container declares more bytes than there are: decoders would take the beginning for the whole."""
-    size = path.stat().st_size
-    with path.open("rb") as file:
+    size = _size_of(source)
+    with _opened(source) as file:
         declared = _declared_size(file, size)
     if declared > size:
         raise ValueError(
-            f"{path} is truncated: it declares at least {declared} bytes but has {size}. Fetch it again; "
+            f"{name} is truncated: it declares at least {declared} bytes but has {size}. Fetch it again; "
             "`ffmpeg -i <file> -c copy <new file>` makes a shorter whole of what is left, if it is readable."
         )
 
@@ -597,9 +622,9 @@ def _upright(pixels: np.ndarray, matrix: np.ndarray | None) -> np.ndarray:
     return pixels[:, ::-1] if horizontal < 0 else pixels
 
 
-def _opened_image(path: Path, name: str) -> Image.Image:
+def _opened_image(source: Path | bytes, name: str) -> Image.Image:
     try:
-        return Image.open(path)
+        return Image.open(_as_file(source))
     except (OSError, SyntaxError) as error:
         raise ValueError(f"{name} cannot be read as an image ({error}); expected {ACCEPTED}.") from error
 

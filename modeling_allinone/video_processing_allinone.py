@@ -155,10 +155,11 @@ class AllInOneVideoProcessor(VideoProcessorMixin):
         Args:
             videos:
                 One clip or a batch of them. A clip is a path (video, GIF, WebP, image, or folder of images sorted by
-                name and number); a PIL image or an array of shape `(height, width, 3)`, which makes a clip of one
-                frame; an array `(frames, height, width, 3)`; a list of nothing but images (PIL, arrays with 3 axes),
-                which makes one clip. A batch is a list of other clips, of lists of images (here also paths), or an
-                array with 5 axes. Arrays are uint8, or floating point from 0 to 1; channels may come first.
+                name and number) or the bytes of such a file; a PIL image or an array of shape `(height, width, 3)`,
+                which makes a clip of one frame; an array `(frames, height, width, 3)`; a list of nothing but images
+                (PIL, arrays with 3 axes), which makes one clip. A batch is a list of other clips, of lists of images
+                (here also paths and bytes), or an array with 5 axes. Arrays are uint8, or floating point from 0 to 1;
+                channels may come first.
             frame_indices (`list[int]` or `list[list[int]]`, *optional*):
                 Frames to take, for all clips or for each; repeats and any order are allowed. Replaces sampling.
             timestamps (`list[float]` or `list[list[float]]`, *optional*):

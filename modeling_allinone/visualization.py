@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
+from PIL import Image
 from torch import nn
 
 from .configuration_allinone import AllInOneConfig
@@ -94,25 +95,56 @@ def align_words(
 
     ```
     """
-    if not isinstance(model, AllInOnePreTrainedModel):
-        raise TypeError(f"model is a {type(model).__name__}; expected a model of this package.")
-    if not isinstance(text, str):
-        raise TypeError(f"text is {text!r}; expected one text.")
+    _check_text(text)
     inputs = processor(text=text, videos=video, **options)
     pixel_values = inputs["pixel_values"]
     if len(pixel_values) != 1:
         raise ValueError(f"video makes {len(pixel_values)} clips; expected one, and num_views=1.")
+    return align_words_with_frames(model, processor, text, pixel_values[0], **options)
+
+
+@torch.no_grad()
+def align_words_with_frames(
+    model: AllInOnePreTrainedModel, processor: AllInOneProcessor, text: str, pixel_values: torch.Tensor, **options
+) -> WordAlignment:
+    """
+    As [`align_words`], of a clip that was read already.
+
+    Args:
+        model ([`AllInOnePreTrainedModel`]): Any model of this package.
+        processor ([`AllInOneProcessor`]): The model's.
+        text (`str`): At least one word.
+        pixel_values (`torch.Tensor` of shape `(T, 3, H, W)`): The clip.
+        options: Call arguments of the video processor that it was read with.
+
+    Returns:
+        [`WordAlignment`], on the CPU.
+
+    Raises:
+        TypeError: A model of another kind, or text that is none.
+        ValueError: A text without a word.
+    """
+    if not isinstance(model, AllInOnePreTrainedModel):
+        raise TypeError(f"model is a {type(model).__name__}; expected a model of this package.")
+    _check_text(text)
+    inputs = processor(text=text)
     words, word_of_token = _words(processor, text, int(inputs["attention_mask"].sum()))
     if not words:
         raise ValueError(f"text is {text!r}, in which there is no word; give at least one.")
 
-    num_frames, _, height, width = pixel_values.shape[1:]
+    num_frames, _, height, width = pixel_values.shape
     grid = height // model.config.patch_size, width // model.config.patch_size
+    inputs["pixel_values"] = pixel_values[None]
     plan, origins = _transport(model, inputs.to(model.device), num_patches=grid[0] * grid[1])
     heat_maps = torch.zeros(len(words), num_frames * grid[0] * grid[1])
     heat_maps.index_put_((word_of_token[:, None], origins.flatten()), plan.flatten(1), accumulate=True)
-    frames = _shown_frames(pixel_values[0], processor, options)
+    frames = _shown_frames(pixel_values, processor, options)
     return WordAlignment(words, heat_maps.view(len(words), num_frames, *grid), frames)
+
+
+def _check_text(text: str):
+    if not isinstance(text, str):
+        raise TypeError(f"text is {text!r}; expected one text.")
 
 
 def _words(processor: AllInOneProcessor, text: str, num_tokens: int) -> tuple[list[str], torch.Tensor]:
@@ -240,6 +272,32 @@ def _show(strip: "Axes", pictures: "np.ndarray", places: list[tuple[float, float
         strip.imshow(picture, extent=place, **look)
 
 
+def join_figures(figures: Sequence["Figure"]) -> Image.Image:
+    """
+    Draw figures side by side.
+
+    Args:
+        figures (sequence of `matplotlib.figure.Figure`): At least one, such as those of [`draw_alignment`].
+
+    Returns:
+        `PIL.Image.Image`, in RGB, as high as the highest of them.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    pictures = []
+    for figure in figures:
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()
+        pictures.append(Image.frombytes("RGBA", canvas.get_width_height(), bytes(canvas.buffer_rgba())))
+    size = sum(picture.width for picture in pictures), max(picture.height for picture in pictures)
+    joined = Image.new("RGB", size, "white")
+    left = 0
+    for picture in pictures:
+        joined.paste(picture.convert("RGB"), (left, 0))
+        left += picture.width
+    return joined
+
+
 def _choose(words: list[str], wanted: Sequence[str] | None) -> list[int]:
     """Places of the wanted words among those of the text."""
     missing = [word for word in wanted or () if word not in words]
@@ -248,4 +306,4 @@ def _choose(words: list[str], wanted: Sequence[str] | None) -> list[int]:
     return [place for place, word in enumerate(words) if wanted is None or word in wanted]
 
 
-__all__ = ["WordAlignment", "align_words", "draw_alignment"]
+__all__ = ["WordAlignment", "align_words", "align_words_with_frames", "draw_alignment", "join_figures"]

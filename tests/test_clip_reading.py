@@ -4,10 +4,12 @@ import json
 import os
 import signal
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch.utils.data import DataLoader
 from video_fixtures import encode_video
 
@@ -186,3 +188,21 @@ def test_rows_draw_by_seed_epoch_and_place():
     rows.set_epoch(1)
     assert rows[0]["draw"] == draws[1, 0] and isinstance(rows[0]["video"], np.ndarray) and rows[1]["video"] == "b"
     assert ClipRows([{"video": "a"}], seed=4)[0]["draw"] != draws[0, 0]
+
+
+def test_clips_of_shards_are_bytes_with_a_name(tmp_path, processor, clip, broken):
+    skipped_file = tmp_path / "skipped.jsonl"
+    read = ClipReader(processor, on_decode_error="skip", skipped_file=skipped_file)
+    rows = [
+        {"video": Path(path).read_bytes(), "__key__": f"00{number}", "__url__": "a.tar", "sample_id": f"s{number}"}
+        for number, path in enumerate((clip, broken))
+    ]
+    pixel_values, is_readable = read(rows)
+    assert is_readable.tolist() == [True, False]
+    assert torch.equal(pixel_values[0], processor(videos=clip)["pixel_values"][0])
+    assert read_skipped(skipped_file)[0]["video"] == "001 of a.tar"
+    image = tmp_path / "image.png"
+    Image.fromarray(np.full((40, 40, 3), 9, dtype=np.uint8)).save(image)
+    data = image.read_bytes()
+    assert torch.equal(read([{"image": data}])[0], read([{"image": str(image)}])[0])
+    assert torch.equal(read([{"images": [data] * 2}])[0], read([{"images": [str(image)] * 2}])[0])

@@ -75,6 +75,28 @@ class TestSources:
             indices
         ]
 
+    @pytest.mark.parametrize("backend", ["auto", "pyav", "decord"])
+    @pytest.mark.parametrize("name", [*VIDEOS, *ANIMATIONS])
+    def test_the_bytes_of_a_file_are_read_as_it_is(self, clips, raw, name, backend):
+        try:
+            expected = raw(clips / name, video_backend=backend, frame_indices=[9, 0, 4], return_metadata=True)
+        except ValueError:  # decord reads few formats
+            with pytest.raises(ValueError, match=r"videos\[0\]: decord cannot read this file"):
+                raw((clips / name).read_bytes(), video_backend=backend)
+            return
+        data = (clips / name).read_bytes()
+        inputs = raw([data, data], video_backend=backend, frame_indices=[9, 0, 4], return_metadata=True)
+        assert torch.equal(inputs.pixel_values, expected.pixel_values.repeat(2, 1, 1, 1, 1))
+        assert inputs.video_metadata == expected.video_metadata * 2
+
+    def test_the_bytes_of_images_are_read_as_files(self, clips, raw):
+        frames = sorted((clips / "frames").glob("*.png"), key=lambda path: int(path.stem.partition("_")[2]))
+        frames = [path.read_bytes() for path in frames]
+        assert raw(frames[3]).pixel_values.shape == (1, 1, 3, 48, 64) and numbers_of(raw(frames[3]).pixel_values) == [
+            [3]
+        ]
+        assert numbers_of(raw([frames]).pixel_values) == [MIDDLES]
+
     @pytest.mark.parametrize("name", ["h264.mp4", "h264_b_frames.mkv", "mpeg4.avi", "vp9.webm", "odd_size.mp4"])
     def test_decoders_agree(self, clips, raw, name):
         indices = list(range(NUM_FRAMES))
@@ -538,6 +560,20 @@ class TestBrokenFiles:
         ):
             small(tmp_path)
 
+    @pytest.mark.parametrize(
+        ("damage", "message"),
+        [
+            (lambda data: b"", r"videos\[1\] is empty \(0 bytes\)"),
+            (lambda data: data[: len(data) // 2], r"videos\[1\] is truncated: it declares at least \d+ bytes"),
+            (lambda data: b"no film", r"videos\[1\] (cannot be read as a video|is a text file)"),
+            (lambda data: b"\xff\xd8\xff no image", r"videos\[1\] cannot be read as an image"),
+        ],
+    )
+    def test_bytes_that_are_no_clip(self, clips, small, damage, message):
+        data = (clips / "h264.mp4").read_bytes()
+        with pytest.raises(ValueError, match=message):
+            small([data, damage(data)])
+
 
 class TestBadInput:
     @pytest.mark.parametrize(
@@ -564,7 +600,7 @@ class TestBadInput:
             ([[], []], ValueError, r"videos\[0\] is an empty list; expected at least one frame"),
             ({"video": "clip.mp4"}, TypeError, r"videos\[0\] is a dict; expected a path"),
             ([["a", 3]], FileNotFoundError, "a is not a file on this machine"),
-            ([[3]], TypeError, r"videos\[0\], frame 0 is a int; expected a path, a PIL image or an array"),
+            ([[3]], TypeError, r"videos\[0\], frame 0 is a int; expected a path, bytes of a file, a PIL image"),
         ],
     )
     def test_arrays_and_lists(self, small, videos, error, message):

@@ -12,6 +12,7 @@ import math
 import os
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from io import BytesIO
 
 import numpy as np
 from PIL import Image
@@ -118,9 +119,11 @@ def paint_objects(row: dict, channel_order: str = "rgb") -> dict:
     """
     if channel_order not in ("rgb", "bgr"):
         raise ValueError(f"channel_order is {channel_order!r}; expected 'rgb' or 'bgr'.")
+    is_read = isinstance(row["image"], bytes)
     if row["boxes"] is None:
-        raise ValueError(f"The metadata of {row['image']} was missing, so its objects cannot be painted; fetch it.")
-    with Image.open(row["image"]) as file:
+        name = row.get("video_id") if is_read else row["image"]
+        raise ValueError(f"The metadata of {name} was missing, so its objects cannot be painted; fetch it.")
+    with Image.open(BytesIO(row["image"]) if is_read else row["image"]) as file:
         image = np.array(file.convert("RGB"))
     if channel_order == "bgr":
         image = image[..., ::-1]
