@@ -61,6 +61,8 @@ class AllInOneTrainingArguments(TrainingArguments):
                 f"head_learning_rate_multiplier is {self.head_learning_rate_multiplier}; expected a positive number."
             )
         super().__post_init__()
+        if self.device.type == "cpu":
+            self.dataloader_pin_memory = False  # of which torch would only warn
         if self.total_batch_size is not None:
             self._accumulate_to_total()
 
