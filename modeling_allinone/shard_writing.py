@@ -126,7 +126,11 @@ def write_shards(
     writer = _ShardWriter(rows, folder, name, rows_per_shard, partial(_make_files, shortest_edge), prepare_row)
     num_workers = min((os.cpu_count() or 1) if num_workers is None else num_workers, len(writer))
     loader = DataLoader(writer, batch_size=None, num_workers=num_workers)
-    shards = [shard for shard in logging.tqdm(loader, desc="shards") if shard["rows"]]
+    # Of an iterator, because tqdm asks for one twice, and the workers of both would write the same.
+    written = logging.tqdm(iter(loader), total=len(loader), desc="shards")
+    shards = [shard for shard in written if shard["rows"]]
+    for left_over in folder.glob(f"{name}-*.unfinished"):  # of runs that were killed
+        left_over.unlink()
     summary = ShardSummary(
         num_shards=len(shards),
         num_rows=sum(shard["rows"] for shard in shards),
@@ -168,7 +172,7 @@ class _ShardWriter(Dataset):
         return _describe(path)
 
     def _write(self, number: int, path: Path):
-        unfinished = path.with_name(f"{path.name}.unfinished")
+        unfinished = path.with_name(f"{path.name}.{os.getpid()}.unfinished")
         numbers = range(number * self.rows_per_shard, min((number + 1) * self.rows_per_shard, len(self.rows)))
         skipped, is_empty = [], True
         with tarfile.open(unfinished, "w", format=tarfile.GNU_FORMAT) as tar:
