@@ -242,7 +242,7 @@ def _as_list(value: Any) -> list:
 
 def _make_files(shortest_edge: int | None, row: dict) -> dict[str, bytes]:
     """The files of a sample, by suffix."""
-    fields = {name: value for name, value in row.items() if name not in MEDIA_COLUMNS and value is not None}
+    fields = {name: value for name, value in row.items() if name not in MEDIA_COLUMNS}
     if row.get("images"):
         files = {
             f"images.{number}.{_suffix(path)}": _read_image(Path(path)) for number, path in enumerate(row["images"])
@@ -251,7 +251,7 @@ def _make_files(shortest_edge: int | None, row: dict) -> dict[str, bytes]:
         files = {_suffix_in("image", Path(row["image"])): _read_image(Path(row["image"]))}
     elif row.get("video"):
         files, facts = _store_video(row, shortest_edge)
-        fields = {name: value for name, value in (fields | facts).items() if value is not None}
+        fields |= facts
     else:
         raise ValueError("the row has no video and no image")
     return {"json": json.dumps(fields).encode(), **files}
@@ -302,7 +302,8 @@ def _encode(clip: Clip, window: tuple[int, int], size: tuple[int, int], num_at_o
     first, stop = window
     file = io.BytesIO()
     with av.open(file, "w", format="mp4") as container:
-        stream = container.add_stream("libx264", options=_ENCODER_OPTIONS)
+        rate = Fraction(clip.total_frames / clip.duration).limit_denominator(1001)  # says how long the last one lasts
+        stream = container.add_stream("libx264", rate=rate, options=_ENCODER_OPTIONS)
         stream.height, stream.width, stream.pix_fmt = *size, "yuv420p"
         stream.codec_context.time_base = Fraction(1, _TICKS_PER_SECOND)
         stream.codec_context.thread_count = 1
