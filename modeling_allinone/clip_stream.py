@@ -390,7 +390,7 @@ class _StreamReader:
         except (ValueError, RecursionError) as error:
             note("with_bad_json", sample_id=None, reason=f"its json cannot be read: {error}")
             return None
-        sample_id = row.setdefault("sample_id", sample.key)
+        sample_id = row["sample_id"] = row.get("sample_id") or sample.key
         media = _find_media(sample)
         if not media:
             names = ", ".join(sorted(sample.files)) or "nothing"

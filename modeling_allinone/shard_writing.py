@@ -126,7 +126,11 @@ def write_shards(
     writer = _ShardWriter(rows, folder, name, rows_per_shard, partial(_make_files, shortest_edge), prepare_row)
     num_workers = min((os.cpu_count() or 1) if num_workers is None else num_workers, len(writer))
     loader = DataLoader(writer, batch_size=None, num_workers=num_workers)
-    shards = [shard for shard in logging.tqdm(loader, desc="shards") if shard["rows"]]
+    # Of an iterator, because tqdm asks for one twice, and the workers of both would write the same.
+    written = logging.tqdm(iter(loader), total=len(loader), desc="shards")
+    shards = [shard for shard in written if shard["rows"]]
+    for left_over in folder.glob(f"{name}-*.unfinished"):  # of runs that were killed
+        left_over.unlink()
     summary = ShardSummary(
         num_shards=len(shards),
         num_rows=sum(shard["rows"] for shard in shards),
@@ -168,7 +172,7 @@ class _ShardWriter(Dataset):
         return _describe(path)
 
     def _write(self, number: int, path: Path):
-        unfinished = path.with_name(f"{path.name}.unfinished")
+        unfinished = path.with_name(f"{path.name}.{os.getpid()}.unfinished")
         numbers = range(number * self.rows_per_shard, min((number + 1) * self.rows_per_shard, len(self.rows)))
         skipped, is_empty = [], True
         with tarfile.open(unfinished, "w", format=tarfile.GNU_FORMAT) as tar:
@@ -238,7 +242,7 @@ def _as_list(value: Any) -> list:
 
 def _make_files(shortest_edge: int | None, row: dict) -> dict[str, bytes]:
     """The files of a sample, by suffix."""
-    fields = {name: value for name, value in row.items() if name not in MEDIA_COLUMNS and value is not None}
+    fields = {name: value for name, value in row.items() if name not in MEDIA_COLUMNS}
     if row.get("images"):
         files = {
             f"images.{number}.{_suffix(path)}": _read_image(Path(path)) for number, path in enumerate(row["images"])
@@ -247,7 +251,7 @@ def _make_files(shortest_edge: int | None, row: dict) -> dict[str, bytes]:
         files = {_suffix_in("image", Path(row["image"])): _read_image(Path(row["image"]))}
     elif row.get("video"):
         files, facts = _store_video(row, shortest_edge)
-        fields = {name: value for name, value in (fields | facts).items() if value is not None}
+        fields |= facts
     else:
         raise ValueError("the row has no video and no image")
     return {"json": json.dumps(fields).encode(), **files}
@@ -298,7 +302,8 @@ def _encode(clip: Clip, window: tuple[int, int], size: tuple[int, int], num_at_o
     first, stop = window
     file = io.BytesIO()
     with av.open(file, "w", format="mp4") as container:
-        stream = container.add_stream("libx264", options=_ENCODER_OPTIONS)
+        rate = Fraction(clip.total_frames / clip.duration).limit_denominator(1001)  # says how long the last one lasts
+        stream = container.add_stream("libx264", rate=rate, options=_ENCODER_OPTIONS)
         stream.height, stream.width, stream.pix_fmt = *size, "yuv420p"
         stream.codec_context.time_base = Fraction(1, _TICKS_PER_SECOND)
         stream.codec_context.thread_count = 1

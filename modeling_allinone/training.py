@@ -239,6 +239,7 @@ class AllInOneTrainer(Trainer):
     def get_batch_samples(self, *arguments, **keywords) -> tuple[list[dict], torch.Tensor | None]:
         """The batches of a step, and how many labelled rows they have in all processes."""
         batches, _ = super().get_batch_samples(*arguments, **keywords)
+        batches = [self._prepare_inputs(batch) for batch in batches]  # those of a stream are not on the device yet
         counts = [self._count_labelled(batch) for batch in batches]
         if not counts or None in counts:
             return batches, None

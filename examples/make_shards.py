@@ -1,0 +1,85 @@
+"""
+Write the clips and texts of a data set to tar shards, from which pre-training streams them.
+
+    python examples/make_shards.py --dataset webvid --data_dir webvid --split train --output_dir shards/webvid
+    python examples/make_shards.py --dataset howto100m --data_dir howto100m --output_dir shards/howto100m \
+        --shortest_edge 256 --rows_per_shard 100 --num_workers 16
+
+Each process writes a shard at a time. A run that was stopped goes on where it was, when it is started again. Clips
+that are missing or broken are left out and listed in `skipped_clips.jsonl` of the output folder.
+
+Of HowTo100M and YT-Temporal, a sample is a whole video with its transcript, of which training draws clips
+(`draw_captioned_clip`, `draw_spoken_clip`). Of data sets whose rows are parts of videos, these are cut out.
+"""
+
+import sys
+from dataclasses import dataclass, field
+
+from modeling_allinone.datasets import load_annotations, replace_words
+from modeling_allinone.fine_tuning_arguments import command_line, parse_mapping, parse_recipe
+from modeling_allinone.shard_writing import write_shards
+
+# What takes long to do to a row, so that it is done once.
+PREPARATIONS = {"yttemporal": replace_words}
+
+
+@dataclass
+class ShardArguments:
+    """Which rows are written, where, and how."""
+
+    dataset: str = field(metadata={"help": "Name of a data set, as list_datasets() shows them."})
+    data_dir: str = field(metadata={"help": "Folder of its annotations."})
+    output_dir: str = field(metadata={"help": "Folder of the shards: one for each data set and split."})
+    split: str = field(default="train", metadata={"help": "Split to write."})
+    media_dir: str | None = field(default=None, metadata={"help": "Folder of its videos or images; data_dir if none."})
+    media_pattern: str | None = field(
+        default=None, metadata={"help": "Where they lie in it, such as videos/{video_id}.mp4, if not where expected."}
+    )
+    dataset_options: dict | str | None = field(default=None, metadata={"help": "JSON of options of its reader."})
+    num_rows: int | None = field(default=None, metadata={"help": "Write only so many rows, for a try."})
+    rows_per_shard: int = field(default=1000, metadata={"help": "Rows of a shard."})
+    shortest_edge: int | None = field(
+        default=None, metadata={"help": "Pixels: videos whose shorter side is longer are made smaller (H.264)."}
+    )
+    num_workers: int | None = field(default=None, metadata={"help": "Processes; one for each core if none."})
+
+    def __post_init__(self):
+        self.dataset_options = parse_mapping("dataset_options", self.dataset_options)
+        for name, lowest in {"num_rows": 1, "num_workers": 0}.items():
+            value = getattr(self, name)
+            if value is not None and value < lowest:
+                raise ValueError(f"{name} is {value}; expected {lowest} or more.")
+
+
+@command_line
+def main(arguments: list[str] | None = None):
+    """Read the annotations, write the shards, say what was written."""
+    (options,) = parse_recipe(ShardArguments, description=__doc__, arguments=arguments)
+    try:
+        rows = load_annotations(
+            options.dataset,
+            options.data_dir,
+            options.split,
+            media_root=options.media_dir,
+            media_pattern=options.media_pattern,
+            on_missing_video="ignore",  # those that are missing are listed as they are met
+            **options.dataset_options,
+        )
+    except TypeError as error:  # an unknown option
+        raise ValueError(str(error)) from error
+    if options.num_rows is not None:
+        rows = rows.select(range(min(options.num_rows, len(rows))))
+    summary = write_shards(
+        rows,
+        options.output_dir,
+        f"{options.dataset}-{options.split}",
+        rows_per_shard=options.rows_per_shard,
+        shortest_edge=options.shortest_edge,
+        prepare_row=PREPARATIONS.get(options.dataset),
+        num_workers=options.num_workers,
+    )
+    print(f"{options.output_dir}: {summary}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
