@@ -259,7 +259,7 @@ def test_held_out_rows_are_read(shapes):
         ({"retrival": {}}, "zero_shot has 'retrival'; expected tasks of multiple-choice, retrieval"),
         ({"retrieval": 3}, "zero_shot of retrieval is 3; expected a mapping"),
         ({"retrieval": {}}, "zero_shot of retrieval has no dataset and no data_dir"),
-        ({"retrieval": {"dir": "x"}}, "zero_shot of retrieval has dir; expected dataset, data_dir, media_dir, split"),
+        ({"retrieval": {"dir": "x"}}, "zero_shot of retrieval has dir; expected dataset, data_dir, media_dir, options"),
         ({"retrieval": {"dataset": "moving_shape"}}, "There is no data set 'moving_shape'.* Did you mean 'moving_sha"),
         ({"retrieval": {"split": "exam"}}, "zero_shot of retrieval: moving_shapes has no split 'exam'"),
         ({"retrieval": {"num_rows": 0}}, "zero_shot of retrieval has num_rows 0; expected a number of at least 1"),
