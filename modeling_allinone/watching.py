@@ -178,7 +178,8 @@ class ZeroShot:
         import evaluate
 
         if unknown := [task for task in rows if task not in TASKS]:
-            raise ValueError(f"There are rows of {', '.join(map(repr, unknown))}; expected those of {', '.join(TASKS)}.")
+            names = ", ".join(map(repr, unknown))
+            raise ValueError(f"There are rows of {names}; expected those of {', '.join(TASKS)}.")
         self.rows = dict(rows)
         self._choice, self._retrieval = (
             evaluate.load(metric_path(name), keep_in_memory=True)

@@ -202,7 +202,7 @@ def test_every_evaluation_scores_the_weights_of_that_moment(make_trainer, proces
 @pytest.mark.grad
 def test_a_picture_is_drawn_at_every_evaluation(make_trainer, tmp_path):
     trainer = make_trainer(report_to="tensorboard", max_steps=3, eval_steps=2)
-    add_alignment_sheets(trainer, num_rows=2)
+    add_alignment_sheets(trainer, num_rows=1)
     trainer.train()
     trainer.evaluate()
     pictures = sorted((tmp_path / "output" / "alignment").iterdir())
@@ -211,7 +211,7 @@ def test_a_picture_is_drawn_at_every_evaluation(make_trainer, tmp_path):
     log = EventAccumulator(str(folder), size_guidance={"images": 0}).Reload()
     shown = log.Images("eval/alignment")
     with Image.open(pictures[0]) as picture:
-        assert picture.mode == "RGB" and picture.width > 600 and np.asarray(picture).std() > 10
+        assert picture.mode == "RGB" and picture.width > 300 and np.asarray(picture).std() > 10
         assert (shown[0].step, shown[0].width, shown[0].height) == (2, *picture.size)
     assert {"train/mlm_loss", "train/grad_norm", "train/clips_per_second", "eval/matching_loss"} <= set(
         log.Tags()["scalars"]
@@ -259,7 +259,10 @@ def test_held_out_rows_are_read(shapes):
         ({"retrival": {}}, "zero_shot has 'retrival'; expected tasks of multiple-choice, retrieval"),
         ({"retrieval": 3}, "zero_shot of retrieval is 3; expected a mapping"),
         ({"retrieval": {}}, "zero_shot of retrieval has no dataset and no data_dir"),
-        ({"retrieval": {"dir": "x"}}, "zero_shot of retrieval has dir; expected dataset, data_dir, media_dir, options"),
+        (
+            {"retrieval": {"dir": "x"}},
+            "zero_shot of retrieval has dir; expected dataset, data_dir, media_dir, options",
+        ),
         ({"retrieval": {"dataset": "moving_shape"}}, "There is no data set 'moving_shape'.* Did you mean 'moving_sha"),
         ({"retrieval": {"split": "exam"}}, "zero_shot of retrieval: moving_shapes has no split 'exam'"),
         ({"retrieval": {"num_rows": 0}}, "zero_shot of retrieval has num_rows 0; expected a number of at least 1"),
