@@ -86,11 +86,11 @@ def main():
 # ---------------------------------------------------------------------------------------------------------- films
 
 
-def write_film(path: Path, key_frame_distance: int) -> Path:
-    """Encode a film with x264's defaults but for the distance of key frames."""
+def write_film(path: Path, key_frame_distance: int, height: int = HEIGHT, width: int = WIDTH) -> Path:
+    """Encode a film, scaled to this size, with x264's defaults but for the distance of key frames."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=FRAMES_PER_SECOND, options={"g": str(key_frame_distance)})
-        stream.height, stream.width, stream.pix_fmt = HEIGHT, WIDTH, "yuv420p"
+        stream.height, stream.width, stream.pix_fmt = height, width, "yuv420p"
         for pixels in tqdm(
             draw_film(), total=NUM_FILM_FRAMES, desc=f"film with key frames {key_frame_distance} apart"
         ):

@@ -140,6 +140,25 @@ class ClipStream(IterableDataset):
         max_words (`int`, *optional*, defaults to 1000): Texts with more words are no captions and are skipped.
         skipped_file (`str` or `Path`, *optional*): JSON lines are appended to it, as by [`ClipReader`].
         process_index, num_processes (`int`): Which process of how many reads; [`AllInOneTrainer`] sets them.
+
+    Example:
+
+    ```python
+    >>> from modeling_allinone.datasets import load_annotations, write_moving_shapes
+    >>> from modeling_allinone.shard_writing import write_shards
+
+    >>> folder = write_moving_shapes("shapes", num_clips=8)
+    >>> rows = load_annotations("moving_shapes", "shapes", task="retrieval")
+    >>> write_shards(rows, "shards", "shapes", rows_per_shard=4, num_workers=0).num_shards
+    2
+    >>> stream = ClipStream(ClipSource("shards"), num_epochs=1)
+    >>> row = next(iter(stream))
+    >>> type(row["video"]), type(row["caption"]), row["epoch"]
+    (<class 'bytes'>, <class 'str'>, 0)
+    >>> sorted(row["sample_id"] for row in stream) == sorted(rows["sample_id"])
+    True
+
+    ```
     """
 
     def __init__(

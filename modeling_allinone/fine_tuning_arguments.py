@@ -90,6 +90,9 @@ class DataArguments:
     )
     frame_sampling: str = field(default="random", metadata={"help": "Frames in training: random, or uniform."})
     random_crop: bool = field(default=True, metadata={"help": "Whether training crops at random."})
+    rand_augment: bool = field(
+        default=False, metadata={"help": "Whether training changes colours and places at random (RandAugment)."}
+    )
     frame_cache: str | None = field(
         default=None,
         metadata={"help": "Folder to keep decoded frames in, the same in each epoch: for small data sets."},
@@ -174,6 +177,7 @@ class DataArguments:
         if training:
             options |= {"do_random_crop": self.random_crop, "frame_sampling": self.frame_sampling, "num_views": 1}
             options |= {} if self.num_train_frames is None else {"num_frames": self.num_train_frames}
+            options |= {"do_rand_augment": True} if self.rand_augment else {}
         return {
             "video_options": options,
             "on_decode_error": self.on_decode_error,

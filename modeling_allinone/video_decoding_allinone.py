@@ -453,23 +453,39 @@ class ArrayClip(Clip):
         return _to_uint8(self._frames[indices])
 
 
+def list_frames(folder: Path) -> list[Path]:
+    """
+    The images of a folder in the order of their names and numbers.
+
+    Args:
+        folder (`Path`): Where the frames of a clip lie.
+
+    Returns:
+        `list` of `Path`
+
+    Raises:
+        `ValueError`: A folder without images.
+    """
+    images = [
+        entry
+        for entry in folder.iterdir()
+        if entry.suffix.lower() in IMAGE_SUFFIXES and not entry.name.startswith(".")
+    ]
+    if not images:
+        raise ValueError(
+            f"{folder} is a folder without images; expected frames named in order, one of "
+            f"{', '.join(sorted(IMAGE_SUFFIXES))}."
+        )
+    return sorted(images, key=_natural_order)
+
+
 def _open_path(path: Path, backend: str, fps: float | None, do_convert_rgb: bool) -> Clip:
     if not path.exists():
         raise FileNotFoundError(
             f"{path} does not exist; give the path of a video, an image or a folder of images on this machine."
         )
     if path.is_dir():
-        images = [
-            entry
-            for entry in path.iterdir()
-            if entry.suffix.lower() in IMAGE_SUFFIXES and not entry.name.startswith(".")
-        ]
-        if not images:
-            raise ValueError(
-                f"{path} is a folder without images; expected frames named in order, one of "
-                f"{', '.join(sorted(IMAGE_SUFFIXES))}."
-            )
-        return ImageList(sorted(images, key=_natural_order), str(path), fps, do_convert_rgb)
+        return ImageList(list_frames(path), str(path), fps, do_convert_rgb)
     return _open_file(path, str(path), backend, fps, do_convert_rgb)
 
 

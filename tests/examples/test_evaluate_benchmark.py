@@ -16,11 +16,17 @@ from modeling_allinone import (
     AllInOneProcessor,
     AllInOneVideoProcessor,
 )
-from modeling_allinone.datasets import answer_vocabulary, load_moving_shapes, train_tokenizer, write_moving_shapes
+from modeling_allinone.datasets import (
+    answer_vocabulary,
+    describe_dataset,
+    load_moving_shapes,
+    train_tokenizer,
+    write_moving_shapes,
+)
 from modeling_allinone.model_card import create_model_card
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "examples"))
-from evaluate_benchmark import digest_checkpoint, is_done, main
+from evaluate_benchmark import EXAMPLES, digest_checkpoint, is_done, main, parse_arguments, read_suite
 
 
 @pytest.fixture(scope="module")
@@ -137,3 +143,15 @@ def test_other_suites_that_cannot_run(tmp_path, suite, capsys):
     (tmp_path / "suite.yaml").write_text("- 1")
     assert main(arguments) == 2
     assert "is no suite: expected output_dir and a list of runs" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("suite_file", sorted((EXAMPLES / "suites").glob("*.yaml")), ids=lambda path: path.name)
+def test_suites_of_the_project_have_their_recipes(suite_file):
+    """Every recipe and data set that a suite names is there, and the run is compared with what is published."""
+    _, runs = read_suite(parse_arguments([str(suite_file), "--data_root", "data", "--model_root", "models"]))
+    named = yaml.safe_load(suite_file.read_text())["runs"]
+    assert list(runs) == [run["name"] for run in named] and len(runs) > 0
+    published = yaml.safe_load((EXAMPLES / "published_scores.yaml").read_text())
+    for name, run in runs.items():
+        assert describe_dataset(run["arguments"]["dataset"]).name == run["arguments"]["dataset"]
+        assert (EXAMPLES / run["script"]).is_file() and name in published

@@ -1,0 +1,361 @@
+r"""
+Speed, memory and utilisation of pre-training, by objective, with clips decoded from files and with data in memory.
+
+    python benchmarks/pretraining.py --threads 1 --batch-size 2 --repeats 2   # the table in docs/pretraining.md
+    python benchmarks/pretraining.py --preset base --device cuda --dtype bfloat16 --batch-size 128 --workers 16 \
+        --steps 20 --repeats 5 --compile               # a GPU
+
+A step is that of the Trainer: forward, backward, clipping of gradients, AdamW. From files, workers of a loader decode
+random frames of an H.264 film that is written first, as they do in training, and what the step waits for them is
+counted; every turn begins with new workers and untimed steps. From memory, the same few batches come again and again.
+Every figure is the median over repeats in which all variants take turns.
+
+Multiply-adds are half of what torch's FLOP counter counts, forward and backward, so FLOPs are twice as many.
+Utilisation is FLOPs of the model in a second, by the rate of the device: of a square matrix product, which is what the
+device can do, measured between the others. Beside it stands the rate of the matrix products of the model's own shapes,
+forward and backward, and nothing else.
+"""
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import cycle, islice
+from pathlib import Path
+
+import numpy as np
+import torch
+from forward import (
+    DTYPES,
+    count_multiply_adds,
+    describe_machine,
+    highest_resident,
+    make_variant,
+    synchronize,
+    with_attention_written_out,
+)
+from loading import NUM_FILM_FRAMES, write_film
+from torch import nn
+from torch.utils.data import DataLoader
+from tqdm import tqdm
+
+from modeling_allinone import AllInOneConfig, AllInOneForPreTraining, AllInOneProcessor, AllInOneVideoProcessor
+from modeling_allinone.datasets import train_tokenizer
+from modeling_allinone.pretraining_collators import PreTrainingCollator
+from modeling_allinone.training import ClipRows, parameter_groups
+
+MIXES = (
+    "masked_lm",
+    "matching",
+    "contrastive",
+    "clip_order",
+    "masked_patches",
+    "masked_lm+matching",
+    "masked_lm+matching+contrastive",
+)
+CAPTIONS = (
+    "a man in a red jacket walks along the beach",
+    "two dogs run after a ball in the park",
+    "close up of hands that cut a tomato on a wooden board",
+    "waves break on the rocks below an old lighthouse at dusk",
+)
+HEIGHT, WIDTH = 256, 456  # pixels of the film
+KEY_FRAME_DISTANCE = 250  # x264's default
+NUM_BATCHES_IN_MEMORY = 2
+SIDES = {"cpu": 2048, "cuda": 8192}  # of the square matrices
+NUM_PRODUCTS = 10
+
+
+def main():
+    """Write a film, measure, print the table, write the JSON."""
+    arguments = parse_arguments()
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    if arguments.one_memory:
+        print(peak_memory_here(arguments.one_memory, arguments))
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        film = write_film(Path(folder, "film.mp4"), KEY_FRAME_DISTANCE, HEIGHT, WIDTH)
+        result = {
+            "machine": describe_machine(arguments),
+            "arguments": {name: str(value) for name, value in vars(arguments).items()},
+            "film": {"height": HEIGHT, "width": WIDTH, "frames": NUM_FILM_FRAMES, "bytes": film.stat().st_size},
+            **measure(film, arguments),
+        }
+    print_table(result)
+    arguments.output.parent.mkdir(parents=True, exist_ok=True)
+    arguments.output.write_text(json.dumps(result, indent=2) + "\n")
+    print(f"\nwritten to {arguments.output}")
+
+
+def parse_arguments() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--objectives", nargs="+", default=MIXES, help="what is learned; a mix is joined by +")
+    parser.add_argument("--preset", default="tiny", help="size of the model: tiny, small or base")
+    parser.add_argument("--num-frames", type=int, default=3, help="frames of a clip")
+    parser.add_argument("--batch-size", type=int, default=4, help="clips of a batch")
+    parser.add_argument("--dtype", default="float32", choices=DTYPES, help="of products; weights are float32")
+    parser.add_argument("--device", default="cpu", choices=SIDES, help="cpu or cuda")
+    parser.add_argument("--threads", type=int, default=None, help="threads on the CPU; default: torch's choice")
+    parser.add_argument("--workers", type=int, default=1, help="processes that decode")
+    parser.add_argument("--attention", default="sdpa", help="attention implementation")
+    parser.add_argument("--compile", action="store_true", help="compile the backbone")
+    parser.add_argument("--steps", type=int, default=2, help="timed steps of a turn")
+    parser.add_argument("--repeats", type=int, default=3, help="turns of each variant")
+    parser.add_argument("--output", type=Path, default=Path("benchmarks/results/pretraining.json"))
+    parser.add_argument("--one-memory", metavar="OBJECTIVES", help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+# ------------------------------------------------------------------------------------------------- model and data
+
+
+def make_model(mix: str, arguments: argparse.Namespace) -> nn.Module:
+    """The model with the heads of these objectives, training."""
+    config = AllInOneConfig.from_preset(
+        arguments.preset, num_frames=arguments.num_frames, pretraining_objectives=mix.split("+")
+    )
+    model = AllInOneForPreTraining._from_config(config, attn_implementation=arguments.attention)
+    return model.to(arguments.device).train()
+
+
+def make_collator(mix: str, arguments: argparse.Namespace) -> PreTrainingCollator:
+    """What makes batches for these objectives, with frames and crops drawn at random."""
+    processor = AllInOneProcessor(AllInOneVideoProcessor(num_frames=arguments.num_frames), train_tokenizer(CAPTIONS))
+    return PreTrainingCollator(
+        processor,
+        objectives=mix.split("+"),
+        video_options={"do_random_crop": True, "frame_sampling": "random"},
+    )
+
+
+def make_loader(film: Path, mix: str, arguments: argparse.Namespace) -> DataLoader:
+    """Batches of the film, with a caption each: enough for a turn at whose end workers still have some to do."""
+    num_prefetched = 2 * arguments.workers
+    num_rows = arguments.batch_size * (arguments.steps + max(1, arguments.workers) + num_prefetched)
+    rows = [{"video": str(film), "caption": caption} for caption in islice(cycle(CAPTIONS), num_rows)]
+    return DataLoader(
+        ClipRows(rows),
+        batch_size=arguments.batch_size,
+        collate_fn=make_collator(mix, arguments),
+        num_workers=arguments.workers,
+        pin_memory=arguments.device != "cpu",
+    )
+
+
+def make_batches(mix: str, arguments: argparse.Namespace) -> list[dict[str, torch.Tensor]]:
+    """Batches of random pixels, on the device."""
+    pixels = np.random.default_rng(0).integers(0, 256, (arguments.num_frames, HEIGHT, WIDTH, 3), dtype=np.uint8)
+    captions = islice(cycle(CAPTIONS), NUM_BATCHES_IN_MEMORY * arguments.batch_size)
+    rows = [{"video": pixels, "caption": caption, "draw": draw} for draw, caption in enumerate(captions)]
+    collate = make_collator(mix, arguments)
+    size = arguments.batch_size
+    return [to_device(collate(rows[start : start + size]), arguments) for start in range(0, len(rows), size)]
+
+
+def to_device(batch: dict[str, torch.Tensor], arguments: argparse.Namespace) -> dict[str, torch.Tensor]:
+    """The tensors of a batch on the device."""
+    return {name: value.to(arguments.device, non_blocking=True) for name, value in batch.items()}
+
+
+# ------------------------------------------------------------------------------------------------------- variants
+
+
+def compute_loss(model: nn.Module, mix: str, batch: dict[str, torch.Tensor], arguments: argparse.Namespace):
+    """The sum of the losses of these objectives."""
+    contrasts = "contrastive" in mix.split("+")
+    with torch.autocast(arguments.device, DTYPES[arguments.dtype], enabled=arguments.dtype != "float32"):
+        return model(**batch, return_contrastive_loss=contrasts).loss
+
+
+def make_step(model: nn.Module, mix: str, arguments: argparse.Namespace) -> Callable[[dict], None]:
+    """A function that takes one step with a batch."""
+    optimizer = torch.optim.AdamW(parameter_groups(model, 1e-4), betas=(0.9, 0.98), fused=True)
+
+    def step(batch: dict[str, torch.Tensor]):
+        compute_loss(model, mix, to_device(batch, arguments), arguments).backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+
+    return step
+
+
+def time_steps(
+    step: Callable[[dict], None], batches: Iterator[dict], num_steps: int, num_untimed: int, arguments
+) -> tuple[float, float]:
+    """Take some steps untimed, then those that are timed; returns their seconds, and those waited for batches."""
+    for _ in range(num_untimed):
+        step(next(batches))
+    synchronize(arguments)
+    waited, started = 0.0, time.perf_counter()
+    for _ in range(num_steps):
+        asked = time.perf_counter()
+        batch = next(batches)
+        waited += time.perf_counter() - asked
+        step(batch)
+        synchronize(arguments)
+    return time.perf_counter() - started, waited
+
+
+def time_products(run: Callable[[], object], num_products: int, arguments: argparse.Namespace) -> tuple[float, float]:
+    """Multiply so many times; returns the seconds of one time."""
+    run()
+    synchronize(arguments)
+    started = time.perf_counter()
+    for _ in range(num_products):
+        run()
+    synchronize(arguments)
+    return (time.perf_counter() - started) / num_products, 0.0
+
+
+def multiply_squares(arguments: argparse.Namespace) -> Callable[[], torch.Tensor]:
+    """A function that multiplies two square matrices."""
+    side = SIDES[arguments.device]
+    first, second = (torch.randn(side, side, device=arguments.device).to(DTYPES[arguments.dtype]) for _ in range(2))
+    return partial(torch.mm, first, second)
+
+
+# --------------------------------------------------------------------------------------------------- measurements
+
+
+def measure(film: Path, arguments: argparse.Namespace) -> dict:
+    """Rates of the device, of the loader alone, and of each mix of objectives from files and from memory."""
+    square, floor = multiply_squares(arguments), make_variant("floor + backward", arguments.dtype, arguments)
+    variants = {
+        "square": lambda num_steps: time_products(square, NUM_PRODUCTS, arguments),
+        "floor": lambda num_steps: time_products(floor, 1, arguments),
+        "loader": make_turn(lambda batch: None, make_loader(film, MIXES[-1], arguments), arguments),
+    }
+    for mix in arguments.objectives:
+        model = make_model(mix, arguments)
+        if arguments.compile:
+            model.allinone.compile()
+        step = make_step(model, mix, arguments)
+        variants[mix, "memory"] = make_turn(step, cycle(make_batches(mix, arguments)), arguments)
+        variants[mix, "files"] = make_turn(step, make_loader(film, mix, arguments), arguments)
+    turns = take_turns(variants, arguments)
+
+    def clips_per_second(name) -> float:
+        return statistics.median(arguments.steps * arguments.batch_size / seconds for seconds, _ in turns[name])
+
+    joint_pass = make_variant("all-in-one + backward", "float32", with_attention_written_out(arguments))
+    of_joint_pass = count_multiply_adds(joint_pass, arguments)
+    of_floor = count_multiply_adds(floor, arguments) * arguments.batch_size
+    seconds = {name: statistics.median(taken for taken, _ in turns[name]) for name in ("square", "floor")}
+    rate = 2 * SIDES[arguments.device] ** 3 / seconds["square"]
+    rows = []
+    for mix in tqdm(arguments.objectives, desc="multiply-adds and memory"):
+        count = count_training_multiply_adds(mix, arguments)
+        memory = peak_memory(mix, arguments)
+        rows += [
+            {
+                "objectives": mix,
+                "data": source,
+                "multiply-adds per clip": count,
+                "times a joint pass": count / of_joint_pass,
+                "clips per second": clips_per_second((mix, source)),
+                "waiting for data": statistics.median(waited / taken for taken, waited in turns[mix, source]),
+                "utilisation": 2 * count * clips_per_second((mix, source)) / rate,
+                "peak memory, MiB": memory,
+            }
+            for source in ("memory", "files")
+        ]
+    return {
+        "FLOPs per second, square product": rate,
+        "FLOPs per second, products in the shapes of the model": 2 * of_floor / seconds["floor"],
+        "clips per second, loader alone": clips_per_second("loader"),
+        "multiply-adds per clip, joint pass": of_joint_pass,
+        "pretraining": rows,
+    }
+
+
+def make_turn(step: Callable[[dict], None], batches, arguments: argparse.Namespace) -> Callable[[int], tuple]:
+    """A function that takes so many steps; a loader starts anew, and has run in when every worker gave a batch."""
+    num_untimed = max(1, arguments.workers) if isinstance(batches, DataLoader) else 0
+    return lambda num_steps: time_steps(step, iter(batches), num_steps, num_untimed, arguments)
+
+
+def take_turns(variants: dict, arguments: argparse.Namespace) -> dict:
+    """Seconds and waited seconds of each variant in each repeat, in which all take turns."""
+    turns = {name: [] for name in variants}
+    for repeat in tqdm(range(-1, arguments.repeats), desc="pre-training"):
+        for name, run in variants.items():
+            if repeat < 0:
+                run(1)  # warms up
+            else:
+                turns[name].append(run(arguments.steps))
+    return turns
+
+
+def count_training_multiply_adds(mix: str, arguments: argparse.Namespace) -> int:
+    """Multiply-adds of a forward and backward for one clip, from two of them."""
+    two = argparse.Namespace(**{**vars(with_attention_written_out(arguments)), "batch_size": 2, "dtype": "float32"})
+    model, batch = make_model(mix, two), make_batches(mix, two)[0]
+    return count_multiply_adds(lambda: compute_loss(model, mix, batch, two).backward(), two)
+
+
+def peak_memory(mix: str, arguments: argparse.Namespace) -> float:
+    """Highest memory of two steps in a process of its own: resident on the CPU, allocated on a GPU. MiB."""
+    command = [sys.executable, __file__, "--one-memory", mix, *(["--compile"] if arguments.compile else [])]
+    for option in ("preset", "num_frames", "batch_size", "dtype", "device", "attention"):
+        command += [f"--{option.replace('_', '-')}", str(getattr(arguments, option))]
+    if arguments.threads:
+        command += ["--threads", str(arguments.threads)]
+    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()[-1])
+
+
+def peak_memory_here(mix: str, arguments: argparse.Namespace) -> float:
+    """Take two steps; returns the highest memory of this process in MiB, without what importing took."""
+    before = highest_resident()
+    model = make_model(mix, arguments)
+    if arguments.compile:
+        model.allinone.compile()
+    step = make_step(model, mix, arguments)
+    for batch in islice(cycle(make_batches(mix, arguments)), 2):
+        step(batch)
+    if arguments.device != "cpu":
+        return torch.cuda.max_memory_allocated() / 2**20
+    return highest_resident() - before
+
+
+# --------------------------------------------------------------------------------------------------------- report
+
+
+def print_table(result: dict) -> None:
+    """Print what was measured, as Markdown."""
+    arguments, film = result["arguments"], result["film"]
+    print(", ".join(f"{name} {value}" for name, value in result["machine"].items()))
+    print(
+        f"{arguments['preset']}, {arguments['dtype']}, {arguments['num_frames']} frames of 224 px, batches of "
+        f"{arguments['batch_size']}, {arguments['workers']} worker(s), compiled: {arguments['compile']}; medians of "
+        f"{arguments['repeats']} turns of {arguments['steps']} steps\n"
+        f"film: {film['width']} × {film['height']}, {film['frames']} frames, {film['bytes'] / 1e6:.2f} MB; the loader "
+        f"alone gives {result['clips per second, loader alone']:.1f} clips/s\n"
+        f"square product: {result['FLOPs per second, square product'] / 1e9:.1f} GFLOP/s; products of the model's "
+        f"shapes: {result['FLOPs per second, products in the shapes of the model'] / 1e9:.1f} GFLOP/s; a joint pass, "
+        f"forward and backward: {result['multiply-adds per clip, joint pass'] / 1e9:.1f} G multiply-adds per clip\n"
+    )
+    print(
+        "| objectives | G multiply-adds per clip | × joint pass | clips/s, memory | clips/s, files | waiting, files | "
+        "utilisation, memory | utilisation, files | MiB |"
+    )
+    print("|---|---|---|---|---|---|---|---|---|")
+    rows = iter(result["pretraining"])
+    for memory, files in zip(rows, rows, strict=True):
+        print(
+            f"| {memory['objectives'].replace('+', ' + ')} | {memory['multiply-adds per clip'] / 1e9:.1f} "
+            f"| {memory['times a joint pass']:.2f} | {memory['clips per second']:.2f} "
+            f"| {files['clips per second']:.2f} | {files['waiting for data']:.1%} | {memory['utilisation']:.1%} "
+            f"| {files['utilisation']:.1%} | {memory['peak memory, MiB']:.0f} |"
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,323 @@
+"""Rows of any data set -> tar shards in the layout of WebDataset, which [`ClipStream`] and `datasets` read."""
+
+import io
+import json
+import os
+import tarfile
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from fractions import Fraction
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import av
+import numpy as np
+from torch.utils.data import DataLoader, Dataset
+from transformers.utils import logging
+
+from .clip_reading import read_skipped, record_skipped
+from .clip_stream import IMAGE_SUFFIXES, MEDIA_COLUMNS, VIDEO_SUFFIXES
+from .frame_sampling_allinone import window_bounds
+from .video_decoding_allinone import Clip, list_frames, open_clip
+
+if TYPE_CHECKING:
+    import datasets
+
+INDEX_NAME = "index.json"
+SKIPPED_NAME = "skipped_clips.jsonl"
+
+_ENCODER_OPTIONS = {"crf": "23", "preset": "veryfast", "g": "30"}
+_TICKS_PER_SECOND = 90_000
+_BYTES_AT_ONCE = 2**28  # of decoded frames
+
+
+@dataclass
+class ShardSummary:
+    """
+    What lies in a folder of shards; `str` of it is for people.
+
+    Args:
+        num_shards (`int`): Shards.
+        num_rows (`int`): Rows in them.
+        num_bytes (`int`): Their size.
+        num_skipped (`int`): Rows whose clips could not be read, which [`read_skipped`] lists.
+    """
+
+    num_shards: int
+    num_rows: int
+    num_bytes: int
+    num_skipped: int
+
+    def __str__(self) -> str:
+        megabytes = self.num_bytes / 1e6
+        return (
+            f"{self.num_shards} shards, {self.num_rows} rows, {megabytes:,.1f} MB; skipped clips: {self.num_skipped}"
+        )
+
+
+def write_shards(
+    rows: "datasets.Dataset | Sequence[dict]",
+    folder: str | Path,
+    name: str,
+    rows_per_shard: int = 1000,
+    shortest_edge: int | None = None,
+    prepare_row: Callable[[dict], dict] | None = None,
+    num_workers: int | None = None,
+) -> ShardSummary:
+    """
+    Write rows and their clips to tar shards: `name-000000.tar` and so on, with `index.json` beside.
+
+    A sample has `KEY.json`, all fields of the row but its media, and the file itself, such as `KEY.mp4`. What a row
+    takes from the middle of a video, by `start` and `end`, is cut out and encoded anew (H.264, without sound), so that
+    no video is stored for each of its clips; the fields are null then. A video that rows take whole is stored as it
+    is, once for each row, and so are images and folders of frames.
+
+    A shard that is done is not written again, so a run that was stopped goes on where it was. Clips that cannot be
+    opened, or whose first frame cannot be decoded, are left out and listed in `skipped_clips.jsonl`.
+
+    Args:
+        rows (`datasets.Dataset` or a sequence of `dict`): Rows with `video`, `image` or `images`, which are paths.
+        folder (`str` or `Path`): Where the shards are written; a folder for each data set and split.
+        name (`str`): What their names begin with.
+        rows_per_shard (`int`, defaults to 1000): How many rows a shard has, if none is skipped.
+        shortest_edge (`int`, *optional*): Videos whose shorter side is longer, pixels, are made smaller and encoded
+            anew. Default: they stay as they are.
+        prepare_row (`Callable[[dict], dict]`, *optional*): Changes a row before, such as [`replace_words`].
+        num_workers (`int`, *optional*): Processes, each of which writes a shard. Default: one for each core.
+
+    Returns:
+        [`ShardSummary`]
+
+    Raises:
+        ValueError: If no clip could be written, or the folder has shards of other rows or of other options.
+
+    Example:
+
+    ```python
+    >>> from modeling_allinone.datasets import load_annotations, write_moving_shapes
+
+    >>> folder = write_moving_shapes("shapes", num_clips=5)
+    >>> rows = load_annotations("moving_shapes", "shapes", task="retrieval")
+    >>> summary = write_shards(rows, "shards", "shapes", rows_per_shard=2, num_workers=0)
+    >>> summary.num_shards, summary.num_rows, summary.num_skipped
+    (3, 5, 0)
+    >>> write_shards(rows, "shards", "shapes", rows_per_shard=2, num_workers=0) == summary
+    True
+
+    ```
+    """
+    for option, value, lowest in (("rows_per_shard", rows_per_shard, 1), ("shortest_edge", shortest_edge, 16)):
+        if value is not None and (not isinstance(value, int) or value < lowest):
+            raise ValueError(f"{option} is {value!r}; expected a whole number, {lowest} or more.")
+    if not name or set(name) & set("./\\"):
+        raise ValueError(f"name is {name!r}; expected a name without dots and slashes.")
+    if not len(rows):
+        raise ValueError("There are no rows to write.")
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    options = {
+        "name": name,
+        "total_rows": len(rows),
+        "rows_per_shard": rows_per_shard,
+        "shortest_edge": shortest_edge,
+    }
+    _check_index(folder, options)
+    writer = _ShardWriter(rows, folder, name, rows_per_shard, partial(_make_files, shortest_edge), prepare_row)
+    num_workers = min((os.cpu_count() or 1) if num_workers is None else num_workers, len(writer))
+    loader = DataLoader(writer, batch_size=None, num_workers=num_workers)
+    shards = [shard for shard in logging.tqdm(loader, desc="shards") if shard["rows"]]
+    summary = ShardSummary(
+        num_shards=len(shards),
+        num_rows=sum(shard["rows"] for shard in shards),
+        num_bytes=sum(shard["bytes"] for shard in shards),
+        num_skipped=len(read_skipped(folder / SKIPPED_NAME)),
+    )
+    _write_index(folder, {"options": options, **asdict(summary), "shards": shards})
+    if not shards:
+        raise ValueError(f"No clip of {len(rows)} rows could be written; {folder / SKIPPED_NAME} says why.")
+    return summary
+
+
+class _ShardWriter(Dataset):
+    """Shards by number; each is written when it is asked for."""
+
+    def __init__(
+        self,
+        rows: "datasets.Dataset | Sequence[dict]",
+        folder: Path,
+        name: str,
+        rows_per_shard: int,
+        make_files: Callable[[dict], dict[str, bytes]],
+        prepare_row: Callable[[dict], dict] | None,
+    ):
+        self.rows = rows
+        self.folder = folder
+        self.name = name
+        self.rows_per_shard = rows_per_shard
+        self.make_files = make_files
+        self.prepare_row = prepare_row
+
+    def __len__(self) -> int:
+        return -(-len(self.rows) // self.rows_per_shard)
+
+    def __getitem__(self, number: int) -> dict[str, Any]:
+        path = self.folder / f"{self.name}-{number:06}.tar"
+        if not path.exists():
+            self._write(number, path)
+        return _describe(path)
+
+    def _write(self, number: int, path: Path):
+        unfinished = path.with_name(f"{path.name}.unfinished")
+        numbers = range(number * self.rows_per_shard, min((number + 1) * self.rows_per_shard, len(self.rows)))
+        skipped, is_empty = [], True
+        with tarfile.open(unfinished, "w", format=tarfile.GNU_FORMAT) as tar:
+            for row_number in numbers:
+                row, key = self.rows[row_number], f"{row_number:09}"
+                try:
+                    files = self.make_files(row if self.prepare_row is None else self.prepare_row(row))
+                except Exception as error:  # libraries of codecs raise whatever they like
+                    sample_id = row.get("sample_id") or key
+                    skipped.append((_name_media(row), sample_id, f"{type(error).__name__}: {error}"))
+                    continue
+                for suffix, data in files.items():
+                    _add(tar, f"{key}.{suffix}", data)
+                is_empty = False
+        for clip in skipped:
+            record_skipped(self.folder / SKIPPED_NAME, *clip)
+        if is_empty:
+            unfinished.unlink()
+        else:
+            unfinished.rename(path)
+
+
+def _check_index(folder: Path, options: dict[str, Any]):
+    """Raises a `ValueError` if the shards of a folder are others than those to be written; else takes the folder."""
+    path = folder / INDEX_NAME
+    if not path.exists():
+        if any(folder.glob("*.tar")):
+            raise ValueError(f"{folder} has tar files, but no {INDEX_NAME} that says of what; give another folder.")
+        _write_index(folder, {"options": options})
+        return
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))["options"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} is no index of shards; give another folder.") from error
+    if found != options:
+        raise ValueError(f"{folder} has shards of {found}, but these would be of {options}; give another folder.")
+
+
+def _write_index(folder: Path, index: dict[str, Any]):
+    unfinished = folder / f"{INDEX_NAME}.unfinished"
+    unfinished.write_text(json.dumps(index, indent=2) + "\n", encoding="utf-8")
+    unfinished.rename(folder / INDEX_NAME)
+
+
+def _describe(path: Path) -> dict[str, Any]:
+    """Name, rows and size of a shard."""
+    if not path.exists():
+        return {"name": path.name, "rows": 0, "bytes": 0}
+    with tarfile.open(path, "r:") as tar:
+        num_rows = sum(member.name.endswith(".json") for member in tar)
+    return {"name": path.name, "rows": num_rows, "bytes": path.stat().st_size}
+
+
+def _add(tar: tarfile.TarFile, name: str, data: bytes):
+    member = tarfile.TarInfo(name)
+    member.size = len(data)
+    tar.addfile(member, io.BytesIO(data))
+
+
+def _name_media(row: dict) -> str:
+    return ", ".join(str(path) for column in MEDIA_COLUMNS for path in _as_list(row.get(column)))
+
+
+def _as_list(value: Any) -> list:
+    return [] if value is None else value if isinstance(value, list) else [value]
+
+
+def _make_files(shortest_edge: int | None, row: dict) -> dict[str, bytes]:
+    """The files of a sample, by suffix."""
+    fields = {name: value for name, value in row.items() if name not in MEDIA_COLUMNS and value is not None}
+    if row.get("images"):
+        files = {
+            f"images.{number}.{_suffix(path)}": _read_image(Path(path)) for number, path in enumerate(row["images"])
+        }
+    elif row.get("image"):
+        files = {_suffix_in("image", Path(row["image"])): _read_image(Path(row["image"]))}
+    elif row.get("video"):
+        files, facts = _store_video(row, shortest_edge)
+        fields = {name: value for name, value in (fields | facts).items() if value is not None}
+    else:
+        raise ValueError("the row has no video and no image")
+    return {"json": json.dumps(fields).encode(), **files}
+
+
+def _store_video(row: dict, shortest_edge: int | None) -> tuple[dict[str, bytes], dict[str, Any]]:
+    """The files of a video, as they are or encoded anew, and what the fields of the row are then."""
+    path, start, end = Path(row["video"]), row.get("start"), row.get("end")
+    clip = open_clip(path, str(path), fps=row.get("fps"))
+    (frame,) = clip.read(np.array([0]))
+    size = _reduced(frame.shape[:2], shortest_edge)
+    is_smaller = clip.has_times and min(size) < min(frame.shape[:2]) - 1
+    if start is not None or end is not None or is_smaller:
+        window = window_bounds(clip.times, clip.duration, start, end)
+        data = _encode(clip, window, size, num_at_once=max(_BYTES_AT_ONCE // frame.nbytes, 1))
+        facts = {"start": None, "end": None, "fps": None}
+        files, clip = {"mp4": data}, open_clip(data, str(path))
+    elif path.is_dir():
+        files = {f"video.{number:06}.{_suffix(one)}": one.read_bytes() for number, one in enumerate(list_frames(path))}
+        facts = {}
+    else:
+        files, facts = {_suffix_in("video", path): path.read_bytes()}, {}
+    if clip.has_times:
+        facts["duration"] = row.get("duration") or round(clip.duration, 3)
+    return files, facts
+
+
+def _read_image(path: Path) -> bytes:
+    """A file that is an image."""
+    data = path.read_bytes()
+    open_clip(data, str(path)).read(np.array([0]))
+    return data
+
+
+def _suffix(path: str | Path) -> str:
+    return Path(path).suffix[1:].lower() or "bin"
+
+
+def _suffix_in(column: str, path: Path) -> str:
+    """What the name of a file ends with, so that it is found in its column again."""
+    suffix = _suffix(path)
+    is_clear = suffix in (VIDEO_SUFFIXES if column == "video" else IMAGE_SUFFIXES)
+    return suffix if is_clear else f"{column}.{suffix}"
+
+
+def _encode(clip: Clip, window: tuple[int, int], size: tuple[int, int], num_at_once: int) -> bytes:
+    """An MP4 file, of some height and width, of a clip's frames from one to before another; few are in memory."""
+    first, stop = window
+    file = io.BytesIO()
+    with av.open(file, "w", format="mp4") as container:
+        stream = container.add_stream("libx264", options=_ENCODER_OPTIONS)
+        stream.height, stream.width, stream.pix_fmt = *size, "yuv420p"
+        stream.codec_context.time_base = Fraction(1, _TICKS_PER_SECOND)
+        stream.codec_context.thread_count = 1
+        for begin in range(first, stop, num_at_once):
+            indices = np.arange(begin, min(begin + num_at_once, stop))
+            for pixels, time in zip(clip.read(indices), clip.times[indices], strict=True):
+                frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+                frame = frame.reformat(width=size[1], height=size[0], format="yuv420p", interpolation="AREA")
+                frame.pts = round((time - clip.times[first]) * _TICKS_PER_SECOND)
+                frame.time_base = stream.codec_context.time_base
+                container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return file.getvalue()
+
+
+def _reduced(size: tuple[int, int], shortest_edge: int | None) -> tuple[int, int]:
+    """Height and width whose shorter one is at most `shortest_edge`, and which are even, as H.264 needs them."""
+    scale = 1.0 if shortest_edge is None else min(1.0, shortest_edge / min(size))
+    return tuple(max(2, 2 * round(side * scale / 2)) for side in size)
+
+
+__all__ = ["INDEX_NAME", "SKIPPED_NAME", "ShardSummary", "write_shards"]
