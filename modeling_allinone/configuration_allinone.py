@@ -36,7 +36,7 @@ _POSITIVE_FIELDS = (
     "projection_dim",
     "clip_order_hidden_size",
 )
-_PRETRAINING_OBJECTIVES = ("masked_lm", "matching", "contrastive", "clip_order", "masked_patches")
+PRETRAINING_OBJECTIVES = ("masked_lm", "matching", "contrastive", "clip_order", "masked_patches")
 # A class for each order: 120 for 5 frames, 40320 for 8.
 _MAX_ORDERED_FRAMES = 5
 _PROBABILITY_FIELDS = (
@@ -248,11 +248,11 @@ class AllInOneConfig(PreTrainedConfig):
                 raise ValueError(f"{name} is {getattr(self, name)}, but must be a probability in [0, 1).")
 
     def _check_pretraining_objectives(self):
-        unknown = [name for name in self.pretraining_objectives or () if name not in _PRETRAINING_OBJECTIVES]
+        unknown = [name for name in self.pretraining_objectives or () if name not in PRETRAINING_OBJECTIVES]
         if unknown or self.pretraining_objectives in ([], ()):
             raise ValueError(
                 f"pretraining_objectives is {list(self.pretraining_objectives)}, but expected some of "
-                f"{', '.join(_PRETRAINING_OBJECTIVES)}."
+                f"{', '.join(PRETRAINING_OBJECTIVES)}."
             )
 
     @property
@@ -264,7 +264,7 @@ class AllInOneConfig(PreTrainedConfig):
             "contrastive": self.projection_dim is not None,
         }
         if objectives is None:
-            return tuple(name for name in _PRETRAINING_OBJECTIVES if fits.get(name, True))
+            return tuple(name for name in PRETRAINING_OBJECTIVES if fits.get(name, True))
         if "clip_order" in objectives and not fits["clip_order"]:
             raise ValueError(
                 f"pretraining_objectives names clip_order, which has a class for each order of 2 to "

@@ -1,5 +1,6 @@
 """Pre-training with the library's `Trainer`: objectives by weight, watched while they are learned."""
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -135,7 +136,7 @@ class PreTrainingTrainer(AllInOneTrainer):
     ):
         super().__init__(*arguments, **keywords)
         unknown = [name for name in objectives if name not in _LOSSES]
-        if unknown or not objectives or not all(weight > 0 for weight in objectives.values()):
+        if unknown or not objectives or not all(0 < weight < math.inf for weight in objectives.values()):
             raise ValueError(
                 f"objectives are {dict(objectives)}; expected weights above 0 of some of {', '.join(_LOSSES)}."
             )
@@ -190,8 +191,8 @@ class PreTrainingTrainer(AllInOneTrainer):
         present = [name for name in self.loss_weights if outputs.get(name) is not None]
         if not present:
             raise ValueError(
-                f"A batch of {self._kind}s has no targets of {', '.join(self.objectives)}, so there is nothing to "
-                "learn from it; clip order needs more than one frame."
+                f"A batch has no targets of {', '.join(self.objectives)}, so there is nothing to learn from it; clip "
+                "order needs more than one frame."
             )
         self._count(outputs, inputs)
         loss = sum(self.loss_weights[name] * outputs[name] for name in present)

@@ -8,6 +8,7 @@ import torch
 from transformers import DataCollatorForLanguageModeling
 
 from .collators import ClipCollator, draw_caption
+from .configuration_allinone import PRETRAINING_OBJECTIVES
 from .datasets import draw_captioned_clip, draw_spoken_clip
 from .datasets.row_transforms import generator_of
 from .objectives_allinone import draw_masked_patches
@@ -34,7 +35,7 @@ class PreTrainingCollator(ClipCollator):
     [`draw_spoken_clip`]. All that is random depends on the rows' `draw`, where they have one.
 
     Raises:
-        ValueError: On a row without a caption.
+        ValueError: For an unknown objective or a probability that is none; on a row without a caption.
 
     Example:
 
@@ -62,6 +63,14 @@ class PreTrainingCollator(ClipCollator):
 
     def __post_init__(self):
         super().__post_init__()
+        if unknown := [name for name in self.objectives if name not in PRETRAINING_OBJECTIVES]:
+            expected = ", ".join(PRETRAINING_OBJECTIVES)
+            raise ValueError(f"objectives are {', '.join(unknown)}; expected some of {expected}.")
+        for name in ("mlm_probability", "masked_patch_probability"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; expected a probability, from 0 to 1.")
+        if self.patch_size < 1:
+            raise ValueError(f"patch_size is {self.patch_size}; expected 1 or more.")
         pieces = {} if not self.whole_word_mask else {"mask_replace_prob": 1.0, "random_replace_prob": 0.0}
         tokenizer = self.processor.tokenizer
         names = tokenizer.convert_ids_to_tokens(range(len(tokenizer)))

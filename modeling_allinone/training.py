@@ -123,7 +123,7 @@ class ClipRows(Dataset):
         clip = (row.get("video"), row.get("start"), row.get("end"))
         if self.is_blank:
             row |= _blank(row)
-        elif clip in self.frames:
+        elif self.frames and clip in self.frames:
             row |= {"video": self.frames[clip], "start": None, "end": None}
         return row | {"draw": hash((self.seed, int(self.epoch), index)) % LARGEST_SEED}
 

@@ -91,29 +91,26 @@ def _load_rows(task: str, described: Any) -> "datasets.Dataset":
     """The rows of a task, as a recipe describes them."""
     name = f"zero_shot of {task}"
     described = {"split": "validation", "num_rows": None} | parse_mapping(name, described)
-    names = {
-        "dataset": "dataset",
-        "data_dir": "data_dir",
-        "media_dir": "media_dir",
-        "split": "test_split",
-        "options": "dataset_options",
-        "num_rows": "num_test_rows",
-    }
-    if unknown := [str(key) for key in described if key not in names]:
-        raise ValueError(f"{name} has {', '.join(unknown)}; expected {', '.join(names)}.")
+    names = {"dataset": "dataset", "data_dir": "data_dir", "media_dir": "media_dir", "options": "dataset_options"}
+    expected = [*names, "split", "num_rows"]
+    if unknown := [str(key) for key in described if key not in expected]:
+        raise ValueError(f"{name} has {', '.join(unknown)}; expected {', '.join(expected)}.")
     if missing := [key for key in ("dataset", "data_dir") if key not in described]:
         raise ValueError(f"{name} has no {' and no '.join(missing)}.")
+    split, num_rows = described.pop("split"), described.pop("num_rows")
+    if num_rows is not None and not (isinstance(num_rows, int) and num_rows > 0):
+        raise ValueError(f"{name} has num_rows {num_rows!r}; expected a number of at least 1.")
     try:
-        arguments = DataArguments(**{names[key]: value for key, value in described.items()})
-        rows = arguments.load(arguments.test_split, arguments.num_test_rows)
+        rows = DataArguments(**{names[key]: value for key, value in described.items()}).load(split, num_rows)
         if not len(rows):
-            raise ValueError(f"the {arguments.test_split} split of {arguments.dataset} has no rows.")
+            raise ValueError(f"the {split} split of {described['dataset']} has no rows.")
         if task == "retrieval":
             collect_captions(rows)
         else:
-            arguments.check_labels()
             list_options(rows)
-    except (TypeError, ValueError) as error:
+            if None in rows["label"]:
+                raise ValueError("Some rows have no label, so they cannot be scored; take a split that is public.")
+    except ValueError as error:
         raise ValueError(f"{name}: {error}") from error
     return rows
 
@@ -181,7 +178,8 @@ class ZeroShot:
         import evaluate
 
         if unknown := [task for task in rows if task not in TASKS]:
-            raise ValueError(f"There are rows of {', '.join(map(repr, unknown))}; expected those of {TASKS}.")
+            names = ", ".join(map(repr, unknown))
+            raise ValueError(f"There are rows of {names}; expected those of {', '.join(TASKS)}.")
         self.rows = dict(rows)
         self._choice, self._retrieval = (
             evaluate.load(metric_path(name), keep_in_memory=True)

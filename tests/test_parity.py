@@ -200,6 +200,45 @@ def test_clip_order(load):
 
 
 @torch.no_grad()
+@pytest.mark.parametrize(
+    ("case", "targets", "losses"),
+    (
+        ("matching", {"labels": "matching_labels"}, {"matching_loss": "itm_loss"}),
+        ("distilled_matching", {"labels": "matching_labels"}, {"matching_loss": "itm_loss"}),
+        ("contrastive", {}, {"contrastive_loss": "loss"}),
+        ("masked_lm", {"labels": "labels"}, {"mlm_loss": "loss"}),
+        ("clip_order", {"frame_order": "frame_order"}, {"clip_order_loss": "loss"}),
+    ),
+)
+def test_a_pass_for_each_objective(load, case, targets, losses):
+    """The same numbers come of passes of their own, beside objectives that the original did not train with them."""
+    inputs, expected = read(case)
+    task = None if case == "clip_order" else "pretraining"
+    model = load(case, AllInOneForPreTraining, task)
+    common = {name: inputs[name] for name in ("input_ids", "attention_mask", "pixel_values")}
+    given = {new: inputs[name] for name, new in targets.items()}
+    objectives = model.config.chosen_pretraining_objectives
+    batch_size = len(common["input_ids"])
+    passes = {"is_pair": torch.ones(batch_size, dtype=torch.bool)}
+    if "masked_lm" in objectives:
+        passes |= {"masked_input_ids": common["input_ids"], "labels": torch.full_like(common["input_ids"], -100)}
+    if "matching" in objectives:
+        matched = torch.arange(batch_size)
+        if case.endswith("matching"):
+            # The clips of the case are already swapped: here they are found by their place.
+            matched = matched.flip(0)
+            common["pixel_values"] = common["pixel_values"].flip(0)
+        passes |= {"matched_clips": matched, "matching_labels": torch.ones(batch_size, dtype=torch.long)}
+    contrasts = "contrastive" in objectives
+    outputs = model(**common, **{**passes, **given}, return_contrastive_loss=contrasts)
+    for name, recorded in losses.items():
+        torch.testing.assert_close(outputs[name].view(1), expected[recorded], **ACTIVATIONS)
+    if case.endswith("matching"):
+        alignment_loss = model.config.alignment_loss_weight * outputs.alignment_loss
+        torch.testing.assert_close(alignment_loss.view(1), expected["wpa_loss"], atol=1e-6, rtol=1e-4)
+
+
+@torch.no_grad()
 @pytest.mark.parametrize("case", JOINT_CASES)
 def test_pretraining_holds_several_heads(load, case):
     inputs, expected = read(case)

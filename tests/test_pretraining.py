@@ -352,3 +352,158 @@ def test_gradient_checkpointing_changes_nothing(build, inputs, targets):
     assert [name for name, gradient in gradients[0].items() if gradient is None] == []
     for name, gradient in gradients[0].items():
         torch.testing.assert_close(gradients[1][name], gradient, **CLOSE)
+
+
+# ------------------------------------------------------------------------------- a pass for each objective
+
+
+EXACT = {"atol": 1e-6, "rtol": 1e-6}
+
+
+@pytest.fixture
+def passes(tiny_inputs):
+    """Inputs and targets of a pass for each objective, for four pairs of which the third cannot be read."""
+    inputs = tiny_inputs(batch_size=4, num_frames=3)
+    labels = torch.full((4, 7), -100)
+    labels[0, 2], labels[1, 1], labels[3, 1] = 5, 98, 7
+    return inputs | {
+        "masked_input_ids": torch.where(labels == -100, inputs["input_ids"], 4),
+        "labels": labels,
+        "matched_clips": torch.tensor([1, 1, 2, 0]),
+        "matching_labels": torch.tensor([0, 1, -100, 0]),
+        "frame_order": torch.tensor([[1, 0, 2], [2, 1, 0], [0, 1, 2], [2, 0, 1]]),
+        "bool_masked_pos": torch.rand(4, 3, 16) < 0.3,
+        "is_pair": torch.tensor([True, True, False, True]),
+        "return_contrastive_loss": True,
+    }
+
+
+@pytest.mark.parametrize(
+    "fields", ({}, {"patch_order": "random"}, {"max_image_length": 9}, {"use_distillation_token": True})
+)
+def test_a_pass_for_each_objective_is_a_call_for_each(build, passes, fields):
+    """Each objective sees what is its own: masked text, swapped clips, hidden patches, or nothing of these."""
+    model = build(**fields)
+    together = model(**passes)
+    texts = {name: passes[name] for name in ("input_ids", "attention_mask")}
+    masked = texts | {"input_ids": passes["masked_input_ids"]}
+    clips = {"pixel_values": passes["pixel_values"]}
+    swapped = {"pixel_values": clips["pixel_values"][passes["matched_clips"]]}
+    words = model(**masked, **clips, labels=passes["labels"])
+    matching = model(**texts, **swapped, matching_labels=passes["matching_labels"])
+    order = model(**texts, **clips, frame_order=passes["frame_order"])
+    colours = model(**masked, **clips, bool_masked_pos=passes["bool_masked_pos"])
+    contrast = model(**texts, **clips, return_contrastive_loss=True, is_pair=passes["is_pair"])
+    for outputs, names in (
+        (words, ("mlm_loss", "mlm_logits")),
+        (matching, ("matching_loss", "matching_logits", "alignment_loss")),
+        (order, ("clip_order_loss", "clip_order_logits")),
+        (colours, ("masked_patch_loss",)),
+        (contrast, ("contrastive_loss", "text_embeds", "video_embeds")),
+    ):
+        for name in names:
+            torch.testing.assert_close(together[name], outputs[name], **EXACT)
+    losses = words.mlm_loss + matching.loss + order.clip_order_loss + colours.masked_patch_loss
+    torch.testing.assert_close(together.loss, losses + contrast.contrastive_loss)
+    assert together.hidden_states is None and together.patch_permutation is None
+
+
+@pytest.mark.parametrize("matched_clips", ([0, 1, 2, 3], [1, 1, 2, 0], [1, 0, 3, 2], None))
+def test_clip_order_shares_what_matching_has_read(build, passes, matched_clips):
+    model = build()
+    given = {name: passes[name] for name in ("input_ids", "attention_mask", "pixel_values", "frame_order")}
+    alone = model(**given)
+    backbone_batches = []
+    model.allinone.register_forward_hook(
+        lambda module, arguments, inputs, outputs: backbone_batches.append(len(inputs["input_ids"])), with_kwargs=True
+    )
+    swaps = {} if matched_clips is None else {"matched_clips": torch.tensor(matched_clips)}
+    together = model(
+        **given, **swaps, masked_input_ids=passes["masked_input_ids"], matching_labels=passes["matching_labels"]
+    )
+    torch.testing.assert_close(together.clip_order_logits, alone.clip_order_logits, **EXACT)
+    torch.testing.assert_close(together.clip_order_loss, alone.clip_order_loss, **EXACT)
+    num_swapped = sum(clip != row for row, clip in enumerate(matched_clips or range(4)))
+    assert backbone_batches == [4, num_swapped][: 1 + (num_swapped > 0)]
+
+
+@pytest.mark.grad
+def test_sharing_a_pass_changes_no_gradient(build, passes):
+    model = build(pretraining_objectives=["matching", "clip_order"])
+    common = {name: passes[name] for name in ("input_ids", "attention_mask")}
+    swapped = {"pixel_values": passes["pixel_values"][passes["matched_clips"]]}
+    matching = model(**common, **swapped, matching_labels=passes["matching_labels"]).loss
+    order = model(**common, pixel_values=passes["pixel_values"], frame_order=passes["frame_order"]).loss
+    (matching + order).backward()
+    expected = {name: parameter.grad for name, parameter in model.named_parameters()}
+    model.zero_grad()
+    names = ("pixel_values", "matched_clips", "matching_labels", "frame_order")
+    model(**common, **{name: passes[name] for name in names}).loss.backward()
+    for name, parameter in model.named_parameters():
+        torch.testing.assert_close(parameter.grad, expected[name], **CLOSE, msg=name)
+
+
+def test_hard_clips_are_those_that_features_confuse(build, passes):
+    """The clip of each text has almost the features of the next text, which so is confused with it."""
+    model = build(contrastive_temperature=0.01)
+    places = torch.eye(4, model.config.projection_dim)
+    model.text_projection.forward = lambda states: places
+    model.video_projection.forward = lambda states: places.roll(-1, 0)  # text i is like clip i - 1
+    given = {name: passes[name] for name in ("input_ids", "attention_mask", "pixel_values")}
+    labels = torch.tensor([0, 1, 0, 0])
+    outputs = model(**given, matching_labels=labels, return_contrastive_loss=True, draws_hard_clips=True)
+    for row, clip in enumerate((3, 1, 1, 2)):
+        texts = {name: given[name][[row]] for name in ("input_ids", "attention_mask")}
+        expected = model(**texts, pixel_values=given["pixel_values"][[clip]]).matching_logits
+        torch.testing.assert_close(outputs.matching_logits[[row]], expected, **CLOSE)
+
+
+def test_hard_clips_are_never_unreadable_nor_of_an_equal_text(build, passes):
+    model = build(contrastive_temperature=0.01)
+    same = torch.ones(4, model.config.projection_dim)  # all are confused with all
+    model.text_projection.forward = model.video_projection.forward = lambda states: same
+    input_ids = passes["input_ids"][[0, 0, 1, 2]]
+    for is_pair, legal in (([True, True, True, False], {2}), ([True, True, True, True], {2, 3})):
+        drawn = set()
+        for _ in range(20):
+            result = model(
+                input_ids=input_ids,
+                pixel_values=passes["pixel_values"],
+                matching_labels=torch.tensor([0, 0, -100, -100]),
+                is_pair=torch.tensor(is_pair),
+                return_contrastive_loss=True,
+                draws_hard_clips=True,
+            )
+            for row in (0, 1):
+                of_clips = model(input_ids=input_ids[[row] * 4], pixel_values=passes["pixel_values"]).matching_logits
+                is_drawn = torch.isclose(of_clips, result.matching_logits[row], atol=1e-5).all(dim=1)
+                drawn |= set(is_drawn.nonzero()[:, 0].tolist())
+        assert drawn == legal
+
+
+def test_a_single_pair_has_no_hard_clip(build, tiny_inputs):
+    inputs = tiny_inputs(batch_size=1, num_frames=3) | {"matching_labels": torch.tensor([1])}
+    model = build()
+    outputs = model(**inputs, return_contrastive_loss=True, draws_hard_clips=True)
+    torch.testing.assert_close(outputs.matching_logits, model(**inputs).matching_logits)
+
+
+def test_pairs_that_are_none_are_left_out_of_contrast(build, passes):
+    model = build()
+    given = {name: passes[name] for name in ("input_ids", "attention_mask", "pixel_values")}
+    is_pair = passes["is_pair"]
+    expected = model(**{name: value[is_pair] for name, value in given.items()}, return_contrastive_loss=True)
+    for option in ({"is_pair": is_pair}, {"matching_labels": is_pair.long()}):
+        outputs = model(**given, **option, return_contrastive_loss=True)
+        torch.testing.assert_close(outputs.contrastive_loss, expected.contrastive_loss)
+    no_pair = model(**given, is_pair=torch.zeros(4, dtype=torch.bool), return_contrastive_loss=True)
+    assert no_pair.contrastive_loss == 0
+
+
+def test_hard_clips_need_features_and_labels(build, passes):
+    for names in ((), ("return_contrastive_loss",), ("matching_labels",)):
+        given = {name: passes[name] for name in ("input_ids", "pixel_values", *names)}
+        with pytest.raises(
+            ValueError, match="draws_hard_clips needs return_contrastive_loss=True and matching_labels"
+        ):
+            build()(**given, draws_hard_clips=True)

@@ -1,4 +1,4 @@
-"""Rows of pre-training: shares by weight, every row in its turn, images beside clips, workers that outlive an epoch."""
+"""Rows of pre-training: shares by weight, every row in its turn, images beside clips, workers that live on."""
 
 from collections import Counter
 
