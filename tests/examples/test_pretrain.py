@@ -64,17 +64,8 @@ def zero_shot(shapes):
 
 def test_every_objective_is_trained_watched_and_scored(on_shapes, zero_shot, tmp_path):
     weights = ["--contrastive_weight", 1, "--clip_order_weight", 0.5, "--masked_patches_weight", 0.1]
-    watching = [
-        "--eval_strategy",
-        "steps",
-        "--eval_steps",
-        1,
-        "--zero_shot",
-        zero_shot,
-        "--watched_words",
-        "red",
-        "up",
-    ]
+    watching = ["--eval_strategy", "steps", "--eval_steps", 2, "--zero_shot", zero_shot, "--num_alignment_rows", 1]
+    watching += ["--watched_words", "red", "up"]
     assert run(*on_shapes, *weights, *watching, "--draws_hard_clips", "true", "--mlm_probability", 0.5) == 0
     output_dir = tmp_path / "output"
     results = read_results(output_dir)
@@ -138,16 +129,8 @@ def test_a_step_of_two_kinds_of_sources(on_shapes, shapes, tmp_path):
 
 def test_adapters_are_trained_and_watched(on_shapes, zero_shot, tmp_path):
     assert run(*on_shapes, "--contrastive_weight", 1, "--output_dir", tmp_path / "whole") == 0
-    options = [
-        "--model_name_or_path",
-        tmp_path / "whole",
-        "--config",
-        "{}",
-        "--lora_rank",
-        2,
-        "--contrastive_weight",
-        1,
-    ]
+    options = ["--model_name_or_path", tmp_path / "whole", "--config", "{}", "--lora_rank", 2]
+    options += ["--contrastive_weight", 1, "--num_alignment_rows", 1]
     watching = ["--eval_strategy", "steps", "--eval_steps", 2, "--zero_shot", zero_shot]
     assert run(*on_shapes, *options, *watching) == 0
     (entry,) = read_log(tmp_path / "output", "eval_zero_shot_multiple_choice_accuracy")
