@@ -19,7 +19,7 @@ from transformers.utils import logging
 from .clip_reading import read_skipped, record_skipped
 from .clip_stream import IMAGE_SUFFIXES, MEDIA_COLUMNS, VIDEO_SUFFIXES
 from .frame_sampling_allinone import window_bounds
-from .video_decoding_allinone import Clip, list_frames, open_clip
+from .video_decoding_allinone import ONE_THREAD, Clip, list_frames, open_clip
 
 if TYPE_CHECKING:
     import datasets
@@ -311,7 +311,9 @@ def _encode(clip: Clip, window: tuple[int, int], size: tuple[int, int], num_at_o
             indices = np.arange(begin, min(begin + num_at_once, stop))
             for pixels, time in zip(clip.read(indices), clip.times[indices], strict=True):
                 frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
-                frame = frame.reformat(width=size[1], height=size[0], format="yuv420p", interpolation="AREA")
+                frame = frame.reformat(
+                    width=size[1], height=size[0], format="yuv420p", interpolation="AREA", **ONE_THREAD
+                )
                 frame.pts = round((time - clip.times[first]) * _TICKS_PER_SECOND)
                 frame.time_base = stream.codec_context.time_base
                 container.mux(stream.encode(frame))

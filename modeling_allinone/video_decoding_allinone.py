@@ -27,6 +27,9 @@ try:
 except (ImportError, OSError):  # the latter where its library does not load
     decord = None
 
+# Newer PyAV scales and converts frames by threads, for which a process that is forked meanwhile waits for ever.
+ONE_THREAD = {"threads": 1} if av is not None and "threads" in (av.VideoFrame.reformat.__doc__ or "") else {}
+
 VIDEO_BACKENDS = ("auto", "decord", "pyav")
 IMAGE_SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 ACCEPTED = "a video (MP4, AVI, MKV, WebM, ...), an animated image (GIF, WebP) or an image (PNG, JPEG, ...)"
@@ -621,7 +624,7 @@ def _display_matrix(frame) -> np.ndarray | None:
 
 
 def _to_rgb(frame) -> np.ndarray:
-    return _upright(frame.to_ndarray(format="rgb24"), _display_matrix(frame))
+    return _upright(frame.to_ndarray(format="rgb24", **ONE_THREAD), _display_matrix(frame))
 
 
 def _upright(pixels: np.ndarray, matrix: np.ndarray | None) -> np.ndarray:

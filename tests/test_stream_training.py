@@ -158,7 +158,7 @@ def start_training(corpus: Path, output_dir: Path) -> subprocess.Popen:
     command = [sys.executable, "-u", "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", __file__]
     return subprocess.Popen(
         [*command, str(corpus), str(output_dir)],
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -178,7 +178,7 @@ def test_two_processes_that_were_killed_end_as_if_they_had_not(corpus, config, t
     finish(start_training(corpus, tmp_path / "whole"))
     killed = tmp_path / "killed"
     process = start_training(corpus, killed)
-    num_steps = random.SystemRandom().randint(4, 20)
+    num_steps = random.SystemRandom().randint(4, 25)
     for line in process.stdout:
         num_steps -= "'loss'" in line
         if num_steps == 0:
@@ -210,7 +210,7 @@ if __name__ == "__main__":
         corpus,
         output_dir,
         AllInOneConfig.from_pretrained(corpus),
-        max_steps=24,
+        max_steps=40,
         save_steps=2,
         save_total_limit=3,
         dataloader_num_workers=2,

@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from PIL import Image
 
+from modeling_allinone.video_decoding_allinone import ONE_THREAD
+
 FIRST_LEVEL, LEVEL_STEP = 20, 14  # 16 frames: 20, 34, ..., 230
 NUM_FRAMES, FRAMES_PER_SECOND = 16, 10
 HEIGHT, WIDTH = 48, 64
@@ -77,7 +79,7 @@ def encode_video(
             stream.set_display_rotation(rotation)
         sound = container.add_stream("aac", rate=16000, layout="mono") if has_sound else None
         for index, pixels in enumerate(frames):
-            frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+            frame = av.VideoFrame.from_ndarray(pixels, format="rgb24").reformat(format=pixel_format, **ONE_THREAD)
             if times_in_ms is not None:
                 frame.pts, frame.time_base = times_in_ms[index], Fraction(1, 1000)
             container.mux(stream.encode(frame))

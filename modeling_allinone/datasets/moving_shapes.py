@@ -30,6 +30,7 @@ from tokenizers.trainers import WordPieceTrainer
 from transformers import BertTokenizer
 from transformers.utils import logging
 
+from ..video_decoding_allinone import ONE_THREAD
 from .annotation_files import AnnotationFile
 from .annotation_reader import AnnotationFolder, AnnotationReader
 from .answer_vocabularies import AnswerVocabulary
@@ -508,8 +509,9 @@ def _encode(path: Path, frames: np.ndarray, frames_per_second: int) -> None:
         stream.height, stream.width = frames.shape[1:3]
         stream.pix_fmt = "yuv420p"
         stream.options = {"qp": "24", "g": "1", "preset": "veryfast", "threads": "1"}
-        for frame in frames:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        for pixels in frames:
+            frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+            container.mux(stream.encode(frame.reformat(format=stream.pix_fmt, **ONE_THREAD)))
         container.mux(stream.encode())
 
 
