@@ -27,6 +27,7 @@ from .fine_tuning_arguments import SKIPPED_NAME, DataArguments, ModelArguments, 
 from .frame_cache import cache_frames
 from .model_card import create_model_card
 from .modeling_allinone import AllInOnePreTrainedModel
+from .pretraining_allinone import AllInOneForPreTraining
 from .processing_allinone import AllInOneProcessor
 from .training import AllInOneTrainer, ClipRows
 from .video_processing_allinone import AllInOneVideoProcessor
@@ -538,11 +539,12 @@ def write_card(
 ):
     """Write the card of a model, with its scores."""
     model = unwrap_peft(model)
+    trained = "Pre-trained" if isinstance(model, AllInOneForPreTraining) else "Fine-tuned"
     card = create_model_card(
         model.config,
         type(model).__name__,
         str(output_dir),
-        f"Fine-tuned on the {data_arguments.train_split} split of {data_arguments.dataset}.",
+        f"{trained} on the {data_arguments.train_split} split of {data_arguments.dataset}.",
         scores=[
             {"dataset": data_arguments.dataset, "split": data_arguments.test_split, "metric": metric, "value": value}
             for metric, value in scores.items()
@@ -563,8 +565,8 @@ def _show(results: Mapping[str, Any]):
 
 
 def _is_score(name: str, value: Any) -> bool:
-    """Whether a figure says how good the model is, rather than of how many rows."""
-    return isinstance(value, int | float) and "num_" not in name
+    """Whether a figure says how good the model is, rather than of how many rows, or what it was trained by."""
+    return isinstance(value, int | float) and "num_" not in name and not name.endswith("loss")
 
 
 __all__ = [
