@@ -73,7 +73,7 @@ class QuickstartArguments:
         metadata={"help": "Training steps on single frames, 32 questions each; from scratch 1000, else 0."},
     )
     clip_steps: int | None = field(
-        default=None, metadata={"help": "Training steps on clips, 16 questions each; from scratch 2400, else 1000."}
+        default=None, metadata={"help": "Training steps on clips, 16 questions each; from scratch 2400, else 1300."}
     )
     learning_rate: float = field(default=7e-4, metadata={"help": "Highest learning rate."})
     seed: int = field(default=0, metadata={"help": "Seed of corpus, weights and batches."})
@@ -83,7 +83,7 @@ class QuickstartArguments:
         if self.frame_steps is None:
             self.frame_steps = 1000 if self.from_scratch else 0
         if self.clip_steps is None:
-            self.clip_steps = 2400 if self.from_scratch else 1000
+            self.clip_steps = 2400 if self.from_scratch else 1300
 
 
 def main():
