@@ -29,7 +29,7 @@ from video_fixtures import (
     save_folder,
 )
 
-from modeling_allinone.video_decoding_allinone import VideoFile, open_clip
+from modeling_allinone.video_decoding_allinone import VideoFile, _to_rgb, open_clip
 from modeling_allinone.video_processing_allinone import AllInOneVideoProcessor, resize_and_crop
 
 PARITY = Path(__file__).parent / "fixtures" / "parity"
@@ -121,6 +121,15 @@ class TestSources:
             assert numbers_of(inputs.pixel_values) == [[index]]
         with pytest.raises(ValueError, match=rf"{name}: decord cannot read this file \({reason}"):
             raw(clips / name, video_backend="decord")
+
+    def test_frames_are_converted_without_threads(self, clips):
+        # A worker that is forked while they run would wait for them when it frees the frame.
+        with av.open(str(clips / "h264.mp4")) as container:
+            container.streams.video[0].thread_count = 1
+            frame = next(container.decode(video=0))
+            num_threads = len(list(Path("/proc/self/task").iterdir()))
+            assert _to_rgb(frame).shape == (48, 64, 3)
+            assert len(list(Path("/proc/self/task").iterdir())) == num_threads
 
     @pytest.mark.parametrize("backend", ["auto", "pyav"])
     @pytest.mark.parametrize("first", [0, 1, 5, 6, 8])
