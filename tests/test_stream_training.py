@@ -6,6 +6,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 from collections import Counter
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from shard_files import sample, write_tar
-from transformers.trainer_utils import get_last_checkpoint
+from transformers import TrainerCallback
 from video_fixtures import encode_video
 
 from modeling_allinone import (
@@ -25,6 +26,7 @@ from modeling_allinone import (
 from modeling_allinone.clip_stream import ClipSource, ClipStream
 from modeling_allinone.collators import ClipCollator
 from modeling_allinone.datasets import train_tokenizer
+from modeling_allinone.fine_tuning import find_checkpoint
 from modeling_allinone.training import AllInOneTrainer, AllInOneTrainingArguments
 
 NUM_SHARDS, ROWS_PER_SHARD = 5, 6
@@ -154,58 +156,64 @@ def test_streams_begin_again_on_request(corpus, config, tmp_path):
     assert trainer.args.ignore_data_skip
 
 
-def start_training(corpus: Path, output_dir: Path) -> subprocess.Popen:
-    command = [sys.executable, "-u", "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", __file__]
-    return subprocess.Popen(
-        [*command, str(corpus), str(output_dir)],
-        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"},
+class Killing(TrainerCallback):
+    """Kills the process soon after a step has begun."""
+
+    def __init__(self, step: int):
+        self.step = step
+
+    def on_step_begin(self, args, state, control, **kwargs):
+        if state.global_step == self.step:
+            delay = random.SystemRandom().uniform(0, 0.1)
+            threading.Timer(delay, os.kill, (os.getpid(), signal.SIGKILL)).start()
+
+
+def run_two_processes(corpus: Path, output_dir: Path, *arguments: int) -> tuple[int, str]:
+    """Exit status and output of a training run."""
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", __file__]
+    done = subprocess.run(
+        [*command, *map(str, (corpus, output_dir, *arguments))],
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        start_new_session=True,
+        timeout=280,
     )
-
-
-def finish(process: subprocess.Popen):
-    output, _ = process.communicate(timeout=280)
-    assert process.returncode == 0, output
+    return done.returncode, done.stdout
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_two_processes_that_were_killed_end_as_if_they_had_not(corpus, config, tmp_path):
     config.save_pretrained(corpus)
-    finish(start_training(corpus, tmp_path / "whole"))
-    killed = tmp_path / "killed"
-    process = start_training(corpus, killed)
-    num_steps = random.SystemRandom().randint(4, 25)
-    for line in process.stdout:
-        num_steps -= "'loss'" in line
-        if num_steps == 0:
-            break
-    os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
-    assert not (killed / "model.safetensors").exists(), "it was killed before its end"
-    num_done = int(get_last_checkpoint(str(killed)).rpartition("-")[2])
-    before = [read_steps(killed, process, range(num_done)) for process in (0, 1)]
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    status, output = run_two_processes(corpus, whole)
+    assert status == 0, output
+    status, output = run_two_processes(corpus, killed, random.SystemRandom().randint(4, 30))
+    assert status == 1 and "SIGKILL" in output and not (killed / "model.safetensors").exists(), output
+    before = [read_steps(killed, process) for process in (0, 1)]
     for process in (0, 1):
         (killed / f"rows_{process}.jsonl").unlink()
-    finish(start_training(corpus, killed))
+    status, output = run_two_processes(corpus, killed)
+    assert status == 0, output
 
-    together = [before[process] + read_steps(killed, process) for process in (0, 1)]
-    assert together == [read_steps(tmp_path / "whole", process) for process in (0, 1)]
+    after = [read_steps(killed, process) for process in (0, 1)]
+    num_done = after[0][0]["step"]
+    assert num_done >= 2, "it went on from a checkpoint"
+    together = [[note for note in before[process] if note["step"] < num_done] + after[process] for process in (0, 1)]
+    assert together == [read_steps(whole, process) for process in (0, 1)]
     counts = count_rows(*together)
     for epoch, of_epoch in counts.items():
         assert max(of_epoch.values()) == 1
         if epoch < max(counts) - 1:  # readers are at most so far apart here
             assert sorted(of_epoch) == list(range(NUM_SHARDS * ROWS_PER_SHARD))
     assert len(counts) > 4
-    weights, expected = load_file(killed / "model.safetensors"), load_file(tmp_path / "whole" / "model.safetensors")
+    weights, expected = load_file(killed / "model.safetensors"), load_file(whole / "model.safetensors")
     assert not [name for name in expected if not torch.equal(weights[name], expected[name])]
 
 
 if __name__ == "__main__":
-    corpus, output_dir = map(Path, sys.argv[1:])
+    corpus, output_dir = map(Path, sys.argv[1:3])
     trainer = make_trainer(
         corpus,
         output_dir,
@@ -215,7 +223,10 @@ if __name__ == "__main__":
         save_total_limit=3,
         dataloader_num_workers=2,
         ddp_backend="gloo",
+        resume_from_checkpoint="true" if output_dir.exists() else None,
     )
-    trainer.train(resume_from_checkpoint=get_last_checkpoint(str(output_dir)) if output_dir.exists() else None)
+    for step in map(int, sys.argv[3:]):
+        trainer.add_callback(Killing(step))
+    trainer.train(resume_from_checkpoint=find_checkpoint(trainer.args))
     trainer.save_model()
     torch.distributed.destroy_process_group()
