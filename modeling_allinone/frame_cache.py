@@ -91,7 +91,8 @@ def _write_frames(clips: list[tuple], video_processor: AllInOneVideoProcessor, n
         num_workers=(os.cpu_count() or 1) if num_workers is None else num_workers,
         collate_fn=partial(_write_some, video_processor),
     )
-    for _ in logging.tqdm(loader, desc="decoding, 32 clips at a time"):
+    # The library's bar takes an iterator of what it is given, too, which of a loader starts its workers twice.
+    for _ in logging.tqdm(iter(loader), total=len(loader), desc="decoding, 32 clips at a time"):
         pass
 
 

@@ -225,8 +225,10 @@ def _read_share(
     share = Subset(rows, range(process, len(rows), num_processes))
     loader = DataLoader(share, batch_size, collate_fn=collate, num_workers=num_workers)
     with _evaluating(model):
-        # `disable=None` shows a bar where there is a terminal.
-        batches = logging.tqdm(loader, desc="retrieval", leave=False, disable=None if process == 0 else True)
+        # Of an iterator, since the bar takes one of a loader, too, and so starts its workers twice; `disable=None` shows
+        # it where there is a terminal.
+        bar = {"total": len(loader), "leave": False, "disable": None if process == 0 else True}
+        batches = logging.tqdm(iter(loader), desc="retrieval", **bar)
         mine = torch.cat([nothing, *(compute(batch).cpu() for batch in batches)])
     if num_processes == 1:
         return [mine]
