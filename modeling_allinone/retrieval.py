@@ -225,7 +225,7 @@ def _read_share(
     share = Subset(rows, range(process, len(rows), num_processes))
     loader = DataLoader(share, batch_size, collate_fn=collate, num_workers=num_workers)
     with _evaluating(model):
-        # Of an iterator, since the bar takes one of a loader, too, and so starts its workers twice; `disable=None` shows
+        # Of an iterator, since the bar takes one of a loader, too, and starts its workers twice; `disable=None` shows
         # it where there is a terminal.
         bar = {"total": len(loader), "leave": False, "disable": None if process == 0 else True}
         batches = logging.tqdm(iter(loader), desc="retrieval", **bar)
