@@ -84,6 +84,7 @@ def test_tables_show_means_and_deviations(benchmark):
     assert "| 60.0 ± 26.5 | 90.0 ± 9.2 | 20, 10, – |" in tables
 
 
-def test_the_page_shows_the_results(benchmark):
-    result = json.loads((ROOT / "benchmarks/results/temporal_mixing.json").read_text())
+@pytest.mark.parametrize("name", ["temporal_mixing", "temporal_mixing_drift"])
+def test_the_page_shows_the_results(benchmark, name):
+    result = json.loads((ROOT / f"benchmarks/results/{name}.json").read_text())
     assert benchmark.write_tables(result) in (ROOT / "docs/temporal_mixing.md").read_text()
