@@ -1,7 +1,7 @@
 """
 How much sooner questions are learned from a pre-trained model than from nothing.
 
-    python benchmarks/transfer.py          # the figure and the table in docs/pretraining.md; some 15 minutes
+    python benchmarks/transfer.py          # the figure and the table in docs/pretraining.md; some 10 minutes
 
 The same fine-tuning (examples/recipes/moving_shapes/question_answering.yaml: the easy level, all kinds of questions
 but drift, batches of 16) starts from examples/checkpoints/moving-shapes and from random
@@ -34,7 +34,7 @@ THRESHOLDS = (0.6, 0.7, 0.8, 0.9, 0.95)
 def main():
     """Fine-tune from both starts, draw the curves, print the table, write the JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--steps", type=int, default=2400, help="training steps of each run")
+    parser.add_argument("--steps", type=int, default=1600, help="training steps of each run")
     parser.add_argument("--eval-steps", type=int, default=100, help="steps between two measurements")
     parser.add_argument("--clips", type=int, default=5000, help="clips to train on")
     parser.add_argument("--validation-clips", type=int, default=100, help="clips to measure on")
