@@ -65,6 +65,7 @@ def write_report(path: Path, record: dict, answered: list[dict], processor) -> P
     page = f"""<!doctype html><html lang="en"><meta charset="utf-8"><title>All-in-one quickstart</title>
 <style>{STYLE}</style><h1>All-in-one quickstart</h1>
 <p>Level {settings["level"]}, temporal mixing {settings["temporal_mixing"]}, seed {settings["seed"]},
+{"from scratch" if settings["from_scratch"] else "from a pre-trained model"},
 {settings["frame_steps"]} steps on single frames, {settings["clip_steps"]} on clips,
 {settings["num_clips"]} videos.</p>
 <h2>Exact match on {settings["num_test_clips"]} unseen clips, per cent</h2>

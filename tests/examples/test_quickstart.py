@@ -1,11 +1,11 @@
-"""The quickstart, small: from nothing to a report, and again from what is there."""
+"""The quickstart, small: to a report, from a pre-trained model and from nothing, and again from what is there."""
 
 import json
 import subprocess
 import sys
 from pathlib import Path
 
-from transformers import AutoModelForVisualQuestionAnswering, AutoProcessor
+from transformers import AutoModelForPreTraining, AutoModelForVisualQuestionAnswering, AutoProcessor
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -17,8 +17,27 @@ def run(output_dir, *arguments: str) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True, timeout=240).stdout
 
 
+def test_starts_from_the_pretrained_model_and_from_nothing(tmp_path):
+    output = run(tmp_path, "--frame_steps", "0")
+    model = AutoModelForVisualQuestionAnswering.from_pretrained(tmp_path / "model-token_roll")
+    assert model.config.temporal_mixing == "token_roll" and model.config.num_labels == 20
+    record = json.loads((tmp_path / "model-token_roll" / "quickstart.json").read_text())
+    assert {entry["stage"] for entry in record["history"]} == {"clips"} and "single-frame kinds" in output
+    words = model.allinone.get_input_embeddings().weight
+    pretrained = AutoModelForPreTraining.from_pretrained(EXAMPLES / "checkpoints" / "moving-shapes")
+    assert words.shape == pretrained.get_input_embeddings().weight.shape
+    assert (words - pretrained.get_input_embeddings().weight).abs().max() < 0.01, "four steps away"
+    page = (tmp_path / "report.html").read_text()
+    assert "from a pre-trained model" in page
+
+    assert "Training was done before" in run(tmp_path, "--frame_steps", "0")
+    anew = run(tmp_path, "--from_scratch")
+    assert "Training was done before" not in anew, "other settings"
+
+
 def test_quickstart_runs_and_uses_again_what_is_there(tmp_path):
-    output = run(tmp_path, "--temporal_mixing", "channel_shift")
+    scratch = ("--from_scratch", "--temporal_mixing", "channel_shift")
+    output = run(tmp_path, *scratch)
     for expected in ("single-frame kinds", "time kinds", "background drift", "reversed", "one frame", "blank"):
         assert expected in output
     model_dir = tmp_path / "model-channel_shift"
@@ -36,7 +55,7 @@ def test_quickstart_runs_and_uses_again_what_is_there(tmp_path):
     assert processor.video_processor.num_frames == 4 and processor.tokenizer.model_max_length == 16
 
     weights = (model_dir / "model.safetensors").stat()
-    again = run(tmp_path, "--temporal_mixing", "channel_shift")
+    again = run(tmp_path, *scratch)
     assert "Training was done before" in again
     assert (model_dir / "model.safetensors").stat().st_mtime_ns == weights.st_mtime_ns
     scores_and_answers = output[output.index("exact match") : output.index("6. Report")]
