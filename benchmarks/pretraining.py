@@ -8,7 +8,9 @@ Speed, memory and utilisation of pre-training, by objective, with clips decoded 
 A step is that of the Trainer: forward, backward, clipping of gradients, AdamW. From files, workers of a loader decode
 random frames of an H.264 film that is written first, as they do in training, and what the step waits for them is
 counted; every turn begins with new workers and untimed steps. From memory, the same few batches come again and again.
-Every figure is the median over repeats in which all variants take turns.
+Every figure is the median over repeats in which all variants take turns. On the CPU, seconds of work are those of the
+processor, shared out over its threads, so that neighbours on a shared machine count little; the share of waiting is by
+the clock on the wall.
 
 Multiply-adds are half of what torch's FLOP counter counts, forward and backward, so FLOPs are twice as many.
 Utilisation is FLOPs of the model in a second, by the rate of the device: of a square matrix product, which is what the
@@ -25,7 +27,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
-from itertools import cycle, islice
+from itertools import cycle, islice, product
 from pathlib import Path
 
 import numpy as np
@@ -122,7 +124,10 @@ def make_model(mix: str, arguments: argparse.Namespace) -> nn.Module:
         arguments.preset, num_frames=arguments.num_frames, pretraining_objectives=mix.split("+")
     )
     model = AllInOneForPreTraining._from_config(config, attn_implementation=arguments.attention)
-    return model.to(arguments.device).train()
+    model = model.to(arguments.device).train()
+    if arguments.compile:
+        model.allinone.compile()
+    return model
 
 
 def make_collator(mix: str, arguments: argparse.Namespace) -> PreTrainingCollator:
@@ -147,6 +152,12 @@ def make_loader(film: Path, mix: str, arguments: argparse.Namespace) -> DataLoad
         num_workers=arguments.workers,
         pin_memory=arguments.device != "cpu",
     )
+
+
+def decode_batch(film: Path, arguments: argparse.Namespace) -> dict[str, torch.Tensor]:
+    """Make a batch, as a worker of a loader does."""
+    loader = make_loader(film, MIXES[-1], arguments)
+    return loader.collate_fn([loader.dataset[index] for index in range(arguments.batch_size)])
 
 
 def make_batches(mix: str, arguments: argparse.Namespace) -> list[dict[str, torch.Tensor]]:
@@ -187,32 +198,40 @@ def make_step(model: nn.Module, mix: str, arguments: argparse.Namespace) -> Call
     return step
 
 
+def seconds_of_work(arguments: argparse.Namespace) -> float:
+    """A clock: on the CPU, of the processor."""
+    synchronize(arguments)
+    if arguments.device == "cpu":
+        return time.process_time() / torch.get_num_threads()
+    return time.perf_counter()
+
+
 def time_steps(
     step: Callable[[dict], None], batches: Iterator[dict], num_steps: int, num_untimed: int, arguments
 ) -> tuple[float, float]:
-    """Take some steps untimed, then those that are timed; returns their seconds, and those waited for batches."""
+    """Take some steps untimed, then those that are timed; returns their seconds, and the share of them in waiting."""
     for _ in range(num_untimed):
         step(next(batches))
-    synchronize(arguments)
-    waited, started = 0.0, time.perf_counter()
+    worked = waited = 0.0
+    started = time.perf_counter()
     for _ in range(num_steps):
         asked = time.perf_counter()
         batch = next(batches)
         waited += time.perf_counter() - asked
+        began = seconds_of_work(arguments)
         step(batch)
-        synchronize(arguments)
-    return time.perf_counter() - started, waited
+        worked += seconds_of_work(arguments) - began
+    share = waited / (time.perf_counter() - started)
+    return worked / (1 - share), share
 
 
-def time_products(run: Callable[[], object], num_products: int, arguments: argparse.Namespace) -> tuple[float, float]:
-    """Multiply so many times; returns the seconds of one time."""
+def time_calls(run: Callable[[], object], num_calls: int, arguments: argparse.Namespace) -> tuple[float, float]:
+    """Call a function so many times; returns the seconds of one call, none of them in waiting."""
     run()
-    synchronize(arguments)
-    started = time.perf_counter()
-    for _ in range(num_products):
+    began = seconds_of_work(arguments)
+    for _ in range(num_calls):
         run()
-    synchronize(arguments)
-    return (time.perf_counter() - started) / num_products, 0.0
+    return (seconds_of_work(arguments) - began) / num_calls, 0.0
 
 
 def multiply_squares(arguments: argparse.Namespace) -> Callable[[], torch.Tensor]:
@@ -226,51 +245,48 @@ def multiply_squares(arguments: argparse.Namespace) -> Callable[[], torch.Tensor
 
 
 def measure(film: Path, arguments: argparse.Namespace) -> dict:
-    """Rates of the device, of the loader alone, and of each mix of objectives from files and from memory."""
+    """Rates of the device, of a worker that decodes, and of each mix of objectives from files and from memory."""
+    joint_pass = make_variant("all-in-one + backward", "float32", for_counting(arguments))
+    of_joint_pass = count_multiply_adds(joint_pass, for_counting(arguments))
+    counts, memory = {}, {}
+    for mix in tqdm(arguments.objectives, desc="multiply-adds and memory"):  # first, while the device is empty
+        counts[mix] = count_training_multiply_adds(mix, for_counting(arguments))
+        memory[mix] = peak_memory(mix, arguments)
+
     square, floor = multiply_squares(arguments), make_variant("floor + backward", arguments.dtype, arguments)
     variants = {
-        "square": lambda num_steps: time_products(square, NUM_PRODUCTS, arguments),
-        "floor": lambda num_steps: time_products(floor, 1, arguments),
-        "loader": make_turn(lambda batch: None, make_loader(film, MIXES[-1], arguments), arguments),
+        "square": lambda num_steps: time_calls(square, NUM_PRODUCTS, arguments),
+        "floor": lambda num_steps: time_calls(floor, 1, arguments),
+        "worker": lambda num_steps: time_calls(partial(decode_batch, film, arguments), num_steps, arguments),
     }
     for mix in arguments.objectives:
-        model = make_model(mix, arguments)
-        if arguments.compile:
-            model.allinone.compile()
-        step = make_step(model, mix, arguments)
+        step = make_step(make_model(mix, arguments), mix, arguments)
         variants[mix, "memory"] = make_turn(step, cycle(make_batches(mix, arguments)), arguments)
         variants[mix, "files"] = make_turn(step, make_loader(film, mix, arguments), arguments)
     turns = take_turns(variants, arguments)
 
-    def clips_per_second(name) -> float:
-        return statistics.median(arguments.steps * arguments.batch_size / seconds for seconds, _ in turns[name])
-
-    joint_pass = make_variant("all-in-one + backward", "float32", with_attention_written_out(arguments))
-    of_joint_pass = count_multiply_adds(joint_pass, arguments)
-    of_floor = count_multiply_adds(floor, arguments) * arguments.batch_size
-    seconds = {name: statistics.median(taken for taken, _ in turns[name]) for name in ("square", "floor")}
+    seconds = {name: statistics.median(taken for taken, _ in of_variant) for name, of_variant in turns.items()}
     rate = 2 * SIDES[arguments.device] ** 3 / seconds["square"]
     rows = []
-    for mix in tqdm(arguments.objectives, desc="multiply-adds and memory"):
-        count = count_training_multiply_adds(mix, arguments)
-        memory = peak_memory(mix, arguments)
-        rows += [
+    for mix, source in product(arguments.objectives, ("memory", "files")):
+        clips_per_second = arguments.steps * arguments.batch_size / seconds[mix, source]
+        rows.append(
             {
                 "objectives": mix,
                 "data": source,
-                "multiply-adds per clip": count,
-                "times a joint pass": count / of_joint_pass,
-                "clips per second": clips_per_second((mix, source)),
-                "waiting for data": statistics.median(waited / taken for taken, waited in turns[mix, source]),
-                "utilisation": 2 * count * clips_per_second((mix, source)) / rate,
-                "peak memory, MiB": memory,
+                "multiply-adds per clip": counts[mix],
+                "times a joint pass": counts[mix] / of_joint_pass,
+                "clips per second": clips_per_second,
+                "waiting for data": statistics.median(share for _, share in turns[mix, source]),
+                "utilisation": 2 * counts[mix] * clips_per_second / rate,
+                "peak memory, MiB": memory[mix],
             }
-            for source in ("memory", "files")
-        ]
+        )
+    of_floor = count_multiply_adds(floor, arguments) * arguments.batch_size
     return {
         "FLOPs per second, square product": rate,
         "FLOPs per second, products in the shapes of the model": 2 * of_floor / seconds["floor"],
-        "clips per second, loader alone": clips_per_second("loader"),
+        "clips per second, one worker": arguments.batch_size / seconds["worker"],
         "multiply-adds per clip, joint pass": of_joint_pass,
         "pretraining": rows,
     }
@@ -283,7 +299,7 @@ def make_turn(step: Callable[[dict], None], batches, arguments: argparse.Namespa
 
 
 def take_turns(variants: dict, arguments: argparse.Namespace) -> dict:
-    """Seconds and waited seconds of each variant in each repeat, in which all take turns."""
+    """Seconds and share of waiting of each variant in each repeat, in which all take turns."""
     turns = {name: [] for name in variants}
     for repeat in tqdm(range(-1, arguments.repeats), desc="pre-training"):
         for name, run in variants.items():
@@ -294,11 +310,16 @@ def take_turns(variants: dict, arguments: argparse.Namespace) -> dict:
     return turns
 
 
+def for_counting(arguments: argparse.Namespace) -> argparse.Namespace:
+    """Arguments by which multiply-adds are counted: of two clips, with attention written out."""
+    changed = {"batch_size": 2, "dtype": "float32", "compile": False}
+    return argparse.Namespace(**{**vars(with_attention_written_out(arguments)), **changed})
+
+
 def count_training_multiply_adds(mix: str, arguments: argparse.Namespace) -> int:
-    """Multiply-adds of a forward and backward for one clip, from two of them."""
-    two = argparse.Namespace(**{**vars(with_attention_written_out(arguments)), "batch_size": 2, "dtype": "float32"})
-    model, batch = make_model(mix, two), make_batches(mix, two)[0]
-    return count_multiply_adds(lambda: compute_loss(model, mix, batch, two).backward(), two)
+    """Multiply-adds of a forward and backward for one clip."""
+    model, batch = make_model(mix, arguments), make_batches(mix, arguments)[0]
+    return count_multiply_adds(lambda: compute_loss(model, mix, batch, arguments).backward(), arguments)
 
 
 def peak_memory(mix: str, arguments: argparse.Namespace) -> float:
@@ -314,10 +335,7 @@ def peak_memory(mix: str, arguments: argparse.Namespace) -> float:
 def peak_memory_here(mix: str, arguments: argparse.Namespace) -> float:
     """Take two steps; returns the highest memory of this process in MiB, without what importing took."""
     before = highest_resident()
-    model = make_model(mix, arguments)
-    if arguments.compile:
-        model.allinone.compile()
-    step = make_step(model, mix, arguments)
+    step = make_step(make_model(mix, arguments), mix, arguments)
     for batch in islice(cycle(make_batches(mix, arguments)), 2):
         step(batch)
     if arguments.device != "cpu":
@@ -336,8 +354,8 @@ def print_table(result: dict) -> None:
         f"{arguments['preset']}, {arguments['dtype']}, {arguments['num_frames']} frames of 224 px, batches of "
         f"{arguments['batch_size']}, {arguments['workers']} worker(s), compiled: {arguments['compile']}; medians of "
         f"{arguments['repeats']} turns of {arguments['steps']} steps\n"
-        f"film: {film['width']} × {film['height']}, {film['frames']} frames, {film['bytes'] / 1e6:.2f} MB; the loader "
-        f"alone gives {result['clips per second, loader alone']:.1f} clips/s\n"
+        f"film: {film['width']} × {film['height']}, {film['frames']} frames, {film['bytes'] / 1e6:.2f} MB; a worker "
+        f"reads {result['clips per second, one worker']:.1f} clips/s\n"
         f"square product: {result['FLOPs per second, square product'] / 1e9:.1f} GFLOP/s; products of the model's "
         f"shapes: {result['FLOPs per second, products in the shapes of the model'] / 1e9:.1f} GFLOP/s; a joint pass, "
         f"forward and backward: {result['multiply-adds per clip, joint pass'] / 1e9:.1f} G multiply-adds per clip\n"
