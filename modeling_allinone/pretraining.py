@@ -99,7 +99,8 @@ class PreTrainingTrainer(AllInOneTrainer):
     Each process takes the mean over what its batch has labels for, and gradients are the mean over processes.
 
     Beside what the library logs: each loss, accuracies of masked words and of matching, recall at 1 within a batch,
-    clips per second, and the share of the time that is spent waiting for data. Evaluation gives the same losses and
+    tokens per text, the share of clips that cannot be read, clips per second, and the share of the time that is spent
+    waiting for data. Evaluation gives the same losses and
     accuracies on held-out rows, with contrast within the batch of a process: they are the same on any number of
     processes.
 
@@ -169,7 +170,11 @@ class PreTrainingTrainer(AllInOneTrainer):
             self._log_started = started
         batches, _ = super().get_batch_samples(*arguments, **keywords)
         self._seconds_waited += time.perf_counter() - started
-        self._num_clips += sum(len(part["input_ids"]) for batch in batches for part in _parts(batch).values())
+        for part in (part for batch in batches for part in _parts(batch).values()):
+            num_clips = len(part["input_ids"])
+            self._num_clips += num_clips
+            self.means.add("tokens_per_text", part["attention_mask"].sum(), num_clips)
+            self.means.add("share_of_unreadable_clips", (~part["is_pair"]).sum(), num_clips)
         return batches, None
 
     def training_step(self, model, inputs, num_items_in_batch=None) -> torch.Tensor:

@@ -409,7 +409,9 @@ def split_batch(videos) -> list:
     """
     if is_array(videos) and videos.ndim == 5:
         videos = list(videos)
-    if not isinstance(videos, list | tuple):
+    if isinstance(videos, Sequence) and not isinstance(videos, str | bytes | bytearray | memoryview):
+        videos = list(videos)  # such as a column of a data set
+    if not isinstance(videos, list):
         return [videos]
     if not videos:
         raise ValueError("videos is an empty list; expected at least one clip.")

@@ -264,6 +264,7 @@ def test_what_is_logged_is_of_the_steps_since_it_was_last_told(make_trainer):
         for name in ("loss", "contrastive_loss", "matching_accuracy", "text_to_video_recall_in_batch"):
             mean = (single[2 * number][name] + single[2 * number + 1][name]) / 2
             assert entry[name] == pytest.approx(mean, rel=1e-4), name
+        assert entry["tokens_per_text"] >= 3 and entry["share_of_unreadable_clips"] == 0
         assert entry["clips_per_second"] > 0 and 0 <= entry["waiting_for_data"] < 1 and entry["grad_norm"] > 0
 
 

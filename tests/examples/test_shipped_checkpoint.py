@@ -67,7 +67,7 @@ def test_fills_in_what_only_the_clip_tells(rows, processor):
 @torch.inference_mode()
 def test_chooses_captions_without_fine_tuning(rows, processor):
     model = AutoModelForMultipleChoice.from_pretrained(CHECKPOINT).eval()
-    inputs = processor(text=list(rows["options"]), videos=list(rows["video"]))
+    inputs = processor(text=rows["options"], videos=rows["video"])
     chosen = model(**inputs).logits.argmax(dim=1)
     assert (chosen == torch.tensor(list(rows["label"]))).float().mean() >= 0.7  # a fifth by chance
 
