@@ -10,7 +10,7 @@ Writes the model, its card and `results.json`, with blank video beside the score
 
 import math
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from modeling_allinone import AllInOneForPreTraining
 from modeling_allinone.fine_tuning import (
@@ -125,6 +125,11 @@ def main(arguments: list[str] | None = None):
         )
         for training in (True, False)
     )
+    data_collator = train_collator
+    if source_arguments.image_sources:
+        # RandAugment is for clips alone, as in the original.
+        of_images = {**train_collator.video_options, "do_rand_augment": False}
+        data_collator = CoTrainingCollator(train_collator, replace(train_collator, video_options=of_images))
     trainer = PreTrainingTrainer(
         model,
         training_arguments,
@@ -133,9 +138,7 @@ def main(arguments: list[str] | None = None):
         draws_hard_clips=objective_arguments.draws_hard_clips,
         watched_words=objective_arguments.watched_words or (),
         zero_shot=ZeroShot(zero_shot_rows) if zero_shot_rows else None,
-        data_collator=(
-            CoTrainingCollator(train_collator, train_collator) if source_arguments.image_sources else train_collator
-        ),
+        data_collator=data_collator,
         eval_collator=eval_collator,
         train_dataset=train_rows,
         eval_dataset=prepare_eval_rows(data_arguments, processor, training_arguments),
