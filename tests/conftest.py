@@ -1,5 +1,6 @@
 """What all tests share: no network, few threads, tiny models."""
 
+import gc
 import os
 
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -59,3 +60,11 @@ def tiny_inputs():
         }
 
     return make
+
+
+@pytest.fixture(scope="module")
+def modules_are_not_collected():
+    """Every training ends with a collection of garbage, which goes over all that is imported again and again."""
+    gc.freeze()
+    yield
+    gc.unfreeze()

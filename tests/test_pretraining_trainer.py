@@ -1,6 +1,5 @@
 """The Trainer of pre-training: weighted losses, co-training, what is logged, hard clips, resuming, zero-shot."""
 
-import gc
 import math
 
 import numpy as np
@@ -21,12 +20,7 @@ CAPTIONS = [f"a {colour} {shape} runs" for colour in ("red", "green") for shape 
 STILL = {"hidden_dropout_prob": 0.0, "drop_path_rate": 0.0, "classifier_dropout": 0.0, "clip_order_dropout": 0.0}
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _modules_are_not_collected():
-    """Every training ends with a collection of garbage, which goes over all that is imported again and again."""
-    gc.freeze()
-    yield
-    gc.unfreeze()
+pytestmark = pytest.mark.usefixtures("modules_are_not_collected")
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,5 @@
 """Watching pre-training: zero-shot scores of the weights as they are, pictures of alignment, what is asked for."""
 
-import gc
-
 import evaluate
 import numpy as np
 import pytest
@@ -27,12 +25,7 @@ from modeling_allinone.watching import WatchingArguments, ZeroShot, add_alignmen
 NUM_CLIPS = 12
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _modules_are_not_collected():
-    """Every training ends with a collection of garbage, which goes over all that is imported again and again."""
-    gc.freeze()
-    yield
-    gc.unfreeze()
+pytestmark = pytest.mark.usefixtures("modules_are_not_collected")
 
 
 @pytest.fixture(scope="module")

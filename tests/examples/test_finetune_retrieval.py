@@ -1,6 +1,5 @@
 """Fine-tuning for retrieval through its script: every data set's files in miniature, figures, what goes wrong."""
 
-import gc
 import json
 from functools import partial
 
@@ -26,12 +25,7 @@ SCRIPT = load_script("finetune_retrieval")
 run = partial(run_script, SCRIPT)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _modules_are_not_collected():
-    """Every training ends with a collection of garbage, which goes over all that is imported again and again."""
-    gc.freeze()
-    yield
-    gc.unfreeze()
+pytestmark = pytest.mark.usefixtures("modules_are_not_collected")
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,5 @@
 """Pre-training through its script, from start to end, and what goes wrong."""
 
-import gc
 import json
 from functools import partial
 
@@ -28,12 +27,7 @@ SCRIPT = load_script("pretrain")
 run = partial(run_script, SCRIPT)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _modules_are_not_collected():
-    """Every training ends with a collection of garbage, which goes over all that is imported again and again."""
-    gc.freeze()
-    yield
-    gc.unfreeze()
+pytestmark = pytest.mark.usefixtures("modules_are_not_collected")
 
 
 @pytest.fixture(scope="module")
