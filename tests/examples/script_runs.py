@@ -1,8 +1,10 @@
-"""What the tests of scripts share: a script as a module, what keeps it quiet, what it wrote."""
+"""What the tests of scripts share: a corpus, a script as a module, what keeps it quiet, what it wrote."""
 
 import importlib.util
 import json
 from pathlib import Path
+
+from modeling_allinone.datasets import write_moving_shapes
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 RECIPES = EXAMPLES / "recipes"
@@ -23,6 +25,13 @@ def run_script(script, *arguments) -> int:
         return script.main([*map(str, arguments), *QUIET])
     except SystemExit as exit:
         return exit.code
+
+
+def write_splits(root: Path, **num_clips: int) -> Path:
+    """The folder of a corpus of moving shapes, with so many clips in each split."""
+    for split, number in num_clips.items():
+        write_moving_shapes(root, number, split)
+    return root
 
 
 def read_results(output_dir: Path) -> dict:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from running_scripts import EXAMPLES, QUIET, load_script, read_results, run_script
+from script_runs import EXAMPLES, QUIET, load_script, read_results, run_script, write_splits
 from transformers import AutoModelForVideoClassification
 from video_fixtures import encode_video
 
@@ -106,10 +106,7 @@ def tiny(tmp_path_factory, tiny_config):
 
 @pytest.fixture(scope="module")
 def shapes(tmp_path_factory):
-    root = tmp_path_factory.mktemp("shapes")
-    for split, num_clips in {"train": 24, "validation": 8, "test": 30}.items():
-        write_moving_shapes(root, num_clips, split)
-    return root
+    return write_splits(tmp_path_factory.mktemp("shapes"), train=24, validation=8, test=30)
 
 
 @pytest.fixture

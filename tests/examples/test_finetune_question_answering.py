@@ -4,12 +4,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from PIL import Image
 from question_files import QUESTIONS
 from retrieval_files import write_places
 from safetensors.torch import load_file
-from script_runs import RECIPES, last_line, load_script, read_log, read_results, run_script
-from video_fixtures import encode_video
+from script_runs import RECIPES, last_line, load_script, read_log, read_results, run_script, write_splits
 
 from modeling_allinone import (
     AllInOneForMaskedLM,
@@ -31,10 +29,7 @@ ANSWERS = answer_vocabulary("easy")
 
 @pytest.fixture(scope="module")
 def shapes(tmp_path_factory):
-    root = tmp_path_factory.mktemp("shapes")
-    for split, num_clips in {"train": 6, "validation": 3, "test": 5}.items():
-        write_moving_shapes(root, num_clips, split)
-    return root
+    return write_splits(tmp_path_factory.mktemp("shapes"), train=6, validation=3, test=5)
 
 
 @pytest.fixture(scope="module")
@@ -48,14 +43,6 @@ def tiny(tmp_path_factory, tiny_config, shapes):
     AllInOneForMaskedLM(tiny_config(**fields)).save_pretrained(folder)
     AllInOneProcessor(AllInOneVideoProcessor(num_frames=3, size=36, crop_size=32), tokenizer).save_pretrained(folder)
     return folder
-
-
-@pytest.fixture(scope="module")
-def media(tmp_path_factory):
-    """A film and an image."""
-    folder = tmp_path_factory.mktemp("media")
-    Image.new("RGB", (40, 36), "red").save(folder / "image.jpg")
-    return encode_video(folder / "film.mp4", num_frames=4), folder / "image.jpg"
 
 
 @pytest.fixture

@@ -6,21 +6,18 @@ from PIL import Image
 from question_files import QUESTIONS
 from retrieval_files import write_places
 from safetensors.torch import load_file
-from script_runs import RECIPES, last_line, load_script, read_results, run_script
+from script_runs import RECIPES, last_line, load_script, read_results, run_script, write_splits
 from video_fixtures import encode_video
 
 from modeling_allinone import AllInOneForVideoQuestionAnswering, AllInOneProcessor, AllInOneVideoProcessor
-from modeling_allinone.datasets import answer_vocabulary, load_moving_shapes, train_tokenizer, write_moving_shapes
+from modeling_allinone.datasets import answer_vocabulary, load_moving_shapes, train_tokenizer
 
 SCRIPT = load_script("finetune_question_answering_no_trainer")
 
 
 @pytest.fixture(scope="module")
 def shapes(tmp_path_factory):
-    root = tmp_path_factory.mktemp("shapes")
-    for split, num_clips in {"train": 6, "validation": 3, "test": 5}.items():
-        write_moving_shapes(root, num_clips, split)
-    return root
+    return write_splits(tmp_path_factory.mktemp("shapes"), train=6, validation=3, test=5)
 
 
 @pytest.fixture(scope="module")

@@ -4,10 +4,8 @@ import json
 from functools import partial
 
 import pytest
-from PIL import Image
 from retrieval_files import DATA, write_data
-from script_runs import RECIPES, last_line, load_script, read_log, read_results, run_script
-from video_fixtures import encode_video
+from script_runs import RECIPES, last_line, load_script, read_log, read_results, run_script, write_splits
 
 from modeling_allinone import (
     AllInOneForVideoQuestionAnswering,
@@ -42,18 +40,7 @@ def tiny(tmp_path_factory, tiny_config):
 
 @pytest.fixture(scope="module")
 def shapes(tmp_path_factory):
-    root = tmp_path_factory.mktemp("shapes")
-    for split, num_clips in {"train": 8, "validation": 3, "test": 5}.items():
-        write_moving_shapes(root, num_clips, split)
-    return root
-
-
-@pytest.fixture(scope="module")
-def media(tmp_path_factory):
-    """A film and an image."""
-    folder = tmp_path_factory.mktemp("media")
-    Image.new("RGB", (40, 36), "red").save(folder / "image.jpg")
-    return encode_video(folder / "film.mp4", num_frames=4), folder / "image.jpg"
+    return write_splits(tmp_path_factory.mktemp("shapes"), train=8, validation=3, test=5)
 
 
 @pytest.fixture

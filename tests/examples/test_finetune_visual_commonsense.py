@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from image_files import COLOURS, PLACES, draw_blocks, write_recipe
-from running_scripts import EXAMPLES, load_script, read_results, run_script
+from script_runs import EXAMPLES, load_script, read_results, run_script
 
 from modeling_allinone import AllInOneForVisualCommonsenseReasoning, AllInOneProcessor, AllInOneVideoProcessor
 from modeling_allinone.datasets import train_tokenizer

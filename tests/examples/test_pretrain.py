@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 import torch
 from safetensors.torch import load_file
-from script_runs import last_line, load_script, read_log, read_results, run_script
+from script_runs import last_line, load_script, read_log, read_results, run_script, write_splits
 
 from modeling_allinone import AllInOneForPreTraining, AllInOneForVideoTextRetrieval, AllInOneProcessor
 from modeling_allinone.datasets import write_moving_shapes
@@ -32,10 +32,7 @@ pytestmark = pytest.mark.usefixtures("modules_are_not_collected")
 
 @pytest.fixture(scope="module")
 def shapes(tmp_path_factory):
-    root = tmp_path_factory.mktemp("shapes")
-    for split, num_clips in {"train": 8, "validation": 5, "test": 5}.items():
-        write_moving_shapes(root, num_clips, split)
-    return root
+    return write_splits(tmp_path_factory.mktemp("shapes"), train=8, validation=5, test=5)
 
 
 @pytest.fixture
