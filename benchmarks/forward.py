@@ -11,7 +11,6 @@ nothing else: linear layers, patch projection, and the two products of attention
 
 import argparse
 import json
-import platform
 import re
 import statistics
 import subprocess
@@ -22,14 +21,13 @@ from functools import partial
 from pathlib import Path
 
 import torch
-import transformers
-from machine import processor_name
+from machine import describe_machine
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 from transformers import ViltConfig, ViltModel
 
-from modeling_allinone import AllInOneConfig, AllInOneModel, __version__
+from modeling_allinone import AllInOneConfig, AllInOneModel
 
 TEXT_LENGTHS = (9, 11, 13, 14)
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -55,7 +53,10 @@ def main():
         print(peak_memory_here(*arguments.one_memory, arguments))
         return
 
-    result = {"machine": describe_machine(arguments), "arguments": {k: str(v) for k, v in vars(arguments).items()}}
+    result = {
+        "machine": describe_machine(arguments.device),
+        "arguments": {k: str(v) for k, v in vars(arguments).items()},
+    }
     result["forward"] = measure_forward(arguments)
     result["passes"] = measure_passes(arguments)
     print_tables(result)
@@ -301,19 +302,6 @@ def highest_resident() -> float:
 
 
 # --------------------------------------------------------------------------------------------------------- report
-
-
-def describe_machine(arguments) -> dict[str, str | int]:
-    """Hardware and versions."""
-    return {
-        "device": torch.cuda.get_device_name() if arguments.device != "cpu" else processor_name(),
-        "threads": torch.get_num_threads(),
-        "instructions": torch.backends.cpu.get_cpu_capability(),
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "transformers": transformers.__version__,
-        "modeling_allinone": __version__,
-    }
 
 
 def print_tables(result: dict) -> None:

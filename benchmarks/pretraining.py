@@ -35,13 +35,13 @@ import torch
 from forward import (
     DTYPES,
     count_multiply_adds,
-    describe_machine,
     highest_resident,
     make_variant,
     synchronize,
     with_attention_written_out,
 )
 from loading import NUM_FILM_FRAMES, write_film
+from machine import describe_machine
 from torch import nn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
@@ -84,7 +84,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         film = write_film(Path(folder, "film.mp4"), KEY_FRAME_DISTANCE, HEIGHT, WIDTH)
         result = {
-            "machine": describe_machine(arguments),
+            "machine": describe_machine(arguments.device),
             "arguments": {name: str(value) for name, value in vars(arguments).items()},
             "film": {"height": HEIGHT, "width": WIDTH, "frames": NUM_FILM_FRAMES, "bytes": film.stat().st_size},
             **measure(film, arguments),

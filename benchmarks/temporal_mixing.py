@@ -12,7 +12,6 @@ already is not run again, so what was interrupted goes on where it was.
 
 import argparse
 import json
-import platform
 import statistics
 import time
 from collections import Counter
@@ -21,10 +20,8 @@ from itertools import product
 from pathlib import Path
 
 import numpy as np
-import torch
-import transformers
 from datasets import Dataset
-from machine import processor_name
+from machine import describe_machine
 from transformers import set_seed
 from transformers.trainer_callback import PrinterCallback
 
@@ -33,7 +30,6 @@ from modeling_allinone import (
     AllInOneForVideoQuestionAnswering,
     AllInOneProcessor,
     AllInOneVideoProcessor,
-    __version__,
 )
 from modeling_allinone.collators import VideoQuestionAnsweringCollator
 from modeling_allinone.datasets import answer_vocabulary, load_moving_shapes, train_tokenizer, write_moving_shapes
@@ -333,18 +329,6 @@ def write_result(result: dict, path: Path) -> None:
     """Write all there is."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(result, indent=2) + "\n")
-
-
-def describe_machine() -> dict[str, str | int]:
-    """Hardware and versions."""
-    return {
-        "processor": processor_name(),
-        "threads": torch.get_num_threads(),
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "transformers": transformers.__version__,
-        "modeling_allinone": __version__,
-    }
 
 
 def write_tables(result: dict) -> str:

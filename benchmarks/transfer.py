@@ -10,18 +10,16 @@ weights of the same size. The accuracy is that of the validation clips, which ne
 
 import argparse
 import json
-import platform
 import subprocess
 import sys
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
-import torch
 import transformers
-from machine import processor_name
+from machine import describe_machine
 
-from modeling_allinone import AllInOneConfig, __version__
+from modeling_allinone import AllInOneConfig
 from modeling_allinone.datasets import write_moving_shapes
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -49,14 +47,7 @@ def main():
         write_moving_shapes(arguments.corpus, num_clips, split)
     curves = {start: fine_tune(start, arguments) for start in STARTS}
     results = {
-        "machine": {
-            "device": processor_name(),
-            "threads": torch.get_num_threads(),
-            "python": platform.python_version(),
-            "torch": torch.__version__,
-            "transformers": transformers.__version__,
-            "modeling_allinone": __version__,
-        },
+        "machine": describe_machine(),
         "arguments": {name: str(value) for name, value in vars(arguments).items()},
         "curves": curves,
         "steps to reach": {start: steps_to_reach(curve) for start, curve in curves.items()},

@@ -23,6 +23,7 @@ from .processing_allinone import AllInOneProcessor
 logger = logging.get_logger(__name__)
 
 ON_DECODE_ERROR = ("raise", "skip")
+SKIPPED_NAME = "skipped_clips.jsonl"
 
 # A clip that is not done this many seconds after its limit hangs in a library, where no exception reaches it.
 _GRACE_SECONDS = 5.0
@@ -121,6 +122,10 @@ class ClipReader:
     def num_skipped(self) -> int:
         """How many times a clip was skipped, by all workers of this process."""
         return int(self._skipped.sum())
+
+    def share_notes(self, other: "ClipReader"):
+        """Let another reader note what it reads and skips here, so that either one tells of both."""
+        other._slots, other._skipped = self._slots, self._skipped
 
     def explain_dead_worker(self, error: Exception) -> DeadWorkerError | None:
         """
@@ -275,4 +280,12 @@ def _limited(seconds: float | None, name: str) -> Iterator[None]:
         watch.cancel()
 
 
-__all__ = ["ON_DECODE_ERROR", "ClipReader", "ClipTimeoutError", "DeadWorkerError", "read_skipped", "record_skipped"]
+__all__ = [
+    "ON_DECODE_ERROR",
+    "SKIPPED_NAME",
+    "ClipReader",
+    "ClipTimeoutError",
+    "DeadWorkerError",
+    "read_skipped",
+    "record_skipped",
+]

@@ -20,10 +20,10 @@ from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_utils import EvalPrediction, get_last_checkpoint
 from transformers.utils import logging
 
-from .clip_reading import read_skipped
+from .clip_reading import SKIPPED_NAME, read_skipped
 from .configuration_allinone import AllInOneConfig
 from .datasets import describe_dataset, summarize, train_tokenizer
-from .fine_tuning_arguments import SKIPPED_NAME, DataArguments, ModelArguments, command_line, parse_recipe
+from .fine_tuning_arguments import DataArguments, ModelArguments, command_line, parse_recipe
 from .frame_cache import cache_frames
 from .model_card import create_model_card
 from .modeling_allinone import AllInOnePreTrainedModel

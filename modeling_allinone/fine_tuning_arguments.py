@@ -17,7 +17,7 @@ from huggingface_hub.errors import StrictDataclassError
 from transformers import HfArgumentParser, TrainingArguments
 from transformers.utils import is_peft_available, logging
 
-from .clip_reading import ON_DECODE_ERROR, DeadWorkerError
+from .clip_reading import ON_DECODE_ERROR, SKIPPED_NAME, DeadWorkerError
 from .configuration_allinone import AllInOneConfig
 from .datasets import load_annotations
 
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     import datasets
 
 logger = logging.get_logger(__name__)
-
-SKIPPED_NAME = "skipped_clips.jsonl"
 
 
 @dataclass
@@ -288,4 +286,4 @@ def _set_recipe(parser: HfArgumentParser, path: str):
     parser.set_defaults(**{name: str(value) if isinstance(value, Number) else value for name, value in values.items()})
 
 
-__all__ = ["SKIPPED_NAME", "DataArguments", "ModelArguments", "command_line", "parse_mapping", "parse_recipe"]
+__all__ = ["DataArguments", "ModelArguments", "command_line", "parse_mapping", "parse_recipe"]

@@ -247,7 +247,7 @@ class AllInOneForPreTraining(AllInOnePreTrainedModel):
         Raises:
             ValueError: If targets do not fit, or if the model has no head for them.
         """
-        shape = _text_shape(input_ids, inputs_embeds, ndim=2)
+        _text_shape(input_ids, inputs_embeds, ndim=2)  # text is required
         self._check_targets(
             pixel_values, labels, matching_labels, frame_order, bool_masked_pos, return_contrastive_loss
         )
@@ -280,7 +280,7 @@ class AllInOneForPreTraining(AllInOnePreTrainedModel):
         if has_own_passes:
             self._read_for_each(result, texts, clips, targets, masked_input_ids, matched_clips, **kwargs)
         elif not return_contrastive_loss or any(target is not None for target in targets.values()):
-            self._read_for_all(result, texts, clips, targets, shape, wants_hidden_states, **kwargs)
+            self._read_for_all(result, texts, clips, targets, wants_hidden_states, **kwargs)
         losses = [
             result.mlm_loss,
             result.matching_loss,
@@ -320,15 +320,16 @@ class AllInOneForPreTraining(AllInOnePreTrainedModel):
         texts: dict,
         clips: dict,
         targets: dict,
-        shape: tuple[int, int],
         wants_hidden_states: bool,
         **kwargs,
     ):
         """One pass over text and video, and whatever the heads make of it."""
+        texts = self._with_mask(texts)
+        num_text_tokens = texts["attention_mask"].shape[1]
         # The backbone returns the mean over frames; clip order and masked patches read frame by frame.
         reads_frames = targets["frame_order"] is not None or targets["bool_masked_pos"] is not None
         outputs = self.allinone(
-            **self._with_mask(texts),
+            **texts,
             **clips,
             bool_masked_pos=targets["bool_masked_pos"],
             output_hidden_states=wants_hidden_states or reads_frames,
@@ -336,14 +337,14 @@ class AllInOneForPreTraining(AllInOnePreTrainedModel):
             **kwargs,
         )
         if self.mlm_head is not None:
-            self._predict_words(result, outputs, shape[1], targets["labels"])
+            self._predict_words(result, outputs, num_text_tokens, targets["labels"])
         if self.matching_head is not None and clips["pixel_values"] is not None:
-            self._match(result, outputs, self._with_mask(texts)["attention_mask"], targets["matching_labels"])
+            self._match(result, outputs, texts["attention_mask"], targets["matching_labels"])
         if targets["frame_order"] is not None:
             self._order_frames(result, self._first_tokens(outputs), targets["frame_order"])
         if targets["bool_masked_pos"] is not None:
             result["masked_patch_loss"] = self._masked_patch_loss(
-                outputs, clips["pixel_values"], targets["bool_masked_pos"], shape[1]
+                outputs, clips["pixel_values"], targets["bool_masked_pos"], num_text_tokens
             )
         if wants_hidden_states:
             result["hidden_states"] = outputs.hidden_states

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from transformers import DataCollatorForLanguageModeling
 
+from .clip_reading import ClipReader
 from .collators import ClipCollator, draw_caption
 from .configuration_allinone import PRETRAINING_OBJECTIVES
 from .datasets import draw_captioned_clip, draw_spoken_clip
@@ -139,9 +140,12 @@ class CoTrainingCollator:
     video: PreTrainingCollator
     image: PreTrainingCollator
 
+    def __post_init__(self):
+        self.video.reader.share_notes(self.image.reader)
+
     @property
-    def reader(self):
-        """What reads the clips."""
+    def reader(self) -> ClipReader:
+        """What reads the clips, and knows what was read and skipped of the images, too."""
         return self.video.reader
 
     def __call__(self, rows: list[dict]) -> dict[str, dict[str, torch.Tensor]]:

@@ -9,10 +9,11 @@ import datasets
 from torch.utils.data import Dataset
 from transformers import TrainingArguments
 
+from .clip_reading import SKIPPED_NAME
 from .clip_stream import ClipStream, CoTrainingStream, parse_sources
 from .datasets.moving_shapes import TEXT_COLUMNS
 from .fine_tuning import prepare_rows
-from .fine_tuning_arguments import SKIPPED_NAME, DataArguments, parse_mapping
+from .fine_tuning_arguments import DataArguments, parse_mapping
 from .pretraining_rows import CoTrainingRows, MixedRows
 from .processing_allinone import AllInOneProcessor
 from .training import ClipRows

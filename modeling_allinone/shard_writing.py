@@ -16,7 +16,7 @@ import numpy as np
 from torch.utils.data import DataLoader, Dataset
 from transformers.utils import logging
 
-from .clip_reading import read_skipped, record_skipped
+from .clip_reading import SKIPPED_NAME, read_skipped, record_skipped
 from .clip_stream import IMAGE_SUFFIXES, MEDIA_COLUMNS, VIDEO_SUFFIXES
 from .frame_sampling_allinone import window_bounds
 from .video_decoding_allinone import ONE_THREAD, Clip, list_frames, open_clip
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     import datasets
 
 INDEX_NAME = "index.json"
-SKIPPED_NAME = "skipped_clips.jsonl"
 
 _ENCODER_OPTIONS = {"crf": "23", "preset": "veryfast", "g": "30"}
 _TICKS_PER_SECOND = 90_000
@@ -327,4 +326,4 @@ def _reduced(size: tuple[int, int], shortest_edge: int | None) -> tuple[int, int
     return tuple(max(2, 2 * round(side * scale / 2)) for side in size)
 
 
-__all__ = ["INDEX_NAME", "SKIPPED_NAME", "ShardSummary", "write_shards"]
+__all__ = ["INDEX_NAME", "ShardSummary", "write_shards"]

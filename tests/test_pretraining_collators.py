@@ -214,6 +214,14 @@ def test_clips_and_images_make_a_batch_each(collate, rows, frames):
     assert equal(batch["video"], collate()(videos)) and equal(batch["image"], collate()(images))
 
 
+def test_an_image_that_is_skipped_is_told_where_clips_are(collate, rows):
+    together = CoTrainingCollator(collate(on_decode_error="skip"), collate(on_decode_error="skip"))
+    images = [{"image": "no.jpg", "caption": "a cat", "draw": 5}]
+    batch = together([{"video": rows(["cats run"])[0], "image": images[0]}])
+    assert batch["video"]["is_pair"].tolist() == [True] and batch["image"]["is_pair"].tolist() == [False]
+    assert together.reader.num_skipped == 1
+
+
 @pytest.fixture(scope="module")
 def film(tmp_path_factory):
     """Twenty seconds."""
