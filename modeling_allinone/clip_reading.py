@@ -1,17 +1,20 @@
 """Reading the clips of rows, in the workers of a data loader: what is broken, slow or fatal is told by name."""
 
+import contextvars
+import ctypes
+import faulthandler
 import json
 import multiprocessing
 import os
-import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import wait
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -22,16 +25,18 @@ from .processing_allinone import AllInOneProcessor
 
 logger = logging.get_logger(__name__)
 
+Result = TypeVar("Result")
+
 ON_DECODE_ERROR = ("raise", "skip")
 SKIPPED_NAME = "skipped_clips.jsonl"
 
-# A clip that is not done this many seconds after its limit hangs in a library, where no exception reaches it.
+# A worker that has not noticed the end of a limit so many seconds later hangs in a library that lets no thread run.
 _GRACE_SECONDS = 5.0
 _NUM_SLOTS, _SLOT_SIZE = 64, 1024  # workers, bytes
 _BLANK_SIZE = 1024  # pixels; larger than any crop
 
 
-class ClipTimeoutError(Exception):
+class ClipTimeoutError(TimeoutError):
     """Reading a clip took longer than allowed."""
 
 
@@ -51,8 +56,7 @@ class ClipReader:
             `{"frame_sampling": "random", "num_frames": 4}` for training.
         on_decode_error (`str`, defaults to `"raise"`): What to do about a clip that cannot be read: `"raise"`, or
             `"skip"`: blank frames (0, the mean colour) take its place, and the caller knows which they are.
-        seconds_per_clip (`float`, *optional*): Longest time to read a clip, in seconds. One that hangs where Python
-            cannot interrupt it ends its worker, after a message with its name.
+        seconds_per_clip (`float`, *optional*): Longest time to read a clip, in seconds; see [`run_within`].
         skipped_file (`str` or `Path`, *optional*): JSON lines are appended to it, one for each skipped clip, with
             `video`, `sample_id` and `reason`. Several processes may share it.
         prepare_row (`Callable[[dict], dict]`, *optional*): Changes a row just before its clip is read, such as by
@@ -155,8 +159,8 @@ class ClipReader:
         """A clip (T, 3, H, W), or `None` if it is to be skipped."""
         name = _name(row)
         try:
-            with self._noted(name), _limited(self.seconds_per_clip, name):
-                return self._process(row)
+            with self._noted(name):
+                return run_within(self.seconds_per_clip, name, lambda: self._process(row))
         except Exception as error:  # libraries of codecs raise whatever they like
             if self.on_decode_error == "raise":
                 error.add_note(f"The clip is {name} (sample {row.get('sample_id')}).")
@@ -252,32 +256,62 @@ def _name(row: dict) -> str:
     return f"the frames of {row.get('video_id') or row.get('sample_id') or 'a row'}"
 
 
-@contextmanager
-def _limited(seconds: float | None, name: str) -> Iterator[None]:
-    """Raises a `ClipTimeoutError` in the block after some time; ends the worker if that cannot be raised."""
-    if seconds is None or threading.current_thread() is not threading.main_thread():
-        yield
-        return
+def run_within(seconds: float | None, name: str, read: Callable[[], Result]) -> Result:
+    """
+    Read a clip in a thread of its own, which is left to itself when its time is over.
 
-    def stop(*_):
-        raise ClipTimeoutError(f"Reading {name} took longer than {seconds} s.")
+    So the limit holds in any thread and on any system, also where a decoder hangs in a library. The reading thread
+    gets an exception as soon as it is in Python again. A library that lets no other thread run ends the worker of a
+    data loader a few seconds later, and is waited for elsewhere.
 
-    def give_up():
-        logger.error(f"Reading {name} takes longer than {seconds} s and cannot be interrupted; its worker ends.")
-        os._exit(1)
+    Args:
+        seconds (`float`, *optional*): Longest time; `None` is without a limit.
+        name (`str`): What to call the clip.
+        read (`Callable[[], Result]`): Reads it.
 
-    watch = threading.Timer(seconds + _GRACE_SECONDS, give_up)
-    watch.daemon = True
-    if get_worker_info() is not None:  # the process of the user is not ended
-        watch.start()
-    previous = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, previous)
-        watch.cancel()
+    Returns:
+        What `read` returns.
+
+    Raises:
+        ClipTimeoutError: If it takes longer.
+        Exception: What `read` raises.
+
+    Example:
+
+    ```python
+    >>> run_within(10, "a clip", lambda: 2)
+    2
+
+    ```
+    """
+    if seconds is None:
+        return read()
+    seconds = min(seconds, threading.TIMEOUT_MAX / 2)
+    outcome: Future[Result] = Future()
+
+    def run():
+        try:
+            outcome.set_result(read())
+        except BaseException as error:
+            outcome.set_exception(error)
+
+    thread = threading.Thread(target=contextvars.copy_context().run, args=(run,), daemon=True)
+    is_worker = get_worker_info() is not None  # the process of the user is not ended
+    with open(os.devnull, "w") as nowhere:
+        if is_worker:
+            faulthandler.dump_traceback_later(seconds + _GRACE_SECONDS, exit=True, file=nowhere)
+        try:
+            thread.start()
+            return outcome.result(seconds)
+        except TimeoutError:
+            if outcome.done():  # the reader's own, or just in time
+                return outcome.result()
+            exception = ctypes.py_object(ClipTimeoutError)
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), exception)
+            raise ClipTimeoutError(f"Reading {name} took longer than {seconds} s.") from None
+        finally:
+            if is_worker:
+                faulthandler.cancel_dump_traceback_later()
 
 
 __all__ = [
@@ -288,4 +322,5 @@ __all__ = [
     "DeadWorkerError",
     "read_skipped",
     "record_skipped",
+    "run_within",
 ]

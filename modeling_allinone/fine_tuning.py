@@ -377,7 +377,9 @@ def prepare_rows(
     if data_arguments.frame_cache is not None and not is_blank and rows["video"][0] is not None:
         if num_views > 1:
             raise ValueError(f"frame_cache keeps the frames of one view, but num_views is {num_views}; give but one.")
-        frames = cache_frames(rows, processor, data_arguments.frame_cache)
+        frames = cache_frames(
+            rows, processor, data_arguments.frame_cache, seconds_per_clip=data_arguments.seconds_per_clip
+        )
     return ClipRows(rows, seed, frames, is_blank)
 
 

@@ -15,6 +15,7 @@ from accelerate import PartialState
 from torch.utils.data import DataLoader
 from transformers.utils import logging
 
+from .clip_reading import run_within
 from .processing_allinone import AllInOneProcessor
 from .video_processing_allinone import AllInOneVideoProcessor
 
@@ -34,7 +35,11 @@ class CachedFrames(Mapping):
         self.paths = paths
 
     def __getitem__(self, clip: tuple) -> np.ndarray:
-        return np.load(self.paths[clip])
+        path = self.paths[clip]
+        try:
+            return np.load(path)
+        except (ValueError, EOFError) as error:
+            raise ValueError(f"The frames kept in {path} are damaged ({error}); remove the file.") from error
 
     def __iter__(self) -> Iterator[tuple]:
         return iter(self.paths)
@@ -47,7 +52,11 @@ class CachedFrames(Mapping):
 
 
 def cache_frames(
-    rows: "datasets.Dataset", processor: AllInOneProcessor, folder: str | Path, num_workers: int | None = None
+    rows: "datasets.Dataset",
+    processor: AllInOneProcessor,
+    folder: str | Path,
+    num_workers: int | None = None,
+    seconds_per_clip: float | None = None,
 ) -> CachedFrames:
     """
     Decode every clip once and keep its frames on disk, as training asks for them many times.
@@ -58,6 +67,7 @@ def cache_frames(
         folder (`str` or `Path`): Where the frames are kept, a file for each clip; they are found again there as long
             as the video and the options of the processor are the same.
         num_workers (`int`, *optional*): Processes that decode. Default: one for each core.
+        seconds_per_clip (`float`, *optional*): Longest time to decode a clip; one that takes longer is left out.
 
     Returns:
         [`CachedFrames`]: (video, start, end) -> frames (T, H, W, 3), uint8; without clips that cannot be read, which
@@ -71,7 +81,7 @@ def cache_frames(
         missing = [(clip, clips[clip], path) for clip, path in paths.items() if not path.exists()]
         if missing:
             Path(folder).mkdir(parents=True, exist_ok=True)
-            _write_frames(missing, processor.video_processor, num_workers)
+            _write_frames(missing, processor.video_processor, num_workers, seconds_per_clip)
     return CachedFrames({clip: path for clip, path in paths.items() if path.exists()})
 
 
@@ -84,24 +94,30 @@ def _identify(clip: tuple, fps: float | None, options: str) -> str:
     return hashlib.sha256(json.dumps([clip, fps, state, options]).encode()).hexdigest()[:32]
 
 
-def _write_frames(clips: list[tuple], video_processor: AllInOneVideoProcessor, num_workers: int | None):
+def _write_frames(
+    clips: list[tuple],
+    video_processor: AllInOneVideoProcessor,
+    num_workers: int | None,
+    seconds_per_clip: float | None,
+):
     loader = DataLoader(
         clips,
         32,
         num_workers=(os.cpu_count() or 1) if num_workers is None else num_workers,
-        collate_fn=partial(_write_some, video_processor),
+        collate_fn=partial(_write_some, video_processor, seconds_per_clip),
     )
     # The library's bar takes an iterator of what it is given, too, which of a loader starts its workers twice.
     for _ in logging.tqdm(iter(loader), total=len(loader), desc="decoding, 32 clips at a time"):
         pass
 
 
-def _write_some(video_processor: AllInOneVideoProcessor, clips: list[tuple]):
+def _write_some(video_processor: AllInOneVideoProcessor, seconds_per_clip: float | None, clips: list[tuple]):
     """Decode and write a few clips, but for those that the collator will have to speak of."""
     options = {"do_rescale": False, "do_normalize": False, "num_views": 1, "return_tensors": "pt"}
     for (video, start, end), fps, path in clips:
         try:
-            pixels = video_processor([video], start=[start], end=[end], fps=[fps], **options)["pixel_values"]
+            read = partial(video_processor, [video], start=[start], end=[end], fps=[fps], **options)
+            pixels = run_within(seconds_per_clip, str(video), read)["pixel_values"]
         except Exception:  # libraries of codecs raise whatever they like
             continue
         unfinished = path.with_name(f"{path.stem}.{os.getpid()}.npy")

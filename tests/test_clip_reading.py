@@ -1,9 +1,12 @@
 """Clips that are broken, slow or deadly: told by name, and never replaced."""
 
+import ctypes
 import json
 import os
 import signal
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -43,15 +46,24 @@ class SlowFrames(list):
     """Images that take their time to come, as files on a network disk do."""
 
     def __iter__(self):
-        time.sleep(60)
+        for _ in range(6000):
+            time.sleep(0.01)
         yield from super().__iter__()
 
 
 class FramesThatHang(SlowFrames):
-    """In a library that does not come back to Python, so that signals wait."""
+    """In a library that does not come back to Python."""
 
     def __iter__(self):
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})
+        ctypes.CDLL(None).sleep(60)
+        return super().__iter__()
+
+
+class FramesThatBlock(SlowFrames):
+    """In a library that lets no other thread run meanwhile."""
+
+    def __iter__(self):
+        ctypes.PyDLL(None).sleep(60)
         return super().__iter__()
 
 
@@ -114,14 +126,37 @@ def test_batch_without_any_readable_clip(processor, row, shape):
     assert pixel_values.shape == shape and not pixel_values.any() and not is_readable.any()
 
 
-def test_slow_clip(processor):
-    row = {"video": SlowFrames([np.zeros((40, 40, 3), dtype=np.uint8)])}
+@pytest.mark.parametrize("frames", (SlowFrames, FramesThatHang))
+def test_clip_over_its_time(processor, frames):
+    """In the main thread and in another: the limit needs no signal."""
+    row = {"video": frames([np.zeros((40, 40, 3), dtype=np.uint8)])}
+    message = "Reading the frames of a row took longer than 0.2 s"
     started = time.perf_counter()
-    with pytest.raises(ClipTimeoutError, match=r"Reading the frames of a row took longer than 0.2 s"):
+    with pytest.raises(ClipTimeoutError, match=message):
         ClipReader(processor, seconds_per_clip=0.2)([row])
+    with ThreadPoolExecutor() as threads:
+        reading = threads.submit(ClipReader(processor, seconds_per_clip=0.2), [row])
+        assert message in str(reading.exception())
     assert not ClipReader(processor, seconds_per_clip=0.2, on_decode_error="skip")([row])[1].any()
     assert time.perf_counter() - started < 10
-    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+
+
+def test_reading_a_slow_clip_ends_with_its_time(processor):
+    before = threading.active_count()
+    with pytest.raises(ClipTimeoutError):
+        ClipReader(processor, seconds_per_clip=0.1)([{"video": SlowFrames([np.zeros((40, 40, 3), dtype=np.uint8)])}])
+    deadline = time.perf_counter() + 10
+    while threading.active_count() > before:
+        assert time.perf_counter() < deadline
+        time.sleep(0.01)
+
+
+def test_what_is_read_in_time_is_as_without_a_limit(processor, clip, broken):
+    read = ClipReader(processor, seconds_per_clip=float("inf"))
+    assert torch.equal(read([{"video": clip}])[0], ClipReader(processor)([{"video": clip}])[0])
+    with pytest.raises(Exception, match=r"broken\.mp4") as raised:
+        read([{"video": broken, "sample_id": "q7"}])
+    assert not isinstance(raised.value, ClipTimeoutError)
 
 
 def test_arguments_are_checked(processor):
@@ -131,7 +166,7 @@ def test_arguments_are_checked(processor):
         ClipReader(processor, seconds_per_clip=0)
 
 
-@pytest.mark.parametrize("frames", (FramesThatCrash, FramesThatHang))
+@pytest.mark.parametrize("frames", (FramesThatCrash, FramesThatBlock))
 @pytest.mark.parametrize("stage", ("train", "evaluate"))
 def test_clip_that_its_worker_dies_of_is_named(tmp_path, monkeypatch, processor, tiny_config, clip, frames, stage):
     from modeling_allinone import AllInOneForVideoQuestionAnswering, clip_reading

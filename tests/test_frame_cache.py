@@ -60,3 +60,13 @@ def test_clips_are_decoded_once_and_again_if_something_changed(rows, processor, 
     changed = cache(rows, processor, tmp_path)
     assert len(files(tmp_path)) == 6
     assert all(not np.array_equal(changed[clip], frames[clip]) for clip in frames)
+
+
+def test_damaged_frames_are_told_by_name(rows, processor, tmp_path):
+    frames = cache(rows, processor, tmp_path)
+    whole, part = frames.paths.values()
+    whole.write_bytes(b"")
+    part.write_bytes(part.read_bytes()[:-1000])
+    for clip, path in frames.paths.items():
+        with pytest.raises(ValueError, match=rf"The frames kept in .*{path.name} are damaged .*remove the file"):
+            frames[clip]
