@@ -16,10 +16,12 @@ import numpy as np
 from torch.utils.data import DataLoader, Dataset
 from transformers.utils import logging
 
+from .clip_allinone import Clip
 from .clip_reading import SKIPPED_NAME, read_skipped, record_skipped
 from .clip_stream import IMAGE_SUFFIXES, MEDIA_COLUMNS, VIDEO_SUFFIXES
 from .frame_sampling_allinone import window_bounds
-from .video_decoding_allinone import ONE_THREAD, Clip, list_frames, open_clip
+from .video_decoding_allinone import list_frames, open_clip
+from .video_file_allinone import ONE_THREAD
 
 if TYPE_CHECKING:
     import datasets

@@ -17,8 +17,9 @@ from transformers.video_processing_utils import VideoProcessorMixin
 from transformers.video_utils import VideoMetadata
 
 from .augmentation_allinone import HIGHEST_MAGNITUDE, OPERATIONS, rand_augment
+from .clip_allinone import Clip
 from .frame_sampling_allinone import checked_indices, indices_at, random_indices, uniform_indices, window_bounds
-from .video_decoding_allinone import VIDEO_BACKENDS, Clip, is_array, open_clip
+from .video_decoding_allinone import VIDEO_BACKENDS, is_array, open_clip
 
 NEAREST, BILINEAR = 0, 2  # as Pillow numbers them
 

@@ -29,7 +29,8 @@ from video_fixtures import (
     save_folder,
 )
 
-from modeling_allinone.video_decoding_allinone import VideoFile, _to_rgb, open_clip
+from modeling_allinone.video_decoding_allinone import open_clip
+from modeling_allinone.video_file_allinone import VideoFile, _to_rgb
 from modeling_allinone.video_processing_allinone import AllInOneVideoProcessor, resize_and_crop
 
 PARITY = Path(__file__).parent / "fixtures" / "parity"

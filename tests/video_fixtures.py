@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from modeling_allinone.video_decoding_allinone import ONE_THREAD
+from modeling_allinone.video_file_allinone import ONE_THREAD
 
 FIRST_LEVEL, LEVEL_STEP = 20, 14  # 16 frames: 20, 34, ..., 230
 NUM_FRAMES, FRAMES_PER_SECOND = 16, 10
