@@ -150,26 +150,32 @@ class AllInOnePatchOrder(nn.Module):
         if self.training:
             draw = torch.randint(2**32, (batch_size, num_frames, num_patches), device=device)
         else:
-            draw = self._fixed_draw(num_frames, num_patches, device).expand(batch_size, -1, -1)
+            draw = self._fixed_draw(num_frames, num_patches, device, patch_is_padding).expand(batch_size, -1, -1)
         if patch_is_padding is not None:
             draw = draw + 2**32 * patch_is_padding[:, None].long()
         kept = draw.argsort(dim=-1, stable=True)[..., :num_kept]
         return kept if self.is_random else kept.sort(dim=-1).values
 
-    def _fixed_draw(self, num_frames: int, num_patches: int, device: torch.device) -> torch.Tensor:
+    def _fixed_draw(
+        self, num_frames: int, num_patches: int, device: torch.device, patch_is_padding: torch.Tensor | None
+    ) -> torch.Tensor:
         """
         A number in [0, 2^32) for each frame and patch, the same on every device and in every version of torch, since
         it is an integer hash and no generator (two rounds of xor-shift-multiply, constants by C. Wellons' search
-        «hash-prospector»). (1, T, P)
+        «hash-prospector»); and the same for a clip with padding as without. (1 or B, T, P)
         """
-        bits = torch.arange(num_frames * num_patches, device=device)
+        frame = torch.arange(num_frames, device=device)[:, None]
+        if patch_is_padding is None:
+            bits = (frame * num_patches + torch.arange(num_patches, device=device))[None]
+        else:
+            is_kept = ~patch_is_padding[:, None]  # (B, 1, P)
+            bits = frame * is_kept.sum(dim=-1, keepdim=True) + is_kept.cumsum(dim=-1) - 1
         bits = (bits + self.seed * 0x9E3779B9) & 0xFFFFFFFF
         bits = bits ^ (bits >> 16)
         bits = (bits * 0x21F0AAAD) & 0xFFFFFFFF
         bits = bits ^ (bits >> 15)
         bits = (bits * 0x735A2D97) & 0xFFFFFFFF
-        bits = bits ^ (bits >> 15)
-        return bits.view(1, num_frames, num_patches)
+        return bits ^ (bits >> 15)
 
 
 class AllInOneVisualEmbeddings(nn.Module):
@@ -343,7 +349,25 @@ class AllInOneVisualEmbeddings(nn.Module):
                 f"pixel_values has shape {tuple(pixel_values.shape)}."
             )
         is_padding = pixel_mask[..., :: self.patch_size, :: self.patch_size] == 0
-        return is_padding.any(dim=1) if is_padding.ndim == 4 else is_padding
+        is_padding = is_padding.any(dim=1) if is_padding.ndim == 4 else is_padding
+        if _is_readable(is_padding):
+            _check_padding(is_padding)
+        return is_padding
+
+
+def _check_padding(is_padding: torch.Tensor):
+    """Raise a `ValueError` unless what is no padding (B, rows, columns) is a rectangle in the upper left corner."""
+    is_kept = ~is_padding
+    num_rows, num_columns = is_kept[:, :, 0].sum(1), is_kept[:, 0].sum(1)
+    in_rows = torch.arange(is_kept.shape[1]) < num_rows[:, None]
+    in_columns = torch.arange(is_kept.shape[2]) < num_columns[:, None]
+    is_rectangle = (is_kept == (in_rows[:, :, None] & in_columns[:, None])).flatten(1).all(1) & (num_rows > 0)
+    if not is_rectangle.all():
+        clip = int((~is_rectangle).nonzero()[0])
+        raise ValueError(
+            f"pixel_mask of clip {clip} is no rectangle of ones in the upper left corner, of a patch at least; padding "
+            "belongs at the right and at the bottom, as AllInOneVideoProcessor adds it with do_pad=True."
+        )
 
 
 def _is_readable(values: torch.Tensor) -> bool:

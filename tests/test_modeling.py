@@ -34,6 +34,7 @@ MODEL_CLASSES = (
 )
 MIXINGS = ("token_roll", "channel_shift", "none")
 NUM_PATCHES = 16
+CLOSE = {"atol": 1e-5, "rtol": 1e-4}
 
 
 def build(config, cls=AllInOneModel, **kwargs):
@@ -237,18 +238,60 @@ def test_padded_pixels_change_nothing(tiny_config, tiny_inputs, mixing, patch_or
         pixel_values[row, :, :, :height, :width] = clip
         pixel_mask[row, :height, :width] = 1
         text = {key: inputs[key][row : row + 1] for key in ("input_ids", "attention_mask")}
-        # What rolls depends on the order, so the clip alone has the order that it has in the padded batch.
-        alone.append({**text, "pixel_values": clip})
+        alone.append(model(**text, pixel_values=clip))
     batch = {**inputs, "pixel_values": pixel_values, "pixel_mask": pixel_mask}
     outputs = model(**batch)
-    for row, width in ((0, 40), (1, 32)):
-        num_patches = alone[row]["pixel_values"][0, 0, 0].numel() // 64
-        kept = outputs.patch_permutation[row : row + 1, :, :num_patches]
-        permutation = kept // 5 * (width // 8) + kept % 5
-        expected = model(**alone[row], patch_permutation=permutation)
-        torch.testing.assert_close(outputs.pooler_output[row], expected.pooler_output[0], atol=1e-5, rtol=1e-4)
+    for row, num_tokens in ((0, 7 + 1 + 15), (1, 7 + 1 + 24)):
+        torch.testing.assert_close(outputs.pooler_output[row], alone[row].pooler_output[0], **CLOSE)
+        torch.testing.assert_close(
+            outputs.last_hidden_state[row, :num_tokens], alone[row].last_hidden_state[0], **CLOSE
+        )
     frame_mask = pixel_mask[:, None].expand(-1, 4, -1, -1)
     assert torch.equal(model(**{**batch, "pixel_mask": frame_mask}).pooler_output, outputs.pooler_output)
+
+
+@pytest.mark.parametrize("max_image_length", (None, 9))
+def test_padding_draws_no_other_patches(tiny_config, tiny_inputs, max_image_length):
+    """Which patches roll, and which are kept, is drawn for a clip in a padded batch as for the clip alone."""
+    model = build(tiny_config(patch_order="random", max_image_length=max_image_length))
+    clip = torch.randn(1, 4, 3, 24, 32)
+    alone = model(pixel_values=clip).patch_permutation
+    pixel_values = torch.nn.functional.pad(clip, (0, 24, 0, 8))
+    pixel_mask = torch.nn.functional.pad(torch.ones(1, 24, 32), (0, 24, 0, 8))
+    padded = model(pixel_values=pixel_values, pixel_mask=pixel_mask).patch_permutation
+    kept = padded[..., : alone.shape[-1]]
+    assert torch.equal(kept // 7 * 4 + kept % 7, alone)
+
+
+def test_positions_and_masks_against_plain_loops(tiny_config):
+    """Of each image: the position table, bilinear and corner on corner on its own grid; none of padding is attended."""
+    model = build(tiny_config(), attn_implementation="eager")
+    grids = ((4, 4), (3, 6), (7, 2), (1, 5), (1, 1))
+    pixel_mask = torch.zeros(len(grids), 56, 48)
+    for row, (height, width) in enumerate(grids):
+        pixel_mask[row, : height * 8, : width * 8] = 1
+    embeddings = model.embeddings.visual_embeddings
+    table = embeddings.position_embeddings[0, 1:].unflatten(0, (4, 4))
+    embeddings.patch_embeddings.weight.zero_()
+    embeddings.patch_embeddings.bias.zero_()
+    pixel_values = torch.randn(len(grids), 1, 3, 56, 48)
+    embedded, num_visual_tokens, permutation = embeddings(pixel_values, pixel_mask)
+    text = torch.ones(len(grids), 3, dtype=torch.long)
+    attentions = model(text, pixel_values=pixel_values, pixel_mask=pixel_mask, output_attentions=True).attentions
+    for row, (height, width) in enumerate(grids):
+        assert num_visual_tokens[row] == 1 + height * width
+        for place in range(height * width):
+            down, across = divmod(int(permutation[row, 0, place]), 6)
+            assert down < height and across < width
+            y, x = down * 3 / max(height - 1, 1), across * 3 / max(width - 1, 1)
+            expected = torch.zeros(32)
+            for corner_y in {int(y), min(int(y) + 1, 3)}:
+                for corner_x in {int(x), min(int(x) + 1, 3)}:
+                    expected += (1 - abs(y - corner_y)) * (1 - abs(x - corner_x)) * table[corner_y, corner_x]
+            torch.testing.assert_close(embedded[row, 0, 1 + place], expected, **CLOSE)
+        for layer in attentions:
+            assert layer[row, ..., : 3 + 1 + height * width].gt(0).all()
+            assert layer[row, ..., 3 + 1 + height * width :].eq(0).all()
 
 
 def test_full_pixel_mask_is_no_mask(tiny_config, tiny_inputs):
@@ -623,6 +666,12 @@ def test_xavier_initialisation(tiny_config):
         ({"pixel_values": torch.zeros(3, 4, 3, 32, 32)}, "2 texts but 3 clips"),
         ({"pixel_values": torch.zeros(1, 4, 3, 32, 32)}, "2 texts but 1 clips"),
         ({"attention_mask": torch.ones(2, 6)}, r"attention_mask has shape \(2, 6\), but the text has shape \(2, 7\)"),
+        (
+            {"pixel_mask": torch.ones(2, 32, 32).tril()},
+            "pixel_mask of clip 0 is no rectangle of ones in the upper left",
+        ),
+        ({"pixel_mask": torch.ones(2, 32, 32).flip(1).cumsum(1).gt(8)}, "pixel_mask of clip 0 is no rectangle"),
+        ({"pixel_mask": torch.tensor([1.0, 0.0])[:, None, None].expand(2, 32, 32)}, "pixel_mask of clip 1 is no"),
         ({"pixel_mask": torch.ones(2, 32)}, r"pixel_mask has shape \(2, 32\), but expected \(2, 32, 32\) or"),
         ({"patch_permutation": torch.zeros(2, 4, 17).long()}, r"patch_permutation has shape \(2, 4, 17\)"),
         ({"patch_permutation": torch.zeros(2, 4, 16).long()}, "holds an index twice, or one outside 0 to 15"),
