@@ -365,8 +365,8 @@ def _check_padding(is_padding: torch.Tensor):
     if not is_rectangle.all():
         clip = int((~is_rectangle).nonzero()[0])
         raise ValueError(
-            f"pixel_mask of clip {clip} is no rectangle of ones in the upper left corner, of a patch at least; padding "
-            "belongs at the right and at the bottom, as AllInOneVideoProcessor adds it with do_pad=True."
+            f"pixel_mask of clip {clip} is no rectangle of ones in the upper left corner, at least a patch; padding "
+            "belongs at the right and at the bottom, where AllInOneVideoProcessor adds it with do_pad=True."
         )
 
 

@@ -264,7 +264,7 @@ def test_padding_draws_no_other_patches(tiny_config, tiny_inputs, max_image_leng
 
 
 def test_positions_and_masks_against_plain_loops(tiny_config):
-    """Of each image: the position table, bilinear and corner on corner on its own grid; none of padding is attended."""
+    """Each image has the table bilinearly on its own grid, corner on corner; nothing attends to padding."""
     model = build(tiny_config(), attn_implementation="eager")
     grids = ((4, 4), (3, 6), (7, 2), (1, 5), (1, 1))
     pixel_mask = torch.zeros(len(grids), 56, 48)
