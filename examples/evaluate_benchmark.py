@@ -12,6 +12,7 @@ scores into the models' cards.
 import argparse
 import hashlib
 import json
+import re
 import shlex
 import subprocess
 import sys
@@ -42,26 +43,31 @@ class SuiteError(ValueError):
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run what has not been run, print the table, write the results; returns 1 if a run failed, 2 if none can run."""
+    """Run a suite; returns 1 if a run failed, 2 after a line of reason if the suite cannot be run."""
     options = parse_arguments(arguments)
     try:
-        output_dir, runs = read_suite(options)
-        published = yaml.safe_load(options.published.read_text(encoding="utf-8"))
-    except (SuiteError, OSError, yaml.YAMLError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        return run_suite(options)
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
-    results, failed = {}, []
+
+
+def run_suite(options: argparse.Namespace) -> int:
+    """Run what has not been run, print the table, write the results; returns 1 if a run failed."""
+    output_dir, runs = read_suite(options)
+    published = yaml.safe_load(options.published.read_text(encoding="utf-8"))
+    results, failed = {}, {}
     for name, run in runs.items():
         folder = output_dir / name
         if is_done(folder, run):
             print(f"{name}: was scored before")
-        elif not score(name, run, folder, shlex.split(options.launcher)):
-            failed.append(name)
+        elif cause := score(name, run, folder, shlex.split(options.launcher)):
+            failed[name] = cause
             continue
         results[name] = read_results(folder, run)
         if options.update_cards:
             update_card(name, results[name])
-    table = "\n".join(make_table(results, published))
+    table = "\n".join(make_table(results, published, failed))
     print(table)
     output_dir.mkdir(parents=True, exist_ok=True)
     (output_dir / RESULTS_NAME).write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
@@ -132,7 +138,8 @@ def _complete(run: dict[str, Any], options: argparse.Namespace) -> dict[str, Any
         arguments["model_name_or_path"] = str(options.model_root / name)
     if arguments.get("model_name_or_path") is None:
         raise SuiteError(f"{name} has no model: give model_name_or_path in the suite, or --model_root.")
-    return {"script": script, "arguments": {**arguments, "do_train": False, "eval_strategy": "no"}}
+    untrained = {"do_train": False, "eval_strategy": "no", "load_best_model_at_end": False}
+    return {"script": script, "arguments": {**arguments, **untrained}}
 
 
 def is_done(folder: Path, run: Mapping[str, Any]) -> bool:
@@ -143,25 +150,49 @@ def is_done(folder: Path, run: Mapping[str, Any]) -> bool:
     return yaml.safe_load(done.read_text(encoding="utf-8")) == {**run, "checkpoint": digest_checkpoint(run)}
 
 
-def score(name: str, run: Mapping[str, Any], folder: Path, launcher: list[str]) -> bool:
-    """Run a script in a process of its own; returns whether it left its results."""
+def score(name: str, run: Mapping[str, Any], folder: Path, launcher: list[str]) -> str | None:
+    """Run a script in a process of its own; returns why it left no results, `None` if it did."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / RUN_NAME).unlink(missing_ok=True)
     (folder / RESULTS_NAME).unlink(missing_ok=True)
-    recipe = folder / "recipe.yaml"
-    recipe.write_text(yaml.safe_dump({**run["arguments"], "output_dir": str(folder)}), encoding="utf-8")
+    recipe = write_recipe(run, folder)
     print(f"{name}: scoring", flush=True)
     with (folder / "log.txt").open("w", encoding="utf-8") as log:
         command = [*launcher, str(EXAMPLES / run["script"]), str(recipe)]
         status = subprocess.run(command, stdout=log, stderr=subprocess.STDOUT, check=False).returncode
     if status or not (folder / RESULTS_NAME).exists():
-        lines = (folder / "log.txt").read_text(encoding="utf-8", errors="replace").strip().splitlines()
-        print(f"{name}: failed with status {status}: {lines[-1] if lines else 'no output'}")
-        return False
+        cause = find_cause((folder / "log.txt").read_text(encoding="utf-8", errors="replace"))
+        print(f"{name}: failed with status {status}: {cause}")
+        return cause
     # Written last: a run without it is run again.
     done = {**run, "checkpoint": digest_checkpoint(run)}
     (folder / RUN_NAME).write_text(yaml.safe_dump(done), encoding="utf-8")
-    return True
+    return None
+
+
+def write_recipe(run: Mapping[str, Any], folder: Path) -> Path:
+    """Write the arguments of a run to a file that its script takes."""
+    recipe = folder / "recipe.yaml"
+    recipe.write_text(yaml.safe_dump({**run["arguments"], "output_dir": str(folder)}), encoding="utf-8")
+    return recipe
+
+
+def find_cause(log: str) -> str:
+    """
+    The first line of the error that ended a run: what its script says of it, else the first exception that was raised,
+    whatever was raised of it, in this process or in the one that started it; else the last line.
+    """
+    lines = [re.sub(r"^\[rank\d+\]: ?", "", line) for line in log.splitlines()]
+    said = [line for line in lines if re.match(r"(\S+\.py: )?error: ", line)]
+    raised, is_traceback = [], False
+    for line in lines:
+        if line.endswith("Traceback (most recent call last):"):
+            is_traceback = True
+        elif is_traceback and line and not line.startswith(" "):
+            is_traceback = False
+            # A worker's exception stands below, with its own traceback.
+            raised += [] if re.search(r": Caught \w+ in ", line) else [line]
+    return next(iter(said + raised + [line for line in lines if line.strip()][-1:]), "no output").strip()
 
 
 def digest_checkpoint(run: Mapping[str, Any]) -> str | None:
@@ -201,8 +232,10 @@ def update_card(name: str, results: Mapping[str, Any]):
     card.save(path)
 
 
-def make_table(results: Mapping[str, Any], published: Mapping[str, Any]) -> Iterator[str]:
-    """Lines of a table in Markdown, in per cent where scores are shares."""
+def make_table(
+    results: Mapping[str, Any], published: Mapping[str, Any], failed: Mapping[str, str] | None = None
+) -> Iterator[str]:
+    """Lines of a table in Markdown, in per cent where scores are shares; runs that failed stand below, with why."""
     yield "| run | metric | score | blank video | paper | log | rows | skipped |"
     yield "|---|---|---|---|---|---|---|---|"
     for name, result in results.items():
@@ -213,6 +246,8 @@ def make_table(results: Mapping[str, Any], published: Mapping[str, Any]) -> Iter
             figures += [str(of_original.get(source, "")) for source in ("paper", "log")]
             rows = [str(protocol["num_rows"]), str(protocol["num_skipped"])]
             yield f"| {' | '.join([name, metric, *figures, *rows])} |"
+    for name, cause in (failed or {}).items():
+        yield f"| {name} | failed: {cause.replace('|', chr(92) + '|')} | | | | | | |"
 
 
 def is_score(metric: str, value: Any) -> bool:

@@ -172,3 +172,24 @@ CHOICES = {
     "msrvtt_mc": (FILMS, {"original": msrvtt_mc()}),
     "lsmdc_mc": ([f"1_FILM/{clip}.avi" for clip in CLIPS], {"published": lsmdc_mc()}),
 }
+
+# Captions to choose from without training: the file of annotations, its content, and where the film lies.
+CAPTIONS = ["a dog runs", "it sleeps", "a cat", "a ring", "a bar"]
+FILM = "1_FILM_00.01-00.02"
+CAPTION_CHOICES = {
+    "msrvtt_mc": (
+        "msrvtt_mc_test.jsonl",
+        lines([{"clip_name": "video7", "options": CAPTIONS, "answer": 3}]),
+        "videos/all/video7.mp4",
+    ),
+    "lsmdc_mc": (
+        "LSMDC16_multiple_choice_test_randomized.csv",
+        table((FILM, *"1234", *CAPTIONS, "4")),
+        f"1_FILM/{FILM}.avi",
+    ),
+    "ego4d_mc": (
+        "mc_val.csv",
+        f"question,answers\n\"['clip', 5, 'a ring']\",\"{[['clip', 5, choice] for choice in CAPTIONS]}\"\n",
+        "videos/clip.mp4",
+    ),
+}

@@ -7,18 +7,25 @@ from pathlib import Path
 
 import pytest
 import yaml
+from action_files import write_actions
 from huggingface_hub import ModelCard
+from question_files import CAPTION_CHOICES, CAPTIONS, CHOICES, QUESTIONS
+from retrieval_files import DATA as RETRIEVAL
+from retrieval_files import write_places
 from safetensors.torch import load_file, save_file
+from script_runs import load_script, run_script
 
 from modeling_allinone import (
     AllInOneForMultipleChoice,
+    AllInOneForPreTraining,
+    AllInOneForVideoClassification,
     AllInOneForVideoQuestionAnswering,
+    AllInOneForVideoTextRetrieval,
     AllInOneProcessor,
     AllInOneVideoProcessor,
 )
 from modeling_allinone.datasets import (
     answer_vocabulary,
-    describe_dataset,
     load_moving_shapes,
     train_tokenizer,
     write_moving_shapes,
@@ -26,7 +33,18 @@ from modeling_allinone.datasets import (
 from modeling_allinone.model_card import create_model_card
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "examples"))
-from evaluate_benchmark import EXAMPLES, digest_checkpoint, is_done, main, parse_arguments, read_suite
+from evaluate_benchmark import (
+    EXAMPLES,
+    digest_checkpoint,
+    find_cause,
+    is_done,
+    main,
+    make_table,
+    parse_arguments,
+    read_results,
+    read_suite,
+    write_recipe,
+)
 
 
 @pytest.fixture(scope="module")
@@ -68,8 +86,8 @@ def suite(tmp_path, place):
     return write
 
 
-QUESTIONS = {"name": "questions", "task": "question-answering"}
-CHOICES = {
+OF_QUESTIONS = {"name": "questions", "task": "question-answering"}
+OF_CHOICES = {
     "name": "choices",
     "task": "multiple-choice",
     "dataset_options": {"task": "multiple-choice"},
@@ -77,11 +95,12 @@ CHOICES = {
 
 
 def test_suite_is_scored_resumed_and_compared(tmp_path, place, suite, capsys):
-    arguments = suite(QUESTIONS, CHOICES | {"data_dir": "nowhere"})
+    arguments = suite(OF_QUESTIONS, OF_CHOICES | {"data_dir": "nowhere"})
     assert main([*arguments, "--update_cards"]) == 1
     output = capsys.readouterr().out
     assert "choices: failed with status 2: " in output and "nowhere" in output
     assert "failed: choices; their output is in log.txt" in output
+    assert "| choices | failed: error: root is nowhere, which is no folder" in output
 
     results = json.loads((tmp_path / "out" / "results.json").read_text())
     protocol, scores = results["questions"]["protocol"], results["questions"]["scores"]
@@ -96,7 +115,7 @@ def test_suite_is_scored_resumed_and_compared(tmp_path, place, suite, capsys):
     # Stopped and mended: what was scored is not scored again.
     log = tmp_path / "out" / "questions" / "log.txt"
     written = log.stat().st_mtime_ns
-    assert main(suite(QUESTIONS, CHOICES)) == 0
+    assert main(suite(OF_QUESTIONS, OF_CHOICES)) == 0
     output = capsys.readouterr().out
     assert "questions: was scored before" in output and "choices: scoring" in output
     assert log.stat().st_mtime_ns == written
@@ -122,9 +141,9 @@ def test_what_was_scored_before(tmp_path, place):
     ("runs", "message"),
     (
         ([{"name": "a", "task": "guessing"}], "The task of a is 'guessing'; expected one of question-answering"),
-        ([QUESTIONS, QUESTIONS], "expected a mapping with a name of its own"),
+        ([OF_QUESTIONS, OF_QUESTIONS], "expected a mapping with a name of its own"),
         ([{"task": "retrieval"}], "expected a mapping with a name of its own"),
-        ([QUESTIONS | {"recipe": "nothing.yaml"}], "No such file or directory"),
+        ([OF_QUESTIONS | {"recipe": "nothing.yaml"}], "No such file or directory"),
     ),
 )
 def test_suites_that_cannot_run(suite, capsys, runs, message):
@@ -134,9 +153,9 @@ def test_suites_that_cannot_run(suite, capsys, runs, message):
 
 
 def test_other_suites_that_cannot_run(tmp_path, suite, capsys):
-    assert main([*suite(QUESTIONS), "--only", "answers"]) == 2
+    assert main([*suite(OF_QUESTIONS), "--only", "answers"]) == 2
     assert "has no run named answers" in capsys.readouterr().err
-    arguments = suite(QUESTIONS)
+    arguments = suite(OF_QUESTIONS)
     del arguments[3:5]
     assert main(arguments) == 2
     assert "questions has no model: give model_name_or_path in the suite, or --model_root" in capsys.readouterr().err
@@ -145,13 +164,102 @@ def test_other_suites_that_cannot_run(tmp_path, suite, capsys):
     assert "is no suite: expected output_dir and a list of runs" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("suite_file", sorted((EXAMPLES / "suites").glob("*.yaml")), ids=lambda path: path.name)
-def test_suites_of_the_project_have_their_recipes(suite_file):
-    """Every recipe and data set that a suite names is there, and the run is compared with what is published."""
-    _, runs = read_suite(parse_arguments([str(suite_file), "--data_root", "data", "--model_root", "models"]))
-    named = yaml.safe_load(suite_file.read_text())["runs"]
-    assert list(runs) == [run["name"] for run in named] and len(runs) > 0
-    published = yaml.safe_load((EXAMPLES / "published_scores.yaml").read_text())
-    for name, run in runs.items():
-        assert describe_dataset(run["arguments"]["dataset"]).name == run["arguments"]["dataset"]
-        assert (EXAMPLES / run["script"]).is_file() and name in published
+SUITES = sorted((EXAMPLES / "suites").glob("*.yaml"))
+ROWS = [(path, run["name"]) for path in SUITES for run in yaml.safe_load(path.read_text())["runs"]]
+
+
+@pytest.fixture(scope="module")
+def published_models(tmp_path_factory, tiny_config):
+    """A model of each script, as converted from the original: its answers have no names."""
+    tokenizer = train_tokenizer([*CAPTIONS, "is it a dog? what is it? a cat, a car, two men it runs"])
+    tokenizer.model_max_length = 16
+    processor = AllInOneProcessor(AllInOneVideoProcessor(num_frames=3, size=32, crop_size=32), tokenizer)
+    sizes = {"vocab_size": len(tokenizer), "num_hidden_layers": 1, "num_frames": 3, "projection_dim": 8}
+    root = tmp_path_factory.mktemp("models")
+    for script, model_class, fields in (
+        ("finetune_question_answering.py", AllInOneForVideoQuestionAnswering, {"num_labels": 5}),
+        ("finetune_multiple_choice.py", AllInOneForMultipleChoice, {"choice_hidden_size": 256}),
+        ("finetune_retrieval.py", AllInOneForVideoTextRetrieval, {}),
+        ("finetune_classification.py", AllInOneForVideoClassification, {"num_labels": 5}),
+        ("zero_shot.py", AllInOneForPreTraining, {"pretraining_objectives": ["matching", "contrastive"]}),
+    ):
+        model_class(tiny_config(**sizes, **fields)).save_pretrained(root / script)
+        processor.save_pretrained(root / script)
+    return root
+
+
+def write_miniature(root: Path, recipe: str, film: Path, image: Path) -> Path:
+    """The data set of a recipe."""
+    if (name := recipe.removesuffix("_zero_shot")) != recipe:
+        annotations, content, place = CAPTION_CHOICES[name]
+        return write_places(root, [place], {annotations: content}, film, image)
+    if recipe.endswith("_linear"):
+        return write_actions(root, recipe, "makers", film)
+    places, arrangements = {**QUESTIONS, **CHOICES, **RETRIEVAL}[recipe]
+    return write_places(root, places, arrangements["published"], film, image)
+
+
+@pytest.mark.parametrize(("suite_file", "name"), ROWS, ids=[name for _, name in ROWS])
+def test_every_row_of_a_suite_is_scored(tmp_path, media, published_models, suite_file, name):
+    """With its recipe as it stands, but for the machine."""
+    described = yaml.safe_load(suite_file.read_text())
+    (row,) = (run for run in described["runs"] if run["name"] == name)
+    machine = {"fp16": False, "dataloader_num_workers": 0}
+    (tmp_path / "suite.yaml").write_text(yaml.safe_dump({**described, "runs": [{**row, **machine}]}))
+    write_miniature(tmp_path / "data" / name, Path(row["recipe"]).stem, *media)
+    arguments = [str(tmp_path / "suite.yaml"), "--data_root", str(tmp_path / "data"), "--model_root", str(tmp_path)]
+    options = parse_arguments(arguments)
+    run = read_suite(options)[1][name]
+    (tmp_path / name).symlink_to(published_models / run["script"])
+    (tmp_path / "output").mkdir()
+    # In this process, since starting one takes longer than all else.
+    assert run_script(load_script(Path(run["script"]).stem), write_recipe(run, tmp_path / "output")) == 0
+    results = read_results(tmp_path / "output", run)
+    assert results["protocol"]["num_rows"] > 0 and results["protocol"]["num_skipped"] == 0
+    published = yaml.safe_load(options.published.read_text())
+    named = {line.split(" | ")[1] for line in list(make_table({name: results}, published))[2:]}
+    without_scorer = {metric for metric in published[name] if not metric.startswith("reranked_")}
+    assert without_scorer <= named, "what is published has something beside it"
+
+
+@pytest.mark.parametrize(
+    ("code", "cause"),
+    (
+        (
+            "try: open('nowhere')\nexcept OSError as error: raise RuntimeError('no luck') from error",
+            "FileNotFoundError: [Errno 2] No such file or directory: 'nowhere'",
+        ),
+        ("print('error: a clip\\nand more'); raise SystemExit(2)", "error: a clip"),
+        ("print('almost\\ndone\\n'); raise SystemExit(1)", "done"),
+        ("raise SystemExit(1)", "no output"),
+    ),
+)
+def test_first_line_of_an_error_is_its_cause(tmp_path, suite, capsys, code, cause):
+    (tmp_path / "launched.py").write_text(code)
+    assert main([*suite(OF_QUESTIONS), "--launcher", f"{sys.executable} {tmp_path / 'launched.py'}"]) == 1
+    assert f"| questions | failed: {cause} |" in capsys.readouterr().out
+    assert f"| questions | failed: {cause} |" in (tmp_path / "out" / "results.md").read_text()
+
+
+TRACEBACK = 'Traceback (most recent call last):\n  File "a.py", line 1, in <module>\n'
+
+
+@pytest.mark.parametrize(
+    "log",
+    (
+        # of two processes
+        TRACEBACK.replace("T", "[rank1]: T").replace("  F", "[rank1]:   F")
+        + f"[rank1]: KeyError: 'clip'\n{TRACEBACK}ChildFailedError: \n",
+        # of the worker of a loader
+        f"{TRACEBACK}KeyError: Caught KeyError in DataLoader worker.\nOriginal {TRACEBACK}KeyError: 'clip'\n",
+    ),
+)
+def test_cause_of_an_error_in_another_process(log):
+    assert find_cause(f"step 1\n{log}\n") == "KeyError: 'clip'"
+
+
+def test_places_that_cannot_be_written_are_told(tmp_path, suite, capsys):
+    (tmp_path / "a-file").write_text("")
+    assert main([*suite(OF_QUESTIONS), "--output_dir", str(tmp_path / "a-file" / "output")]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ") and "a-file" in error and error.count("\n") == 1

@@ -6,6 +6,7 @@ from functools import partial
 
 import pytest
 import torch
+from question_files import CAPTION_CHOICES, CAPTIONS
 from script_runs import RECIPES, last_line, load_script, read_results, run_script
 from video_fixtures import encode_video
 
@@ -127,30 +128,9 @@ def test_broken_clips_are_wrong(on_shapes, shapes, tmp_path, score_by):
     assert results["blank_video"]["num_without_label"] == 0 and results["protocol"]["num_skipped"] == 3
 
 
-CHOICES = ["a dog runs", "it sleeps", "a cat", "a ring", "a bar"]
-FILM = "1_FILM_00.01-00.02"
-DATA = {
-    "msrvtt_mc": (
-        "msrvtt_mc_test.jsonl",
-        json.dumps({"clip_name": "video7", "options": CHOICES, "answer": 3}) + "\n",
-        "videos/all/video7.mp4",
-    ),
-    "lsmdc_mc": (
-        "LSMDC16_multiple_choice_test_randomized.csv",
-        "\t".join([FILM, *"1234", *CHOICES, "4"]) + "\n",
-        f"1_FILM/{FILM}.avi",
-    ),
-    "ego4d_mc": (
-        "mc_val.csv",
-        f"question,answers\n\"['clip', 5, 'a ring']\",\"{[['clip', 5, choice] for choice in CHOICES]}\"\n",
-        "videos/clip.mp4",
-    ),
-}
-
-
-@pytest.mark.parametrize("name", DATA)
+@pytest.mark.parametrize("name", CAPTION_CHOICES)
 def test_every_data_set_of_caption_choice_has_a_recipe(name, checkpoints, tmp_path):
-    annotations, content, film = DATA[name]
+    annotations, content, film = CAPTION_CHOICES[name]
     (tmp_path / annotations).write_text(content)
     (tmp_path / film).parent.mkdir(parents=True)
     encode_video(tmp_path / film, codec="mpeg4", num_frames=6)
@@ -159,7 +139,7 @@ def test_every_data_set_of_caption_choice_has_a_recipe(name, checkpoints, tmp_pa
     assert run(recipe, *paths, "--dataloader_num_workers", 0) == 0
     model = AllInOneForMultipleChoice.from_pretrained(checkpoints / "pretraining").eval()
     processor = AllInOneProcessor.from_pretrained(checkpoints / "pretraining")
-    (best,) = read_each(model, processor, [{"video": str(tmp_path / film)}], lambda row: CHOICES)
+    (best,) = read_each(model, processor, [{"video": str(tmp_path / film)}], lambda row: CAPTIONS)
     assert read_results(tmp_path)["scores"]["accuracy"] == float(best == 3)
 
 
