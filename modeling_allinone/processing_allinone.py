@@ -91,6 +91,7 @@ class AllInOneProcessor(ProcessorMixin):
 
             - `input_ids`, `attention_mask`: `(B, L)`, or `(B, options, L)`, padded to the longest of the batch.
             - `pixel_values`: `(B, frames, 3, height, width)`; lists of images make `(B, images, 1, 3, height, width)`.
+            - `pixel_mask`, if the video processor pads: `(B, height, width)`; `(B, images, height, width)`.
 
             With `num_views` above 1 every clip makes as many consecutive rows, and its text is repeated for each.
 
@@ -278,7 +279,8 @@ class AllInOneProcessor(ProcessorMixin):
         # One frame each, so that a file that moves is its first frame, and a flat list is not one clip.
         inputs = self.video_processor([[image] for image in images], **(videos_kwargs | {"num_frames": 1}))
         if num_images is not None:
-            inputs["pixel_values"] = inputs["pixel_values"].unflatten(0, (-1, num_images))
+            for name in {"pixel_values", "pixel_mask"} & set(inputs):
+                inputs[name] = inputs[name].unflatten(0, (-1, num_images))
         return inputs
 
 

@@ -2,13 +2,15 @@
 # Licensed under the Apache License, Version 2.0.
 """Video processor of All-in-one: files, folders, images or decoded frames -> `pixel_values`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from huggingface_hub.dataclasses import validate_typed_dict
 from PIL import Image
+from torch import nn
 from transformers.feature_extraction_utils import BatchFeature
 from transformers.image_processing_utils import get_size_dict
 from transformers.image_utils import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD, SizeDict
@@ -21,14 +23,24 @@ from .clip_allinone import Clip
 from .frame_sampling_allinone import checked_indices, indices_at, random_indices, uniform_indices, window_bounds
 from .video_decoding_allinone import VIDEO_BACKENDS, is_array, open_clip
 
-NEAREST, BILINEAR = 0, 2  # as Pillow numbers them
+NEAREST, BILINEAR, BICUBIC = 0, 2, 3  # as Pillow numbers them
+
+# How the original shows images (VQAv2, NLVR2, COCO, Flickr30k, co-training), as ViLT does: whole and in their shape.
+IMAGE_OPTIONS = {
+    "do_center_crop": False,
+    "size": {"shortest_edge": 224, "longest_edge": 373},  # as 800 is to 1333
+    "size_divisor": 32,
+    "resample": BICUBIC,
+    "image_mean": 0.5,
+    "image_std": 0.5,
+    "do_pad": True,
+}
 
 PER_CLIP = ("start", "end", "fps")
 CHOSEN_FRAMES = ("frame_indices", "timestamps")
 CALL_ONLY = (*CHOSEN_FRAMES, "start", "end", "seed", "generator", "return_tensors")
 # What the library's processors know and this one has no use for; refused, so that nobody waits for its effect.
 WITHOUT_EFFECT = {
-    "do_pad": "clips of a batch have one size",
     "video_metadata": "give fps for folders, lists and arrays; files carry their own",
     "data_format": "pixel_values are always channels first",
 }
@@ -44,6 +56,7 @@ class AllInOneVideoProcessorKwargs(VideosKwargs, total=False):
     rand_augment_num_ops: int | None
     rand_augment_magnitude: int | float | None
     decode_size: int | dict[str, int] | None
+    size_divisor: int | None
     video_backend: str | None
     # The following may differ from clip to clip, and are checked where they are taken apart.
     fps: Any
@@ -61,8 +74,8 @@ class AllInOneVideoProcessor(VideoProcessorMixin):
     those, resizes, crops, scales and normalises.
 
     The original has every frame decoded to 512 x 512 first, which loses the aspect ratio; set `decode_size=512` for
-    that. It also normalises images (not videos) with mean and standard deviation 0.5; set `image_mean` and
-    `image_std` for that.
+    that. Images of its image data sets (VQAv2, NLVR2, COCO, …) it shows whole, in their shape, as ViLT does;
+    [`IMAGE_OPTIONS`] are the options for that.
 
     Args:
         num_frames (`int`, *optional*, defaults to 3):
@@ -83,11 +96,14 @@ class AllInOneVideoProcessor(VideoProcessorMixin):
             Pixels, `{"height": ..., "width": ...}`: a first resize of every frame, whatever its aspect ratio.
         do_resize (`bool`, *optional*, defaults to `True`): Whether to resize to `size`.
         size (`int` or `dict`, *optional*, defaults to `{"shortest_edge": 268}`):
-            Pixels: of the shorter side, or `{"height": ..., "width": ...}`. Smaller frames are enlarged.
+            Pixels: of the shorter side, or `{"height": ..., "width": ...}`. Smaller frames are enlarged. With
+            `{"shortest_edge": ..., "longest_edge": ...}`, the shorter side is less where the longer one would be more.
+        size_divisor (`int`, *optional*):
+            Pixels: after resizing, both sides are the next lower multiples of it. Default: they stay as they are.
         resample (`int`, *optional*, defaults to 2):
-            2: bilinear with antialiasing, equal to Pillow's to the last bit; 0: true nearest neighbour. The
-            original's resize says nearest neighbour in its code but runs Pillow's bilinear filter, because its two
-            constants are swapped: 2 reproduces its pixel values to 1e-6.
+            2: bilinear with antialiasing, 3: bicubic, both equal to Pillow's to the last bit; 0: true nearest
+            neighbour. The original's resize of videos says nearest neighbour in its code but runs Pillow's bilinear
+            filter, because its two constants are swapped: 2 reproduces its pixel values to 1e-6.
         do_center_crop (`bool`, *optional*, defaults to `True`): Whether to cut `crop_size` out of the centre.
         do_random_crop (`bool`, *optional*, defaults to `False`):
             Whether to cut it out at random instead (training); the same place in all frames of a clip.
@@ -107,6 +123,9 @@ class AllInOneVideoProcessor(VideoProcessorMixin):
             Of red, green, blue, or one for all, after scaling. Above 0.
         do_convert_rgb (`bool`, *optional*, defaults to `True`):
             Whether to convert grey and palette images to RGB, and transparent ones by painting them on white.
+        do_pad (`bool`, *optional*, defaults to `False`):
+            Whether clips of a batch may differ in height and width: they are padded with 0, at the right and at the
+            bottom, to the largest, and there is a `pixel_mask`.
 
     Example:
         >>> import numpy as np
@@ -119,8 +138,6 @@ class AllInOneVideoProcessor(VideoProcessorMixin):
     """
 
     valid_kwargs = AllInOneVideoProcessorKwargs
-    model_input_names = ["pixel_values"]
-
     num_frames = 3
     frame_sampling = "uniform"
     num_views = 1
@@ -128,6 +145,7 @@ class AllInOneVideoProcessor(VideoProcessorMixin):
     video_backend = "auto"
     do_resize = True
     size = {"shortest_edge": 268}  # 1.2 times the crop
+    size_divisor = None
     default_to_square = False
     resample = BILINEAR
     do_center_crop = True
@@ -142,6 +160,7 @@ class AllInOneVideoProcessor(VideoProcessorMixin):
     image_mean = IMAGENET_DEFAULT_MEAN
     image_std = IMAGENET_DEFAULT_STD
     do_convert_rgb = True
+    do_pad = False
 
     def __init__(self, **kwargs: Unpack[AllInOneVideoProcessorKwargs]):
         for name in CALL_ONLY:
@@ -150,6 +169,11 @@ class AllInOneVideoProcessor(VideoProcessorMixin):
         super().__init__(**kwargs)
         self._set_attributes(**kwargs)
         self._check_options({name: getattr(self, name, None) for name in self.valid_kwargs.__annotations__})
+
+    @property
+    def model_input_names(self) -> list[str]:
+        """What a batch has."""
+        return ["pixel_values", "pixel_mask"] if self.do_pad else ["pixel_values"]
 
     def preprocess(self, videos, **kwargs: Unpack[AllInOneVideoProcessorKwargs]) -> BatchFeature:
         r"""
@@ -175,7 +199,9 @@ class AllInOneVideoProcessor(VideoProcessorMixin):
             kwargs: Any attribute of the processor, for this call.
 
         Returns:
-            `BatchFeature` with `pixel_values` of shape `(batch * num_views, frames, 3, height, width)`, float32.
+            `BatchFeature` with `pixel_values` of shape `(batch * num_views, frames, 3, height, width)`, float32; and
+            with `do_pad`, `pixel_mask` of shape `(batch * num_views, height, width)`, int64: 1 for pixels, 0 for
+            padding.
 
         Raises:
             `FileNotFoundError`: A path at which nothing lies.
@@ -197,13 +223,13 @@ class AllInOneVideoProcessor(VideoProcessorMixin):
         sources = split_batch(videos)
         generators = _clip_generators(len(sources), options)
         per_clip = {name: _per_clip(name, options[name], len(sources)) for name in PER_CLIP + CHOSEN_FRAMES}
-        rows, metadata = {}, []
+        clips, metadata = [], []
         for place, source in enumerate(sources):
             clip_options = options | {name: values[place] for name, values in per_clip.items()}
             clip_options["generator"] = generators[place]
             clip = open_clip(
                 source,
-                name=f"videos[{place}]",
+                name=_name(source, place),
                 backend=options["video_backend"],
                 fps=clip_options["fps"],
                 input_data_format=options["input_data_format"],
@@ -220,10 +246,13 @@ class AllInOneVideoProcessor(VideoProcessorMixin):
             wanted, place_of = np.unique(indices, return_inverse=True)
             frames = clip.read(wanted)
             pixels = self._preprocess(frames, clip.name, **clip_options)
-            rows[place, clip.name] = pixels[torch.from_numpy(place_of.reshape(indices.shape)).to(pixels.device)]
+            pixels = pixels[torch.from_numpy(place_of.reshape(indices.shape)).to(pixels.device)]
+            clips.append((clip.name, {"pixel_values": pixels}))
+            if options["do_pad"]:
+                clips[-1][1]["pixel_mask"] = _full_mask(pixels)
             if options["return_metadata"]:
                 metadata.append(_metadata(clip, indices, frames[0]))
-        data = {"pixel_values": _joined(rows)}
+        data = {key: values.flatten(0, 1) for key, values in stack_clips(clips).items()}
         if options["return_metadata"]:
             data["video_metadata"] = metadata
         return BatchFeature(
@@ -286,6 +315,7 @@ class AllInOneVideoProcessor(VideoProcessorMixin):
         generator: np.random.Generator | None,
         do_resize: bool,
         size: SizeDict,
+        size_divisor: int | None,
         decode_size: SizeDict | None,
         resample: int,
         do_center_crop: bool,
@@ -305,7 +335,15 @@ class AllInOneVideoProcessor(VideoProcessorMixin):
         """Frames `(height, width, 3)` of one clip, uint8 -> `(n, 3, height, width)`, float32."""
         if decode_size is not None:
             frames = resize_and_crop(frames, (decode_size.height, decode_size.width), resample=resample)
-        height, width = _resized(frames[0].shape[:2], size) if do_resize else frames[0].shape[:2]
+        height, width = frames[0].shape[:2]
+        if do_resize:
+            height, width = _resized((height, width), size, size_divisor)
+            if min(height, width) < 1:
+                raise ValueError(
+                    f"{name} has frames of {frames[0].shape[0]} x {frames[0].shape[1]} pixels (height x width), of "
+                    f"which size={dict(size)} and size_divisor={size_divisor} leave {height} x {width}; cut such a "
+                    "strip in pieces, or give size with height and width."
+                )
         crop = (0, 0, height, width)
         if do_center_crop or do_random_crop:
             room = height - crop_size.height, width - crop_size.width
@@ -353,13 +391,13 @@ class AllInOneVideoProcessor(VideoProcessorMixin):
         for name, legal in {
             "frame_sampling": ("uniform", "random"),
             "video_backend": VIDEO_BACKENDS,
-            "resample": (NEAREST, BILINEAR),
+            "resample": (NEAREST, BILINEAR, BICUBIC),
             "return_tensors": (None, "pt", "np"),
         }.items():
             if options[name] not in legal:
                 raise ValueError(f"{name} is {options[name]!r}; expected one of {', '.join(map(repr, legal))}.")
         for name, keys in {
-            "size": ({"shortest_edge"}, {"height", "width"}),
+            "size": ({"shortest_edge"}, {"shortest_edge", "longest_edge"}, {"height", "width"}),
             "crop_size": ({"height", "width"},),
             "decode_size": ({"height", "width"},),
         }.items():
@@ -367,6 +405,16 @@ class AllInOneVideoProcessor(VideoProcessorMixin):
             if value is not None and (set(dict(value)) not in keys or min(dict(value).values()) < 1):
                 expected = " or ".join(str(sorted(one)) for one in keys)
                 raise ValueError(f"{name} is {dict(value)}; expected {expected}, each at least 1 pixel.")
+        size = options["size"]
+        if size is not None and size.get("longest_edge") is not None and size["longest_edge"] < size["shortest_edge"]:
+            raise ValueError(f"size is {dict(size)}; expected longest_edge to be no less than shortest_edge.")
+        if options["size_divisor"] is not None and options["size_divisor"] < 1:
+            raise ValueError(f"size_divisor is {options['size_divisor']}; expected at least 1 pixel.")
+        if options["do_pad"] and options["do_random_crop"] and not options["do_center_crop"]:
+            raise ValueError(
+                "do_random_crop cuts frames that do_pad is to show whole; set do_random_crop=False (in a recipe, "
+                "random_crop: false), or do_center_crop=True to cut all frames to one size."
+            )
         for name, highest in (
             ("rand_augment_num_ops", len(OPERATIONS)),
             ("rand_augment_magnitude", HIGHEST_MAGNITUDE),
@@ -460,14 +508,24 @@ def _resize(frame: np.ndarray, size: tuple[int, int], resample: int) -> np.ndarr
             (2 * np.arange(new) + 1) * old // (2 * new) for new, old in zip(size, frame.shape[:2], strict=True)
         )
         return frame[rows[:, None], columns]
-    return np.asarray(Image.fromarray(frame).resize(size[::-1], BILINEAR))
+    return np.asarray(Image.fromarray(frame).resize(size[::-1], resample))
 
 
-def _resized(old: tuple[int, int], size: SizeDict) -> tuple[int, int]:
+def _resized(old: tuple[int, int], size: SizeDict, divisor: int | None) -> tuple[int, int]:
+    """Height and width to resize frames to."""
     if size.shortest_edge is None:
-        return size.height, size.width
-    short = min(old)
-    return tuple(int(size.shortest_edge * side / short) for side in old)
+        new = (size.height, size.width)
+    elif size.longest_edge is None and divisor is None:
+        # The original cuts fractions off where it crops, and rounds where it does not.
+        return tuple(int(size.shortest_edge * side / min(old)) for side in old)
+    else:
+        scale = size.shortest_edge / min(old)
+        new = tuple(size.shortest_edge if side == min(old) else scale * side for side in old)
+        if size.longest_edge is not None and max(new) > size.longest_edge:
+            scale = size.longest_edge / max(new)
+            new = tuple(scale * side for side in new)
+        new = tuple(int(side + 0.5) for side in new)
+    return tuple(side // (divisor or 1) * (divisor or 1) for side in new)
 
 
 def _clip_generators(count: int, options: dict) -> list:
@@ -500,21 +558,61 @@ def _per_clip(name: str, value, count: int) -> list:
     return values
 
 
-def _joined(rows: dict[tuple[int, str], torch.Tensor]) -> torch.Tensor:
-    """Clips of equal shape `(num_views, frames, 3, height, width)` -> one batch."""
-    (_, first_name), first = next(iter(rows.items()))
-    for (_, name), row in rows.items():
-        if row.shape[1] != first.shape[1]:
+def stack_clips(clips: Sequence[tuple[str, Mapping[str, torch.Tensor]]]) -> dict[str, torch.Tensor]:
+    """
+    Make a batch of clips; those with a `pixel_mask` may differ in height and width, and are padded with 0 at the right
+    and at the bottom.
+
+    Args:
+        clips (sequence of pairs):
+            What to call each clip, and its `pixel_values` of shape `(..., frames, 3, height, width)` and perhaps
+            `pixel_mask` of shape `(..., height, width)`.
+
+    Returns:
+        `dict`: The same, with one more axis, B, before the others.
+
+    Raises:
+        `ValueError`: Clips of different shape, which the message names.
+
+    Example:
+        >>> wide = {"pixel_values": torch.ones(1, 3, 2, 3), "pixel_mask": torch.ones(2, 3)}
+        >>> high = {"pixel_values": torch.ones(1, 3, 4, 1), "pixel_mask": torch.ones(4, 1)}
+        >>> batch = stack_clips([("a.jpg", wide), ("b.jpg", high)])
+        >>> batch["pixel_values"].shape, batch["pixel_mask"][1, 0]
+        (torch.Size([2, 1, 3, 4, 3]), tensor([1., 0., 0.]))
+    """
+    first_name, first = clips[0][0], clips[0][1]["pixel_values"].shape
+    for name, clip in clips:
+        shape = clip["pixel_values"].shape
+        if shape[:-2] != first[:-2]:
             raise ValueError(
-                f"{name} gives {row.shape[1]} frames but {first_name} gives {first.shape[1]}; clips of a batch need "
+                f"{name} gives {shape[-4]} frames but {first_name} gives {first[-4]}; clips of a batch need "
                 "as many. Process images and clips, or clips kept whole, in batches of their own."
             )
-        if row.shape != first.shape:
+        if shape != first and "pixel_mask" not in clip:
             raise ValueError(
-                f"{name} gives {row.shape[-2]} x {row.shape[-1]} pixels (height x width) but {first_name} gives "
-                f"{first.shape[-2]} x {first.shape[-1]}; set do_center_crop=True or size with height and width."
+                f"{name} gives {shape[-2]} x {shape[-1]} pixels (height x width) but {first_name} gives "
+                f"{first[-2]} x {first[-1]}; set do_pad=True, do_center_crop=True or size with height and width."
             )
-    return torch.cat(list(rows.values()))
+    height, width = (max(clip["pixel_values"].shape[axis] for _, clip in clips) for axis in (-2, -1))
+    return {key: torch.stack([_padded(clip[key], height, width) for _, clip in clips]) for key in clips[0][1]}
+
+
+def _name(source, place: int) -> str:
+    """What messages call a clip that is no file: an image in a list of its own has its name."""
+    is_one = isinstance(source, list | tuple) and len(source) == 1
+    return str(source[0]) if is_one and isinstance(source[0], str | Path) else f"videos[{place}]"
+
+
+def _padded(values: torch.Tensor, height: int, width: int) -> torch.Tensor:
+    if values.shape[-2:] == (height, width):
+        return values
+    return nn.functional.pad(values, (0, width - values.shape[-1], 0, height - values.shape[-2]))
+
+
+def _full_mask(pixels: torch.Tensor) -> torch.Tensor:
+    """The mask of clips (num_views, frames, 3, height, width) without padding."""
+    return torch.ones(len(pixels), *pixels.shape[-2:], dtype=torch.int64, device=pixels.device)
 
 
 def _metadata(clip: Clip, indices: np.ndarray, frame: np.ndarray) -> VideoMetadata:

@@ -634,7 +634,7 @@ class TestBadInput:
                 "frame_sampling is 'middle'; expected one of 'uniform', 'random'",
             ),
             ({"video_backend": "opencv"}, ValueError, "video_backend is 'opencv'; expected one of 'auto', 'decord'"),
-            ({"resample": 3}, ValueError, "resample is 3; expected one of 0, 2"),
+            ({"resample": 4}, ValueError, "resample is 4; expected one of 0, 2, 3"),
             ({"size": {"longest_edge": 40}}, ValueError, r"size is \{'longest_edge': 40\}; expected"),
             ({"crop_size": 0}, ValueError, "crop_size is .*expected .*each at least 1 pixel"),
             (
@@ -667,7 +667,18 @@ class TestBadInput:
                 "generator is a Generator; expected a torch.Generator",
             ),
             ({"num_frame": 3}, TypeError, "AllInOneVideoProcessor does not know num_frame; it knows"),
-            ({"do_pad": True}, ValueError, "do_pad has no effect in AllInOneVideoProcessor"),
+            ({"data_format": "channels_last"}, ValueError, "data_format has no effect in AllInOneVideoProcessor"),
+            ({"size_divisor": 0}, ValueError, "size_divisor is 0; expected at least 1 pixel"),
+            (
+                {"size": {"shortest_edge": 40, "longest_edge": 32}},
+                ValueError,
+                "expected longest_edge to be no less than shortest_edge",
+            ),
+            (
+                {"do_pad": True, "do_random_crop": True, "do_center_crop": False},
+                ValueError,
+                "do_random_crop cuts frames that do_pad is to show whole; set do_random_crop=False",
+            ),
         ],
     )
     def test_options(self, small, options, error, message):
