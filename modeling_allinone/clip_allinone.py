@@ -3,12 +3,18 @@
 """What a clip is, whatever it is read from, and how its source is opened."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import BinaryIO
 
 import numpy as np
+from transformers.utils import logging
+
+from .frame_sampling_allinone import END_TOLERANCE, window_bounds
+
+logger = logging.get_logger(__name__)
 
 ACCEPTED = "a video (MP4, AVI, MKV, WebM, ...), an animated image (GIF, WebP) or an image (PNG, JPEG, ...)"
 
@@ -22,33 +28,69 @@ class Clip:
         total_frames (`int`): How many frames it has.
         is_image (`bool`): Whether it is a still image.
         backend (`str`): What decodes it: `"decord"`, `"pyav"`, `"pillow"` or `"array"`.
-        times (`np.ndarray` of shape `(total_frames,)`): When each frame appears, seconds from the first.
-        duration (`float`): When the last frame disappears, seconds.
+        frame_rate (`float`, *optional*): Frames per second that the caller has given to frames without times.
+        times (`np.ndarray` of shape `(total_frames,)`): When each frame appears, seconds from the beginning of the
+            file, which may lie before the first frame.
+        duration (`float`): When the last frame disappears, seconds from the same beginning.
         has_times (`bool`): Whether the two are known.
+        replaced (mapping of `int` to `int`): Damaged frames that `read` was asked for, each with the frame that it
+            gave instead.
     """
 
     name: str
     total_frames: int
     is_image = False
     backend = "array"
-    fps: float | None = None
+    frame_rate: float | None = None
+    replaced: Mapping[int, int] = MappingProxyType({})
+    _has_said_that_windows_are_cut = False
 
     @property
     def has_times(self) -> bool:
-        return self.fps is not None
+        return self.frame_rate is not None
 
     @cached_property
     def times(self) -> np.ndarray:
-        if self.fps is None:
+        if self.frame_rate is None:
             raise ValueError(
                 "its frames have no times, so seconds cannot be turned into frames; "
-                "pass fps=<frames per second>, or choose frames by frame_indices."
+                "pass frame_rate=<frames per second>, or choose frames by frame_indices."
             )
-        return np.arange(self.total_frames) / self.fps
+        return np.arange(self.total_frames) / self.frame_rate
 
     @property
     def duration(self) -> float:
-        return float(self.times[-1] + 1 / self.fps)
+        return float(self.times[-1] + 1 / self.frame_rate)
+
+    @property
+    def mean_frame_rate(self) -> float:
+        """Frames per second while there are any."""
+        return self.total_frames / (self.duration - float(self.times[0]))
+
+    def window(self, start: float | None, end: float | None) -> tuple[int, int]:
+        """
+        Frames that are on screen in a window of time; what lies behind the end of the clip is cut off, and said once.
+
+        Args:
+            start (`float`, *optional*): Start of the window in seconds, the beginning by default.
+            end (`float`, *optional*): End of the window in seconds, the end of the clip by default.
+
+        Returns:
+            `tuple[int, int]`: First frame of the window, and the first one after it.
+
+        Raises:
+            `ValueError`: A window that is empty or begins behind the end, or a clip without times.
+        """
+        if start is None and end is None:
+            return 0, self.total_frames
+        bounds = window_bounds(self.times, self.duration, start, end)
+        if end is not None and end > self.duration + END_TOLERANCE and not Clip._has_said_that_windows_are_cut:
+            Clip._has_said_that_windows_are_cut = True
+            logger.warning(
+                f"{self.name} lasts {self.duration:.3f} s, but a window up to {end:g} s is asked for; such windows "
+                "are cut at the end of the clip (not said again)."
+            )
+        return bounds
 
     def read(self, indices: np.ndarray) -> Sequence[np.ndarray]:
         """

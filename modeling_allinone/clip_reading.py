@@ -22,6 +22,7 @@ from torch.utils.data import get_worker_info
 from transformers.utils import logging
 
 from .processing_allinone import AllInOneProcessor
+from .video_decoding_allinone import has_own_times
 
 logger = logging.get_logger(__name__)
 
@@ -29,6 +30,7 @@ Result = TypeVar("Result")
 
 ON_DECODE_ERROR = ("raise", "skip")
 SKIPPED_NAME = "skipped_clips.jsonl"
+REPLACED_NAME = "replaced_frames.jsonl"
 
 # A worker that has not noticed the end of a limit so many seconds later hangs in a library that lets no thread run.
 _GRACE_SECONDS = 5.0
@@ -58,13 +60,14 @@ class ClipReader:
             `"skip"`: blank frames (0, the mean colour) take its place, and the caller knows which they are.
         seconds_per_clip (`float`, *optional*): Longest time to read a clip, in seconds; see [`run_within`].
         skipped_file (`str` or `Path`, *optional*): JSON lines are appended to it, one for each skipped clip, with
-            `video`, `sample_id` and `reason`. Several processes may share it.
+            `video`, `sample_id` and `reason`. Several processes may share it. What `on_corrupt_frame="nearest"` of the
+            processor replaces is listed beside it in `replaced_frames.jsonl`, with `replaced`, frames by frames.
         prepare_row (`Callable[[dict], dict]`, *optional*): Changes a row just before its clip is read, such as by
             painting on its image; what it raises counts as a clip that cannot be read.
 
     Row fields: `video` (path, bytes of a file, or decoded frames `(T, H, W, 3)`, uint8) or `image`, or `images`
-    (several for a row); optionally `start` and `end` (seconds; `None` is the whole clip), `fps` (of a folder of
-    frames) and `draw` (`int`, which seeds the choice of random frames).
+    (several for a row); optionally `start` and `end` (seconds; `None` is the whole clip), `frame_rate` (of a folder of
+    frames; no matter for files) and `draw` (`int`, which seeds the choice of random frames).
 
     Example:
 
@@ -99,6 +102,7 @@ class ClipReader:
         # What each worker reads, in memory that outlives it.
         self._slots = torch.zeros(_NUM_SLOTS, _SLOT_SIZE, dtype=torch.uint8).share_memory_()
         self._skipped = torch.zeros(_NUM_SLOTS, dtype=torch.int64).share_memory_()
+        self._replaced = torch.zeros(_NUM_SLOTS, dtype=torch.int64).share_memory_()
 
     def __call__(self, rows: Sequence[dict]) -> tuple[torch.Tensor, torch.Tensor]:
         """
@@ -127,9 +131,14 @@ class ClipReader:
         """How many times a clip was skipped, by all workers of this process."""
         return int(self._skipped.sum())
 
+    @property
+    def num_replaced(self) -> int:
+        """How many damaged frames were replaced by whole ones, by all workers of this process."""
+        return int(self._replaced.sum())
+
     def share_notes(self, other: "ClipReader"):
-        """Let another reader note what it reads and skips here, so that either one tells of both."""
-        other._slots, other._skipped = self._slots, self._skipped
+        """Let another reader note what it reads, skips and replaces here, so that either one tells of both."""
+        other._slots, other._skipped, other._replaced = self._slots, self._skipped, self._replaced
 
     def explain_dead_worker(self, error: Exception) -> DeadWorkerError | None:
         """
@@ -165,8 +174,7 @@ class ClipReader:
             if self.on_decode_error == "raise":
                 error.add_note(f"The clip is {name} (sample {row.get('sample_id')}).")
                 raise
-            worker = get_worker_info()
-            self._skipped[0 if worker is None else worker.id % _NUM_SLOTS] += 1
+            self._skipped[_slot_number()] += 1
             record_skipped(self.skipped_file, name, row.get("sample_id"), f"{type(error).__name__}: {error}")
             return None
 
@@ -182,8 +190,16 @@ class ClipReader:
             return self.processor(images=[row["image"]], **options)["pixel_values"][0]
         if row.get("video") is None:
             raise ValueError(f"A row has no video; it has {sorted(row)}.")
-        options |= {name: [row.get(name)] for name in ("start", "end", "fps")}
-        inputs = self.processor(videos=[row["video"]], **options)
+        options |= {name: [row.get(name)] for name in ("start", "end")}
+        if not has_own_times(row["video"]):
+            options["frame_rate"] = [row.get("frame_rate", row.get("fps"))]  # the latter in shards of older versions
+        inputs = self.processor(videos=[row["video"]], **options | {"return_metadata": True})
+        replaced = inputs["video_metadata"][0].replaced_frames
+        if replaced:
+            self._replaced[_slot_number()] += len(replaced)
+            if self.skipped_file is not None:
+                line = {"video": _name(row), "sample_id": row.get("sample_id"), "replaced": replaced}
+                _append(Path(self.skipped_file).with_name(REPLACED_NAME), line)
         return inputs["pixel_values"][0] if len(inputs["pixel_values"]) == 1 else inputs["pixel_values"]
 
     def _blank(self, row: dict) -> torch.Tensor:
@@ -223,10 +239,7 @@ def record_skipped(path: str | Path | None, name: str, sample_id: str | None, re
     reason = "".join(reason.splitlines()[:1])
     logger.warning(f"Skipped {name}: {reason}")
     if path is not None:
-        line = json.dumps({"video": name, "sample_id": sample_id, "reason": reason}) + "\n"
-        # A single short write to a file open for appending is not torn apart by those of other processes.
-        with open(path, "ab", buffering=0) as file:
-            file.write(line.encode())
+        _append(path, {"video": name, "sample_id": sample_id, "reason": reason})
 
 
 def read_skipped(path: str | Path) -> list[dict[str, Any]]:
@@ -239,10 +252,41 @@ def read_skipped(path: str | Path) -> list[dict[str, Any]]:
     Returns:
         `list` of `dict`: `video`, `sample_id` and `reason` of each, each sample once.
     """
+    return list({(clip["video"], clip["sample_id"]): clip for clip in _read_lines(path)}.values())
+
+
+def read_replaced(path: str | Path) -> list[dict[str, Any]]:
+    """
+    The damaged frames for which a [`ClipReader`] took others.
+
+    Args:
+        path (`str` or `Path`): The `replaced_frames.jsonl` beside its `skipped_file`, which need not exist.
+
+    Returns:
+        `list` of `dict`: `video`, `sample_id` and `replaced` of each, each sample once.
+    """
+    replaced = {}
+    for clip in _read_lines(path):
+        found = replaced.setdefault((clip["video"], clip["sample_id"]), clip)
+        found["replaced"] |= clip["replaced"]
+    return list(replaced.values())
+
+
+def _append(path: str | Path, entry: dict[str, Any]):
+    # A single short write to a file open for appending is not torn apart by those of other processes.
+    with open(path, "ab", buffering=0) as file:
+        file.write((json.dumps(entry) + "\n").encode())
+
+
+def _read_lines(path: str | Path) -> list[dict[str, Any]]:
     path = Path(path)
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    skipped = [json.loads(line) for line in lines]
-    return list({(clip["video"], clip["sample_id"]): clip for clip in skipped}.values())
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
+
+
+def _slot_number() -> int:
+    """Where this process counts."""
+    worker = get_worker_info()
+    return 0 if worker is None else worker.id % _NUM_SLOTS
 
 
 def _name(row: dict) -> str:
@@ -316,10 +360,12 @@ def run_within(seconds: float | None, name: str, read: Callable[[], Result]) -> 
 
 __all__ = [
     "ON_DECODE_ERROR",
+    "REPLACED_NAME",
     "SKIPPED_NAME",
     "ClipReader",
     "ClipTimeoutError",
     "DeadWorkerError",
+    "read_replaced",
     "read_skipped",
     "record_skipped",
     "run_within",

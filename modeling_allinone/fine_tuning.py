@@ -20,7 +20,7 @@ from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_utils import EvalPrediction, get_last_checkpoint
 from transformers.utils import logging
 
-from .clip_reading import SKIPPED_NAME, read_skipped
+from .clip_reading import REPLACED_NAME, SKIPPED_NAME, read_replaced, read_skipped
 from .configuration_allinone import AllInOneConfig
 from .datasets import describe_dataset, summarize, train_tokenizer
 from .fine_tuning_arguments import DataArguments, ModelArguments, command_line, parse_recipe
@@ -76,7 +76,8 @@ def _prepare_output_dir(training_arguments: TrainingArguments):
             "output_dir, or go on with resume_from_checkpoint=true."
         )
     if PartialState().is_main_process:
-        (output_dir / SKIPPED_NAME).unlink(missing_ok=True)
+        for name in (SKIPPED_NAME, REPLACED_NAME):
+            (output_dir / name).unlink(missing_ok=True)
 
 
 def _resumes(training_arguments: TrainingArguments) -> bool:
@@ -512,10 +513,12 @@ def describe_protocol(
     processor: AllInOneProcessor,
     rows: "datasets.Dataset",
 ) -> dict[str, Any]:
-    """What was scored and how: data set, split, rows, skipped clips, frames, views, order of patches, versions."""
+    """What was scored and how: data set, split, rows, skipped and repaired clips, frames, views, order, versions."""
     names = set(rows["sample_id"])
     all_skipped = read_skipped(Path(training_arguments.output_dir) / SKIPPED_NAME)
     skipped = [clip for clip in all_skipped if clip["sample_id"] in names]
+    replaced = read_replaced(Path(training_arguments.output_dir) / REPLACED_NAME)
+    replaced = [clip for clip in replaced if clip["sample_id"] in names]
     return {
         "dataset": data_arguments.dataset,
         "options": {**data_arguments.dataset_options, **data_arguments.test_options},
@@ -524,6 +527,8 @@ def describe_protocol(
         "num_skipped": len(skipped),
         "skipped": skipped,
         "num_skipped_in_training": len(all_skipped) - len(skipped),
+        "num_with_replaced_frames": len(replaced),
+        "replaced_frames": replaced,
         "num_frames": processor.video_processor.num_frames,
         "num_views": processor.video_processor.num_views,
         "temporal_mixing": config.temporal_mixing,

@@ -17,6 +17,7 @@ from transformers.utils import logging
 
 from .clip_reading import run_within
 from .processing_allinone import AllInOneProcessor
+from .video_decoding_allinone import has_own_times
 from .video_processing_allinone import AllInOneVideoProcessor
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def cache_frames(
     Decode every clip once and keep its frames on disk, as training asks for them many times.
 
     Args:
-        rows (`datasets.Dataset`): Rows with `video`, `start`, `end` and perhaps `fps`.
+        rows (`datasets.Dataset`): Rows with `video`, `start`, `end` and perhaps `frame_rate`.
         processor ([`AllInOneProcessor`]): Chooses the frames, those of evaluation, and their size.
         folder (`str` or `Path`): Where the frames are kept, a file for each clip; they are found again there as long
             as the video and the options of the processor are the same.
@@ -73,10 +74,10 @@ def cache_frames(
         [`CachedFrames`]: (video, start, end) -> frames (T, H, W, 3), uint8; without clips that cannot be read, which
         are left to the collator to raise or to skip.
     """
-    rates = rows["fps"] if "fps" in rows.column_names else [None] * len(rows)
+    rates = rows["frame_rate"] if "frame_rate" in rows.column_names else [None] * len(rows)
     clips = dict(zip(zip(rows["video"], rows["start"], rows["end"], strict=True), rates, strict=True))
     options = json.dumps(processor.video_processor.to_dict(), sort_keys=True, default=str)
-    paths = {clip: Path(folder, f"{_identify(clip, fps, options)}.npy") for clip, fps in clips.items()}
+    paths = {clip: Path(folder, f"{_identify(clip, rate, options)}.npy") for clip, rate in clips.items()}
     with PartialState().main_process_first():
         missing = [(clip, clips[clip], path) for clip, path in paths.items() if not path.exists()]
         if missing:
@@ -85,13 +86,13 @@ def cache_frames(
     return CachedFrames({clip: path for clip, path in paths.items() if path.exists()})
 
 
-def _identify(clip: tuple, fps: float | None, options: str) -> str:
+def _identify(clip: tuple, frame_rate: float | None, options: str) -> str:
     """A name for the frames of a clip, another one if its file has changed."""
     state = None
     with suppress(OSError):
         found = os.stat(clip[0])
         state = (found.st_size, found.st_mtime_ns)
-    return hashlib.sha256(json.dumps([clip, fps, state, options]).encode()).hexdigest()[:32]
+    return hashlib.sha256(json.dumps([clip, frame_rate, state, options]).encode()).hexdigest()[:32]
 
 
 def _write_frames(
@@ -113,15 +114,18 @@ def _write_frames(
 
 def _write_some(video_processor: AllInOneVideoProcessor, seconds_per_clip: float | None, clips: list[tuple]):
     """Decode and write a few clips, but for those that the collator will have to speak of."""
-    options = {"do_rescale": False, "do_normalize": False, "num_views": 1, "return_tensors": "pt"}
-    for (video, start, end), fps, path in clips:
+    options = {"do_rescale": False, "do_normalize": False, "num_views": 1, "return_metadata": True}
+    for (video, start, end), rate, path in clips:
+        frame_rate = [None if has_own_times(video) else rate]
         try:
-            read = partial(video_processor, [video], start=[start], end=[end], fps=[fps], **options)
-            pixels = run_within(seconds_per_clip, str(video), read)["pixel_values"]
+            read = partial(video_processor, [video], start=[start], end=[end], frame_rate=frame_rate, **options)
+            inputs = run_within(seconds_per_clip, str(video), read)
         except Exception:  # libraries of codecs raise whatever they like
             continue
+        if inputs["video_metadata"][0].replaced_frames:
+            continue
         unfinished = path.with_name(f"{path.stem}.{os.getpid()}.npy")
-        np.save(unfinished, pixels[0].to(torch.uint8).permute(0, 2, 3, 1).numpy())
+        np.save(unfinished, inputs["pixel_values"][0].to(torch.uint8).permute(0, 2, 3, 1).numpy())
         unfinished.rename(path)
 
 

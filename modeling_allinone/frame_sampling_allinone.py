@@ -11,7 +11,8 @@ import numpy as np
 # Containers round presentation times (Matroska to a millisecond), so "frame 10 of 30 fps" is 0.333 s in one file and
 # 0.333333 s in another: times closer than this are the same time.
 TIME_TOLERANCE = 1e-3
-# The sound of a file often ends a little after its pictures, and `end` is often the length of the file.
+# The sound of a file often ends a little after its pictures, and `end` is often the length of the file: not worth a
+# word.
 END_TOLERANCE = 0.1
 
 
@@ -103,10 +104,12 @@ def window_bounds(
     times: np.ndarray, duration: float, start: float | None = None, end: float | None = None
 ) -> tuple[int, int]:
     """
-    Frames that are on screen in a window of time.
+    Frames that are on screen in a window of time. A window that goes on behind the end of the clip is cut there; in
+    one that ends before the first frame appears, that frame is shown.
 
     Args:
-        times (`np.ndarray` of shape `(total_frames,)`): When each frame appears, seconds from the first, ascending.
+        times (`np.ndarray` of shape `(total_frames,)`): When each frame appears, seconds from the beginning of the
+            file, ascending.
         duration (`float`): When the last frame disappears, seconds.
         start (`float`, *optional*): Start of the window in seconds, the beginning by default.
         end (`float`, *optional*): End of the window in seconds, the end of the clip by default.
@@ -115,7 +118,7 @@ def window_bounds(
         `tuple[int, int]`: First frame of the window, and the first one after it. There is always one between them.
 
     Raises:
-        `ValueError`: A window that is empty or not inside the clip.
+        `ValueError`: A window that is empty, or begins before 0 or behind the end of the clip.
 
     Example:
         >>> window_bounds(np.arange(30) / 10, 3.0, start=1.0, end=2.0)
@@ -123,16 +126,15 @@ def window_bounds(
     """
     start = 0.0 if start is None else float(start)
     end_time = float(duration) if end is None else float(end)
-    tolerance = max(END_TOLERANCE, duration / len(times))
     # Written so that a NaN fails too.
-    if not (0 <= start < duration and start < end_time <= duration + tolerance):
+    if not (0 <= start < duration and start < end_time):
         raise ValueError(
             f"the window from {start:g} s to {end_time:g} s is not inside the clip, which lasts {duration:.3f} s; "
-            "expected 0 <= start < end <= duration, None for the clip's own beginning or end."
+            "expected 0 <= start < duration and start < end, None for the clip's own beginning or end."
         )
-    first = int(np.searchsorted(times, start + TIME_TOLERANCE, side="right")) - 1
+    first = max(int(np.searchsorted(times, start + TIME_TOLERANCE, side="right")) - 1, 0)
     stop = int(np.searchsorted(times, end_time - TIME_TOLERANCE, side="left"))
-    return max(first, 0), max(stop, first + 1)
+    return first, max(stop, first + 1)
 
 
 def indices_at(times: np.ndarray, duration: float, timestamps) -> np.ndarray:
@@ -140,9 +142,10 @@ def indices_at(times: np.ndarray, duration: float, timestamps) -> np.ndarray:
     The frame on screen at each of some times.
 
     Args:
-        times (`np.ndarray` of shape `(total_frames,)`): When each frame appears, seconds from the first, ascending.
+        times (`np.ndarray` of shape `(total_frames,)`): When each frame appears, seconds from the beginning of the
+            file, ascending.
         duration (`float`): When the last frame disappears, seconds.
-        timestamps (sequence of `float`): Seconds from the beginning of the clip.
+        timestamps (sequence of `float`): Seconds from the same beginning; before the first frame, that one is taken.
 
     Returns:
         `np.ndarray` of shape `(len(timestamps),)`, int64, in the order given.
@@ -162,6 +165,24 @@ def indices_at(times: np.ndarray, duration: float, timestamps) -> np.ndarray:
         )
         raise ValueError(f"{wrong} the clip, which lasts {duration:.3f} s; give times from 0 to {duration:.3f} s.")
     return np.maximum(np.searchsorted(times, timestamps + TIME_TOLERANCE, side="right") - 1, 0)
+
+
+def count_at_rate(seconds: float, frames_per_second: float) -> int:
+    """
+    How many frames make so many a second, at least 1: transformers' meaning of `fps`.
+
+    Args:
+        seconds (`float`): Length of the clip, or of the part that is sampled.
+        frames_per_second (`float`): How many frames are wanted of each second, above 0.
+
+    Returns:
+        `int`
+
+    Example:
+        >>> count_at_rate(3.0, 2), count_at_rate(0.1, 2)
+        (6, 1)
+    """
+    return max(1, int((seconds + TIME_TOLERANCE) * frames_per_second))
 
 
 def checked_indices(indices, total_frames: int) -> np.ndarray:

@@ -277,7 +277,7 @@ class AllInOneProcessor(ProcessorMixin):
             num_images = counts[0]
             images = [image for one in images for image in one]
         # One frame each, so that a file that moves is its first frame, and a flat list is not one clip.
-        inputs = self.video_processor([[image] for image in images], **(videos_kwargs | {"num_frames": 1}))
+        inputs = self.video_processor([[image] for image in images], **videos_kwargs | {"num_frames": 1, "fps": None})
         if num_images is not None:
             for name in {"pixel_values", "pixel_mask"} & set(inputs):
                 inputs[name] = inputs[name].unflatten(0, (-1, num_images))

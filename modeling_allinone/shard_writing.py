@@ -19,8 +19,7 @@ from transformers.utils import logging
 from .clip_allinone import Clip
 from .clip_reading import SKIPPED_NAME, read_skipped, record_skipped
 from .clip_stream import IMAGE_SUFFIXES, MEDIA_COLUMNS, VIDEO_SUFFIXES
-from .frame_sampling_allinone import window_bounds
-from .video_decoding_allinone import list_frames, open_clip
+from .video_decoding_allinone import has_own_times, list_frames, open_clip
 from .video_file_allinone import ONE_THREAD
 
 if TYPE_CHECKING:
@@ -261,14 +260,13 @@ def _make_files(shortest_edge: int | None, row: dict) -> dict[str, bytes]:
 def _store_video(row: dict, shortest_edge: int | None) -> tuple[dict[str, bytes], dict[str, Any]]:
     """The files of a video, as they are or encoded anew, and what the fields of the row are then."""
     path, start, end = Path(row["video"]), row.get("start"), row.get("end")
-    clip = open_clip(path, str(path), fps=row.get("fps"))
+    clip = open_clip(path, str(path), frame_rate=None if has_own_times(path) else row.get("frame_rate"))
     (frame,) = clip.read(np.array([0]))
     size = _reduced(frame.shape[:2], shortest_edge)
     is_smaller = clip.has_times and min(size) < min(frame.shape[:2]) - 1
     if start is not None or end is not None or is_smaller:
-        window = window_bounds(clip.times, clip.duration, start, end)
-        data = _encode(clip, window, size, num_at_once=max(_BYTES_AT_ONCE // frame.nbytes, 1))
-        facts = {"start": None, "end": None, "fps": None}
+        data = _encode(clip, clip.window(start, end), size, num_at_once=max(_BYTES_AT_ONCE // frame.nbytes, 1))
+        facts = {"start": None, "end": None, "frame_rate": None}
         files, clip = {"mp4": data}, open_clip(data, str(path))
     elif path.is_dir():
         files = {f"video.{number:06}.{_suffix(one)}": one.read_bytes() for number, one in enumerate(list_frames(path))}
@@ -303,7 +301,7 @@ def _encode(clip: Clip, window: tuple[int, int], size: tuple[int, int], num_at_o
     first, stop = window
     file = io.BytesIO()
     with av.open(file, "w", format="mp4") as container:
-        rate = Fraction(clip.total_frames / clip.duration).limit_denominator(1001)  # says how long the last one lasts
+        rate = Fraction(clip.mean_frame_rate).limit_denominator(1001)  # says how long the last one lasts
         stream = container.add_stream("libx264", rate=rate, options=_ENCODER_OPTIONS)
         stream.height, stream.width, stream.pix_fmt = *size, "yuv420p"
         stream.codec_context.time_base = Fraction(1, _TICKS_PER_SECOND)

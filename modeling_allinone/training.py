@@ -233,6 +233,7 @@ class AllInOneTrainer(Trainer):
             reader = getattr(self.data_collator, "reader", None)
             if reader is not None:
                 figures["undecodable_clips"] = reader.num_skipped
+                figures["replaced_frames"] = reader.num_replaced
             logs |= {f"stream_{name}": value for name, value in figures.items()}
         super().log(logs, *arguments, **keywords)
 

@@ -19,6 +19,7 @@ from .clip_allinone import ACCEPTED, Clip, as_file, of_one_size, opened_source, 
 from .video_file_allinone import VideoFile, check_whole
 
 VIDEO_BACKENDS = ("auto", "decord", "pyav")
+ON_CORRUPT_FRAME = ("raise", "nearest")
 IMAGE_SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 # A browser shows a frame that claims to last 10 ms or less for 100 ms, and GIF makers rely on it.
 SHORTEST_IMAGE_DURATION, DEFAULT_IMAGE_DURATION = 10, 100
@@ -28,9 +29,10 @@ def open_clip(
     source,
     name: str,
     backend: str = "auto",
-    fps: float | None = None,
+    frame_rate: float | None = None,
     input_data_format: str | None = None,
     do_convert_rgb: bool = True,
+    on_corrupt_frame: str = "raise",
 ) -> Clip:
     """
     Open whatever a caller may call one clip.
@@ -41,10 +43,13 @@ def open_clip(
             array.
         name (`str`): What messages call a source without a path.
         backend (`str`, defaults to `"auto"`): Decoder of video files, one of `"auto"`, `"decord"`, `"pyav"`.
-        fps (`float`, *optional*): Frames per second of folders, lists and arrays, which carry no times. Above 0.
+        frame_rate (`float`, *optional*): Frames per second of folders, lists and arrays, which carry no times. Above
+            0. Refused for videos and animated images, which do.
         input_data_format (`str`, *optional*): `"channels_first"` or `"channels_last"`; recognised by the axis of
             length 3 by default.
         do_convert_rgb (`bool`, defaults to `True`): Convert grey, palette and transparent images to RGB.
+        on_corrupt_frame (`str`, defaults to `"raise"`): What to do about a frame of a video that is damaged:
+            `"raise"`, or `"nearest"`: the nearest whole frame takes its place, and `replaced` of the clip says so.
 
     Returns:
         [`Clip`]
@@ -54,22 +59,31 @@ def open_clip(
         `TypeError`: A source or an array of a type that is not understood.
         `ValueError`: A source that has no frames, is damaged, or is no video and no image.
     """
-    if isinstance(source, str | Path):
-        return _open_path(Path(source), backend, fps, do_convert_rgb)
-    if isinstance(source, bytes):
-        return _open_file(source, name, backend, fps, do_convert_rgb)
+    if isinstance(source, str | Path | bytes):
+        clip = _open_stored(source, name, backend, frame_rate, do_convert_rgb, on_corrupt_frame)
+        if frame_rate is not None and clip.frame_rate is None:
+            raise ValueError(
+                f"{clip.name} carries its own times, but frame_rate={frame_rate:g} is given; leave it out, it is for "
+                f"folders, lists and arrays. fps={frame_rate:g} takes so many frames of each second."
+            )
+        return clip
     if isinstance(source, list | tuple):
-        return ImageList(list(source), name, fps, do_convert_rgb, input_data_format)
+        return ImageList(list(source), name, frame_rate, do_convert_rgb, input_data_format)
     if isinstance(source, Image.Image) or (is_array(source) and source.ndim == 3):
-        clip = ImageList([source], name, fps, do_convert_rgb, input_data_format)
+        clip = ImageList([source], name, frame_rate, do_convert_rgb, input_data_format)
         clip.is_image = True
         return clip
     if is_array(source):
-        return ArrayClip(source, name, fps, input_data_format)
+        return ArrayClip(source, name, frame_rate, input_data_format)
     raise TypeError(
         f"{name} is a {type(source).__name__}; expected a path, bytes of a file, a PIL image, a numpy array or torch "
         "tensor of shape (frames, height, width, 3), or a list of images."
     )
+
+
+def has_own_times(source) -> bool:
+    """Whether a source is a file, and no folder, list or array, which need a frame rate to have times."""
+    return isinstance(source, bytes) or (isinstance(source, str | Path) and not Path(source).is_dir())
 
 
 def is_array(value) -> bool:
@@ -135,10 +149,12 @@ class ImageList(Clip):
 
     backend = "pillow"
 
-    def __init__(self, images: list, name: str, fps: float | None, do_convert_rgb: bool, input_data_format=None):
+    def __init__(
+        self, images: list, name: str, frame_rate: float | None, do_convert_rgb: bool, input_data_format=None
+    ):
         if not images:
             raise ValueError(f"{name} is an empty list; expected at least one frame.")
-        self.name, self.fps, self.total_frames = name, fps, len(images)
+        self.name, self.frame_rate, self.total_frames = name, frame_rate, len(images)
         self._images, self._do_convert_rgb, self._input_data_format = images, do_convert_rgb, input_data_format
 
     def read(self, indices: np.ndarray) -> Sequence[np.ndarray]:
@@ -167,7 +183,7 @@ class ImageList(Clip):
 class ArrayClip(Clip):
     """Frames decoded already."""
 
-    def __init__(self, frames, name: str, fps: float | None, input_data_format: str | None):
+    def __init__(self, frames, name: str, frame_rate: float | None, input_data_format: str | None):
         if frames.ndim != 4:
             raise ValueError(
                 f"{name} has shape {tuple(frames.shape)}, {frames.ndim} axes; expected (frames, height, width, 3) for "
@@ -175,7 +191,7 @@ class ArrayClip(Clip):
             )
         if len(frames) == 0:
             raise ValueError(f"{name} has shape {tuple(frames.shape)}, 0 frames; expected at least 1 frame.")
-        self.name, self.fps, self.total_frames = name, fps, len(frames)
+        self.name, self.frame_rate, self.total_frames = name, frame_rate, len(frames)
         self._frames = _checked_frames(frames, name, input_data_format)
 
     def read(self, indices: np.ndarray) -> Sequence[np.ndarray]:
@@ -208,17 +224,23 @@ def list_frames(folder: Path) -> list[Path]:
     return sorted(images, key=_natural_order)
 
 
-def _open_path(path: Path, backend: str, fps: float | None, do_convert_rgb: bool) -> Clip:
-    if not path.exists():
-        raise FileNotFoundError(
-            f"{path} does not exist; give the path of a video, an image or a folder of images on this machine."
-        )
-    if path.is_dir():
-        return ImageList(list_frames(path), str(path), fps, do_convert_rgb)
-    return _open_file(path, str(path), backend, fps, do_convert_rgb)
-
-
-def _open_file(source: Path | bytes, name: str, backend: str, fps: float | None, do_convert_rgb: bool) -> Clip:
+def _open_stored(
+    source: str | Path | bytes,
+    name: str,
+    backend: str,
+    frame_rate: float | None,
+    do_convert_rgb: bool,
+    on_corrupt_frame: str,
+) -> Clip:
+    """A folder of images, or a file, which is told by its content."""
+    if not isinstance(source, bytes):
+        source, name = Path(source), str(source)
+        if not source.exists():
+            raise FileNotFoundError(
+                f"{name} does not exist; give the path of a video, an image or a folder of images on this machine."
+            )
+        if source.is_dir():
+            return ImageList(list_frames(source), name, frame_rate, do_convert_rgb)
     if size_of(source) == 0:
         raise ValueError(f"{name} is empty (0 bytes); expected {ACCEPTED}. Fetch it again.")
     check_whole(source, name)
@@ -234,10 +256,10 @@ def _open_file(source: Path | bytes, name: str, backend: str, fps: float | None,
                 is_animated = getattr(image, "is_animated", False)
             if is_animated:
                 return AnimatedImage(source, name, do_convert_rgb)
-        clip = ImageList([source], name, fps, do_convert_rgb)
+        clip = ImageList([source], name, frame_rate, do_convert_rgb)
         clip.is_image = True
         return clip
-    return VideoFile(source, name, backend)
+    return VideoFile(source, name, backend, on_corrupt_frame)
 
 
 def _natural_order(path: Path) -> list:

@@ -49,8 +49,8 @@ class VideoFile(Clip):
 
     has_times = True
 
-    def __init__(self, source: Path | bytes, name: str, backend: str):
-        self.name, self._source = name, source
+    def __init__(self, source: Path | bytes, name: str, backend: str, on_corrupt_frame: str = "raise"):
+        self.name, self._source, self._on_corrupt_frame = name, source, on_corrupt_frame
         self.backend = "decord" if backend == "decord" else "pyav"
         if av is None:
             raise ImportError(f"{self.name} needs PyAV to be read; install it with `pip install av`.")

@@ -3,6 +3,7 @@
 """Video processor of All-in-one: files, folders, images or decoded frames -> `pixel_values`."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,16 @@ from transformers.feature_extraction_utils import BatchFeature
 from transformers.image_processing_utils import get_size_dict
 from transformers.image_utils import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD, SizeDict
 from transformers.processing_utils import Unpack, VideosKwargs
+from transformers.utils import logging
 from transformers.video_processing_utils import VideoProcessorMixin
 from transformers.video_utils import VideoMetadata
 
 from .augmentation_allinone import HIGHEST_MAGNITUDE, OPERATIONS, rand_augment
 from .clip_allinone import Clip
-from .frame_sampling_allinone import checked_indices, indices_at, random_indices, uniform_indices, window_bounds
-from .video_decoding_allinone import VIDEO_BACKENDS, is_array, open_clip
+from .frame_sampling_allinone import checked_indices, count_at_rate, indices_at, random_indices, uniform_indices
+from .video_decoding_allinone import ON_CORRUPT_FRAME, VIDEO_BACKENDS, has_own_times, is_array, open_clip
+
+logger = logging.get_logger(__name__)
 
 NEAREST, BILINEAR, BICUBIC = 0, 2, 3  # as Pillow numbers them
 
@@ -36,14 +40,25 @@ IMAGE_OPTIONS = {
     "do_pad": True,
 }
 
-PER_CLIP = ("start", "end", "fps")
+PER_CLIP = ("start", "end", "frame_rate")
 CHOSEN_FRAMES = ("frame_indices", "timestamps")
-CALL_ONLY = (*CHOSEN_FRAMES, "start", "end", "seed", "generator", "return_tensors")
+CALL_ONLY = (*CHOSEN_FRAMES, "start", "end", "seed", "generator", "return_tensors", "video_metadata")
 # What the library's processors know and this one has no use for; refused, so that nobody waits for its effect.
 WITHOUT_EFFECT = {
-    "video_metadata": "give fps for folders, lists and arrays; files carry their own",
     "data_format": "pixel_values are always channels first",
 }
+
+
+@dataclass
+class ClipMetadata(VideoMetadata):
+    """
+    What transformers says of a clip, and which frames took the place of others.
+
+    Args:
+        replaced_frames (`dict[int, int]`): Damaged frames that were chosen, each with the frame that was shown.
+    """
+
+    replaced_frames: dict[int, int] = field(default_factory=dict)
 
 
 class AllInOneVideoProcessorKwargs(VideosKwargs, total=False):
@@ -58,8 +73,10 @@ class AllInOneVideoProcessorKwargs(VideosKwargs, total=False):
     decode_size: int | dict[str, int] | None
     size_divisor: int | None
     video_backend: str | None
+    on_corrupt_frame: str | None
+    fps: int | float | None
     # The following may differ from clip to clip, and are checked where they are taken apart.
-    fps: Any
+    frame_rate: Any
     start: Any
     end: Any
     frame_indices: Any
@@ -80,18 +97,24 @@ class AllInOneVideoProcessor(VideoProcessorMixin):
     Args:
         num_frames (`int`, *optional*, defaults to 3):
             Frames of a clip, at least 1. A clip with fewer repeats some. A still image is always a clip of one frame.
+        fps (`float`, *optional*):
+            Frames to take of each second, above 0, in the place of `num_frames`, as in transformers: `fps=2` on a
+            clip of 3 s makes 6. What `num_frames` of one call asks for goes before `fps` of the processor.
         frame_sampling (`str`, *optional*, defaults to `"uniform"`):
             `"uniform"`: the middle of each of `num_frames` segments; `"random"`: a random frame of each.
         num_views (`int`, *optional*, defaults to 1):
             How often each clip is sampled, at least 1: evenly spaced offsets inside the segments, or independent draws
             with `"random"`. The views of a clip follow each other: `pixel_values` has `batch * num_views` rows.
         do_sample_frames (`bool`, *optional*, defaults to `True`): `False` keeps every frame (of the window).
-        fps (`float`, *optional*):
-            Frames per second, above 0, of folders, lists of images and arrays; needed to choose their frames by
-            seconds. Files carry their own times.
+        frame_rate (`float`, *optional*):
+            Frames per second, above 0, that folders, lists of images and arrays hold; needed to choose their frames
+            by seconds. Files carry their own times: in one call, it is refused for them.
         video_backend (`str`, *optional*, defaults to `"auto"`):
             Decoder of video files: `"pyav"`, `"decord"`, which takes longer and refuses files that it would misread,
             or `"auto"` for the one that takes least time: PyAV, today.
+        on_corrupt_frame (`str`, *optional*, defaults to `"raise"`):
+            What to do about a frame of a video that is damaged: `"raise"`, or `"nearest"`: the nearest whole frame
+            takes its place, which is warned of, and told by `replaced_frames` of the metadata.
         decode_size (`int` or `dict`, *optional*):
             Pixels, `{"height": ..., "width": ...}`: a first resize of every frame, whatever its aspect ratio.
         do_resize (`bool`, *optional*, defaults to `True`): Whether to resize to `size`.
@@ -143,6 +166,7 @@ class AllInOneVideoProcessor(VideoProcessorMixin):
     num_views = 1
     do_sample_frames = True
     video_backend = "auto"
+    on_corrupt_frame = "raise"
     do_resize = True
     size = {"shortest_edge": 268}  # 1.2 times the crop
     size_divisor = None
@@ -175,6 +199,14 @@ class AllInOneVideoProcessor(VideoProcessorMixin):
         """What a batch has."""
         return ["pixel_values", "pixel_mask"] if self.do_pad else ["pixel_values"]
 
+    @classmethod
+    def from_dict(cls, video_processor_dict: dict[str, Any], **kwargs):
+        """As in transformers; saved before `on_corrupt_frame` was an option, `fps` is what is now `frame_rate`."""
+        if "frame_sampling" in video_processor_dict and "on_corrupt_frame" not in video_processor_dict:
+            video_processor_dict = dict(video_processor_dict)
+            video_processor_dict["frame_rate"] = video_processor_dict.pop("fps", None)
+        return super().from_dict(video_processor_dict, **kwargs)
+
     def preprocess(self, videos, **kwargs: Unpack[AllInOneVideoProcessorKwargs]) -> BatchFeature:
         r"""
         Args:
@@ -189,12 +221,18 @@ class AllInOneVideoProcessor(VideoProcessorMixin):
                 Frames to take, for all clips or for each; repeats and any order are allowed. Replaces sampling.
             timestamps (`list[float]` or `list[list[float]]`, *optional*):
                 Seconds at which to take the frame on screen, for all clips or for each. Replaces sampling.
-            start (`float` or `list`, *optional*): Sample from here, seconds, for all clips or for each.
-            end (`float` or `list`, *optional*): Sample up to here, seconds, for all clips or for each.
+            start (`float` or `list`, *optional*):
+                Sample from here, seconds, for all clips or for each. As in players, seconds count from the beginning
+                of the file; until the first frame appears, it is that one which is shown.
+            end (`float` or `list`, *optional*):
+                Sample up to here, seconds, for all clips or for each; or up to the end of the clip, if it is shorter.
+            video_metadata (`VideoMetadata`, `dict` or a list of them, *optional*):
+                Of folders, lists and arrays: `fps`, which is their `frame_rate`, and `total_num_frames`.
             seed (`int`, *optional*): Fixes random frames, crops and augmentation of this call.
             generator (`torch.Generator`, *optional*):
                 Source of random frames, crops and augmentation, instead of a seed; torch's own by default.
-            return_metadata (`bool`, *optional*): Whether to add `video_metadata`, which says what was taken.
+            return_metadata (`bool`, *optional*):
+                Whether to add `video_metadata`, a [`ClipMetadata`] for each clip, which says what was taken.
             return_tensors (`str`, *optional*, defaults to `"pt"`): `"pt"` or `"np"`.
             kwargs: Any attribute of the processor, for this call.
 
@@ -217,24 +255,43 @@ class AllInOneVideoProcessor(VideoProcessorMixin):
             )
         validate_typed_dict(self.valid_kwargs, given)
         options = {name: getattr(self, name, None) for name in self.valid_kwargs.__annotations__} | given
+        ways = [name for name in ("num_frames", "fps", *CHOSEN_FRAMES) if name in given]
+        if "fps" in ways and len(ways) > 1:
+            raise ValueError(f"{' and '.join(ways)} are several ways to choose frames; give one of them.")
+        if {"frame_rate", "video_metadata"} <= set(given):
+            raise ValueError("frame_rate and video_metadata are two ways to say the same; give one of them.")
+        if ways and "fps" not in ways:
+            options["fps"] = None
         options = self._standardize_kwargs(**options)
         self._check_options(options)
 
         sources = split_batch(videos)
         generators = _clip_generators(len(sources), options)
         per_clip = {name: _per_clip(name, options[name], len(sources)) for name in PER_CLIP + CHOSEN_FRAMES}
+        stated = _stated_metadata(options["video_metadata"], len(sources))
         clips, metadata = [], []
         for place, source in enumerate(sources):
             clip_options = options | {name: values[place] for name, values in per_clip.items()}
             clip_options["generator"] = generators[place]
+            frame_rate = clip_options["frame_rate"]
+            if frame_rate is not None and "frame_rate" not in given and has_own_times(source):
+                frame_rate = None
+            if stated[place].get("fps") is not None:
+                frame_rate = stated[place]["fps"]
             clip = open_clip(
                 source,
                 name=_name(source, place),
                 backend=options["video_backend"],
-                fps=clip_options["fps"],
+                frame_rate=frame_rate,
                 input_data_format=options["input_data_format"],
                 do_convert_rgb=options["do_convert_rgb"],
+                on_corrupt_frame=options["on_corrupt_frame"],
             )
+            if stated[place].get("total_num_frames") not in (None, clip.total_frames):
+                raise ValueError(
+                    f"{clip.name} has {clip.total_frames} frames, but total_num_frames of its video_metadata is "
+                    f"{stated[place]['total_num_frames']}; give the rate of the frames that are left as frame_rate."
+                )
             indices = self.sample_frames(clip, **clip_options)
             is_chosen = any(clip_options[name] is not None for name in CHOSEN_FRAMES)
             if is_chosen and given.get("num_frames", indices.shape[1]) != indices.shape[1]:
@@ -245,6 +302,11 @@ class AllInOneVideoProcessor(VideoProcessorMixin):
             # Repeated frames are decoded and resized once.
             wanted, place_of = np.unique(indices, return_inverse=True)
             frames = clip.read(wanted)
+            if clip.replaced:
+                logger.warning_once(
+                    f"{clip.name} has damaged frames; the nearest whole ones take their place, as on_corrupt_frame="
+                    "'nearest' says. return_metadata=True tells which."
+                )
             pixels = self._preprocess(frames, clip.name, **clip_options)
             pixels = pixels[torch.from_numpy(place_of.reshape(indices.shape)).to(pixels.device)]
             clips.append((clip.name, {"pixel_values": pixels}))
@@ -264,6 +326,7 @@ class AllInOneVideoProcessor(VideoProcessorMixin):
         clip: Clip,
         generator: np.random.Generator | None = None,
         num_frames: int = 3,
+        fps: float | None = None,
         frame_sampling: str = "uniform",
         num_views: int = 1,
         do_sample_frames: bool = True,
@@ -279,7 +342,7 @@ class AllInOneVideoProcessor(VideoProcessorMixin):
         Args:
             clip ([`Clip`]): An open clip.
             generator (`np.random.Generator`, *optional*): Needed by `frame_sampling="random"`.
-            num_frames, frame_sampling, num_views, do_sample_frames: As the attributes of the processor.
+            num_frames, fps, frame_sampling, num_views, do_sample_frames: As the attributes of the processor.
             frame_indices, timestamps, start, end: As in `preprocess`, of this clip.
 
         Returns:
@@ -293,12 +356,15 @@ class AllInOneVideoProcessor(VideoProcessorMixin):
                 return checked_indices(frame_indices, clip.total_frames)[None]
             if timestamps is not None:
                 return indices_at(clip.times, clip.duration, timestamps)[None]
-            first, stop = 0, clip.total_frames
-            if start is not None or end is not None:
-                first, stop = window_bounds(clip.times, clip.duration, start, end)
+            first, stop = clip.window(start, end)
             if not do_sample_frames:
                 return np.arange(first, stop)[None].repeat(num_views, axis=0)
-            num_frames = 1 if clip.is_image else num_frames
+            if clip.is_image:
+                num_frames = 1
+            elif fps is not None:
+                begin = max(start or 0.0, float(clip.times[0]))
+                finish = clip.duration if end is None else min(end, clip.duration)
+                num_frames = count_at_rate(finish - begin, fps)
             if frame_sampling == "random":
                 views = [random_indices(num_frames, stop - first, generator) for _ in range(num_views)]
             else:
@@ -382,6 +448,8 @@ class AllInOneVideoProcessor(VideoProcessorMixin):
     def _check_options(self, options: dict) -> None:
         """Raise where an option has no meaning, alone or beside the others."""
         self._validate_preprocess_kwargs(**options)
+        if options["fps"] is not None and not 0 < options["fps"] < float("inf"):
+            raise ValueError(f"fps is {options['fps']}; expected more than 0 frames of each second.")
         for name, reason in WITHOUT_EFFECT.items():
             if options.get(name) is not None:
                 raise ValueError(f"{name} has no effect in {type(self).__name__}; leave it out: {reason}.")
@@ -391,6 +459,7 @@ class AllInOneVideoProcessor(VideoProcessorMixin):
         for name, legal in {
             "frame_sampling": ("uniform", "random"),
             "video_backend": VIDEO_BACKENDS,
+            "on_corrupt_frame": ON_CORRUPT_FRAME,
             "resample": (NEAREST, BILINEAR, BICUBIC),
             "return_tensors": (None, "pt", "np"),
         }.items():
@@ -553,9 +622,19 @@ def _per_clip(name: str, value, count: int) -> list:
         numbers = one if name in CHOSEN_FRAMES and isinstance(one, list | tuple) else [one]
         if not all(number is None or isinstance(number, int | float | np.number) for number in numbers):
             raise TypeError(f"{name} is {value!r}; expected numbers, one for all clips or one for each.")
-        if name == "fps" and one is not None and not one > 0:
-            raise ValueError(f"fps is {one}; expected more than 0 frames per second.")
+        if name == "frame_rate" and one is not None and not 0 < one < float("inf"):
+            raise ValueError(f"frame_rate is {one}; expected more than 0 frames per second.")
     return values
+
+
+def _stated_metadata(metadata, count: int) -> list[Mapping]:
+    """What the caller says of each clip, as transformers' processors take it."""
+    if metadata is None:
+        return [{}] * count
+    metadata = [metadata] if isinstance(metadata, Mapping) else list(metadata)
+    if len(metadata) != count or not all(isinstance(one, Mapping) for one in metadata):
+        raise ValueError(f"video_metadata has {len(metadata)} entries for {count} clips; give a dict for each clip.")
+    return [dict(one) for one in metadata]
 
 
 def stack_clips(clips: Sequence[tuple[str, Mapping[str, torch.Tensor]]]) -> dict[str, torch.Tensor]:
@@ -615,13 +694,14 @@ def _full_mask(pixels: torch.Tensor) -> torch.Tensor:
     return torch.ones(len(pixels), *pixels.shape[-2:], dtype=torch.int64, device=pixels.device)
 
 
-def _metadata(clip: Clip, indices: np.ndarray, frame: np.ndarray) -> VideoMetadata:
-    return VideoMetadata(
+def _metadata(clip: Clip, indices: np.ndarray, frame: np.ndarray) -> ClipMetadata:
+    return ClipMetadata(
         total_num_frames=clip.total_frames,
-        fps=clip.total_frames / clip.duration if clip.has_times else None,
+        fps=clip.mean_frame_rate if clip.has_times else None,
         height=frame.shape[0],
         width=frame.shape[1],
         duration=clip.duration if clip.has_times else None,
         video_backend=clip.backend,
         frames_indices=indices.reshape(-1).tolist(),
+        replaced_frames=dict(clip.replaced),
     )

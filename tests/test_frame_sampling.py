@@ -8,6 +8,7 @@ import pytest
 
 from modeling_allinone.frame_sampling_allinone import (
     checked_indices,
+    count_at_rate,
     indices_at,
     random_indices,
     segment_bounds,
@@ -85,6 +86,8 @@ def test_views_are_spread_evenly_and_one_view_is_the_middle():
         (2.95, None, (29, 30)),
         (0.0, 3.05, (0, 30)),  # sound that ends a little later
         (1 / 3, 2 / 3, (3, 7)),
+        (2.0, 9.0, (20, 30)),  # cut at the end of the clip
+        (0.0, float("inf"), (0, 30)),
     ],
 )
 def test_windows(start, end, expected):
@@ -95,6 +98,15 @@ def test_windows_and_times_follow_a_variable_rate():
     times = np.array([0.0, 0.1, 1.0, 4.0])
     assert window_bounds(times, 5.0, 0.5, 3.9) == (1, 3)
     assert indices_at(times, 5.0, [0.05, 0.1, 3.99, 4.0, 5.0]).tolist() == [0, 1, 2, 3, 3]
+
+
+def test_a_clip_may_begin_after_its_file():
+    times = 1.5 + np.arange(30) / 10
+    assert window_bounds(times, 4.5) == (0, 30)
+    assert window_bounds(times, 4.5, 2.5, 3.5) == (10, 20)
+    assert window_bounds(times, 4.5, 0.0, 2.0) == (0, 5)
+    assert window_bounds(times, 4.5, 0.2, 0.7) == (0, 1)  # what a player shows before the first frame is the first
+    assert indices_at(times, 4.5, [0.0, 1.5, 1.61]).tolist() == [0, 0, 1]
 
 
 def test_times_rounded_by_the_container_are_met():
@@ -111,7 +123,6 @@ def test_times_rounded_by_the_container_are_met():
         (-0.5, 1.0),
         (2.0, 2.0),
         (2.0, 1.0),
-        (0.0, 9.0),
         (float("nan"), None),
         (0.0, float("nan")),
     ],
@@ -137,6 +148,13 @@ def test_indices_and_times_outside_the_clip_are_refused():
         indices_at(TIMES, 3.0, [1.0, 3.2])
     with pytest.raises(ValueError, match="no timestamp is given"):
         indices_at(TIMES, 3.0, [])
+
+
+@pytest.mark.parametrize(
+    ("seconds", "rate", "expected"), [(3, 2, 6), (2.9999, 2, 6), (3.2, 2, 6), (0.1, 2, 1), (10, 0.25, 2), (1, 60, 60)]
+)
+def test_frames_of_each_second(seconds, rate, expected):
+    assert count_at_rate(seconds, rate) == expected
 
 
 def test_counts_below_one_are_refused():

@@ -104,7 +104,7 @@ class TestInputs:
         grouped = {"num_frames": 5, "frame_sampling": "random", "seed": 3}
         assert torch.equal(flat, expected)
         assert torch.equal(processor(videos=frames, videos_kwargs=grouped)["pixel_values"], expected)
-        metadata = processor(videos=frames, fps=10, start=0.5, end=0.8, return_metadata=True)["video_metadata"]
+        metadata = processor(videos=frames, frame_rate=10, start=0.5, end=0.8, return_metadata=True)["video_metadata"]
         assert metadata[0].frames_indices == [5, 6, 7]
 
     def test_a_generator_moves_on(self, processor, frames):

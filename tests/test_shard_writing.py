@@ -59,7 +59,7 @@ def write(clips, folder, *rows, **options):
 
 def test_rows_come_back(clips, tmp_path):
     rows = [{"video": name} for name in ("film.mp4", "large.avi", "animation.gif", "animation.webp")]
-    rows.append({"video": "frames", "fps": 10.0, "captions": ["a", "b"], "label": 5, "answer": None})
+    rows.append({"video": "frames", "frame_rate": 10.0, "captions": ["a", "b"], "label": 5, "answer": None})
     rows.append({"image": str(clips / "image.png")})
     rows.append({"images": [str(clips / "image.png")] * 2, "question": "is it – so?"})
     summary = write(clips, tmp_path / "shards", *rows)
@@ -71,8 +71,8 @@ def test_rows_come_back(clips, tmp_path):
         assert row["video"] == (clips / before["video"]).read_bytes()
         assert row["duration"] == pytest.approx(NUM_FRAMES / FRAMES_PER_SECOND)
     frames = found[4]
-    assert {name: frames[name] for name in ("fps", "captions", "label")} == {
-        "fps": 10,
+    assert {name: frames[name] for name in ("frame_rate", "captions", "label")} == {
+        "frame_rate": 10,
         "captions": ["a", "b"],
         "label": 5,
     }

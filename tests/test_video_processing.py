@@ -1,6 +1,7 @@
 """The video processor on real files, whole and broken."""
 
 import gc
+import json
 import re
 import subprocess
 import sys
@@ -13,6 +14,8 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 from transformers.models.auto.video_processing_auto import AutoVideoProcessor
+from transformers.utils import logging
+from transformers.video_utils import VideoMetadata, default_sample_indices_fn
 from video_fixtures import (
     NUM_FRAMES,
     VIDEOS,
@@ -29,6 +32,7 @@ from video_fixtures import (
     save_folder,
 )
 
+from modeling_allinone.clip_allinone import Clip
 from modeling_allinone.video_decoding_allinone import open_clip
 from modeling_allinone.video_file_allinone import VideoFile, _to_rgb
 from modeling_allinone.video_processing_allinone import AllInOneVideoProcessor, resize_and_crop
@@ -365,15 +369,72 @@ class TestSampling:
         assert numbers_of(raw([path, path], frame_indices=[[3, 1], [0, 0]]).pixel_values) == [[3, 1], [0, 0]]
         assert numbers_of(raw(path, start=1.4, num_frames=4).pixel_values) == [[14, 14, 15, 15]]
 
-    def test_folders_and_arrays_have_seconds_with_fps(self, clips, raw):
+    def test_folders_and_arrays_have_seconds_with_a_frame_rate(self, clips, raw):
         for clip in [clips / "frames", grey_frames()]:
-            assert numbers_of(raw(clip, fps=2, start=1, end=2.5).pixel_values) == [[2, 3, 4]]
-        pixels = raw([grey_frames()] * 2, fps=[2, 4], timestamps=[1.0]).pixel_values
+            assert numbers_of(raw(clip, frame_rate=2, start=1, end=2.5).pixel_values) == [[2, 3, 4]]
+            metadata = {"total_num_frames": NUM_FRAMES, "fps": 2}
+            pixels = raw(clip, video_metadata=metadata, start=1, end=2.5).pixel_values
+            assert numbers_of(pixels) == [[2, 3, 4]]
+        pixels = raw([grey_frames()] * 2, frame_rate=[2, 4], timestamps=[1.0]).pixel_values
         assert numbers_of(pixels) == [[2], [4]]
-        with pytest.raises(ValueError, match=r"frames: its frames have no times.* pass fps=<frames per second>"):
+        metadata = [VideoMetadata(total_num_frames=NUM_FRAMES, fps=rate) for rate in (2, 4)]
+        pixels = raw([grey_frames()] * 2, video_metadata=metadata, timestamps=[1.0]).pixel_values
+        assert numbers_of(pixels) == [[2], [4]]
+        with pytest.raises(
+            ValueError, match=r"frames: its frames have no times.* pass frame_rate=<frames per second>"
+        ):
             raw(clips / "frames", start=1)
         with pytest.raises(ValueError, match=r"^videos\[0\]: its frames have no times"):
             raw(grey_frames(), timestamps=[0.5])
+
+    @pytest.mark.parametrize("name", ["h264.mp4", "animation.gif"])
+    def test_files_have_a_frame_rate_of_their_own(self, clips, raw, name):
+        with pytest.raises(
+            ValueError, match=rf"{name} carries its own times, but frame_rate=5 is given; leave it out"
+        ):
+            raw(clips / name, frame_rate=5, start=0.5)
+        with pytest.raises(ValueError, match=r"videos\[0\] carries its own times, but frame_rate=5 is given"):
+            raw((clips / name).read_bytes(), video_metadata={"total_num_frames": 16, "fps": 5})
+        # Where clips of several kinds are read by one processor, it is for those that need it.
+        processor = AllInOneVideoProcessor(**raw.to_dict() | {"frame_rate": 5})
+        pixels = processor([clips / name, clips / "frames"], start=1.0, end=1.2).pixel_values
+        assert numbers_of(pixels) == [[10, 10, 11], [5, 5, 5]]
+
+    @pytest.mark.parametrize("name", ["h264.mp4", "vp9.webm", "animation.gif", "frames"])
+    def test_fps_takes_frames_of_each_second(self, clips, raw, name):
+        rate = {"frame_rate": 10} if name == "frames" else {}
+        assert numbers_of(raw(clips / name, fps=2, **rate).pixel_values) == [[2, 7, 12]]  # 1.6 s
+        assert numbers_of(raw(clips / name, fps=5, start=0.4, end=1.2, **rate).pixel_values) == [[4, 6, 8, 10]]
+        assert numbers_of(raw(clips / name, fps=5, start=1.2, end=99, **rate).pixel_values) == [[12, 14]]
+        assert numbers_of(raw(clips / name, fps=0.1, **rate).pixel_values) == [[7]]
+        assert numbers_of(raw(clips / name, fps=20, end=0.2, **rate).pixel_values) == [[0, 0, 1, 1]]
+
+    def test_fps_on_three_seconds_is_as_in_transformers(self, tmp_path, raw):
+        path = encode_video(tmp_path / "clip.mp4", frames=np.tile(grey_frames(15), (2, 1, 1, 1)))
+        inputs = raw(path, fps=2, return_metadata=True)
+        metadata = inputs.video_metadata[0]
+        expected = default_sample_indices_fn(metadata, fps=2)  # the first frame of each part, ours are the middles
+        assert metadata.frames_indices == (expected + 2).tolist() and len(expected) == 6
+
+    def test_fps_of_the_processor_gives_way_to_what_a_call_asks_for(self, clips, raw):
+        processor = AllInOneVideoProcessor(**raw.to_dict() | {"fps": 5})
+        assert numbers_of(processor(clips / "h264.mp4").pixel_values) == [[0, 2, 4, 6, 8, 10, 12, 14]]
+        assert numbers_of(processor(clips / "h264.mp4", num_frames=3).pixel_values) == [MIDDLES]
+        assert numbers_of(processor(clips / "h264.mp4", timestamps=[0.4]).pixel_values) == [[4]]
+        assert numbers_of(processor(Image.fromarray(grey_frames()[5])).pixel_values) == [[5]]
+
+    def test_a_window_is_cut_at_the_end_of_the_clip_and_that_is_said_once(self, clips, raw, monkeypatch, caplog):
+        monkeypatch.setattr(Clip, "_has_said_that_windows_are_cut", False)
+        logging.set_verbosity_warning()
+        logging.get_logger("transformers").addHandler(caplog.handler)
+        for name in ["h264.mp4", "vp9.webm"]:
+            assert numbers_of(raw(clips / name, start=1.3, end=1.65).pixel_values) == [[13, 14, 15]]
+        assert not caplog.messages, "sound often lasts a little longer"
+        for name in ["h264.mp4", "vp9.webm"]:
+            assert numbers_of(raw(clips / name, start=1.3, end=9).pixel_values) == [[13, 14, 15]]
+        logging.get_logger("transformers").removeHandler(caplog.handler)
+        (message,) = caplog.messages
+        assert re.search(r"h264\.mp4 lasts 1\.600 s, but a window up to 9 s is asked for; .* cut at the end", message)
 
     @pytest.mark.parametrize("backend", ["auto", "pyav"])
     @pytest.mark.parametrize("suffix", ["mp4", "mkv"])
@@ -490,6 +551,19 @@ class TestSaving:
             frames = grey_frames()
             assert torch.equal(loaded(frames, seed=3).pixel_values, processor(frames, seed=3).pixel_values)
         assert AutoVideoProcessor.from_pretrained(tmp_path, num_frames=5).num_frames == 5
+
+    def test_fps_that_was_saved_as_the_rate_of_folders_is_so_still(self, tmp_path, clips):
+        AllInOneVideoProcessor(num_frames=2, size=40, crop_size=32, fps=2).save_pretrained(tmp_path)
+        assert AutoVideoProcessor.from_pretrained(tmp_path).fps == 2
+        (path,) = tmp_path.glob("*.json")
+        saved = json.loads(path.read_text())
+        (saved.get("video_processor") or saved).pop("on_corrupt_frame")  # as it was before
+        path.write_text(json.dumps(saved))
+        loaded = AutoVideoProcessor.from_pretrained(tmp_path)
+        assert (loaded.fps, loaded.frame_rate) == (None, 2)
+        inputs = loaded(clips / "frames", start=1, end=2, return_metadata=True)
+        assert inputs.video_metadata[0].frames_indices == [2, 3]
+        assert AutoVideoProcessor.from_pretrained(tmp_path, fps=4).fps == 4
 
 
 class TestBrokenFiles:
@@ -648,10 +722,36 @@ class TestBadInput:
             ({"frame_indices": [0, 1], "num_frames": 3}, ValueError, "2 frames are chosen but num_frames is 3"),
             ({"frame_indices": [[0], [1]]}, ValueError, "frame_indices has 2 entries for 1 clips"),
             ({"frame_indices": "0"}, TypeError, "frame_indices is '0'; expected numbers"),
-            ({"fps": 10, "start": 1.6}, ValueError, r"videos\[0\]: the window from 1.6 s to 1.6 s is not inside"),
-            ({"fps": 10, "start": 5, "end": 9}, ValueError, "the window from 5 s to 9 s is not inside the clip"),
-            ({"fps": 10, "timestamps": [1.0, 7.5]}, ValueError, "timestamp 7.5 s is outside the clip"),
+            (
+                {"frame_rate": 10, "start": 1.6},
+                ValueError,
+                r"videos\[0\]: the window from 1.6 s to 1.6 s is not inside",
+            ),
+            (
+                {"frame_rate": 10, "start": 5, "end": 9},
+                ValueError,
+                "the window from 5 s to 9 s is not inside the clip",
+            ),
+            ({"frame_rate": 10, "timestamps": [1.0, 7.5]}, ValueError, "timestamp 7.5 s is outside the clip"),
+            ({"frame_rate": 0}, ValueError, "frame_rate is 0; expected more than 0"),
+            ({"frame_rate": [float("nan")]}, ValueError, "frame_rate is nan; expected more than 0"),
             ({"fps": 0}, ValueError, "fps is 0; expected more than 0"),
+            ({"fps": float("inf")}, ValueError, "fps is inf; expected more than 0"),
+            ({"fps": 2}, ValueError, r"videos\[0\]: its frames have no times, .* pass frame_rate="),
+            ({"fps": 2, "num_frames": 3}, ValueError, "num_frames and fps are several ways to choose frames"),
+            ({"fps": 2, "timestamps": [1.0]}, ValueError, "fps and timestamps are several ways to choose frames"),
+            ({"frame_rate": 2, "video_metadata": {"fps": 2}}, ValueError, "two ways to say the same"),
+            ({"video_metadata": [{"fps": 2}] * 2}, ValueError, "video_metadata has 2 entries for 1 clips"),
+            (
+                {"video_metadata": {"total_num_frames": 300, "fps": 2}},
+                ValueError,
+                r"videos\[0\] has 16 frames, but total_num_frames of its video_metadata is 300",
+            ),
+            (
+                {"on_corrupt_frame": "skip"},
+                ValueError,
+                "on_corrupt_frame is 'skip'; expected one of 'raise', 'nearest'",
+            ),
             ({"start": [0, 1]}, ValueError, "start has 2 entries for 1 clips; give one for all, or one for each"),
             ({"start": "1"}, TypeError, "start is '1'; expected numbers"),
             ({"rescale_factor": 0.0}, ValueError, "rescale_factor is 0.0; expected above 0"),

@@ -37,7 +37,7 @@ def _answer_files(path: Path) -> tuple[AnnotationFile, ...]:
 
 
 def read_rows(
-    folder: AnnotationFolder, split: str, vocabulary=None, num_answers: int = 1000, fps: float | None = 3.0
+    folder: AnnotationFolder, split: str, vocabulary=None, num_answers: int = 1000, frame_rate: float | None = 3.0
 ) -> Iterator[dict]:
     """Rows with `question`, `answer`, `label` and `kind`; videos are folders of frames, as for ActivityNet's captions.
 
@@ -47,13 +47,13 @@ def read_rows(
         vocabulary (*optional*): A file or the answers in the order of their labels, instead of
             `activitynet_qa_ans2label.json` or, where that is missing, the most frequent answers of the training split.
         num_answers (`int`, defaults to 1000): How many of them, at least 1.
-        fps (`float`, *optional*, defaults to 3): Frames per second in the folders; no matter for video files.
+        frame_rate (`float`, *optional*, defaults to 3): Frames per second in the folders; no matter for video files.
 
     Yields:
         `dict`
     """
-    if fps is not None:
-        check_positive("fps", fps)
+    if frame_rate is not None:
+        check_positive("frame_rate", frame_rate)
     questions = folder.find_split(split)
     answers = _by_question(folder.find(_answer_files(questions)))
     labels = choose_vocabulary(
@@ -66,7 +66,7 @@ def read_rows(
         answer = answers[question_id]
         yield {
             "video": folder.media_path(video_id=video_id),
-            "fps": fps,
+            "frame_rate": frame_rate,
             "question": record.text("question"),
             "answer": answer.text("answer"),
             "label": labels.label(answer.text("answer")),

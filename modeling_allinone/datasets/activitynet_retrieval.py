@@ -16,25 +16,25 @@ def _files(word: str, makers_word: str) -> tuple[AnnotationFile, ...]:
     )
 
 
-def read_rows(folder: AnnotationFolder, split: str, fps: float | None = 3.0) -> Iterator[dict]:
+def read_rows(folder: AnnotationFolder, split: str, frame_rate: float | None = 3.0) -> Iterator[dict]:
     """Rows with `caption`; videos are folders of frames.
 
     Args:
         folder (`AnnotationFolder`): What to read from.
         split (`str`): "train", "validation" (the makers' first one) or "test" (their second one).
-        fps (`float`, *optional*, defaults to 3): Frames per second in the folders; no matter for video files.
+        frame_rate (`float`, *optional*, defaults to 3): Frames per second in the folders; no matter for video files.
 
     Yields:
         `dict`
     """
-    if fps is not None:
-        check_positive("fps", fps)
+    if frame_rate is not None:
+        check_positive("frame_rate", frame_rate)
     path = folder.find_split(split)
     videos = _read_paragraphs(path) if path.suffix == ".jsonl" else _join_sentences(path)
     for video_id, paragraph in videos:
         yield {
             "video": folder.media_path(video_id=video_id),
-            "fps": fps,
+            "frame_rate": frame_rate,
             "caption": paragraph,
             "video_id": video_id,
         }

@@ -4,7 +4,7 @@
 |---|---|---|
 | `video` or `image` | text | path of a video, an animated image or a folder of frames; of a still image |
 | `start`, `end` | seconds | part of the video; null is its beginning, its end |
-| `fps` | per second | rate of the frames of a folder, which has no times of its own; null for files |
+| `frame_rate` | per second | of the frames of a folder, which has no times of its own; no matter for files |
 | `question` | text | |
 | `options` | list of texts | what to choose from |
 | `answer` | text | of a question; of a choice, the right option |
@@ -32,7 +32,7 @@ COMMON_COLUMNS = {
     "image": "string",
     "start": "float64",
     "end": "float64",
-    "fps": "float64",
+    "frame_rate": "float64",
     "question": "string",
     "options": "[string]",
     "answer": "string",

@@ -26,7 +26,7 @@ def _files(word: str) -> tuple[AnnotationFile, ...]:
 
 
 def read_rows(
-    folder: AnnotationFolder, split: str, fps: float | None = 3.0, min_seconds: float = 2.0
+    folder: AnnotationFolder, split: str, frame_rate: float | None = 3.0, min_seconds: float = 2.0
 ) -> Iterator[dict]:
     """Rows with `question`, `options`, `start` and `end`, and `answer` and `label` but for the test split.
 
@@ -36,15 +36,15 @@ def read_rows(
     Args:
         folder (`AnnotationFolder`): What to read from.
         split (`str`): "train", "validation" or "test", which has no public answers.
-        fps (`float`, *optional*, defaults to 3): Frames per second in the folders; no matter for video files.
+        frame_rate (`float`, *optional*, defaults to 3): Frames per second in the folders; no matter for video files.
         min_seconds (`float`, defaults to 2): Shorter moments are made this long, from 0: the original draws 3 frames
             from at least 6.
 
     Yields:
         `dict`
     """
-    if fps is not None:
-        check_positive("fps", fps)
+    if frame_rate is not None:
+        check_positive("frame_rate", frame_rate)
     count_frames = cache(_count_frames)
     num_whole = 0
     for record in read_records(folder.find_split(split)):
@@ -56,9 +56,9 @@ def read_rows(
             num_whole += 1
         else:
             end = max(end, start + min_seconds)
-            num_frames = count_frames(video) if folder.looks_for_media and fps else 0
+            num_frames = count_frames(video) if folder.looks_for_media and frame_rate else 0
             if num_frames:
-                start, end = min(start, (num_frames - 1) / fps), min(end, num_frames / fps)
+                start, end = min(start, (num_frames - 1) / frame_rate), min(end, num_frames / frame_rate)
         options = [record.text(f"a{number}") for number in range(NUM_OPTIONS)]
         is_answered = split != "test" or "answer_idx" in record
         label = record.integer("answer_idx", below=NUM_OPTIONS) if is_answered else None
@@ -66,7 +66,7 @@ def read_rows(
             "video": video,
             "start": start,
             "end": end,
-            "fps": fps,
+            "frame_rate": frame_rate,
             "question": record.text("q"),
             "options": options,
             "answer": options[label] if is_answered else None,

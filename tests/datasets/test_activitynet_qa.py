@@ -34,7 +34,7 @@ def test_questions_and_answers_are_joined(root):
     assert read_rows("activitynet_qa", root, "train") == [
         {
             "video": str(root / "activitynet_frames/v_1QIUV7WYKXg"),
-            "fps": 3.0,
+            "frame_rate": 3.0,
             "question": "is it sunny",
             "answer": "yes",
             "label": 1,
@@ -44,7 +44,7 @@ def test_questions_and_answers_are_joined(root):
         },
         {
             "video": str(root / "activitynet_frames/v_1QIUV7WYKXg"),
-            "fps": 3.0,
+            "frame_rate": 3.0,
             "question": "what colour is it",
             "answer": "blue",
             "label": 0,
@@ -67,9 +67,9 @@ def test_other_splits_use_the_vocabulary_of_the_training_split(root):
 
 def test_a_vocabulary_file_is_preferred(root):
     write_files(root, {"activitynet_qa_ans2label.json": {"yes": 0, "red": 1}})
-    (row,) = read_rows("activitynet_qa", root, "test", media_pattern="{video_id}.mp4", fps=None)
+    (row,) = read_rows("activitynet_qa", root, "test", media_pattern="{video_id}.mp4", frame_rate=None)
     assert (row["label"], row["video"]) == (1, str(root / "1QIUV7WYKXg.mp4"))
-    assert "fps" not in row
+    assert "frame_rate" not in row
 
 
 def test_questions_without_an_answer_are_named(root):

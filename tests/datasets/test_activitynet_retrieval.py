@@ -14,7 +14,7 @@ def test_original_arrangement(tmp_path, split, name):
     assert read_rows("activitynet_retrieval", tmp_path, split) == [
         {
             "video": str(tmp_path / "activitynet_frames" / VIDEO),
-            "fps": 3.0,
+            "frame_rate": 3.0,
             "caption": "A woman dances. She bows.",
             "video_id": VIDEO,
             "sample_id": f"{split}-0",

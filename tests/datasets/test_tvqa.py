@@ -35,7 +35,7 @@ def test_rows(tmp_path):
             "video": str(tmp_path / FRAMES / "met_frames/met_s06e22_seg01_clip_02"),
             "start": 1.21,
             "end": 3.49,
-            "fps": 3.0,
+            "frame_rate": 3.0,
             "question": "What is Robin holding?",
             "options": OPTIONS,
             "answer": "A beer bottle",
@@ -100,7 +100,7 @@ def test_moments_lead_to_their_frames(root):
     write_files(root, {"tvqa_train.jsonl": [ENTRY, ENTRY | {"qid": 8, "ts": "5-9"}]})
     rows = load_annotations("tvqa", root)
     processor = AllInOneVideoProcessor(num_frames=3, size=32, crop_size=32, do_normalize=False, rescale_factor=1)
-    pixels = processor(rows["video"][:], start=rows["start"][:], end=rows["end"][:], fps=rows["fps"][:])
+    pixels = processor(rows["video"][:], start=rows["start"][:], end=rows["end"][:], frame_rate=rows["frame_rate"][:])
     # At 3 frames a second 1.21 s shows frame 3 and 3.49 s shows frame 10; their segments' middles.
     assert numbers_of(pixels["pixel_values"]) == [[3, 6, 9], [15, 15, 15]]
 
@@ -108,7 +108,7 @@ def test_moments_lead_to_their_frames(root):
 def test_moments_without_numbers_become_whole_clips(tmp_path):
     write_files(tmp_path, {"tvqa_train.jsonl": [ENTRY, ENTRY | {"qid": 8, "ts": "nan-nan"}]})
     rows = load_annotations("tvqa", tmp_path)
-    assert (rows[1]["start"], rows[1]["end"], rows[1]["fps"]) == (None, None, 3)
+    assert (rows[1]["start"], rows[1]["end"], rows[1]["frame_rate"]) == (None, None, 3)
     assert summarize(rows).remarks == ("moments without numbers (nan), which became whole clips: 1",)
     assert summarize(rows).remarks[0] in str(summarize(rows))
 
@@ -120,8 +120,8 @@ def test_moments_that_are_none(tmp_path, moment):
         load_annotations("tvqa", tmp_path)
 
 
-@pytest.mark.parametrize("fps", [0, -3, float("nan"), "3"])
-def test_rates_that_are_none(tmp_path, fps):
+@pytest.mark.parametrize("frame_rate", [0, -3, float("nan"), "3"])
+def test_rates_that_are_none(tmp_path, frame_rate):
     write_files(tmp_path, {"tvqa_train.jsonl": [ENTRY]})
-    with pytest.raises(ValueError, match=r"(fps|frames_per_second) is .*; expected a number above 0"):
-        load_annotations("tvqa", tmp_path, fps=fps)
+    with pytest.raises(ValueError, match=r"frame_rate is .*; expected a number above 0"):
+        load_annotations("tvqa", tmp_path, frame_rate=frame_rate)
