@@ -23,6 +23,7 @@ from transformers.utils import logging
 
 from .processing_allinone import AllInOneProcessor
 from .video_decoding_allinone import has_own_times
+from .video_processing_allinone import stack_clips
 
 logger = logging.get_logger(__name__)
 
@@ -49,8 +50,8 @@ class DeadWorkerError(RuntimeError):
 @dataclass
 class ClipReader:
     """
-    Reads the clips of rows into `pixel_values`; a clip that cannot be read is told by name, and never replaced by
-    another.
+    Reads the clips of rows into `pixel_values`, and `pixel_mask` where the processor pads; a clip that cannot be read
+    is told by name, and never replaced by another.
 
     Args:
         processor ([`AllInOneProcessor`]): Reads a clip.
@@ -78,8 +79,8 @@ class ClipReader:
 
     >>> processor = AllInOneProcessor(AllInOneVideoProcessor(num_frames=3), BertTokenizer())
     >>> read = ClipReader(processor, on_decode_error="skip")
-    >>> pixel_values, is_readable = read([{"video": np.zeros((8, 240, 320, 3), dtype=np.uint8)}, {"video": "no.mp4"}])
-    >>> pixel_values.shape, is_readable
+    >>> clips, is_readable = read([{"video": np.zeros((8, 240, 320, 3), dtype=np.uint8)}, {"video": "no.mp4"}])
+    >>> clips["pixel_values"].shape, is_readable
     (torch.Size([2, 3, 3, 224, 224]), tensor([ True, False]))
 
     ```
@@ -104,7 +105,7 @@ class ClipReader:
         self._skipped = torch.zeros(_NUM_SLOTS, dtype=torch.int64).share_memory_()
         self._replaced = torch.zeros(_NUM_SLOTS, dtype=torch.int64).share_memory_()
 
-    def __call__(self, rows: Sequence[dict]) -> tuple[torch.Tensor, torch.Tensor]:
+    def __call__(self, rows: Sequence[dict]) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
         """
         Read the clips of a batch.
 
@@ -112,19 +113,21 @@ class ClipReader:
             rows (sequence of `dict`): B rows.
 
         Returns:
-            `pixel_values` (B, T, 3, H, W), or (B, N, 1, 3, H, W) for `images`; and a `torch.BoolTensor` (B,): which
-            rows could be read.
+            `pixel_values` (B, T, 3, H, W), or (B, N, 1, 3, H, W) for `images`, and, if the processor pads,
+            `pixel_mask` (B, H, W) or (B, N, H, W); and a `torch.BoolTensor` (B,): which rows could be read.
 
         Raises:
             Exception: What the video processor raises, with a note of the clip's name, if `on_decode_error="raise"`.
+            ValueError: If clips differ in shape and the processor does not pad.
         """
         clips = [self._read(row) for row in rows]
         is_readable = torch.tensor([clip is not None for clip in clips])
         if not is_readable.all():
             readable = [clip for clip in clips if clip is not None]
-            blank = torch.zeros_like(readable[0]) if readable else self._blank(rows[0])
+            blank = dict(readable[0] if readable else self._blank(rows[0]))
+            blank["pixel_values"] = torch.zeros_like(blank["pixel_values"])
             clips = [blank if clip is None else clip for clip in clips]
-        return torch.stack(clips), is_readable
+        return stack_clips(list(zip(map(_name, rows), clips, strict=True))), is_readable
 
     @property
     def num_skipped(self) -> int:
@@ -164,8 +167,8 @@ class ClipReader:
             "re-encode the clip, use fewer workers, or set a limit of seconds per clip."
         )
 
-    def _read(self, row: dict) -> torch.Tensor | None:
-        """A clip (T, 3, H, W), or `None` if it is to be skipped."""
+    def _read(self, row: dict) -> dict[str, torch.Tensor] | None:
+        """A clip, `pixel_values` (T, 3, H, W) and perhaps `pixel_mask` (H, W); `None` if it is to be skipped."""
         name = _name(row)
         try:
             with self._noted(name):
@@ -178,18 +181,26 @@ class ClipReader:
             record_skipped(self.skipped_file, name, row.get("sample_id"), f"{type(error).__name__}: {error}")
             return None
 
-    def _process(self, row: dict) -> torch.Tensor:
+    def _process(self, row: dict) -> dict[str, torch.Tensor]:
         if self.prepare_row is not None:
             row = self.prepare_row(row)
         options = dict(self.video_options)
         if row.get("draw") is not None:
             options["generator"] = torch.Generator().manual_seed(row["draw"])
         if row.get("images") is not None:
-            return self.processor(images=[list(row["images"])], **options)["pixel_values"][0]
-        if row.get("image") is not None:
-            return self.processor(images=[row["image"]], **options)["pixel_values"][0]
-        if row.get("video") is None:
+            inputs = self.processor(images=[list(row["images"])], **options)
+        elif row.get("image") is not None:
+            inputs = self.processor(images=[row["image"]], **options)
+        elif row.get("video") is not None:
+            inputs = self._process_video(row, options)
+        else:
             raise ValueError(f"A row has no video; it has {sorted(row)}.")
+        clip = {name: inputs[name] for name in ("pixel_values", "pixel_mask") if name in inputs}
+        has_views = len(clip["pixel_values"]) > 1
+        return clip if has_views else {name: values[0] for name, values in clip.items()}
+
+    def _process_video(self, row: dict, options: dict[str, Any]) -> dict[str, Any]:
+        """A video; which of its frames stand in for damaged ones is noted."""
         options |= {name: [row.get(name)] for name in ("start", "end")}
         if not has_own_times(row["video"]):
             options["frame_rate"] = [row.get("frame_rate", row.get("fps"))]  # the latter in shards of older versions
@@ -200,18 +211,16 @@ class ClipReader:
             if self.skipped_file is not None:
                 line = {"video": _name(row), "sample_id": row.get("sample_id"), "replaced": replaced}
                 _append(Path(self.skipped_file).with_name(REPLACED_NAME), line)
-        return inputs["pixel_values"][0] if len(inputs["pixel_values"]) == 1 else inputs["pixel_values"]
+        return inputs
 
-    def _blank(self, row: dict) -> torch.Tensor:
-        """Blank frames of the size that the processor makes of a row."""
+    def _blank(self, row: dict) -> dict[str, torch.Tensor]:
+        """A clip of the size that the processor makes of a row."""
         image = np.zeros((_BLANK_SIZE, _BLANK_SIZE, 3), dtype=np.uint8)
         if row.get("images") is not None:
-            clip = self._process({"images": [image] * len(row["images"])})
-        elif row.get("image") is not None:
-            clip = self._process({"image": image})
-        else:
-            clip = self._process({"video": image[None]})
-        return torch.zeros_like(clip)
+            return self._process({"images": [image] * len(row["images"])})
+        if row.get("image") is not None:
+            return self._process({"image": image})
+        return self._process({"video": image[None]})
 
     @contextmanager
     def _noted(self, name: str) -> Iterator[None]:

@@ -32,7 +32,8 @@ class ClipCollator:
         skipped_file (`str` or `Path`, *optional*): Where skipped clips are listed, see [`ClipReader`].
 
     Rows have `video` (path, bytes of a file, or decoded frames `(T, H, W, 3)`, uint8) or `image`, and optionally
-    `start` and `end` (seconds; `None` is the whole clip). Other fields are those of the task; more are ignored.
+    `start` and `end` (seconds; `None` is the whole clip). Other fields are those of the task; more are ignored. Where
+    the processor pads (`do_pad`), a batch has a `pixel_mask` (B, H, W) beside its `pixel_values`.
     """
 
     processor: AllInOneProcessor
@@ -156,7 +157,8 @@ class VideoQuestionAnsweringCollator(ClipCollator):
         """Returns `input_ids` and `attention_mask` (B, L), `pixel_values` (B, T, 3, H, W) and, if given, `labels`."""
         _need(rows, "question")
         batch = self._read_text([row["question"] for row in rows])
-        batch["pixel_values"], is_readable = self.reader(rows)
+        clips, is_readable = self.reader(rows)
+        batch |= clips
         is_soft = rows[0].get("answer_scores") is not None
         labelled = [soft_label(row, self.num_labels) for row in rows] if is_soft else rows
         labels = _labels(labelled, self.num_labels, is_readable)
@@ -193,7 +195,8 @@ class VideoClassificationCollator(ClipCollator):
             if self.prompt is None:
                 _need(rows, "question")
             batch = self._read_text(prompts)
-        batch["pixel_values"], is_readable = self.reader(rows)
+        clips, is_readable = self.reader(rows)
+        batch |= clips
         labels = _labels(rows, self.num_labels, is_readable)
         return batch if labels is None else {**batch, "labels": labels}
 
@@ -231,7 +234,8 @@ class MultipleChoiceCollator(ClipCollator):
             rows = [self._with_options(row) for row in rows]
         _need(rows, "options")
         batch = self._read_text([self._texts(row) for row in rows])
-        batch["pixel_values"], is_readable = self.reader(rows)
+        clips, is_readable = self.reader(rows)
+        batch |= clips
         labels = _labels(rows, len(rows[0]["options"]), is_readable)
         return batch if labels is None else {**batch, "labels": labels}
 
@@ -289,8 +293,8 @@ class VideoTextRetrievalCollator(ClipCollator):
                 for caption, row, generator in zip(captions, rows, generators, strict=True)
             ]
             batch |= self._read_text(candidates, prefix="candidate_")
-        batch["pixel_values"], batch["is_pair"] = self.reader(rows)
-        return batch
+        clips, is_pair = self.reader(rows)
+        return {**batch, **clips, "is_pair": is_pair}
 
 
 @dataclass
@@ -326,7 +330,8 @@ class VisualCommonsenseCollator(ClipCollator):
         _need(rows, "options", "rationales")
         batch = self._read_text([list(row["options"]) for row in rows], prefix="answer_")
         batch |= self._read_text([list(row["rationales"]) for row in rows], prefix="rationale_")
-        batch["pixel_values"], is_readable = self.reader(rows)
+        clips, is_readable = self.reader(rows)
+        batch |= clips
         for name, texts, labels_name in (
             ("label", "options", "answer_labels"),
             ("rationale_label", "rationales", "rationale_labels"),
@@ -365,6 +370,7 @@ class PairedReasoningCollator(ClipCollator):
             if len(row["images"]) != 2:
                 raise ValueError(f"{row['question']!r} is about {len(row['images'])} images; expected two.")
         batch = self._read_text([row["question"] for row in rows])
-        batch["pixel_values"], is_readable = self.reader(rows)
+        clips, is_readable = self.reader(rows)
+        batch |= clips
         labels = _labels(rows, self.num_labels, is_readable)
         return batch if labels is None else {**batch, "labels": labels}

@@ -93,9 +93,9 @@ class PreTrainingCollator(ClipCollator):
         captions = [draw_caption(row, generator_of(row)) for row in rows]
         encoded = self.processor(text=captions, text_kwargs={"return_special_tokens_mask": True})
         is_special = encoded.pop("special_tokens_mask")
-        pixel_values, is_pair = self.reader(rows)
+        clips, is_pair = self.reader(rows)
         generator = _generator_of_batch(rows)
-        batch: dict[str, Any] = {**encoded, "pixel_values": pixel_values}
+        batch: dict[str, Any] = {**encoded, **clips}
         if "masked_lm" in self.objectives:
             self._masking.generator = generator
             batch["masked_input_ids"], labels = self._masking.torch_mask_tokens(
@@ -104,7 +104,7 @@ class PreTrainingCollator(ClipCollator):
             batch["labels"] = labels.masked_fill(~is_pair[:, None], -100)
         if "matching" in self.objectives:
             batch["matched_clips"], batch["matching_labels"] = swap_clips(encoded["input_ids"], is_pair, generator)
-        num_clips, num_frames, _, height, width = pixel_values.shape
+        num_clips, num_frames, _, height, width = clips["pixel_values"].shape
         if "clip_order" in self.objectives and num_frames > 1:
             order = torch.rand(num_clips, num_frames, generator=generator).argsort(dim=1)
             batch["frame_order"] = order

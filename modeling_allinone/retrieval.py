@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch import nn
 from torch.utils.data import DataLoader, Dataset, Subset
+from transformers.feature_extraction_utils import BatchFeature
 from transformers.utils import logging
 
 from .clip_reading import ClipReader
@@ -85,10 +86,11 @@ def embed_clips(
         `torch.FloatTensor` of shape `(clips, D)`, and a `torch.BoolTensor` of shape `(clips,)`: which could be read.
     """
 
-    def embed(batch: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
-        views, is_readable = _views(batch[0]).to(model.device, model.dtype), batch[1].to(model.device)
-        features = model.get_video_features(views.flatten(0, 1)).pooler_output.float()
-        features = nn.functional.normalize(features, dim=-1).unflatten(0, views.shape[:2]).mean(dim=1)
+    def embed(batch: tuple[dict[str, torch.Tensor], torch.Tensor]) -> torch.Tensor:
+        clips, is_readable = _views(batch[0]).to(model.device, model.dtype), batch[1].to(model.device)
+        shape = clips["pixel_values"].shape[:2]
+        features = model.get_video_features(**{name: values.flatten(0, 1) for name, values in clips.items()})
+        features = nn.functional.normalize(features.pooler_output.float(), dim=-1).unflatten(0, shape).mean(dim=1)
         return torch.cat([features, is_readable[:, None]], dim=1)
 
     features = _map_rows(model, embed, clips, reader, batch_size, num_workers, _width(model) + 1)
@@ -126,9 +128,10 @@ def score_candidates(
     if len(clips) != len(candidates):
         raise ValueError(f"There are {len(clips)} clips but {len(candidates)} lists of candidates; give one for each.")
 
-    def score(batch: tuple[torch.Tensor, torch.Tensor, list[Sequence[int]]]) -> torch.Tensor:
-        scores = []
-        for views, is_readable, chosen in zip(_views(batch[0]), *batch[1:], strict=True):
+    def score(batch: tuple[dict[str, torch.Tensor], torch.Tensor, list[Sequence[int]]]) -> torch.Tensor:
+        clips, scores = _views(batch[0]), []
+        for place, (is_readable, chosen) in enumerate(zip(*batch[1:], strict=True)):
+            views = BatchFeature({name: values[place] for name, values in clips.items()})
             of_clip = _score_pairs(model, reader.processor, views, [texts[index] for index in chosen], batch_size)
             scores.append(of_clip if is_readable else torch.full_like(of_clip, -torch.inf))
         return torch.cat(scores)
@@ -155,7 +158,7 @@ class _ClipsWithCandidates(Dataset):
         return self.clips[index], self.candidates[index]
 
 
-def _read_with_candidates(reader: ClipReader, batch: list[tuple]) -> tuple[torch.Tensor, torch.Tensor, list]:
+def _read_with_candidates(reader: ClipReader, batch: list[tuple]) -> tuple[dict, torch.Tensor, list]:
     clips, candidates = zip(*batch, strict=True)
     return *reader(clips), list(candidates)
 
@@ -163,17 +166,18 @@ def _read_with_candidates(reader: ClipReader, batch: list[tuple]) -> tuple[torch
 def _score_pairs(
     model: AllInOneForVideoTextRetrieval,
     processor: AllInOneProcessor,
-    views: torch.Tensor,
+    views: BatchFeature,
     texts: list[str],
     batch_size: int,
 ) -> torch.Tensor:
-    """Scores (texts,) of one clip (views, T, 3, H, W), a batch of pairs at a time."""
-    texts_at_once = max(batch_size // len(views), 1)
+    """Scores (texts,) of one clip with its views (views, T, 3, H, W), a batch of pairs at a time."""
+    num_views = len(views["pixel_values"])
+    texts_at_once = max(batch_size // num_views, 1)
     views = views.to(model.device, model.dtype)
     scores = [torch.empty(0)]
     for start in range(0, len(texts), texts_at_once):
-        inputs = processor(text=[texts[start : start + texts_at_once]] * len(views)).to(model.device)
-        scores += [model.score_pairs(**inputs, pixel_values=views).float().mean(dim=0).cpu()]
+        inputs = processor(text=[texts[start : start + texts_at_once]] * num_views).to(model.device)
+        scores += [model.score_pairs(**inputs, **views).float().mean(dim=0).cpu()]
     return torch.cat(scores)
 
 
@@ -186,9 +190,10 @@ def _width(model: AllInOneForVideoTextRetrieval) -> int:
     return model.config.projection_dim
 
 
-def _views(pixel_values: torch.Tensor) -> torch.Tensor:
-    """Clips with their views, (B, views, T, 3, H, W)."""
-    return pixel_values if pixel_values.ndim == 6 else pixel_values[:, None]
+def _views(clips: dict[str, torch.Tensor]) -> BatchFeature:
+    """Clips with their views, (B, views, T, 3, H, W), and perhaps the masks of these (B, views, H, W)."""
+    has_views = clips["pixel_values"].ndim == 6
+    return BatchFeature(clips if has_views else {name: values[:, None] for name, values in clips.items()})
 
 
 def _map_rows(

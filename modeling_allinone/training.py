@@ -318,7 +318,7 @@ class VideoClassificationTrainer(AllInOneTrainer):
             return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
         num_views = inputs["pixel_values"].shape[1]
         views = {name: value.repeat_interleave(num_views, dim=0) for name, value in inputs.items()}
-        views["pixel_values"] = inputs["pixel_values"].flatten(0, 1)
+        views |= {name: inputs[name].flatten(0, 1) for name in ("pixel_values", "pixel_mask") if name in inputs}
         if num_items_in_batch is not None:
             num_items_in_batch = num_items_in_batch * num_views
         loss, outputs = super().compute_loss(model, views, True, num_items_in_batch)

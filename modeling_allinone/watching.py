@@ -272,9 +272,10 @@ class AlignmentSheets(TrainerCallback):
     def _draw(self, model: nn.Module, row: dict) -> "Figure | None":
         """The alignment of a row; `None` if it has no word or cannot be read."""
         caption = draw_caption(row, generator_of(row))
-        pixel_values, is_readable = self.reader([row])
+        clips, is_readable = self.reader([row])
         if not is_readable.all() or not caption.strip():
             return None
+        pixel_values = clips["pixel_values"]
         clip = pixel_values[0] if pixel_values.ndim == 5 else pixel_values[0, 0]
         options = self.reader.video_options
         alignment = align_words_with_frames(unwrap_peft(model), self.reader.processor, caption, clip, **options)

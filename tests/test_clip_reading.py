@@ -76,21 +76,21 @@ class FramesThatCrash(SlowFrames):
 
 
 def test_a_batch_is_what_the_processor_makes(processor, clip):
-    pixel_values, is_readable = ClipReader(processor)([{"video": clip}, {"video": clip, "start": 0.5, "end": 1.0}])
+    clips, is_readable = ClipReader(processor)([{"video": clip}, {"video": clip, "start": 0.5, "end": 1.0}])
     expected = processor(videos=[clip, clip], start=[None, 0.5], end=[None, 1.0])["pixel_values"]
-    assert torch.equal(pixel_values, expected)
+    assert set(clips) == {"pixel_values"} and torch.equal(clips["pixel_values"], expected)
     assert is_readable.tolist() == [True, True]
     image = np.full((40, 40, 3), 9, dtype=np.uint8)
-    assert ClipReader(processor)([{"image": image}])[0].shape == (1, 1, 3, 32, 32)
-    assert ClipReader(processor)([{"images": [image, image]}])[0].shape == (1, 2, 1, 3, 32, 32)
+    assert ClipReader(processor)([{"image": image}])[0]["pixel_values"].shape == (1, 1, 3, 32, 32)
+    assert ClipReader(processor)([{"images": [image, image]}])[0]["pixel_values"].shape == (1, 2, 1, 3, 32, 32)
 
 
 def test_draw_decides_random_frames(processor, clip):
     read = ClipReader(processor, {"frame_sampling": "random"})
-    again = [read([{"video": clip, "draw": draw}])[0] for draw in (1, 1, 2, 3, 4, 5)]
+    again = [read([{"video": clip, "draw": draw}])[0]["pixel_values"] for draw in (1, 1, 2, 3, 4, 5)]
     assert torch.equal(again[0], again[1])
     assert any(not torch.equal(again[0], other) for other in again[2:])
-    together = read([{"video": clip, "draw": 7}, {"video": clip, "draw": 1}])[0]
+    together = read([{"video": clip, "draw": 7}, {"video": clip, "draw": 1}])[0]["pixel_values"]
     assert torch.equal(together[1], again[0][0]), "a row's frames do not depend on its batch"
 
 
@@ -104,7 +104,8 @@ def test_broken_clips_are_blank_and_listed(tmp_path, processor, clip, broken):
     skipped_file = tmp_path / "skipped.jsonl"
     read = ClipReader(processor, on_decode_error="skip", skipped_file=skipped_file)
     rows = [{"video": broken, "sample_id": "a"}, {"video": clip}, {"video": str(tmp_path / "gone.mp4")}, {}]
-    pixel_values, is_readable = read(rows)
+    clips, is_readable = read(rows)
+    pixel_values = clips["pixel_values"]
     assert is_readable.tolist() == [False, True, False, False]
     assert torch.equal(pixel_values[1], processor(videos=clip)["pixel_values"][0])
     assert not pixel_values[[0, 2, 3]].any()
@@ -122,7 +123,8 @@ def test_broken_clips_are_blank_and_listed(tmp_path, processor, clip, broken):
     ("row", "shape"), (({"video": "gone"}, (1, 2, 3, 32, 32)), ({"image": "gone"}, (1, 1, 3, 32, 32)))
 )
 def test_batch_without_any_readable_clip(processor, row, shape):
-    pixel_values, is_readable = ClipReader(processor, on_decode_error="skip")([row])
+    clips, is_readable = ClipReader(processor, on_decode_error="skip")([row])
+    pixel_values = clips["pixel_values"]
     assert pixel_values.shape == shape and not pixel_values.any() and not is_readable.any()
 
 
@@ -153,7 +155,8 @@ def test_reading_a_slow_clip_ends_with_its_time(processor):
 
 def test_what_is_read_in_time_is_as_without_a_limit(processor, clip, broken):
     read = ClipReader(processor, seconds_per_clip=float("inf"))
-    assert torch.equal(read([{"video": clip}])[0], ClipReader(processor)([{"video": clip}])[0])
+    (read_in_time, _), (expected, _) = read([{"video": clip}]), ClipReader(processor)([{"video": clip}])
+    assert torch.equal(read_in_time["pixel_values"], expected["pixel_values"])
     with pytest.raises(Exception, match=r"broken\.mp4") as raised:
         read([{"video": broken, "sample_id": "q7"}])
     assert not isinstance(raised.value, ClipTimeoutError)
@@ -232,12 +235,15 @@ def test_clips_of_shards_are_bytes_with_a_name(tmp_path, processor, clip, broken
         {"video": Path(path).read_bytes(), "__key__": f"00{number}", "__url__": "a.tar", "sample_id": f"s{number}"}
         for number, path in enumerate((clip, broken))
     ]
-    pixel_values, is_readable = read(rows)
+    clips, is_readable = read(rows)
     assert is_readable.tolist() == [True, False]
-    assert torch.equal(pixel_values[0], processor(videos=clip)["pixel_values"][0])
+    assert torch.equal(clips["pixel_values"][0], processor(videos=clip)["pixel_values"][0])
     assert read_skipped(skipped_file)[0]["video"] == "001 of a.tar"
     image = tmp_path / "image.png"
     Image.fromarray(np.full((40, 40, 3), 9, dtype=np.uint8)).save(image)
     data = image.read_bytes()
-    assert torch.equal(read([{"image": data}])[0], read([{"image": str(image)}])[0])
-    assert torch.equal(read([{"images": [data] * 2}])[0], read([{"images": [str(image)] * 2}])[0])
+    for of_shard, of_file in (
+        ({"image": data}, {"image": str(image)}),
+        ({"images": [data] * 2}, {"images": [str(image)] * 2}),
+    ):
+        assert torch.equal(read([of_shard])[0]["pixel_values"], read([of_file])[0]["pixel_values"])

@@ -304,7 +304,8 @@ class TestDamage:
         )
         read = ClipReader(processor, on_decode_error="skip", skipped_file=tmp_path / "skipped.jsonl")
         rows = sorted(ClipStream(ClipSource(tmp_path), num_epochs=1), key=lambda row: row["sample_id"])
-        pixels, is_readable = read(rows)
+        clips, is_readable = read(rows)
+        pixels = clips["pixel_values"]
         assert is_readable.tolist() == [False, False, True] and read.num_skipped == 2
         assert numbers_of(pixels[2]) == [2, 7, 12] and max(numbers_of(pixels[2])) < NUM_FRAMES
         skipped = read_skipped(tmp_path / "skipped.jsonl")

@@ -19,7 +19,7 @@ def read(tmp_path):
     def read_with(training: bool, **arguments) -> torch.Tensor:
         arguments = DataArguments("webvid", "nowhere", random_crop=False, **arguments)
         collator = ClipCollator(processor, **arguments.collator_options(tmp_path, training))
-        return collator.reader([{"video": clip, "draw": draw} for draw in range(6)])[0]
+        return collator.reader([{"video": clip, "draw": draw} for draw in range(6)])[0]["pixel_values"]
 
     return read_with
 

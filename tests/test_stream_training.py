@@ -38,7 +38,8 @@ class NumberCollator(ClipCollator):
 
     def __call__(self, rows: list[dict]) -> dict[str, torch.Tensor]:
         batch = self._read_text([row["caption"] for row in rows])
-        batch["pixel_values"], is_readable = self.reader(rows)
+        clips, is_readable = self.reader(rows)
+        batch |= clips
         batch["labels"] = torch.tensor([row["number"] % 5 for row in rows]).masked_fill(~is_readable, -100)
         return batch | {"rows": torch.tensor([(row["epoch"], row["number"]) for row in rows])}
 
