@@ -9,7 +9,6 @@ same fields in all samples; so tar files are read here, through the same fsspec.
 
 import hashlib
 import itertools
-import json
 import random
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,20 +24,14 @@ from transformers.utils import logging
 
 from .clip_reading import record_skipped
 from .datasets import draw_captioned_clip, draw_spoken_clip
-from .shard_reading import Sample, StoredFile, read_samples
+from .shard_reading import Sample, StoredFile, read_index, read_samples
+from .shard_rows import MEDIA_COLUMNS, find_id, find_media, find_texts, parse_fields, set_aside
 
 logger = logging.get_logger(__name__)
 
 TRANSFORMS = {"draw_captioned_clip": draw_captioned_clip, "draw_spoken_clip": draw_spoken_clip}
-VIDEO_SUFFIXES = {"3gp", "avi", "flv", "gif", "m4v", "mkv", "mov", "mp4", "mpeg", "mpg", "ogv", "ts", "webm", "wmv"}
-IMAGE_SUFFIXES = {"bmp", "jpeg", "jpg", "png", "tif", "tiff", "webp"}
-
-MEDIA_COLUMNS = ("video", "images", "image")
-
-# Media whose suffix does not tell their column: "video.webp", "images.0.jpg".
-_MEDIA_NAME = re.compile(r"(video|image|images)(?:\.([0-9]+))?\.[^.]+")
 _BRACES = re.compile(r"\{([0-9]+)\.\.([0-9]+)\}")
-_SKIPPED = ("without_media", "without_text", "with_long_text", "with_bad_json", "with_failed_transform")
+_SKIPPED = ("without_media", "without_text", "with_long_text", "with_bad_json", "with_failed_transform", "lost")
 _COUNTERS = ("rows", "words", "timed_rows", "seconds", "epoch", "damaged_shards", *_SKIPPED)
 _NUM_SLOTS = 64  # workers that count for themselves
 
@@ -291,6 +284,8 @@ class _StreamReader:
         self.counts = stream._counts[worker % _NUM_SLOTS]
         # Rows that were read before an interruption: their media are not read and nothing is said about them again.
         self.is_passing = False
+        self.indices: dict[str, dict[str, int]] = {}
+        self.warned: set[tuple[str, str]] = set()
 
     def read(self, num_passed: int) -> Iterator[dict[str, Any]]:
         """The rows after the first few."""
@@ -370,44 +365,66 @@ class _StreamReader:
 
     def _read_shard(self, number: int, epoch: int, url: str, part: int = 0, num_parts: int = 1) -> Iterator[dict]:
         """The rows of a part of a shard: every so many-th sample."""
+        damages, num_whole, num_torn = [], 0, 0
+        for place, sample in enumerate(read_samples(url, lambda: not self.is_passing, damages.append)):
+            num_whole += sample.is_whole
+            num_torn += not sample.is_whole
+            if place % num_parts == part:
+                row = self._make_row(number, epoch, sample)
+                if row is not None:
+                    yield row
+        if part == 0:  # the others meet the same
+            num_expected = self._expected_rows(url)
+            if num_expected is not None and num_whole < num_expected:
+                damages.append(f"{num_expected - num_whole} of its {num_expected} rows are lost")
+                num_lost = num_expected - num_whole - num_torn
+                self._count(number, "lost", max(num_lost, 0))
+            if damages:
+                self._note(number, "damaged_shards", url, None, "; ".join(damages))
 
-        def report(damage: str):
-            if part == 0:  # the others meet the same
-                self._note(number, "damaged_shards", url, None, damage)
-
-        samples = read_samples(url, lambda: not self.is_passing, report)
-        for sample in itertools.islice(samples, part, None, num_parts):
-            row = self._make_row(number, epoch, sample)
-            if row is not None:
-                yield row
+    def _expected_rows(self, url: str) -> int | None:
+        """How many rows a shard has by the index beside it."""
+        name = re.split(r"[/\\]", url)[-1]
+        folder = url.removesuffix(name)
+        if folder not in self.indices:
+            self.indices[folder] = read_index(folder)
+        return self.indices[folder].get(name)
 
     def _make_row(self, number: int, epoch: int, sample: Sample) -> dict[str, Any] | None:
         """The row of a sample, or `None` if it cannot be used."""
         source = self.stream.sources[number]
         note = partial(self._note, number, name=f"{sample.key} of {sample.url}")
+        if not sample.is_whole:
+            note("lost", sample_id=None, reason=f"only {', '.join(sorted(sample.files)) or 'nothing'} of it is left")
+            return None
         try:
-            row = _parse_fields(sample)
+            fields = parse_fields(sample)
         except (ValueError, RecursionError) as error:
             note("with_bad_json", sample_id=None, reason=f"its json cannot be read: {error}")
             return None
-        sample_id = row["sample_id"] = row.get("sample_id") or sample.key
-        media = _find_media(sample)
-        if not media:
-            names = ", ".join(sorted(sample.files)) or "nothing"
-            note("without_media", sample_id=sample_id, reason=f"it has no video and no image, only {names}")
+        sample_id = find_id(fields, sample.key)
+        try:
+            media = find_media(sample)
+        except ValueError as error:
+            note("without_media", sample_id=sample_id, reason=str(error))
             return None
-        row |= {"draw": _draw(self.stream.seed, epoch, sample_id), "epoch": epoch, "source": source.name}
+        facts = {"draw": _draw(self.stream.seed, epoch, sample_id), "epoch": epoch, "source": source.name}
         if source.transform is not None:
             try:
-                row = source.transform(row)
+                fields = dict(source.transform(fields | {"sample_id": sample_id} | facts))
             except Exception as error:  # a function of the user raises whatever it likes
                 reason = f"its transform failed: {type(error).__name__}: {error}"
                 note("with_failed_transform", sample_id=sample_id, reason=reason)
                 return None
+            fields = {name: value for name, value in fields.items() if name not in facts}
+        row, strange = set_aside(fields, has_frames=isinstance(media.get("video"), list))
+        for name in strange:
+            self._warn(source.name, name, fields[name], sample)
         if self.stream.needs_text and (problem := _limit_texts(row, self.stream.max_words)):
             note(problem[0], sample_id=sample_id, reason=problem[1])
             return None
-        return row | media | {"__key__": sample.key, "__url__": sample.url}
+        sample_id = find_id(row, sample_id)
+        return row | {"sample_id": sample_id} | facts | media | {"__key__": sample.key, "__url__": sample.url}
 
     def _check_readable(self, number: int, epoch: int):
         """Raises a `ValueError` if a source, of which this worker found nothing in an epoch, has nothing at all."""
@@ -428,11 +445,24 @@ class _StreamReader:
         """Count, log and list something that is left out."""
         if self.is_passing:
             return
-        self.counts[number, _COUNTERS.index(counter)] += 1
+        self._count(number, counter)
         record_skipped(self.stream.skipped_file, name, sample_id, reason)
 
+    def _warn(self, source: str, name: str, value: Any, sample: Sample):
+        """Say once of a source that a field means something else there."""
+        if not self.is_passing and (source, name) not in self.warned:
+            self.warned.add((source, name))
+            logger.warning(
+                f"{name} is {value!r:.80} in the json of {sample.key} of {sample.url}, which is nothing that a row of "
+                f"{source} can follow; it is left aside, here and wherever else it is so."
+            )
+
+    def _count(self, number: int, counter: str, value: float = 1):
+        if not self.is_passing:
+            self.counts[number, _COUNTERS.index(counter)] += value
+
     def _count_row(self, number: int, row: dict[str, Any]):
-        texts = _texts(row)
+        texts = find_texts(row)
         seconds = _seconds(row)
         added = {"rows": 1, "words": sum(len(text.split()) for text in texts) / max(len(texts), 1)}
         if seconds is not None:
@@ -488,41 +518,6 @@ def _checked(name: str, value: int, lowest: int) -> int:
     return value
 
 
-def _parse_fields(sample: Sample) -> dict[str, Any]:
-    """The fields of a sample's `json`; a caption may also be its `txt`."""
-    fields = json.loads(sample.files.get("json", b"{}"))
-    if not isinstance(fields, dict):
-        raise ValueError(f"expected an object, but it is a {type(fields).__name__}")
-    if "txt" in sample.files and not _texts(fields):
-        fields["caption"] = sample.files["txt"].decode()
-    return fields
-
-
-def _find_media(sample: Sample) -> dict[str, Any]:
-    """`video`, or else `image` or `images`, of a sample: files, or lists of them."""
-    media: dict[str, Any] = {}
-    numbered: dict[str, dict[int, bytes | StoredFile]] = {}
-    for name, file in sample.files.items():
-        named, suffix = _MEDIA_NAME.fullmatch(name), name.rpartition(".")[2]
-        if _size(file) == 0:
-            continue
-        if named and named[2]:
-            numbered.setdefault(named[1], {})[int(named[2])] = file
-        elif named:
-            media[named[1]] = file
-        elif suffix in VIDEO_SUFFIXES:
-            media["video"] = file
-        elif suffix in IMAGE_SUFFIXES:
-            media["image"] = file
-    media |= {column: [files[number] for number in sorted(files)] for column, files in numbered.items()}
-    # A picture beside a film is its thumbnail.
-    return next(({column: media[column]} for column in MEDIA_COLUMNS if column in media), {})
-
-
-def _size(file: bytes | StoredFile) -> int:
-    return file.size if isinstance(file, StoredFile) else len(file)
-
-
 def _load(row: dict[str, Any]) -> dict[str, Any]:
     """A row with its media read."""
     return row | {column: _read_stored(row[column]) for column in MEDIA_COLUMNS if column in row}
@@ -535,21 +530,13 @@ def _read_stored(value: Any) -> Any:
 
 
 def _draw(seed: int, epoch: int, sample_id: str) -> int:
-    digest = hashlib.blake2b(f"{seed} {epoch} {sample_id}".encode(), digest_size=8).digest()
+    digest = hashlib.blake2b(f"{seed} {epoch} {sample_id}".encode(errors="surrogatepass"), digest_size=8).digest()
     return int.from_bytes(digest) >> 1
-
-
-def _texts(row: Mapping[str, Any]) -> list[str]:
-    """The texts of a row that are not blank: its captions, else its question."""
-    captions = row.get("captions") or [row.get("caption")]
-    texts = [text for text in captions if isinstance(text, str) and text.strip()]
-    question = row.get("question")
-    return texts or ([question] if isinstance(question, str) and question.strip() else [])
 
 
 def _limit_texts(row: dict[str, Any], max_words: int | None) -> tuple[str, str] | None:
     """Leaves captions out that are blank or too long; if none is left, says why."""
-    texts = _texts(row)
+    texts = find_texts(row)
     if not texts:
         return "without_text", "it has no caption and no question, or an empty one"
     short = [text for text in texts if max_words is None or len(text.split()) <= max_words]

@@ -18,14 +18,13 @@ from transformers.utils import logging
 
 from .clip_allinone import Clip
 from .clip_reading import SKIPPED_NAME, read_skipped, record_skipped
-from .clip_stream import IMAGE_SUFFIXES, MEDIA_COLUMNS, VIDEO_SUFFIXES
+from .shard_reading import INDEX_NAME
+from .shard_rows import IMAGE_SUFFIXES, MEDIA_COLUMNS, VIDEO_SUFFIXES
 from .video_decoding_allinone import has_own_times, list_frames, open_clip
 from .video_file_allinone import ONE_THREAD
 
 if TYPE_CHECKING:
     import datasets
-
-INDEX_NAME = "index.json"
 
 _ENCODER_OPTIONS = {"crf": "23", "preset": "veryfast", "g": "30"}
 _TICKS_PER_SECOND = 90_000
