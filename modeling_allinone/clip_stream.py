@@ -111,6 +111,8 @@ class ClipStream(IterableDataset):
     """
     Rows of one or several sources without end: with the fields of a sample's `json`, `video` (bytes) or `image` or
     `images`, and the number `draw` that decides random frames and captions, which depends on seed, epoch and sample.
+    Media are files of the shard. Fields of the stream's own names (`image`, `draw`, …), and fields of another kind than
+    their name means (a `start` that is no number), are not obeyed: they come under `json`.
 
     Every process and worker reads its own shards, and a part of those that are too few to be shared out. A source
     begins its next epoch where it ends, in another order; within an epoch of a source, each of its rows comes once
@@ -118,7 +120,9 @@ class ClipStream(IterableDataset):
 
     What cannot be used is named in the log and in `skipped_file`, counted, and left out: shards from where they are
     damaged to where they are whole again, and rows whose `json` cannot be read, without media, without a text or with
-    an endless one. Clips are not decoded here, and those that cannot be are left to [`ClipReader`].
+    an endless one. How many rows a damaged shard has lost is told by the index that [`write_shards`] writes; without
+    it, only those are counted of which some files are left. Clips are not decoded here, and those that cannot be are
+    left to [`ClipReader`].
 
     Args:
         sources (sequence of [`ClipSource`], or one)
@@ -209,8 +213,8 @@ class ClipStream(IterableDataset):
 
         Returns:
             `dict` from `str` to `float`: `rows`, `words_per_clip`, `seconds_per_clip` (if lengths are known),
-            `skipped_rows`, and if there are any, `rows_without_media` and so on, `damaged_shards`, and of each source
-            `NAME_epoch` and, where there are several, `NAME_share` (of the rows).
+            `skipped_rows`, and if there are any, `rows_without_media`, `rows_lost` (by damaged shards) and so on,
+            `damaged_shards`, and of each source `NAME_epoch` and, where there are several, `NAME_share` (of the rows).
         """
         counts = self._counts.sum(dim=0)
         total = dict(zip(_COUNTERS, counts.sum(dim=0).tolist(), strict=True))
@@ -395,7 +399,8 @@ class _StreamReader:
         source = self.stream.sources[number]
         note = partial(self._note, number, name=f"{sample.key} of {sample.url}")
         if not sample.is_whole:
-            note("lost", sample_id=None, reason=f"only {', '.join(sorted(sample.files)) or 'nothing'} of it is left")
+            names = ", ".join(sorted(sample.files)) or "none"
+            note("lost", sample_id=None, reason=f"files of it are lost or damaged; there are {names}")
             return None
         try:
             fields = parse_fields(sample)

@@ -55,6 +55,7 @@ class Sample:
         url (`str`): The shard.
         files (`dict` from `str` to `bytes` or [`StoredFile`]): By the rest of their names, such as "json" or "mp4".
         is_whole (`bool`): Whether it has all its files, as far as can be told.
+        is_beside_damage (`bool`): Whether the shard is damaged before, behind or between them.
     """
 
     key: str

@@ -1,10 +1,13 @@
 """Streams of shards: each row once in an epoch, the same after an interruption, and no loss beside what is broken."""
 
 import gzip
+import io
 import itertools
 import json
+import tarfile
 from collections import Counter
 from functools import partial
+from unittest.mock import ANY
 
 import fsspec
 import pytest
@@ -15,12 +18,22 @@ from video_fixtures import NUM_FRAMES, encode_video, numbers_of
 from modeling_allinone import AllInOneProcessor, AllInOneVideoProcessor
 from modeling_allinone.clip_reading import ClipReader, read_skipped
 from modeling_allinone.clip_stream import ClipSource, ClipStream, CoTrainingStream, parse_sources
+from modeling_allinone.collators import draw_caption
 from modeling_allinone.datasets import train_tokenizer
+from modeling_allinone.pretraining_collators import draw_clip
 from modeling_allinone.shard_reading import StoredFile, read_samples
 
 
 def identify(rows: list[dict]) -> list[tuple]:
     return [(row["epoch"], row["sample_id"], row["draw"], len(row["video"])) for row in rows]
+
+
+def with_long_name(shard: bytes) -> bytes:
+    """A shard behind the header of a name of more than 100 characters, without what it is the name of."""
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w", format=tarfile.GNU_FORMAT) as tar:
+        tar.addfile(tarfile.TarInfo("a" * 150 + ".mp4"))
+    return file.getvalue()[:1024] + bytes(512) + shard
 
 
 def read_batches(folder, num_batches: int, num_workers: int = 0, skipped: int = 0, **options) -> list[list[tuple]]:
@@ -186,6 +199,104 @@ def test_a_caption_and_a_clip_are_drawn_anew_each_epoch(tmp_path):
     assert figures["rows_with_failed_transform"] == 8, "z has no captions to draw from"
 
 
+class TestFields:
+    """Of what a sample says of itself, its files are never overridden, and what is not understood is only carried."""
+
+    @pytest.fixture
+    def read(self, tmp_path):
+        def read(*samples: dict, **options) -> list[dict]:
+            write_tar(tmp_path / "rows.tar", {name: data for one in samples for name, data in one.items()})
+            return list(ClipStream(ClipSource(tmp_path), num_epochs=1, shuffle_buffer=0, **options))
+
+        return read
+
+    def test_files_are_those_of_the_shard(self, tmp_path, read, caplog):
+        film = encode_video(tmp_path / "film.mp4").read_bytes()
+        private = str(encode_video(tmp_path / "private.mp4", num_frames=3))
+        strange = {
+            "video": 7,
+            "image": private,
+            "images": [private],
+            "start": "soon",
+            "end": True,
+            "fps": 29.97,
+            "draw": -1,
+            "epoch": "first",
+            "source": ["web"],
+            "__key__": "b",
+            "__url__": private,
+            "captions": {"en": "a cat"},
+            "starts": [1, 2],
+            "words": 5,
+        }
+        rows = read(sample("a", film, **strange), sample("b", film, video=private), sample("c", film, start=0.5))
+        assert [row["video"] for row in rows] == [film] * 3
+        assert rows[0]["json"] == strange and rows[0]["caption"] == "what a shows" and rows[0]["epoch"] == 0
+        assert rows[0]["__key__"] == "a" and rows[0]["source"] == "clips" and rows[0]["draw"] >= 0
+        assert not set(rows[0]) & (set(strange) - {"draw", "epoch", "source", "__key__", "__url__", "video"})
+        assert rows[1]["json"] == {"video": private} and "json" not in rows[2]
+        processor = AllInOneProcessor(
+            AllInOneVideoProcessor(do_resize=False, do_center_crop=False, do_rescale=False, do_normalize=False),
+            train_tokenizer(["word"]),
+        )
+        pixels, _ = ClipReader(processor)(rows)
+        assert [numbers_of(clip) for clip in pixels] == [[2, 7, 12], [2, 7, 12], [6, 9, 13]]
+        assert "start is 'soon' in the json of a of" in caplog.text and "fps" not in caplog.text
+
+    @pytest.mark.parametrize(
+        ("field", "value"),
+        (
+            ("start", float("nan")),
+            ("start", 10**400),
+            ("end", [1]),
+            ("duration", "3:12"),
+            ("captions", "a cat"),
+            ("captions", 5),
+            ("question", {"text": "what?"}),
+            ("starts", "1, 2"),
+            ("starts", []),
+            ("words", [["a", 1]]),
+            ("words", ["a"]),
+            ("sample_id", ["a"]),
+            ("sample_id", {"a": 1}),
+        ),
+    )
+    def test_fields_of_another_kind(self, read, field, value):
+        (row,) = read(sample("a", **{field: value}))
+        assert row["sample_id"] == "a" and row["caption"] == "what a shows"
+        assert field not in row or field == "sample_id"
+        assert repr(row["json"][field]) == repr(value)
+        batch = draw_clip(row)
+        assert draw_caption(batch, None) == "what a shows"
+
+    def test_fields_of_the_right_kind_are_obeyed(self, read):
+        films = {"a.json": {"captions": ["b", "c"], "starts": [0.0, 4.5], "ends": [4, 9], "sample_id": 7}}
+        spoken = {"words": ["b"], "times": [1], "clean_words": None, "duration": 20.0}
+        frames = {f"f.video.{number}.jpg": b"frame" for number in range(3)} | {"f.json": {"fps": 3, "caption": "d"}}
+        rows = read(films | {"a.mp4": b"film"}, sample("e", start=1, end=2.5, **spoken), frames)
+        assert not any("json" in row for row in rows)
+        assert [row["sample_id"] for row in rows] == ["7", "e", "f"] and rows[2]["fps"] == 3
+        assert draw_clip(rows[0])["caption"] in "bc" and draw_clip(rows[1])["end"] > 10
+
+    def test_transforms_see_what_the_sample_says(self, tmp_path):
+        def parse(fields: dict) -> dict:
+            return fields | {"start": float(fields["start"].removesuffix(" s")), "image": "thumbnail.jpg"}
+
+        write_tar(tmp_path / "rows.tar", sample("a", start="1.5 s", video=3))
+        (row,) = ClipStream(ClipSource(tmp_path, transform=parse), num_epochs=1)
+        assert row["start"] == 1.5 and row["video"] == b"film " * 300 and "image" not in row
+
+    def test_names_that_are_no_utf_8(self, tmp_path):
+        with tarfile.open(tmp_path / "rows.tar", "w", encoding="latin-1", format=tarfile.GNU_FORMAT) as tar:
+            for suffix in ("txt", "mp4"):
+                member = tarfile.TarInfo(f"café.{suffix}")
+                member.size = 1
+                tar.addfile(member, io.BytesIO(b"a"))
+        skipped_file = tmp_path / "skipped.jsonl"
+        (row,) = ClipStream(ClipSource(tmp_path), num_epochs=1, skipped_file=skipped_file)
+        assert row["caption"] == "a" and row["draw"] >= 0
+
+
 class TestDamage:
     """Whatever is broken, the rest is read."""
 
@@ -210,6 +321,20 @@ class TestDamage:
             # Over the header of a film, and all over a row.
             (lambda data: data.replace(b"shard1x4.mp4", b"shard1x4.mp5"), 6, "it is damaged at byte"),
             (lambda data: data[:8192] + b"\xff" * 4096 + data[12288:], 6, "it is damaged at byte 9216 of"),
+            # Zeros over a header, over that and more, and over the first one; bytes too many, at whatever place.
+            (lambda data: data[:6144] + bytes(512) + data[6656:], 6, "it is damaged at byte 6144 of"),
+            (lambda data: data[:9216] + bytes(4096) + data[13312:], 5, "behind shard1x2.mp4, where 4096 zeros are"),
+            (
+                lambda data: bytes(512) + data[512:],
+                6,
+                "at byte 0 of 30720, where 512 zeros are; read on from",
+            ),
+            (lambda data: data[:9216] + b"garbage" + data[9216:], 7, "it is damaged at byte 9216 of"),
+            (lambda data: data[:9000] + data[9003:], 6, "read on from byte 9213"),
+            # All but the first row is zeros, as in a download that was never filled.
+            (lambda data: data[:3072] + bytes(len(data)), 0, "where 30720 zeros are"),
+            # The header of a long name, of which the name is gone.
+            (lambda data: with_long_name(data), 7, "it is damaged at byte 0 of"),
             (lambda data: b"", 0, "ReadError: empty file"),
             (lambda data: b"no tar " * 1000, 0, "ReadError"),
             (gzip.compress, 0, "ReadError"),
@@ -225,7 +350,70 @@ class TestDamage:
         assert figures["damaged_shards"] == 1
         (of_shard,) = (entry for entry in skipped if entry["video"] == str(path))
         assert any(one in of_shard["reason"] for one in reason.split("|")) and of_shard["sample_id"] is None
-        assert figures["skipped_rows"] == len(skipped) - 1 <= 1
+        assert figures["skipped_rows"] == len(skipped) - 1 <= 2
+
+    def test_joined_archives(self, tmp_path, read):
+        ids = write_shards_of_text(tmp_path, 3)
+        first, second, third = sorted(tmp_path.glob("*.tar"))
+        first.write_bytes(first.read_bytes() + third.read_bytes())
+        assert read() == (sorted(ids + ids[-ROWS_PER_SHARD:]), ANY, []), "as after cat a.tar c.tar > a.tar"
+        # The first of two is cut where it likes; its last film does not swallow the rows of the other.
+        second.write_bytes(second.read_bytes()[:12000] + third.read_bytes())
+        found, figures, skipped = read()
+        expected = ids[:ROWS_PER_SHARD] + ids[-ROWS_PER_SHARD:] * 3 + ids[ROWS_PER_SHARD : ROWS_PER_SHARD + 3]
+        assert found == sorted(expected) and figures["rows_lost"] == figures["damaged_shards"] == 1
+        assert [entry["reason"].partition(" at")[0] for entry in skipped] == [
+            "files of it are lost or damaged; there are json, mp4",
+            "it is damaged",
+        ]
+
+    def test_lost_rows_are_counted_by_the_index(self, tmp_path, read):
+        ids = write_shards_of_text(tmp_path, 2)
+        shards = [{"name": f"shard-{number:03}.tar", "rows": ROWS_PER_SHARD} for number in range(2)]
+        (tmp_path / "index.json").write_text(json.dumps({"shards": shards}))
+        assert read()[1]["damaged_shards"] == 0
+        # Without the index, nobody could tell that two rows were here.
+        data = (tmp_path / "shard-001.tar").read_bytes()
+        (tmp_path / "shard-001.tar").write_bytes(data[:3072] + data[9216:])
+        found, figures, skipped = read()
+        assert found == [key for key in ids if key not in ("shard1x1", "shard1x2")]
+        assert figures["rows_lost"] == figures["skipped_rows"] == 2 and figures["damaged_shards"] == 1
+        assert [entry["reason"] for entry in skipped] == ["2 of its 7 rows are lost"]
+        # Of three, one is named besides.
+        (tmp_path / "shard-001.tar").write_bytes(data[:3072] + bytes(512) + data[9728:])
+        _, figures, skipped = read()
+        assert figures["rows_lost"] == 3
+        assert {entry["reason"] for entry in skipped} == {
+            "files of it are lost or damaged; there are mp4",
+            "it is damaged at byte 3072 of 24576, behind shard1x0.mp4, where 512 zeros are; read on from byte 4096; "
+            "3 of its 7 rows are lost",
+        }
+        (tmp_path / "index.json").write_text("[]")
+        assert read()[1]["rows_lost"] == 1
+
+    def test_no_row_is_of_what_is_left_of_another(self, tmp_path, read):
+        def row(key: str) -> dict:
+            return {f"{key}.json": {"label": 1}} | {f"{key}.images.{number}.jpg": b"image" for number in range(2)}
+
+        rows = [row("a"), row("b") | {"b.mp4": b"film"}, row("c"), row("d")]
+        write_tar(tmp_path / "rows.tar", {name: data for one in rows for name, data in one.items()})
+        data = (tmp_path / "rows.tar").read_bytes()
+        for name, left in (("b.mp4", "ad"), ("c.json", "ad"), ("d.images.1.jpg", "abc"), ("a.json", "bcd")):
+            (tmp_path / "rows.tar").write_bytes(data.replace(name.encode(), b"x" + name[1:].encode(), 1))
+            found, figures, _ = read(needs_text=False)
+            assert set(found) <= set(left) and len(found) + figures["rows_lost"] >= 3, name
+            assert figures["rows_lost"] >= 1 and figures["damaged_shards"] == 1
+
+    def test_links_are_not_followed(self, tmp_path, read):
+        write_tar(tmp_path / "rows.tar", sample("a") | {"b.json": {"caption": "b"}, "b.jpg": b"thumbnail"})
+        with tarfile.open(tmp_path / "rows.tar", "a") as tar:
+            for kind, target in ((tarfile.LNKTYPE, "a.mp4"), (tarfile.SYMTYPE, "/etc/hostname")):
+                link = tarfile.TarInfo("b.mp4" if kind == tarfile.LNKTYPE else "c.mp4")
+                link.type, link.linkname = kind, target
+                tar.addfile(link)
+        found, figures, skipped = read(needs_text=False)
+        assert found == ["a"] and figures["rows_lost"] == 2
+        assert "b.mp4 is a link or has holes" in skipped[-1]["reason"]
 
     def test_a_shard_that_is_gone(self, tmp_path, read):
         ids = write_shards_of_text(tmp_path, 2)
@@ -245,6 +433,11 @@ class TestDamage:
             "number": sample("number", caption=5),
             "blanks": sample("blanks", caption=None, captions=["", " "]),
             "long": sample("long", caption="word " * 10_000),
+            "thumbnail_alone": sample("thumbnail_alone", b"") | {"thumbnail_alone.jpg": b"image"},
+            "two_films": sample("two_films") | {"two_films.webm": b"film"},
+            "two_frames": {"two_frames.images.0.jpg": b"0", "two_frames.images.00.png": b"0", "two_frames.txt": b"a"},
+            "zeros": {"zeros.txt": b"a \0\0", "zeros.mp4": b"film"},
+            "half_a_character": {"half_a_character.json": b'{"caption": "\\uD83D"}', "half_a_character.mp4": b"film"},
         }
         whole = {
             "text": {"text.txt": "ein Übergang".encode(), "text.mp4": b"film"},
@@ -252,6 +445,7 @@ class TestDamage:
             "question": sample("question", caption="", question="what?"),
             "of/folder": sample("of/folder"),
             "image": {"image.jpg": b"image", "image.json": {"caption": "a"}},
+            "alone": sample("alone") | {"alone.low.mp4": b"another", "alone.mask.png": b"mask"},
             "pair": {"pair.images.1.jpg": b"1", "pair.images.0.jpg": b"0", "pair.json": {"caption": "a"}},
             "thumbnail": sample("thumbnail") | {"thumbnail.jpg": b"image"},
         }
@@ -263,9 +457,10 @@ class TestDamage:
         assert rows["text"]["caption"] == "ein Übergang" and rows["choice"]["captions"] == ["a cat"]
         assert rows["pair"]["images"] == [b"0", b"1"] and rows["image"]["image"] == b"image"
         assert "image" not in rows["thumbnail"] and rows["thumbnail"]["video"]
+        assert rows["alone"]["video"] == b"film " * 300
         figures = stream.statistics()
         counted = {name.removeprefix("rows_"): figures[name] for name in figures if name.startswith("rows_")}
-        assert counted == {"without_media": 2, "with_bad_json": 3, "without_text": 4, "with_long_text": 1}
+        assert counted == {"without_media": 5, "with_bad_json": 5, "without_text": 4, "with_long_text": 1}
         assert figures["skipped_rows"] == len(broken) and figures["rows"] == len(whole)
         skipped = {entry["video"]: entry for entry in read_skipped(tmp_path / "skipped.jsonl")}
         assert set(skipped) == {f"{key} of {tmp_path / 'rows.tar'}" for key in broken}
