@@ -111,8 +111,8 @@ class ClipStream(IterableDataset):
     """
     Rows of one or several sources without end: with the fields of a sample's `json`, `video` (bytes) or `image` or
     `images`, and the number `draw` that decides random frames and captions, which depends on seed, epoch and sample.
-    Media are files of the shard. Fields of the stream's own names (`image`, `draw`, …), and fields of another kind than
-    their name means (a `start` that is no number), are not obeyed: they come under `json`.
+    Media are files of the shard. Fields of the stream's own names (`image`, `draw`, …), and fields of another kind
+    than their name means (a `start` that is no number), are not obeyed: they come under `json`.
 
     Every process and worker reads its own shards, and a part of those that are too few to be shared out. A source
     begins its next epoch where it ends, in another order; within an epoch of a source, each of its rows comes once
@@ -422,7 +422,7 @@ class _StreamReader:
                 note("with_failed_transform", sample_id=sample_id, reason=reason)
                 return None
             fields = {name: value for name, value in fields.items() if name not in facts}
-        row, strange = set_aside(fields, has_frames=isinstance(media.get("video"), list))
+        row, strange = set_aside(fields)
         for name in strange:
             self._warn(source.name, name, fields[name], sample)
         if self.stream.needs_text and (problem := _limit_texts(row, self.stream.max_words)):

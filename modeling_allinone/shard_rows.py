@@ -49,7 +49,8 @@ _OBEYED = {
     "question": _is_text,
     "start": _is_number,
     "end": _is_number,
-    "fps": _is_rate,
+    "frame_rate": _is_rate,
+    "fps": _is_rate,  # what shards of older versions call it
     "duration": _is_number,
     "starts": _are_numbers,
     "ends": _are_numbers,
@@ -94,13 +95,12 @@ def find_id(fields: Mapping[str, Any], key: str) -> str:
     return str(value) if value and _OBEYED["sample_id"](value) else key
 
 
-def set_aside(fields: Mapping[str, Any], has_frames: bool) -> tuple[dict[str, Any], list[str]]:
+def set_aside(fields: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """
     Part what a row may obey from what it only carries.
 
     Args:
         fields (mapping): Whatever a sample says.
-        has_frames (`bool`): Whether its video is a list of frames, whose rate nobody else knows.
 
     Returns:
         The fields, of which those that have a name of the stream's own, such as `image`, and those of another kind
@@ -110,8 +110,8 @@ def set_aside(fields: Mapping[str, Any], has_frames: bool) -> tuple[dict[str, An
     Example:
 
     ```python
-    >>> set_aside({"caption": "a cat", "start": "soon", "image": "/private/picture.png", "views": 7}, has_frames=False)
-    ({'caption': 'a cat', 'views': 7, 'json': {'image': '/private/picture.png', 'start': 'soon'}}, ['start'])
+    >>> set_aside({"caption": "a cat", "start": "soon", "image": "/private/picture.png", "views": 7})
+    ({'caption': 'a cat', 'views': 7, 'json': {'start': 'soon', 'image': '/private/picture.png'}}, ['start'])
 
     ```
     """
@@ -122,7 +122,7 @@ def set_aside(fields: Mapping[str, Any], has_frames: bool) -> tuple[dict[str, An
         strange.append("starts")
     if "words" in given and not _are_spoken(obeyed):
         strange.append("words")
-    names = {*_GIVEN, *strange} | ({"fps"} & given.keys() if not has_frames else set())
+    names = {*_GIVEN, *strange}
     carried = {name: obeyed.pop(name) for name in fields if name in names and name in obeyed}
     return (obeyed | {"json": carried} if carried else obeyed), strange
 

@@ -219,7 +219,8 @@ class TestFields:
             "images": [private],
             "start": "soon",
             "end": True,
-            "fps": 29.97,
+            "fps": "29.97",
+            "frame_rate": -1,
             "draw": -1,
             "epoch": "first",
             "source": ["web"],
@@ -229,7 +230,9 @@ class TestFields:
             "starts": [1, 2],
             "words": 5,
         }
-        rows = read(sample("a", film, **strange), sample("b", film, video=private), sample("c", film, start=0.5))
+        rows = read(
+            sample("a", film, **strange), sample("b", film, video=private), sample("c", film, start=0.5, fps=2)
+        )
         assert [row["video"] for row in rows] == [film] * 3
         assert rows[0]["json"] == strange and rows[0]["caption"] == "what a shows" and rows[0]["epoch"] == 0
         assert rows[0]["__key__"] == "a" and rows[0]["source"] == "clips" and rows[0]["draw"] >= 0
@@ -241,7 +244,7 @@ class TestFields:
         )
         pixels, _ = ClipReader(processor)(rows)
         assert [numbers_of(clip) for clip in pixels] == [[2, 7, 12], [2, 7, 12], [6, 9, 13]]
-        assert "start is 'soon' in the json of a of" in caplog.text and "fps" not in caplog.text
+        assert "start is 'soon' in the json of a of" in caplog.text
 
     @pytest.mark.parametrize(
         ("field", "value"),
@@ -272,10 +275,12 @@ class TestFields:
     def test_fields_of_the_right_kind_are_obeyed(self, read):
         films = {"a.json": {"captions": ["b", "c"], "starts": [0.0, 4.5], "ends": [4, 9], "sample_id": 7}}
         spoken = {"words": ["b"], "times": [1], "clean_words": None, "duration": 20.0}
-        frames = {f"f.video.{number}.jpg": b"frame" for number in range(3)} | {"f.json": {"fps": 3, "caption": "d"}}
+        frames = {f"f.video.{number}.jpg": b"frame" for number in range(3)} | {
+            "f.json": {"frame_rate": 3, "caption": "d"}
+        }
         rows = read(films | {"a.mp4": b"film"}, sample("e", start=1, end=2.5, **spoken), frames)
         assert not any("json" in row for row in rows)
-        assert [row["sample_id"] for row in rows] == ["7", "e", "f"] and rows[2]["fps"] == 3
+        assert [row["sample_id"] for row in rows] == ["7", "e", "f"] and rows[2]["frame_rate"] == 3
         assert draw_clip(rows[0])["caption"] in "bc" and draw_clip(rows[1])["end"] > 10
 
     def test_transforms_see_what_the_sample_says(self, tmp_path):
