@@ -123,6 +123,8 @@ class AllInOneConfig(PreTrainedConfig):
         image_mean (`list` of `float`, defaults to ImageNet's): What was subtracted from each channel of a frame, of
             values from 0 to 1, before it was divided by `image_std`; gives masked patches their colour back.
         image_std (`list` of `float`, defaults to ImageNet's): See `image_mean`.
+        tie_word_embeddings (`bool`, defaults to `False`): Whether the decoder of masked words has the word embeddings
+            as its weights; in the original, it has its own.
 
     Example:
 

@@ -6,8 +6,10 @@ PyTorch All-in-one model: one ViT that takes text and video through the same blo
 Shapes in the comments: B clips, T frames, L text tokens, P patches, V = special visual tokens + P, D hidden size.
 """
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
@@ -616,7 +618,7 @@ class AllInOnePreTrainedModel(PreTrainedModel):
     config: AllInOneConfig
     config_class = AllInOneConfig
     base_model_prefix = "allinone"
-    main_input_name = "pixel_values"
+    main_input_name = "input_ids"
     input_modalities = ("text", "video", "image")
     supports_gradient_checkpointing = True
     # Losses are means over the batch: Trainer is to average them over accumulation steps and processes.
@@ -643,6 +645,75 @@ class AllInOnePreTrainedModel(PreTrainedModel):
                 init.trunc_normal_(module.mask_token, std=self.config.initializer_range)
             if module.temporal_embeddings is not None:
                 init.trunc_normal_(module.temporal_embeddings, std=self.config.initializer_range)
+
+    def _set_gradient_checkpointing(self, enable: bool = True, *arguments, **keywords):
+        super()._set_gradient_checkpointing(enable, *arguments, **keywords)
+        if enable:  # as the library does, but only for models whose main input is called "input_ids"
+            self.enable_input_require_grads()
+
+    def enable_input_require_grads(self):
+        """
+        Let gradients flow from the embeddings on where all embeddings are frozen: re-entrant gradient checkpointing
+        gives none to adapters and unfrozen blocks otherwise.
+        """
+        self.disable_input_require_grads()
+        super().enable_input_require_grads()
+        # Every pass adds the type of its modality, also one without text, or with inputs_embeds.
+        modality_types = self.base_model.embeddings.modality_type_embeddings
+        hook = modality_types.register_forward_hook(lambda module, inputs, output: output.requires_grad_())
+        self._require_grads_hooks.append(hook)
+
+    def tie_weights(self, *arguments, **keywords):
+        """Tie words as the library does, which goes on with a warning where a checkpoint has them untied."""
+        super().tie_weights(*arguments, **keywords)
+        if not self.config.tie_word_embeddings or not self._tied_weights_keys:
+            return
+        words, decoder = self.get_input_embeddings().weight, self.get_output_embeddings().weight
+        if decoder is not words and not words.is_meta:  # on the disk, the two cannot be compared
+            raise ValueError(
+                "tie_word_embeddings is True, but the word embeddings of the checkpoint and the decoder of its "
+                "masked-language-modelling head differ; load it with tie_word_embeddings=False."
+            )
+
+    def floating_point_ops(self, inputs: Mapping[str, Any], exclude_embeddings: bool = True) -> int:
+        """
+        Count the floating point operations of a training step, by the library's convention: backward costs twice what
+        forward does, and a multiplication with its addition are 2.
+
+        Args:
+            inputs (mapping of `str` to `torch.Tensor`): What `forward` is given; shapes count, padding included.
+            exclude_embeddings (`bool`, defaults to `True`): Has no effect, since looking up embeddings costs nothing;
+                for calls that are made as the library's are.
+
+        Returns:
+            `int`: Operations of the patch projection, the blocks' matrix products, pooler and heads; norms,
+            activations and what losses do with the scores are left out.
+        """
+        return 6 * self._multiply_adds(inputs)
+
+    def _multiply_adds(self, inputs: Mapping[str, Any]) -> int:
+        """Of a forward pass: here, of one over text and video, whose pooled outputs go through the head."""
+        text, clips = _shapes(inputs)
+        head = sum(_num_weights(child) for child in self.children() if child is not self.base_model)
+        return self._multiply_adds_of_pass(text, clips) + _num_rows(text, clips) * head
+
+    def _multiply_adds_of_pass(self, text: tuple[int, ...] | None, clips: tuple[int, ...] | None) -> int:
+        """Of the backbone, for texts (…, L), clips (B, T, C, height, width), or images without T, or both."""
+        config = self.config
+        num_rows, num_tokens, num_frames, total = _num_rows(text, clips), 0, 1, 0
+        if text is not None:
+            num_tokens += text[-1]
+        if clips is not None:
+            num_frames = clips[1] if len(clips) == 5 else 1
+            num_patches = (clips[-2] // config.patch_size) * (clips[-1] // config.patch_size)
+            num_pixels = config.num_channels * config.patch_size**2
+            total += clips[0] * num_frames * num_patches * num_pixels * config.hidden_size
+            num_tokens += config.num_special_visual_tokens + min(config.max_image_length or num_patches, num_patches)
+        width = config.hidden_size
+        of_weights = num_tokens * (4 * width**2 + 2 * width * config.intermediate_size)
+        of_attention = 2 * num_tokens**2 * width
+        total += config.num_hidden_layers * num_rows * num_frames * (of_weights + of_attention)
+        return total + (num_rows * width**2 if self.base_model.pooler is not None else 0)
 
     def resize_num_frames(self, num_frames: int):
         """
@@ -851,6 +922,25 @@ class AllInOneModel(AllInOnePreTrainedModel):
         )
 
 
+def _shapes(inputs: Mapping[str, Any], prefix: str = "") -> tuple[tuple[int, ...] | None, tuple[int, ...] | None]:
+    """Shapes of the texts in tokens (…, L), and of the clips, if there are any."""
+    tokens, embeddings, pixels = (inputs.get(name) for name in (f"{prefix}input_ids", "inputs_embeds", "pixel_values"))
+    text = None if tokens is None else tuple(tokens.shape)
+    if text is None and embeddings is not None:
+        text = tuple(embeddings.shape[:-1])
+    return text, None if pixels is None else tuple(pixels.shape)
+
+
+def _num_rows(text: tuple[int, ...] | None, clips: tuple[int, ...] | None) -> int:
+    """How many pooled outputs a pass has: one for each text, or for each clip where one text is for all."""
+    return max(math.prod(text[:-1]) if text else 0, clips[0] if clips else 0)
+
+
+def _num_weights(module: nn.Module) -> int:
+    """How many multiplications with their additions the linear layers of a head make of one row."""
+    return sum(layer.weight.numel() for layer in module.modules() if isinstance(layer, nn.Linear))
+
+
 def _join_modalities(
     text: torch.Tensor | None,
     text_mask: torch.Tensor | None,
@@ -927,8 +1017,12 @@ def _make_classifier(config: AllInOneConfig) -> AllInOneClassificationHead:
     )
 
 
+# The decoder has the word embeddings as its weights, if config.tie_word_embeddings says so.
+TIED_WORDS = {"mlm_head.decoder.weight": "allinone.embeddings.text_embeddings.word_embeddings.weight"}
+
+
 class AllInOneMaskedLMHead(nn.Module):
-    """BERT's: linear, activation, layer norm, linear; the last is not tied to the word embeddings."""
+    """BERT's: linear, activation, layer norm, linear; the last is tied to the word embeddings on demand."""
 
     def __init__(self, config: AllInOneConfig):
         super().__init__()
@@ -1010,11 +1104,17 @@ class AllInOneForMaskedLM(AllInOnePreTrainedModel):
     ```
     """
 
+    _tied_weights_keys = TIED_WORDS
+
     def __init__(self, config: AllInOneConfig):
         super().__init__(config)
         self.allinone = AllInOneModel(config, add_pooling_layer=False)
         self.mlm_head = AllInOneMaskedLMHead(config)
         self.post_init()
+
+    def _multiply_adds(self, inputs: Mapping[str, Any]) -> int:
+        text, clips = _shapes(inputs)
+        return self._multiply_adds_of_pass(text, clips) + math.prod(text) * _num_weights(self.mlm_head)
 
     def get_output_embeddings(self) -> nn.Linear:
         """The layer that maps to the vocabulary."""
@@ -1233,6 +1333,8 @@ class AllInOneForVideoClassification(AllInOnePreTrainedModel):
 
     ```
     """
+
+    main_input_name = "pixel_values"
 
     def __init__(self, config: AllInOneConfig):
         super().__init__(config)

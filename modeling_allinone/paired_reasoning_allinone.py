@@ -7,6 +7,8 @@ Shapes in the comments: B pairs, T frames, L text tokens.
 """
 
 import copy
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from transformers.processing_utils import Unpack
@@ -20,6 +22,8 @@ from .modeling_allinone import (
     AllInOneTaskOutput,
     _check_labels,
     _cross_entropy,
+    _num_weights,
+    _shapes,
     _text_shape,
 )
 from .weight_conversion_allinone import adds_modality_types
@@ -63,6 +67,11 @@ class AllInOneForPairedVisualReasoning(AllInOnePreTrainedModel):
         )
         self.post_init()
 
+    def _multiply_adds(self, inputs: Mapping[str, Any]) -> int:
+        text, pairs = _shapes(inputs)
+        of_pass = self._multiply_adds_of_pass(text, (pairs[0], *pairs[2:]))
+        return 2 * of_pass + pairs[0] * _num_weights(self.classifier)
+
     @can_return_tuple
     def forward(
         self,
@@ -89,8 +98,9 @@ class AllInOneForPairedVisualReasoning(AllInOnePreTrainedModel):
 
         Returns:
             [`AllInOneTaskOutput`] with `logits` of shape `(B, num_labels)` and as `loss` the mean cross-entropy.
-            `hidden_states` and `attentions` are those of the pass over the first clip, then of that over the second;
-            `patch_permutation` is of shape `(B, 2, T, P)`.
+            `hidden_states` and `attentions` are those of the pass over the first clip, then of that over the second,
+            one after the other: indices in `output_hidden_states` count through both. `patch_permutation` is of shape
+            `(B, 2, T, P)`.
         """
         _text_shape(input_ids, inputs_embeds, ndim=2)
         if pixel_values is None or pixel_values.ndim not in (5, 6) or pixel_values.shape[1] != 2:
@@ -102,6 +112,10 @@ class AllInOneForPairedVisualReasoning(AllInOnePreTrainedModel):
         for name, values in (("pixel_mask", pixel_mask), ("patch_permutation", patch_permutation)):
             if values is not None and (values.ndim < 2 or values.shape[1] != 2):
                 raise ValueError(f"{name} has shape {tuple(values.shape)}, but expected a pair: (batch, 2, …).")
+        wants_hidden_states = kwargs.pop("output_hidden_states", None)
+        if wants_hidden_states is None:
+            wants_hidden_states = self.config.output_hidden_states
+        chosen = self._choose_hidden_states(wants_hidden_states)
         passes = [
             self.allinone(
                 input_ids=input_ids,
@@ -112,6 +126,7 @@ class AllInOneForPairedVisualReasoning(AllInOnePreTrainedModel):
                 inputs_embeds=inputs_embeds,
                 patch_permutation=None if patch_permutation is None else patch_permutation[:, place],
                 image_token_type_idx=1 + place,
+                output_hidden_states=chosen[place],
                 return_dict=True,
                 **kwargs,
             )
@@ -122,14 +137,27 @@ class AllInOneForPairedVisualReasoning(AllInOnePreTrainedModel):
         if labels is not None:
             _check_labels(labels, self.config.num_labels, logits.shape[:1])
             loss = _cross_entropy(logits, labels)
+        hidden_states = None
+        if any(chosen):
+            none = (None,) * (self.config.num_hidden_layers + 1)
+            hidden_states = tuple(state for outputs in passes for state in outputs.hidden_states or none)
         first, second = passes
         return AllInOneTaskOutput(
             loss=loss,
             logits=logits,
-            hidden_states=None if first.hidden_states is None else first.hidden_states + second.hidden_states,
+            hidden_states=hidden_states,
             attentions=None if first.attentions is None else first.attentions + second.attentions,
             patch_permutation=torch.stack([outputs.patch_permutation for outputs in passes], dim=1),
         )
+
+    def _choose_hidden_states(self, output_hidden_states: bool | int | list[int]) -> list[bool | list[int]]:
+        """What each pass is asked for, of indices that count through the hidden states of both."""
+        if isinstance(output_hidden_states, bool):
+            return [output_hidden_states] * 2
+        wanted = [output_hidden_states] if isinstance(output_hidden_states, int) else output_hidden_states
+        of_pass = self.config.num_hidden_layers + 1
+        wanted = [index % (2 * of_pass) for index in wanted if -2 * of_pass <= index < 2 * of_pass]
+        return [[index % of_pass for index in wanted if index // of_pass == place] for place in range(2)]
 
 
 __all__ = ["AllInOneForPairedVisualReasoning"]

@@ -184,10 +184,24 @@ class PreTrainingTrainer(AllInOneTrainer):
             loss += super().training_step(model, part)
         return loss
 
+    def floating_point_ops(self, inputs: Mapping[str, Any]) -> int:
+        """Of every pass over clips and over images."""
+        count = super().floating_point_ops
+        return sum(count({**part, **self._asked()}) for part in _parts(inputs).values())
+
+    def _track_num_input_tokens(self, inputs):
+        for part in _parts(inputs).values():
+            super()._track_num_input_tokens(part)
+
+    def _asked(self) -> dict[str, bool]:
+        """What the model is asked for beside the targets in a batch."""
+        contrasts = "contrastive" in self.objectives
+        return {"return_contrastive_loss": contrasts, "draws_hard_clips": self.draws_hard_clips}
+
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
         """The weighted sum of the losses."""
         contrasts = "contrastive" in self.objectives
-        outputs = model(**inputs, return_contrastive_loss=contrasts, draws_hard_clips=self.draws_hard_clips)
+        outputs = model(**inputs, **self._asked())
         if contrasts and self.contrast_across_processes and model.training:
             gathered = (gather_features(part) for part in (outputs.text_embeds, outputs.video_embeds))
             is_pair = gather_features(inputs["is_pair"])

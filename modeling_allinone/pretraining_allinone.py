@@ -7,7 +7,9 @@ Shapes in the comments: B clips, T frames, L text tokens, P patches, V visual to
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
@@ -18,6 +20,7 @@ from transformers.utils import TransformersKwargs, can_return_tuple
 
 from .configuration_allinone import AllInOneConfig
 from .modeling_allinone import (
+    TIED_WORDS,
     AllInOneMaskedLMHead,
     AllInOneModel,
     AllInOneModelOutput,
@@ -25,6 +28,8 @@ from .modeling_allinone import (
     _check_labels,
     _cross_entropy,
     _is_readable,
+    _num_weights,
+    _shapes,
     _text_shape,
 )
 from .objectives_allinone import (
@@ -159,6 +164,8 @@ class AllInOneForPreTraining(AllInOnePreTrainedModel):
     def __init__(self, config: AllInOneConfig):
         super().__init__(config)
         objectives = config.chosen_pretraining_objectives
+        if "masked_lm" in objectives:
+            self._tied_weights_keys = TIED_WORDS
         self.allinone = AllInOneModel(
             config, add_pooling_layer="matching" in objectives, use_mask_token="masked_patches" in objectives
         )
@@ -173,6 +180,57 @@ class AllInOneForPreTraining(AllInOnePreTrainedModel):
         self.clip_order_head = AllInOneClipOrderHead(config) if "clip_order" in objectives else None
         self.masked_patch_head = AllInOneMaskedPatchHead(config) if "masked_patches" in objectives else None
         self.post_init()
+
+    def _multiply_adds(self, inputs: Mapping[str, Any]) -> int:
+        text, clips = _shapes(inputs)
+        has_own_passes = inputs.get("masked_input_ids") is not None or inputs.get("matched_clips") is not None
+        has_own_passes = has_own_passes or inputs.get("draws_hard_clips", False)
+        given = {
+            name
+            for name in ("labels", "matching_labels", "frame_order", "bool_masked_pos")
+            if inputs.get(name) is not None
+        }
+        joint = self._multiply_adds_of_pass(text, clips)
+        total = 0
+        if inputs.get("return_contrastive_loss"):
+            for head, modalities in ((self.text_projection, (text, None)), (self.video_projection, (None, clips))):
+                total += self._multiply_adds_of_pass(*modalities) + text[0] * _num_weights(head)
+        if has_own_passes:
+            total += joint * len(given - {"frame_order"}) + self._multiply_adds_of_unread(inputs)
+        elif given or not inputs.get("return_contrastive_loss"):
+            total += joint
+            # What there is a head for is computed, too.
+            given |= {"labels"} if self.mlm_head is not None else set()
+            given |= {"matching_labels"} if self.matching_head is not None and clips is not None else set()
+        if "labels" in given:
+            total += math.prod(text) * _num_weights(self.mlm_head)
+        if "matching_labels" in given:
+            total += text[0] * _num_weights(self.matching_head)
+        if "frame_order" in given:
+            head = self.clip_order_head
+            num_pairs = math.comb(head.num_frames, 2)
+            total += text[0] * (num_pairs * head.pair_layer.weight.numel() + head.out_proj.weight.numel())
+        if "bool_masked_pos" in given:
+            num_frames, num_patches = inputs["bool_masked_pos"].shape[1:]
+            num_kept = min(self.config.max_image_length or num_patches, num_patches)
+            num_tokens = num_frames * (self.config.num_special_visual_tokens + num_kept)
+            total += text[0] * num_tokens * _num_weights(self.masked_patch_head)
+        return total
+
+    def _multiply_adds_of_unread(self, inputs: Mapping[str, Any]) -> int:
+        """Of the clips that matching has not read with their own text, and clip order needs."""
+        text, clips = _shapes(inputs)
+        if inputs.get("frame_order") is None:
+            return 0
+        num_unread = text[0]
+        if inputs.get("matching_labels") is not None:
+            rows = torch.arange(text[0])
+            matched_clips = inputs.get("matched_clips")
+            if inputs.get("draws_hard_clips"):
+                num_unread = int((inputs["matching_labels"] == 0).sum())
+            else:
+                num_unread = 0 if matched_clips is None else int((matched_clips.cpu() != rows).sum())
+        return self._multiply_adds_of_pass((num_unread, *text[1:]), (num_unread, *clips[1:]))
 
     def get_output_embeddings(self) -> nn.Linear | None:
         """The layer that maps to the vocabulary, if the model has one."""
@@ -320,7 +378,7 @@ class AllInOneForPreTraining(AllInOnePreTrainedModel):
         texts: dict,
         clips: dict,
         targets: dict,
-        wants_hidden_states: bool,
+        wants_hidden_states: bool | int | list[int],
         **kwargs,
     ):
         """One pass over text and video, and whatever the heads make of it."""
@@ -332,7 +390,7 @@ class AllInOneForPreTraining(AllInOnePreTrainedModel):
             **texts,
             **clips,
             bool_masked_pos=targets["bool_masked_pos"],
-            output_hidden_states=wants_hidden_states or reads_frames,
+            output_hidden_states=reads_frames or wants_hidden_states,
             return_dict=True,
             **kwargs,
         )
@@ -347,7 +405,7 @@ class AllInOneForPreTraining(AllInOnePreTrainedModel):
                 outputs, clips["pixel_values"], targets["bool_masked_pos"], num_text_tokens
             )
         if wants_hidden_states:
-            result["hidden_states"] = outputs.hidden_states
+            result["hidden_states"] = _choose(outputs.hidden_states, wants_hidden_states)
         result["attentions"] = outputs.attentions
         result["patch_permutation"] = outputs.patch_permutation
 
@@ -526,6 +584,17 @@ class AllInOneForPreTraining(AllInOnePreTrainedModel):
                 labels = roll_tokens(labels, num_frames, 0, config.roll_divisor, num_visual_tokens)
         visual_states = self.allinone.layernorm(outputs.hidden_states[-1][:, num_text_tokens:])
         return _cross_entropy(self.masked_patch_head(visual_states).flatten(0, 2), labels.flatten())
+
+
+def _choose(
+    hidden_states: tuple[torch.Tensor, ...], wanted: bool | int | list[int]
+) -> tuple[torch.Tensor | None, ...]:
+    """The hidden states of the wanted indices, which may count from the end, and `None` for the others."""
+    if isinstance(wanted, bool):
+        return hidden_states
+    wanted = [wanted] if isinstance(wanted, int) else wanted
+    num = len(hidden_states)
+    return tuple(state if {index, index - num} & set(wanted) else None for index, state in enumerate(hidden_states))
 
 
 def _select(inputs: dict, rows: torch.Tensor) -> dict:

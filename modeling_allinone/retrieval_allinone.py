@@ -6,7 +6,10 @@ Text-video retrieval: texts and clips compared in a common space, or read togeth
 Shapes in the comments: B clips, T frames, L text tokens, N texts for each clip, D hidden size.
 """
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import nn
@@ -20,7 +23,9 @@ from .modeling_allinone import (
     AllInOneModel,
     AllInOneModelOutput,
     AllInOnePreTrainedModel,
+    _num_weights,
     _read_every_text,
+    _shapes,
     _text_shape,
 )
 from .objectives_allinone import contrastive_loss, cosine_similarities, draw_hard_negatives, ranking_loss
@@ -111,6 +116,22 @@ class AllInOneForVideoTextRetrieval(AllInOnePreTrainedModel):
         if config.use_pair_scorer:
             self.scorer = AllInOneClassificationHead(config, None, 1)
         self.post_init()
+
+    def _multiply_adds(self, inputs: Mapping[str, Any]) -> int:
+        text, clips = _shapes(inputs)
+        pairs, total = None, 0
+        if len(text) == 3:
+            pairs = text
+        else:
+            total += self._multiply_adds_of_pass(text, None) + text[0] * _num_weights(self.text_projection)
+            total += self._multiply_adds_of_pass(None, clips) + clips[0] * _num_weights(self.video_projection)
+            if inputs.get("candidate_input_ids") is not None:
+                pairs = tuple(inputs["candidate_input_ids"].shape)
+            elif inputs.get("num_hard_negatives"):
+                pairs = (clips[0], 1 + min(inputs["num_hard_negatives"], clips[0] - 1), text[1])
+        if pairs is not None:
+            total += self._multiply_adds_of_pass(pairs, clips) + math.prod(pairs[:2]) * _num_weights(self.scorer)
+        return total
 
     @can_return_tuple
     def get_text_features(

@@ -255,6 +255,11 @@ class AllInOneTrainer(Trainer):
             loss = loss * (num_parts * self._count_labelled(inputs) / num_items_in_batch.clamp(min=1))
         return (loss, outputs) if return_outputs else loss
 
+    def floating_point_ops(self, inputs: Mapping[str, Any]) -> int:
+        """What the model says; the library would take every token of the main input through every weight once."""
+        model = self.accelerator.unwrap_model(self.model)
+        return model.floating_point_ops(inputs) if hasattr(model, "floating_point_ops") else 0
+
     def _count_labelled(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor | None:
         """How many rows of a batch have a label; `None` where the task has none."""
         labels = batch.get(self.label_names[0]) if self.label_names else None
@@ -312,18 +317,30 @@ class VideoClassificationTrainer(AllInOneTrainer):
     has several views (B, views, T, 3, H, W), the logits of a clip are the mean over its views.
     """
 
+    def floating_point_ops(self, inputs: Mapping[str, Any]) -> int:
+        """Of all views."""
+        return super().floating_point_ops(_spread_views(inputs))
+
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
-        """The cross-entropy, averaged over views as it is over clips."""
-        if inputs["pixel_values"].ndim == 5:
+        """The loss of the model, averaged over views as it is over clips."""
+        views = _spread_views(inputs)
+        if views is inputs:
             return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
         num_views = inputs["pixel_values"].shape[1]
-        views = {name: value.repeat_interleave(num_views, dim=0) for name, value in inputs.items()}
-        views |= {name: inputs[name].flatten(0, 1) for name in ("pixel_values", "pixel_mask") if name in inputs}
         if num_items_in_batch is not None:
             num_items_in_batch = num_items_in_batch * num_views
         loss, outputs = super().compute_loss(model, views, True, num_items_in_batch)
         outputs["logits"] = outputs["logits"].unflatten(0, (-1, num_views)).mean(dim=1)
         return (loss, outputs) if return_outputs else loss
+
+
+def _spread_views(inputs: Mapping[str, torch.Tensor]) -> Mapping[str, torch.Tensor]:
+    """A row for each view of clips that have several (B, views, T, 3, H, W)."""
+    if inputs["pixel_values"].ndim == 5:
+        return inputs
+    num_views = inputs["pixel_values"].shape[1]
+    views = {name: value.repeat_interleave(num_views, dim=0) for name, value in inputs.items()}
+    return views | {name: inputs[name].flatten(0, 1) for name in ("pixel_values", "pixel_mask") if name in inputs}
 
 
 class RetrievalTrainer(AllInOneTrainer):
@@ -371,6 +388,10 @@ class RetrievalTrainer(AllInOneTrainer):
         self.calibration_weight = calibration_weight
         self.contrast_across_processes = contrast_across_processes
         self.num_reranked = num_reranked
+
+    def floating_point_ops(self, inputs: Mapping[str, Any]) -> int:
+        """Of the passes over texts, over clips and over pairs, with those that are drawn."""
+        return super().floating_point_ops({**inputs, "num_hard_negatives": self.num_hard_negatives})
 
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
         """The contrastive loss, plus the weighted losses of scores."""

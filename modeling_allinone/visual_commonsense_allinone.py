@@ -6,7 +6,9 @@ Visual commonsense reasoning: which answer is right, and why.
 Shapes in the comments: B clips, T frames, L text tokens, N texts for each clip.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from transformers.modeling_outputs import ModelOutput
@@ -21,7 +23,10 @@ from .modeling_allinone import (
     AllInOneTaskOutput,
     _check_labels,
     _cross_entropy,
+    _num_rows,
+    _num_weights,
     _read_every_text,
+    _shapes,
     _task_output,
 )
 
@@ -79,12 +84,22 @@ class AllInOneForVisualCommonsenseReasoning(AllInOnePreTrainedModel):
     ```
     """
 
+    main_input_name = "answer_input_ids"
+
     def __init__(self, config: AllInOneConfig):
         super().__init__(config)
         self.allinone = AllInOneModel(config)
         self.answer_scorer = AllInOneClassificationHead(config, None, 1)
         self.rationale_scorer = AllInOneClassificationHead(config, None, 1)
         self.post_init()
+
+    def _multiply_adds(self, inputs: Mapping[str, Any]) -> int:
+        total = 0
+        for part, scorer in (("answer_", self.answer_scorer), ("rationale_", self.rationale_scorer)):
+            text, clips = _shapes(inputs, part)
+            if text is not None:
+                total += self._multiply_adds_of_pass(text, clips) + _num_rows(text, clips) * _num_weights(scorer)
+        return total
 
     @can_return_tuple
     def forward(
