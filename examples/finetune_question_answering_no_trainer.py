@@ -28,6 +28,7 @@ from transformers.trainer_utils import get_last_checkpoint, rotate_checkpoints
 from modeling_allinone import AllInOneForVideoQuestionAnswering
 from modeling_allinone.answer_scoring import score_answers
 from modeling_allinone.collators import VideoQuestionAnsweringCollator
+from modeling_allinone.divergence import DivergenceWatch, check_weights
 from modeling_allinone.fine_tuning import (
     DataArguments,
     ModelArguments,
@@ -45,7 +46,14 @@ from modeling_allinone.fine_tuning import (
     write_card,
     write_results,
 )
-from modeling_allinone.training import AllInOneTrainingArguments, ClipRows, count_labelled, parameter_groups
+from modeling_allinone.training import (
+    AllInOneTrainingArguments,
+    ClipRows,
+    check_epoch,
+    count_labelled,
+    find_skipped,
+    parameter_groups,
+)
 
 
 @command_line
@@ -166,12 +174,15 @@ def train(
         return strategy == "epoch" and step % steps_per_epoch == 0
 
     step = resume(accelerator, arguments)
-    losses = []
+    losses, watch = [], DivergenceWatch()
     model.train()
     while step < max_steps:
         epoch, step_of_epoch = divmod(step, steps_per_epoch)
+        num_usable_rows = torch.zeros((), dtype=torch.long, device=accelerator.device)
         for batches in read_steps(accelerator, loader, epoch, step_of_epoch, num_batches):
-            loss, gradient_norm = take_step(accelerator, model, optimizer, batches, arguments.max_grad_norm)
+            num_usable_rows += sum(count_labelled(batch["labels"]) for batch in batches)
+            look = partial(watch.check, accelerator, step + 1)
+            loss, gradient_norm = take_step(accelerator, model, optimizer, batches, arguments.max_grad_norm, look)
             learning_rate = scheduler.get_last_lr()[0]
             if not accelerator.optimizer_step_was_skipped:
                 scheduler.step()
@@ -186,9 +197,11 @@ def train(
                 log(accelerator, {f"eval_{name}": value for name, value in scores.items()}, step)
                 model.train()
             if is_due("save"):
-                save_checkpoint(accelerator, arguments, step)
+                save_checkpoint(accelerator, model, arguments, step)
             if step == max_steps:
                 break
+        if step_of_epoch == 0 and (epoch == 0 or step % steps_per_epoch == 0):
+            check_epoch(accelerator, epoch + 1, num_usable_rows)
 
 
 def make_optimizer(
@@ -229,10 +242,11 @@ def take_step(
     optimizer: torch.optim.Optimizer,
     batches: list[dict[str, torch.Tensor]],
     max_gradient_norm: float,
+    look: Callable[[torch.Tensor, torch.Tensor], None],
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """
     Learn from some batches; returns the loss, a mean over the labelled rows of all processes, and the norm of its
-    gradient.
+    gradient, which are looked at before the optimiser's step.
     """
     counts = [count_labelled(batch["labels"]) for batch in batches]
     num_labelled = accelerator.reduce(torch.stack(counts).sum(), "sum").clamp(min=1)
@@ -244,6 +258,7 @@ def take_step(
             accelerator.backward(loss)
         total += loss.detach()
     gradient_norm = accelerator.clip_grad_norm_(model.parameters(), max_gradient_norm or math.inf)
+    look(total, gradient_norm)
     optimizer.step()
     optimizer.zero_grad()
     return accelerator.reduce(total, "mean"), gradient_norm
@@ -254,6 +269,7 @@ def evaluate(
     accelerator: Accelerator, model: torch.nn.Module, loader: DataLoader, groups: list[Any] | None = None
 ) -> dict[str, float]:
     """Score the answers to all rows, each once, and those of each group."""
+    check_weights(model, "the model", accelerator)
     model.eval()
     predictions, labels = [], []
     for batch in loader:
@@ -263,8 +279,10 @@ def evaluate(
         predictions.append(predicted.cpu())
         labels.append(expected.cpu())
     predictions, labels = torch.cat(predictions).numpy(), torch.cat(labels).numpy()
+    is_skipped = find_skipped(loader.dataset, labels)
     scores = score_answers(predictions, labels)
-    return scores if groups is None else scores | score_groups(score_answers, predictions, labels, groups)
+    scores["num_out_of_vocabulary"] -= int(is_skipped.sum())
+    return scores if groups is None else scores | score_groups(score_answers, predictions, labels, groups, is_skipped)
 
 
 def log(accelerator: Accelerator, figures: dict[str, float], step: int):
@@ -273,8 +291,9 @@ def log(accelerator: Accelerator, figures: dict[str, float], step: int):
     accelerator.log(figures, step)
 
 
-def save_checkpoint(accelerator: Accelerator, arguments: AllInOneTrainingArguments, step: int):
+def save_checkpoint(accelerator: Accelerator, model: torch.nn.Module, arguments: AllInOneTrainingArguments, step: int):
     """Write all that a run goes on from, to a folder that has its name once it is whole; remove old ones."""
+    check_weights(model, f"the model after step {step}", accelerator)
     folder = Path(arguments.output_dir, f"checkpoint-{step}")
     unfinished = folder.with_name(f"{folder.name}-unfinished")
     accelerator.save_state(str(unfinished))

@@ -23,13 +23,14 @@ from transformers.utils import logging
 from .clip_reading import REPLACED_NAME, SKIPPED_NAME, read_replaced, read_skipped
 from .configuration_allinone import AllInOneConfig
 from .datasets import describe_dataset, summarize, train_tokenizer
+from .divergence import check_weights
 from .fine_tuning_arguments import DataArguments, ModelArguments, command_line, parse_recipe
 from .frame_cache import cache_frames
 from .model_card import create_model_card
 from .modeling_allinone import AllInOnePreTrainedModel
 from .pretraining_allinone import AllInOneForPreTraining
 from .processing_allinone import AllInOneProcessor
-from .training import AllInOneTrainer, ClipRows
+from .training import AllInOneTrainer, ClipRows, find_skipped
 from .video_processing_allinone import AllInOneVideoProcessor
 
 if TYPE_CHECKING:
@@ -272,6 +273,7 @@ def load_model(
     Raises:
         ValueError: If the checkpoint's backbone does not fit the configuration, or it lacks the head and none is to be
             drawn.
+        DivergenceError: If its weights are not finite.
     """
     fields = {**model_arguments.config, **fields}
     if "id2label" in fields:
@@ -286,6 +288,7 @@ def load_model(
         model = model_class._from_config(config, **attention)
     else:
         model = _load_checkpoint(model_class, model_arguments.model_name_or_path, draws_head, fields)
+        check_weights(model, model_arguments.model_name_or_path)
     num_frames = processor.video_processor.num_frames
     if num_frames > model.config.num_frames:
         if model_arguments.lora_rank:
@@ -411,7 +414,8 @@ def save(trainer: AllInOneTrainer):
 
 
 def save_whole(model: torch.nn.Module, processor: AllInOneProcessor, output_dir: str | Path):
-    """Save a model, with its adapters merged into it where it has some, and its processor."""
+    """Save a model, with its adapters merged into it where it has some, and its processor; its weights are finite."""
+    check_weights(model, "the model")
     if hasattr(model, "merge_and_unload"):
         model = copy.deepcopy(model).merge_and_unload()
     model.save_pretrained(output_dir)
@@ -462,6 +466,7 @@ def score(
                 output.predictions,
                 output.label_ids,
                 rows[data_arguments.group_by],
+                find_skipped(rows, output.label_ids) if isinstance(output.label_ids, np.ndarray) else None,
             )
     results["protocol"] = describe_protocol(trainer.model.config, trainer.args, data_arguments, processor, rows)
     results["protocol"] |= protocol
@@ -483,6 +488,7 @@ def score_groups(
     predictions: np.ndarray | tuple[np.ndarray, ...],
     labels: np.ndarray | tuple[np.ndarray, ...],
     groups: list[Any],
+    is_skipped: np.ndarray | None = None,
 ) -> dict[str, float]:
     """
     Score each group of rows on its own.
@@ -491,6 +497,8 @@ def score_groups(
         compute_metrics (callable): Takes predictions and labels, and returns scores by name.
         predictions, labels (`np.ndarray` or tuples of them): Of all rows, along the first dimension.
         groups (`list`): The group of each row.
+        is_skipped (`np.ndarray`, *optional*): Whether the clip of each row could not be read; such rows are not taken
+            for those without a known answer.
 
     Returns:
         `dict`: Scores under names such as `accuracy[colour]`.
@@ -502,7 +510,10 @@ def score_groups(
             tuple(array[places] for array in arrays) if isinstance(arrays, tuple) else arrays[places]
             for arrays in (predictions, labels)
         )
-        scores |= {f"{name}[{group}]": value for name, value in compute_metrics(*of_group).items()}
+        found = dict(compute_metrics(*of_group))
+        if is_skipped is not None and "num_out_of_vocabulary" in found:
+            found["num_out_of_vocabulary"] -= int(is_skipped[places].sum())
+        scores |= {f"{name}[{group}]": value for name, value in found.items()}
     return scores
 
 

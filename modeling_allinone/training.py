@@ -1,6 +1,6 @@
 """Training: the original's optimiser, the contrastive loss across devices, rows that can be resumed, broken clips."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from accelerate import Accelerator
 from torch import nn
 from torch.distributed import nn as distributed_nn
 from torch.utils.data import DataLoader, Dataset
 from transformers import Trainer, TrainerCallback, TrainerState, TrainingArguments
 from transformers.trainer import TRAINER_STATE_NAME
-from transformers.trainer_utils import EvalLoopOutput, get_last_checkpoint
+from transformers.trainer_utils import EvalLoopOutput, PredictionOutput, get_last_checkpoint
 
 from .clip_stream import ClipStream, CoTrainingStream
+from .divergence import DivergenceWatch, check_weights
 from .objectives_allinone import calibration_loss, contrastive_loss, ranking_loss
 from .retrieval import evaluate_retrieval
 
@@ -142,24 +144,41 @@ def _blank(row: Mapping[str, Any]) -> dict[str, Any]:
     return {"video": grey[None], "start": None, "end": None}
 
 
-class _SetEpoch(TrainerCallback):
-    """Tells the rows which epoch it is before the loader's workers get their copy of them."""
+class _Epochs(TrainerCallback):
+    """
+    Tells the rows which epoch it is before the loader's workers get their copy of them, and counts those of an epoch
+    that can be learned from.
+    """
+
+    def __init__(self, trainer: "AllInOneTrainer"):
+        self.trainer = trainer
 
     def on_epoch_begin(self, args, state, control, train_dataloader=None, **kwargs):
         rows = getattr(train_dataloader, "dataset", None)
         if hasattr(rows, "set_epoch"):
             rows.set_epoch(int(state.epoch or 0))
+        self.begin = state.epoch or 0
+        self.trainer.num_usable_rows = None
 
     def on_step_end(self, args, state, control, train_dataloader=None, **kwargs):
         # The library counts on from a checkpoint only where it has skipped the batches itself.
         if isinstance(getattr(train_dataloader, "dataset", None), STREAMS):
             state.epoch = state.global_step / state.max_steps
 
+    def on_epoch_end(self, args, state, control, **kwargs):
+        # Of an epoch that was begun or ended elsewhere, a few rows may be the broken ones.
+        is_whole = float(self.begin).is_integer() and (self.begin == 0 or float(state.epoch).is_integer())
+        if is_whole and self.trainer.num_usable_rows is not None:
+            check_epoch(self.trainer.accelerator, int(self.begin) + 1, self.trainer.num_usable_rows)
+
 
 class AllInOneTrainer(Trainer):
     """
     The library's `Trainer`, with parameter groups for backbone and head ([`AllInOneTrainingArguments`]), rows that
     draw anew each epoch ([`ClipRows`]), and the name of the clip in the error when a worker dies of it.
+
+    Training stops with a [`~divergence.DivergenceError`] if it diverges, and with a `ValueError` after an epoch of
+    which no clip could be read. A model with weights that are not finite is neither evaluated nor saved.
 
     A loss is the mean over all labelled rows of a step, wherever and in whatever parts they are read: rows without a
     label, -100, may fall on processes and accumulated batches unevenly.
@@ -177,7 +196,10 @@ class AllInOneTrainer(Trainer):
     def __init__(self, *arguments, eval_collator: Callable | None = None, **keywords):
         super().__init__(*arguments, **keywords)
         self.eval_collator = eval_collator
-        self.add_callback(_SetEpoch)
+        self.num_usable_rows: torch.Tensor | None = None
+        self._divergence = DivergenceWatch()
+        self._loss_of_step: torch.Tensor | float = 0.0
+        self.add_callback(_Epochs(self))
 
     def get_train_dataloader(self) -> DataLoader:
         """As in the library; the batches of a stream are neither sent around nor shared out by accelerate."""
@@ -241,6 +263,8 @@ class AllInOneTrainer(Trainer):
         """The batches of a step, and how many labelled rows they have in all processes."""
         batches, _ = super().get_batch_samples(*arguments, **keywords)
         batches = [self._prepare_inputs(batch) for batch in batches]  # those of a stream are not on the device yet
+        for batch in batches:
+            self._count_usable(batch)
         counts = [self._count_labelled(batch) for batch in batches]
         if not counts or None in counts:
             return batches, None
@@ -265,10 +289,55 @@ class AllInOneTrainer(Trainer):
         labels = batch.get(self.label_names[0]) if self.label_names else None
         return None if labels is None else count_labelled(labels)
 
-    def evaluation_loop(self, *arguments, **keywords):
-        """As in the library; a dead worker is explained."""
+    def _count_usable(self, batch: Mapping[str, Any]):
+        """Count in the rows of a batch that can be learned from, where it tells."""
+        for part in batch.values():
+            if isinstance(part, Mapping):  # of co-training
+                self._count_usable(part)
+        is_pair = batch.get("is_pair")
+        count = self._count_labelled(batch) if is_pair is None else is_pair.sum()
+        if count is not None:
+            self.num_usable_rows = count + (0 if self.num_usable_rows is None else self.num_usable_rows)
+
+    def training_step(self, *arguments, **keywords) -> torch.Tensor:
+        """As in the library; the loss of the step is kept to be looked at."""
+        loss = super().training_step(*arguments, **keywords)
+        self._loss_of_step = self._loss_of_step + loss.detach()
+        return loss
+
+    def _get_grad_norm(self, *arguments, **keywords) -> torch.Tensor | float | None:
+        """As in the library, which calls it before each step of the optimiser."""
+        gradient_norm = super()._get_grad_norm(*arguments, **keywords)
+        loss, self._loss_of_step = self._loss_of_step, 0.0
+        self._divergence.check(self.accelerator, self.state.global_step + 1, loss, gradient_norm)
+        return gradient_norm
+
+    def evaluate(self, *arguments, **keywords) -> dict[str, float]:
+        """As in the library, of a model whose weights are finite."""
+        self._check_weights()
+        return super().evaluate(*arguments, **keywords)
+
+    def predict(self, *arguments, **keywords) -> PredictionOutput:
+        """As in the library, of a model whose weights are finite."""
+        self._check_weights()
+        return super().predict(*arguments, **keywords)
+
+    def save_model(self, *arguments, **keywords):
+        """As in the library, of a model whose weights are finite."""
+        self._check_weights()
+        super().save_model(*arguments, **keywords)
+
+    def _check_weights(self):
+        check_weights(self.model, f"the model after step {self.state.global_step}", self.accelerator)
+
+    def evaluation_loop(self, dataloader, *arguments, metric_key_prefix="eval", **keywords):
+        """As in the library; a dead worker is explained, and skipped rows are not out of vocabulary."""
         with self._explaining_dead_workers():
-            return super().evaluation_loop(*arguments, **keywords)
+            output = super().evaluation_loop(dataloader, *arguments, metric_key_prefix=metric_key_prefix, **keywords)
+        name = f"{metric_key_prefix}_num_out_of_vocabulary"
+        if name in (output.metrics or {}):
+            output.metrics[name] -= int(find_skipped(dataloader.dataset, output.label_ids).sum())
+        return output
 
     @contextmanager
     def _collating_for_evaluation(self) -> Iterator[None]:
@@ -478,6 +547,53 @@ def count_labelled(labels: torch.Tensor) -> torch.Tensor:
     return (labels != -100).view(len(labels), -1).any(dim=1).sum()
 
 
+def find_skipped(rows: ClipRows | Sequence[dict], labels: np.ndarray) -> np.ndarray:
+    """
+    Find the rows whose label was taken from them, since their clip could not be read.
+
+    Args:
+        rows ([`ClipRows`] or sequence of `dict`): N rows, with a `label` of their own where it is an index.
+        labels (`np.ndarray` of shape `(N,)` or `(N, answers)`): Labels that collators gave them.
+
+    Returns:
+        `np.ndarray` of shape `(N,)`, bool.
+
+    Example:
+
+    ```python
+    >>> find_skipped([{"label": 1}, {"label": 2}, {"label": -100}], np.array([1, -100, -100]))
+    array([False,  True, False])
+
+    ```
+    """
+    is_without_label = (labels == -100).reshape(len(labels), -1).all(axis=1)
+    if labels.ndim > 1:
+        return is_without_label
+    rows = rows.rows if isinstance(rows, ClipRows) else rows
+    own = rows["label"] if hasattr(rows, "column_names") else [row.get("label") for row in rows]
+    return is_without_label & np.array([label not in (None, -100) for label in own])
+
+
+def check_epoch(accelerator: Accelerator, epoch: int, num_usable_rows: torch.Tensor):
+    """
+    Make sure that something could be learned of an epoch.
+
+    Args:
+        accelerator (`Accelerator`)
+        epoch (`int`): Its number, from 1, for the message.
+        num_usable_rows (`torch.Tensor` without dimensions): Rows of this process whose clip could be read, and which
+            have a label where the task has some.
+
+    Raises:
+        ValueError: If there are none in all processes.
+    """
+    if not accelerator.reduce(num_usable_rows, "sum"):
+        raise ValueError(
+            f"Nothing could be learned of epoch {epoch}: every clip was skipped, as skipped_clips.jsonl of the output "
+            "folder says, or has no label."
+        )
+
+
 def parameter_groups(
     model: nn.Module,
     learning_rate: float,
@@ -556,7 +672,9 @@ __all__ = [
     "ClipRows",
     "RetrievalTrainer",
     "VideoClassificationTrainer",
+    "check_epoch",
     "count_labelled",
+    "find_skipped",
     "freeze_backbone",
     "gather_features",
     "parameter_groups",

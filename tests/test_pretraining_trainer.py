@@ -10,6 +10,7 @@ from transformers import TrainerCallback
 
 from modeling_allinone import AllInOneForPreTraining, AllInOneProcessor, AllInOneVideoProcessor
 from modeling_allinone.datasets import train_tokenizer
+from modeling_allinone.divergence import DivergenceError
 from modeling_allinone.pretraining import Means, PreTrainingArguments, PreTrainingTrainer
 from modeling_allinone.pretraining_collators import CoTrainingCollator, PreTrainingCollator
 from modeling_allinone.pretraining_rows import CoTrainingRows
@@ -346,6 +347,20 @@ def test_a_resumed_run_ends_as_if_it_had_not_stopped(make_trainer, tmp_path, tog
         weights.append(load_file(tmp_path / name / "model.safetensors"))
     assert all(torch.equal(weights[1][name], weight) for name, weight in weights[0].items())
     assert trainer.state.global_step == 6
+
+
+def test_training_that_diverges_stops(make_trainer):
+    with pytest.raises(DivergenceError, match=r"Training diverged at step [2-6]"):
+        make_trainer(learning_rate=1e30, warmup_steps=0, max_steps=6).train()
+
+
+@pytest.mark.parametrize("together", (False, True))
+def test_an_epoch_without_a_clip(make_trainer, together):
+    broken = {kind: ClipRows([{kind: "gone", "caption": text} for text in CAPTIONS]) for kind in ("video", "image")}
+    rows = CoTrainingRows(broken["video"], broken["image"]) if together else broken["video"]
+    trainer = make_trainer(rows=rows, collator_options={"on_decode_error": "skip"})
+    with pytest.raises(ValueError, match="Nothing could be learned of epoch 1: every clip was skipped"):
+        trainer.train()
 
 
 def test_half_precision_on_the_cpu(make_trainer):

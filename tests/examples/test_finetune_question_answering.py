@@ -1,12 +1,13 @@
 """Fine-tuning for questions through its script: every data set's files in miniature, adapters, what goes wrong."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
 from question_files import QUESTIONS
 from retrieval_files import write_places
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from script_runs import RECIPES, last_line, load_script, read_log, read_results, run_script, write_splits
 
 from modeling_allinone import (
@@ -186,13 +187,53 @@ def test_broken_clips_are_told_or_listed_and_wrong(on_shapes, tmp_path, capsys):
     assert run_script(SCRIPT, *broken, "--on_decode_error", "skip") == 0
     results = read_results(tmp_path / "output")
     num_lost = sum(row["video_id"] == "test000001" for row in load_moving_shapes(root, "test"))
-    assert results["protocol"]["num_skipped"] == results["scores"]["num_out_of_vocabulary"] == num_lost
+    assert results["protocol"]["num_skipped"] == num_lost and results["scores"]["num_out_of_vocabulary"] == 0
     assert results["scores"]["num_rows"] == len(load_moving_shapes(root, "test"))
     assert results["protocol"]["num_skipped_in_training"] > 0
     scoring = ["--model_name_or_path", tmp_path / "output", "--do_train", "false", "--on_decode_error", "skip"]
     assert run_script(SCRIPT, *broken, *scoring) == 0
     protocol = read_results(tmp_path / "output")["protocol"]
     assert protocol["num_skipped"] == num_lost and protocol["num_skipped_in_training"] == 0, "of this run alone"
+
+
+@pytest.mark.parametrize("script", ("finetune_question_answering", "finetune_question_answering_no_trainer"))
+class TestWhatCannotBeLearned:
+    def test_training_that_diverges_leaves_no_model(self, on_shapes, tmp_path, capsys, script):
+        steps = ["--learning_rate", 1e30, "--warmup_steps", 0, "--max_steps", 5, "--num_test_rows", 1]
+        assert run_script(load_script(script), *on_shapes, *steps) == 2
+        assert "error: Training diverged at step " in last_line(capsys)
+        output = tmp_path / "output"
+        assert not {"model.safetensors", "README.md", "results.json"} & {path.name for path in output.iterdir()}
+
+    def test_weights_that_are_not_finite_are_not_scored(self, on_shapes, tiny, tmp_path, capsys, script):
+        shutil.copytree(tiny, tmp_path / "broken")
+        weights = load_file(tiny / "model.safetensors")
+        weights["allinone.layernorm.bias"][3] = torch.nan
+        save_file(weights, tmp_path / "broken" / "model.safetensors", metadata={"format": "pt"})
+        assert run_script(load_script(script), *on_shapes, "--model_name_or_path", tmp_path / "broken") == 2
+        assert "broken are not finite (allinone.layernorm.bias), as a training that diverged" in last_line(capsys)
+        assert not (tmp_path / "output" / "results.json").exists()
+
+    @pytest.mark.parametrize("options", (["--max_steps", 1], ["--max_steps", -1, "--num_train_epochs", 2]))
+    def test_an_epoch_without_a_clip(self, on_shapes, tmp_path, capsys, script, options):
+        root = write_splits(tmp_path / "shapes", train=2, test=1)
+        for film in (root / "train" / "videos").iterdir():
+            film.write_text("no film")
+        options = [*options, "--data_dir", root, "--on_decode_error", "skip"]
+        assert run_script(load_script(script), *on_shapes, *options) == 2
+        assert "error: Nothing could be learned of epoch 1: every clip was skipped" in last_line(capsys)
+        assert not (tmp_path / "output" / "model.safetensors").exists()
+
+    def test_skipped_rows_are_not_out_of_vocabulary(self, on_shapes, tmp_path, script):
+        root = write_splits(tmp_path / "shapes", train=4, validation=2, test=4)
+        for split in ("validation", "test"):
+            (root / split / "videos" / "000000.mp4").write_text("no film")
+        skipping = ["--data_dir", root, "--on_decode_error", "skip", "--group_by", "kind"]
+        assert run_script(load_script(script), *on_shapes, *skipping) == 0
+        results = read_results(tmp_path / "output")
+        assert results["protocol"]["num_skipped"] > 0
+        outside = [value for name, value in results["scores"].items() if "num_out_of_vocabulary" in name]
+        assert len(outside) > 1 and not any(outside)
 
 
 def test_adapters_are_merged_into_the_model_that_is_saved(on_shapes, tiny, tmp_path):
