@@ -4,9 +4,9 @@ Fine-tune All-in-one for multiple choice, of answers to a question or of caption
     python examples/finetune_multiple_choice.py examples/recipes/tgif_action.yaml --data_dir TGIF-QA
     torchrun --nproc-per-node 8 examples/finetune_multiple_choice.py RECIPE.yaml ...
 
-A test without training data, such as MSRVTT's, is trained for on captions (`caption_dataset`), each to be told from
-others that are drawn anew every time. Writes the model, its card and `results.json`, with blank video beside the
-scores.
+Rows to train on without options, such as those for MSRVTT's test or of a `caption_dataset`, are captions, each to be
+told from others that are drawn anew every time. Writes the model, its card and `results.json`, with blank video beside
+the scores.
 """
 
 import sys
@@ -70,7 +70,7 @@ def main(arguments: list[str] | None = None):
     processor = load_processor(model_arguments, data_arguments)
     model = load_model(AllInOneForMultipleChoice, model_arguments, processor, draws_head=training_arguments.do_train)
 
-    draws_options = training_arguments.do_train and choice_arguments.caption_dataset is not None
+    draws_options = train_rows is not None and train_rows[0]["options"] is None
     train_collator = MultipleChoiceCollator(
         processor,
         negatives=collect_captions(train_rows).texts if draws_options else None,

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from .annotation_files import Record, read_lines
+from .annotation_files import Record, read_fields, read_lines
 from .answer_vocabularies import AnswerVocabulary
 
 PROMPT = "A person is doing [MASK]"
@@ -33,40 +33,15 @@ def read_classes(path: Path) -> AnswerVocabulary:
     return AnswerVocabulary(tuple(names[number] for number in range(1, len(lines) + 1)), str(path))
 
 
-def read_fields(path: Path, separator: str, num_fields: int, form: str) -> Iterator[Record]:
-    """Read lines of fields, of which the first, a path, may have the separator in it.
-
-    Args:
-        path (`pathlib.Path`): The file.
-        separator (`str`): What separates the fields.
-        num_fields (`int`): How many there are.
-        form (`str`): What lines look like, for the message.
-
-    Yields:
-        `Record`: Fields by number, from 0.
-
-    Raises:
-        ValueError: If a line has fewer fields.
-    """
-    for number, line in enumerate(read_lines(path, skips_blank=False), start=1):
-        if not line:
-            continue
-        fields = line.rsplit(separator, num_fields - 1)
-        record = Record(dict(enumerate(fields)), path, f"line {number}")
-        if len(fields) != num_fields:
-            raise record.error(f"the line is {line!r:.80}, but expected {form}.")
-        yield record
-
-
-def read_clips(path: Path, classes: AnswerVocabulary) -> Iterator[tuple[str, str, int]]:
+def read_clips(path: Path, classes: AnswerVocabulary) -> Iterator[tuple[Record, str, str, int]]:
     """Read the original's list of clips, whose paths are those of a machine where their frames lay.
 
     Yields:
-        `tuple[str, str, int]`: Folder ("", since clips lie side by side), name and label of each.
+        `tuple[Record, str, str, int]`: Entry, folder ("", since clips lie side by side), name and label of each.
     """
-    for record in read_fields(path, " ", 3, CLIP_FORMAT):
+    for record in read_fields(path, 3, CLIP_FORMAT):
         name = PurePosixPath(record.text(0)).name.removesuffix(".avi")
-        yield "", name, record.integer(2, below=len(classes.answers))
+        yield record, "", name, record.integer(2, below=len(classes.answers))
 
 
 def action_row(video: str, video_id: str, label: int | None, classes: AnswerVocabulary, prompt: str | None) -> dict:

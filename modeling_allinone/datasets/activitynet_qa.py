@@ -65,7 +65,7 @@ def read_rows(
             raise record.error(f"question_id {question_id!r} has no answer in {_answer_files(questions)[0].path}.")
         answer = answers[question_id]
         yield {
-            "video": folder.media_path(video_id=video_id),
+            "video": folder.media_path(record, video_id=video_id),
             "frame_rate": frame_rate,
             "question": record.text("question"),
             "answer": answer.text("answer"),

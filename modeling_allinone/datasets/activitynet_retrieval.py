@@ -31,25 +31,26 @@ def read_rows(folder: AnnotationFolder, split: str, frame_rate: float | None = 3
         check_positive("frame_rate", frame_rate)
     path = folder.find_split(split)
     videos = _read_paragraphs(path) if path.suffix == ".jsonl" else _join_sentences(path)
-    for video_id, paragraph in videos:
+    for record, video_id, paragraph in videos:
         yield {
-            "video": folder.media_path(video_id=video_id),
+            "video": folder.media_path(record, video_id=video_id),
             "frame_rate": frame_rate,
             "caption": paragraph,
             "video_id": video_id,
         }
 
 
-def _read_paragraphs(path: Path) -> Iterator[tuple[str, str]]:
-    return ((record.text("clip_name"), record.text("caption")) for record in read_records(path))
+def _read_paragraphs(path: Path) -> Iterator[tuple[Record, str, str]]:
+    return ((record, record.text("clip_name"), record.text("caption")) for record in read_records(path))
 
 
-def _join_sentences(path: Path) -> Iterator[tuple[str, str]]:
+def _join_sentences(path: Path) -> Iterator[tuple[Record, str, str]]:
     content = read_json(path)
     if not isinstance(content, dict) or not all(isinstance(entry, dict) for entry in content.values()):
         raise ValueError(f"{path} holds a {type(content).__name__}; expected a JSON object of objects, by video.")
     for video_id, fields in content.items():
-        yield video_id, " ".join(Record(fields, path, f"entry {video_id!r}").texts("sentences"))
+        record = Record(fields, path, f"entry {video_id!r}")
+        yield record, video_id, " ".join(record.texts("sentences"))
 
 
 READERS = (

@@ -347,6 +347,31 @@ def read_lines(path: str | os.PathLike, skips_blank: bool = True) -> list[str]:
     return lines
 
 
+def read_fields(path: Path, num_fields: int, form: str, separator: str | None = None) -> Iterator[Record]:
+    """Read lines of fields, of which the first, a path, may have the separator in it.
+
+    Args:
+        path (`pathlib.Path`): The file.
+        num_fields (`int`): How many there are.
+        form (`str`): What lines look like, for the message.
+        separator (`str`, *optional*): What separates the fields; white space by default.
+
+    Yields:
+        `Record`: Fields by number, from 0.
+
+    Raises:
+        ValueError: If a line has fewer fields.
+    """
+    for number, line in enumerate(read_lines(path, skips_blank=False), start=1):
+        if not line:
+            continue
+        fields = line.rsplit(separator, num_fields - 1)
+        record = Record(dict(enumerate(fields)), path, f"line {number}")
+        if len(fields) != num_fields:
+            raise record.error(f"the line is {line!r:.80}, but expected {form}.")
+        yield record
+
+
 class _CheckedText:
     """A text file whose undecodable bytes are reported with its name."""
 

@@ -6,9 +6,9 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePath
 
-from .annotation_files import AnnotationFile, find_annotation_file
+from .annotation_files import AnnotationFile, Record, find_annotation_file
 from .answer_vocabularies import AnswerVocabulary
 
 TASKS = (
@@ -36,6 +36,22 @@ def check_positive(name: str, value: float) -> None:
     """
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
         raise ValueError(f"{name} is {value!r}; expected a number above 0.")
+
+
+def check_inside(record: Record, place: str) -> None:
+    """Refuse the name of a file that leads out of the data folder.
+
+    Args:
+        record (`Record`): The entry that has it.
+        place (`str`): Path of a video, image or transcript below its folder.
+
+    Raises:
+        ValueError: If it is absolute or has a part "..".
+    """
+    if os.path.isabs(place) or os.path.splitdrive(place)[0] or (".." in place and ".." in PurePath(place).parts):
+        raise record.error(
+            f"the file {place!r} lies outside the data folder; expected a path below it, without '..' in it."
+        )
 
 
 @dataclass(frozen=True)
@@ -150,15 +166,21 @@ class AnnotationFolder:
         """Whether the pattern of the media speaks of a field, such as "youtube_id"."""
         return f"{{{name}}}" in self.media_pattern
 
-    def media_path(self, **fields: str) -> str:
-        """Path of a video or image.
+    def media_path(self, record: Record, /, **fields: str) -> str:
+        """Path of a video or image, below the folder of the media whatever the annotations say.
+
+        Links are followed wherever they lead, since only the owner of the folder can have put them there.
 
         Args:
+            record (`Record`): The entry that names it, for messages.
             fields (`str`): What the names of the pattern stand for.
 
         Raises:
-            ValueError: If the pattern has other names.
+            ValueError: If the pattern has other names, or a field leads out of the folder.
         """
+        for name, value in fields.items():
+            if f"{{{name}" in self.media_pattern:
+                check_inside(record, value)
         try:
             relative = self.media_pattern.format(**fields)
         except (KeyError, IndexError, ValueError, AttributeError) as error:

@@ -4,14 +4,15 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from .annotation_files import read_table
+from .annotation_files import Record, read_table
 from .annotation_reader import AnnotationFolder
 from .optional_text import optional_text
 
+# Entry, caption (`None` where there is none) and file or URL.
+CaptionedFile = tuple[Record, str | None, str]
 
-def read_captions(
-    path: Path, caption_column: int, file_column: int, has_header: bool
-) -> Iterator[tuple[str | None, str]]:
+
+def read_captions(path: Path, caption_column: int, file_column: int, has_header: bool) -> Iterator[CaptionedFile]:
     """Read a tab-separated table of captions and files.
 
     Args:
@@ -21,49 +22,49 @@ def read_captions(
         has_header (`bool`): Whether the first row is none, and fields are quoted where needed, as pandas writes it.
 
     Yields:
-        `tuple[str | None, str]`: Caption, `None` where it is blank, and file.
+        `tuple[Record, str | None, str]`: Entry, caption, `None` where it is blank, and file.
     """
     records = read_table(path, has_header=False, has_quotes=has_header)
     if has_header:
         next(records)
     for record in records:
-        yield optional_text(record, caption_column), record.text(file_column)
+        yield record, optional_text(record, caption_column), record.text(file_column)
 
 
-def with_caption(pairs: Iterable[tuple[str | None, str]], folder: AnnotationFolder) -> Iterator[tuple[str, str]]:
-    """Leave out pairs without a caption, and tell the summary how many.
+def with_caption(files: Iterable[CaptionedFile], folder: AnnotationFolder) -> Iterator[CaptionedFile]:
+    """Leave out files without a caption, and tell the summary how many.
 
     Args:
-        pairs (`Iterable`): Captions and files.
+        files (`Iterable`): Entries, captions and files.
         folder (`AnnotationFolder`): What is read from.
 
     Yields:
-        `tuple[str, str]`
+        `tuple[Record, str, str]`
     """
     num_left_out = 0
-    for caption, file in pairs:
+    for record, caption, file in files:
         if caption is None:
             num_left_out += 1
         else:
-            yield caption, file
+            yield record, caption, file
     note_left_out(folder, num_left_out, "entries without a caption")
 
 
 def image_rows(
-    folder: AnnotationFolder, pairs: Iterable[tuple[str | None, str]], locate: Callable[[str], dict]
+    folder: AnnotationFolder, images: Iterable[CaptionedFile], locate: Callable[[str], dict]
 ) -> Iterator[dict]:
     """Make rows with `image` and `caption`; `video_id` is the name of the image.
 
     Args:
         folder (`AnnotationFolder`): What is read from.
-        pairs (`Iterable`): Captions, `None` where there is none, and names of images.
+        images (`Iterable`): Entries, captions, `None` where there is none, and names of images.
         locate (`Callable`): Fields of the media pattern for an image.
 
     Yields:
         `dict`
     """
-    for caption, image in with_caption(pairs, folder):
-        yield {"image": folder.media_path(**locate(image)), "caption": caption, "video_id": image}
+    for record, caption, image in with_caption(images, folder):
+        yield {"image": folder.media_path(record, **locate(image)), "caption": caption, "video_id": image}
 
 
 def note_left_out(folder: AnnotationFolder, count: int, what: str) -> None:

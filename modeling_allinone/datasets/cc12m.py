@@ -25,12 +25,12 @@ def read_rows(folder: AnnotationFolder, split: str) -> Iterator[dict]:
     """
     path = folder.find_split(split)
     if path.name == MAKERS_FILE.path:
-        pairs = read_captions(path, 1, 0, has_header=False)
-        pairs = ((caption, name_by_url(url)) for caption, url in pairs)
+        files = read_captions(path, 1, 0, has_header=False)
+        files = ((record, caption, name_by_url(url)) for record, caption, url in files)
     else:
-        pairs = read_captions(path, 0, 1, has_header=True)
-        pairs = ((caption, file.rpartition("/")[2]) for caption, file in pairs)
-    yield from image_rows(folder, pairs, lambda image: {"image": image})
+        files = read_captions(path, 0, 1, has_header=True)
+        files = ((record, caption, file.rpartition("/")[2]) for record, caption, file in files)
+    yield from image_rows(folder, files, lambda image: {"image": image})
 
 
 READERS = (

@@ -30,10 +30,10 @@ def read_rows(folder: AnnotationFolder, split: str) -> Iterator[dict]:
     """
     path = folder.find_split(split)
     is_makers = path.name == MAKERS_FILES[split].path
-    pairs = read_captions(path, 0, 1, has_header=not is_makers)
+    files = read_captions(path, 0, 1, has_header=not is_makers)
     if is_makers:
-        pairs = ((caption, name_by_url(url)) for caption, url in pairs)
-    yield from image_rows(folder, pairs, lambda image: {"split": FOLDERS[split], "image": image})
+        files = ((record, caption, name_by_url(url)) for record, caption, url in files)
+    yield from image_rows(folder, files, lambda image: {"split": FOLDERS[split], "image": image})
 
 
 READERS = (

@@ -1,10 +1,15 @@
-"""DiDeMo: 10,000 home videos with some four descriptions each (Hendricks et al., ICCV 2017), one paragraph a video."""
+"""DiDeMo: 10,000 home videos with some four descriptions each (Hendricks et al., ICCV 2017), one paragraph a video.
 
+Some videos are there under two suffixes, each with part of the descriptions; they are one row, as for everybody who
+publishes scores: 1,065 to validate on and 1,004 to test on.
+"""
+
+import os
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-from .annotation_files import AnnotationFile, read_records, read_table
+from .annotation_files import AnnotationFile, Record, read_records, read_table
 from .annotation_reader import AnnotationFolder, AnnotationReader
 
 
@@ -18,6 +23,9 @@ def _files(word: str) -> tuple[AnnotationFile, ...]:
 def read_rows(folder: AnnotationFolder, split: str) -> Iterator[dict]:
     """Rows with `caption`, the descriptions of a video one after the other; the original cuts it at 80 tokens.
 
+    The pattern of videos knows `file` (of several names that annotations have for a video, the first that is on disk)
+    and `video_id`, which is without suffix: "{video_id}.*" finds videos that were converted.
+
     Args:
         folder (`AnnotationFolder`): What to read from.
         split (`str`): "train", "validation" or "test".
@@ -26,28 +34,29 @@ def read_rows(folder: AnnotationFolder, split: str) -> Iterator[dict]:
         `dict`
     """
     path = folder.find_split(split)
-    videos = _read_paragraphs(path) if path.suffix == ".tsv" else _join_descriptions(path)
-    for file_name, paragraph in videos:
-        # "{video_id}.*" as a pattern finds videos that were converted.
+    descriptions: dict[str, list[str]] = {}
+    places: dict[str, list[str]] = {}
+    for record, file_name, text in _read_descriptions(path):
         video_id = file_name.rsplit(".", 1)[0]
+        descriptions.setdefault(video_id, []).append(text)
+        places.setdefault(video_id, []).append(folder.media_path(record, file=file_name, video_id=video_id))
+    for video_id, texts in descriptions.items():
+        found = filter(os.path.isfile, places[video_id] if folder.looks_for_media else ())
         yield {
-            "video": folder.media_path(file=file_name, video_id=video_id),
-            "caption": paragraph,
+            "video": next(found, places[video_id][0]),
+            "caption": " ".join(texts),
             "video_id": video_id,
         }
 
 
-def _read_paragraphs(path: Path) -> Iterator[tuple[str, str]]:
-    """Videos of the original's table, whose header may call its columns anything."""
-    for record in islice(read_table(path, has_header=False), 1, None):
-        yield record.text(1), record.text(0)
-
-
-def _join_descriptions(path: Path) -> Iterator[tuple[str, str]]:
-    descriptions: dict[str, list[str]] = {}
-    for record in read_records(path):
-        descriptions.setdefault(record.text("video"), []).append(record.text("description"))
-    return ((video, " ".join(texts)) for video, texts in descriptions.items())
+def _read_descriptions(path: Path) -> Iterator[tuple[Record, str, str]]:
+    """Entry, file and text of each; the header of the original's table may call its columns anything."""
+    if path.suffix == ".tsv":
+        for record in islice(read_table(path, has_header=False), 1, None):
+            yield record, record.text(1), record.text(0)
+    else:
+        for record in read_records(path):
+            yield record, record.text("video"), record.text("description")
 
 
 READERS = (

@@ -51,7 +51,7 @@ def read_rows(folder: AnnotationFolder, split: str, frames_per_second: float = 3
             raise record.error(f"none of the answers is {question[-1]!r}, the text of the question.")
         # The last of equal texts, as in the original.
         label = max(number for number, option in enumerate(options) if option == question[-1])
-        video = folder.media_path(video_id=video_id)
+        video = folder.media_path(record, video_id=video_id)
         start = max(frame - HALF_WINDOW, 0) / frames_per_second
         end = (frame + HALF_WINDOW) / frames_per_second
         duration = read_duration(video) if folder.looks_for_media else None

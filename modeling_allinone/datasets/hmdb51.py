@@ -1,6 +1,7 @@
 """HMDB51: clips from films and the web, one of 51 actions each (Kuehne et al., ICCV 2011)."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from .action_lists import (
@@ -11,15 +12,17 @@ from .action_lists import (
     check_fold,
     read_classes,
     read_clips,
-    read_fields,
 )
-from .annotation_files import AnnotationFile
+from .annotation_files import AnnotationFile, Record, read_fields
 from .annotation_reader import ORIGINAL_VALIDATION, AnnotationFolder, AnnotationReader
 from .answer_vocabularies import OUTSIDE_LABEL, AnswerVocabulary
 
+NUM_ACTIONS = 51
 MAKERS_FORMAT = "lines of file and 1 (train), 2 (test) or 0; beside it those of the other 50 actions"
 MAKERS_FOLDER = "testTrainMulti_7030_splits"
 CLASS_FILES = (AnnotationFile("hmdb51_classInd.txt", CLASS_FORMAT),)
+# What the makers' names of clips have after the action: part of the body, camera, people, side, quality, number.
+NAME_END = re.compile(r"_[fhlu]_[cn]m_np\d+_(?:ba|bs|fr|le|ri)_(?:goo|med|bad)_\d+$")
 PARTS = {"train": "train", "test": "val", ORIGINAL_VALIDATION: "val"}
 MAKERS_PARTS = {"train": 1, "test": 2, ORIGINAL_VALIDATION: 2}
 
@@ -65,28 +68,55 @@ def read_rows(
     else:
         classes = read_classes(folder.find(CLASS_FILES))
     folder.vocabulary = classes
-    clips = _read_makers_clips(lists, MAKERS_PARTS[split], classes) if is_makers else read_clips(path, classes)
-    for place, video_id, label in clips:
-        video = folder.media_path(folder=place, action=classes.answers[label], video_id=video_id)
+    if is_makers:
+        clips = _read_makers_clips(lists, MAKERS_PARTS[split], classes)
+    else:
+        clips = list(read_clips(path, classes))
+        _check_order(path, clips, classes)
+    for record, place, video_id, label in clips:
+        video = folder.media_path(record, folder=place, action=classes.answers[label], video_id=video_id)
         yield action_row(video, video_id, label, classes, prompt)
 
 
 def _find_lists(folder: AnnotationFolder, path: Path, fold: int) -> dict[str, Path]:
-    """The makers' files by action, in the order of the alphabet."""
+    """The makers' files by action, in the order of the actions' names: `kick` before `kick_ball`, unlike the files."""
     suffix = f"_test_split{fold}.txt"
-    paths = sorted(path.parent.glob(f"*{suffix}"))
-    folder.files = paths
-    return {path.name.removesuffix(suffix): path for path in paths}
+    lists = {path.name.removesuffix(suffix): path for path in path.parent.glob(f"*{suffix}")}
+    lists = {action: lists[action] for action in sorted(lists)}
+    folder.files = list(lists.values())
+    if len(lists) < NUM_ACTIONS:
+        folder.remarks.append(f"there are lists of {len(lists)} actions, not of {NUM_ACTIONS}")
+    return lists
 
 
-def _read_makers_clips(lists: dict[str, Path], part: int, classes: AnswerVocabulary) -> Iterator[tuple[str, str, int]]:
+def _read_makers_clips(
+    lists: dict[str, Path], part: int, classes: AnswerVocabulary
+) -> Iterator[tuple[Record, str, str, int]]:
     for action, path in lists.items():
         label = classes.label(action)
         if label == OUTSIDE_LABEL:
             raise ValueError(f"{path} is of {action!r}, which is none of the {len(classes.answers)} actions.")
-        for record in read_fields(path, " ", 2, "such as 'name.avi 1'"):
+        for record in read_fields(path, 2, "such as 'name.avi 1'"):
             if record.integer(1, below=3) == part:
-                yield f"{action}/", record.text(0).removesuffix(".avi"), label
+                yield record, f"{action}/", record.text(0).removesuffix(".avi"), label
+
+
+def _check_order(path: Path, clips: Sequence[tuple[Record, str, str, int]], classes: AnswerVocabulary) -> None:
+    """Refuse a list whose labels are of another order of the classes, such as of the makers' files: what the clips of
+    a label are named after is another class throughout.
+    """
+    stems: dict[int, list[str]] = {}
+    for _, _, video_id, label in clips:
+        if end := NAME_END.search(video_id):
+            stems.setdefault(label, []).append(f"_{video_id[: end.start()]}")
+    for label, names in stems.items():
+        action = classes.answers[label]
+        others = {other for other in classes.answers for name in names if name.endswith(f"_{other}")}
+        if others and action not in others:
+            raise ValueError(
+                f"{path} has label {label}, which is {action!r} by {classes.origin}, for clips of "
+                f"{max(others, key=len)!r}; give the classes in the order in which the list numbers them (vocabulary)."
+            )
 
 
 READERS = (

@@ -44,7 +44,7 @@ def read_rows(folder: AnnotationFolder, split: str) -> Iterator[dict]:
     path = folder.find_split(split)
     captions = _find_captions(folder)
     num_left_out = 0
-    for video_path in _read_paths(path):
+    for record, video_path in _read_paths(path):
         video_id = video_path.rpartition("/")[2].partition(".")[0]
         lines = _read_lines(captions, video_id)
         if not lines:
@@ -52,7 +52,7 @@ def read_rows(folder: AnnotationFolder, split: str) -> Iterator[dict]:
             continue
         starts, ends, texts = zip(*lines, strict=True)
         yield {
-            "video": folder.media_path(path=video_path, video_id=video_id),
+            "video": folder.media_path(record, path=video_path, video_id=video_id),
             "captions": list(texts),
             "starts": list(starts),
             "ends": list(ends),
@@ -111,14 +111,14 @@ def draw_captioned_clip(
     return rest | {"caption": row["captions"][number], "start": begin, "end": stop}
 
 
-def _read_paths(path: Path) -> Iterator[str]:
-    """Paths of the videos, in either arrangement."""
+def _read_paths(path: Path) -> Iterator[tuple[Record, str]]:
+    """Entries and paths of the videos, in either arrangement."""
     if path.name == MAKERS_FILE.path:
         for record in read_table(path, delimiter=","):
-            yield f"{record.text('video_id')}.mp4"
+            yield record, f"{record.text('video_id')}.mp4"
     else:
         for record in read_table(path):
-            yield record.text("Name")
+            yield record, record.text("Name")
 
 
 def _find_captions(folder: AnnotationFolder) -> Path | Mapping[str, Record]:

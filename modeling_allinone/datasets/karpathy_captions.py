@@ -32,7 +32,7 @@ def read_karpathy_rows(
         if "filepath" in record:
             names["folder"] = record.text("filepath")
         row = {
-            "image": folder.media_path(**names),
+            "image": folder.media_path(record, **names),
             "video_id": record.text("cocoid" if "cocoid" in record else "imgid"),
         }
         yield from caption_rows(row, _captions(record), split, mode)

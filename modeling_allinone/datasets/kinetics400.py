@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from .action_lists import action_row, read_fields
-from .annotation_files import AnnotationFile, read_table
+from .action_lists import action_row
+from .annotation_files import AnnotationFile, Record, read_fields, read_table
 from .annotation_reader import AnnotationFolder, AnnotationReader
 from .answer_vocabularies import OUTSIDE_LABEL, AnswerVocabulary
 from .optional_text import optional_text
@@ -28,8 +28,8 @@ def read_rows(folder: AnnotationFolder, split: str, vocabulary=None, prompt: str
         folder (`AnnotationFolder`): What to read from.
         split (`str`): "train", "validation" or, in the makers' arrangement, "test".
         vocabulary (*optional*): A file or the classes in the order of their labels, instead of
-            `kinetics_label_map.txt` or, in the makers' arrangement without it, the classes in the order of the
-            alphabet.
+            `kinetics_label_map.txt` or, in the makers' arrangement without it, the classes of the training split (of
+            the split itself, where that is missing) in the order of the alphabet.
         prompt (`str`, *optional*, defaults to `"A persion is doing [MASK]"`): What the model reads with each clip, or
             `None` for nothing.
 
@@ -40,8 +40,9 @@ def read_rows(folder: AnnotationFolder, split: str, vocabulary=None, prompt: str
     is_makers = path.suffix == ".csv"
     classes = _find_classes(folder, path if is_makers else None, vocabulary)
     folder.vocabulary = classes
-    for action, video_id, label in _read_makers_clips(path, classes) if is_makers else _read_clips(path, classes):
-        video = folder.media_path(split=FOLDERS[split], action=action, video_id=video_id)
+    clips = _read_makers_clips(path, classes) if is_makers else _read_clips(path, classes)
+    for record, action, video_id, label in clips:
+        video = folder.media_path(record, split=FOLDERS[split], action=action, video_id=video_id)
         yield action_row(video, video_id, label, classes, prompt)
 
 
@@ -49,28 +50,30 @@ def _find_classes(folder: AnnotationFolder, makers_path: Path | None, given) -> 
     if given is not None:
         return AnswerVocabulary.given(given)
     if makers_path is not None and not folder.has(CLASS_FILES):
+        tables = [file for file in folder.reader.splits["train"] if file.format == MAKERS_FORMAT]
+        makers_path = folder.find(tables) if folder.has(tables) else makers_path
         names = {optional_text(record, "label") for record in read_table(makers_path, delimiter=",")} - {None}
         if names:
             return AnswerVocabulary(tuple(sorted(names)), f"the labels of {makers_path} in the order of the alphabet")
     return AnswerVocabulary.from_file(folder.find(CLASS_FILES))
 
 
-def _read_clips(path: Path, classes: AnswerVocabulary) -> Iterator[tuple[str, str, int]]:
-    """Folder, name and label of each clip; the paths are those of a machine where they lay zipped."""
-    for record in read_fields(path, "\t", 2, ORIGINAL_FORMAT):
+def _read_clips(path: Path, classes: AnswerVocabulary) -> Iterator[tuple[Record, str, str, int]]:
+    """Entry, folder, name and label of each clip; the paths are those of a machine where they lay zipped."""
+    for record in read_fields(path, 2, ORIGINAL_FORMAT, separator="\t"):
         place = PurePosixPath(record.text(0))
-        yield place.parent.name, place.stem, record.integer(1, below=len(classes.answers))
+        yield record, place.parent.name, place.stem, record.integer(1, below=len(classes.answers))
 
 
-def _read_makers_clips(path: Path, classes: AnswerVocabulary) -> Iterator[tuple[str, str, int | None]]:
-    """Class, name and label of each clip; those of the test split are not public."""
+def _read_makers_clips(path: Path, classes: AnswerVocabulary) -> Iterator[tuple[Record, str, str, int | None]]:
+    """Entry, class, name and label of each clip; those of the test split are not public."""
     for record in read_table(path, delimiter=","):
         action = optional_text(record, "label")
         label = None if action is None else classes.label(action)
         if label == OUTSIDE_LABEL:
             raise record.error(f"field 'label' is {action!r}, which is none of the {len(classes.answers)} classes.")
         start, end = record.integer("time_start"), record.integer("time_end")
-        yield action or "", f"{record.text('youtube_id')}_{start:06d}_{end:06d}", label
+        yield record, action or "", f"{record.text('youtube_id')}_{start:06d}_{end:06d}", label
 
 
 READERS = (

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from .annotation_files import AnnotationFile, read_table
+from .annotation_files import AnnotationFile, Record, read_table
 from .annotation_reader import ORIGINAL_VALIDATION, AnnotationFolder, AnnotationReader
 
 PUBLISHER = "https://sites.google.com/site/describingmovies"
@@ -35,7 +35,7 @@ def read_caption_rows(folder: AnnotationFolder, split: str) -> Iterator[dict]:
     for record in read_table(folder.find_split(split), has_header=False, has_quotes=False):
         if len(record.fields) < 2:
             raise record.error(f"the row has {len(record.fields)} column, but expected {CAPTION_FORMAT}.")
-        yield _row(folder, record.text(0)) | {"caption": record.text(len(record.fields) - 1)}
+        yield _row(folder, record) | {"caption": record.text(len(record.fields) - 1)}
 
 
 def read_choice_rows(folder: AnnotationFolder, split: str) -> Iterator[dict]:
@@ -52,11 +52,12 @@ def read_choice_rows(folder: AnnotationFolder, split: str) -> Iterator[dict]:
     for record in read_table(folder.find_split(split), has_header=False, has_quotes=False):
         options = [record.text(FIRST_OPTION + number) for number in range(NUM_OPTIONS)]
         label = record.integer(ANSWER, lowest=1, below=NUM_OPTIONS + 1) - 1 if is_shuffled else 0
-        yield _row(folder, record.text(0)) | {"options": options, "answer": options[label], "label": label}
+        yield _row(folder, record) | {"options": options, "answer": options[label], "label": label}
 
 
-def _row(folder: AnnotationFolder, video_id: str) -> dict:
-    return {"video": folder.media_path(video_id=video_id, movie=movie_of(video_id)), "video_id": video_id}
+def _row(folder: AnnotationFolder, record: Record) -> dict:
+    video_id = record.text(0)
+    return {"video": folder.media_path(record, video_id=video_id, movie=movie_of(video_id)), "video_id": video_id}
 
 
 def movie_of(video_id: str) -> str:

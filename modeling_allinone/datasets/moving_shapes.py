@@ -31,8 +31,8 @@ from transformers import BertTokenizer
 from transformers.utils import logging
 
 from ..video_file_allinone import ONE_THREAD
-from .annotation_files import AnnotationFile
-from .annotation_reader import AnnotationFolder, AnnotationReader
+from .annotation_files import AnnotationFile, read_records
+from .annotation_reader import AnnotationFolder, AnnotationReader, check_inside
 from .answer_vocabularies import AnswerVocabulary
 from .moving_shapes_scenes import LEVELS, NUMBERS, MovingShape, Scene, render_scene, sample_scene
 
@@ -554,7 +554,10 @@ def load_moving_shapes(
     _check_choice("task", task, TASKS)
     folder = Path(root) / split
     level = _read_spec(folder)["level"]
-    clips = [json.loads(line) for line in (folder / ANNOTATIONS_NAME).read_text().splitlines()]
+    clips = []
+    for record in read_records(folder / ANNOTATIONS_NAME):
+        check_inside(record, record.text("video"))
+        clips.append(record.fields)
     if distinct_captions:
         clips = list({clip["caption"]: clip for clip in reversed(clips)}.values())[::-1]
     text, number, seconds = Value("string"), Value("int64"), Value("float64")

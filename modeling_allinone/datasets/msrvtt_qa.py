@@ -37,7 +37,7 @@ def read_rows(folder: AnnotationFolder, split: str, vocabulary=None, num_answers
     for record in read_records(path):
         video_id = f"video{record.text('video_id').removeprefix('video')}"
         row = {
-            "video": folder.media_path(video_id=video_id),
+            "video": folder.media_path(record, video_id=video_id),
             "question": record.text("question"),
             "answer": record.text("answer"),
             "label": answers.label(record.text("answer")),

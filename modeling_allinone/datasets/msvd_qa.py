@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from .annotation_files import AnnotationFile, read_lines, read_records
+from .annotation_files import AnnotationFile, Record, read_fields, read_records
 from .annotation_reader import ORIGINAL_VALIDATION, AnnotationFolder, AnnotationReader
 from .open_ended_questions import choose_vocabulary
 
@@ -44,13 +44,14 @@ def read_rows(folder: AnnotationFolder, split: str, vocabulary=None, num_answers
     youtube_ids = _read_mapping(folder.find(MAPPING_FILES)) if folder.media_needs("youtube_id") else None
     for record in read_records(path):
         video_id = f"vid{record.text('video_id').removeprefix('vid')}"
-        names = {"video_id": video_id}
+        named, names = record, {"video_id": video_id}
         if youtube_ids is not None:
             if video_id not in youtube_ids:
                 raise record.error(f"field 'video_id' is {video_id!r}, which {folder.files[-1]} does not have.")
-            names["youtube_id"] = youtube_ids[video_id]
+            named = youtube_ids[video_id]
+            names["youtube_id"] = named.text(0)
         row = {
-            "video": folder.media_path(**names),
+            "video": folder.media_path(named, **names),
             "question": record.text("question"),
             "answer": record.text("answer"),
             "label": answers.label(record.text("answer")),
@@ -63,13 +64,10 @@ def _read_answers(path: Path) -> Iterator[str]:
     return (record.text("answer") for record in read_records(path))
 
 
-def _read_mapping(path: Path) -> dict[str, str]:
-    """YouTube's names by number."""
-    pairs = [line.split() for line in read_lines(path)]
-    wrong = [pair for pair in pairs if len(pair) != 2]
-    if wrong:
-        raise ValueError(f"{path} has the line {' '.join(wrong[0])!r}; expected such as 'mv89psg6zh4_33_46 vid123'.")
-    return {number: youtube_id for youtube_id, number in pairs}
+def _read_mapping(path: Path) -> dict[str, Record]:
+    """Lines with YouTube's names, by number."""
+    records = read_fields(path, 2, "such as 'mv89psg6zh4_33_46 vid123'")
+    return {record.text(1): record for record in records}
 
 
 READERS = (

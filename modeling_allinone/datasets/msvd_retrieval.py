@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-from .annotation_files import AnnotationFile, read_lines, read_table
+from .annotation_files import AnnotationFile, Record, read_fields, read_lines, read_table
 from .annotation_reader import ORIGINAL_VALIDATION, AnnotationFolder, AnnotationReader
 from .caption_choice import caption_rows
 
@@ -35,19 +35,20 @@ def read_rows(folder: AnnotationFolder, split: str, caption_mode: str | None = N
     else:
         descriptions_path = folder.find(DESCRIPTION_FILES)
         descriptions = _read_descriptions(descriptions_path)
-        clips = ((video_id, descriptions.get(video_id, [])) for video_id in read_lines(path))
-    for video_id, captions in clips:
+        records = read_fields(path, 1, "a clip id a line")
+        clips = ((record, record.text(0), descriptions.get(record.text(0), [])) for record in records)
+    for record, video_id, captions in clips:
         if not captions:
-            raise ValueError(f"{video_id!r} of {path} has no captions in {folder.files[-1]}.")
-        row = {"video": folder.media_path(video_id=video_id), "video_id": video_id}
+            raise record.error(f"{video_id!r} has no captions in {folder.files[-1]}; expected at least one.")
+        row = {"video": folder.media_path(record, video_id=video_id), "video_id": video_id}
         yield from caption_rows(row, captions, split, caption_mode)
 
 
-def _read_joined(path: Path) -> Iterator[tuple[str, list[str]]]:
+def _read_joined(path: Path) -> Iterator[tuple[Record, str, list[str]]]:
     """Clips of the original's table, whose header may call its columns anything."""
     for record in islice(read_table(path, has_header=False), 1, None):
         captions = [caption.strip() for caption in record.text(0).split(",")]
-        yield record.text(1), [caption for caption in captions if caption]
+        yield record, record.text(1), [caption for caption in captions if caption]
 
 
 def _read_descriptions(path: Path) -> dict[str, list[str]]:

@@ -45,7 +45,7 @@ def read_rows(folder: AnnotationFolder, split: str) -> Iterator[dict]:
 def _image(folder: AnnotationFolder, record: Record, image: str, split: str) -> str:
     place = MAKERS_SPLITS[split]
     lies_in = f"images/train/{record.text('directory')}" if "directory" in record else place
-    return folder.media_path(folder=lies_in, split=place, image=image)
+    return folder.media_path(record, folder=lies_in, split=place, image=image)
 
 
 def _label(record: Record) -> int | None:

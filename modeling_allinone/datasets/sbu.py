@@ -5,7 +5,7 @@ from pathlib import Path
 
 from .annotation_files import AnnotationFile, Record, read_json, read_lines
 from .annotation_reader import AnnotationFolder, AnnotationReader
-from .captioned_media import image_rows
+from .captioned_media import CaptionedFile, image_rows
 from .optional_text import optional_text
 
 PAIRS_FILE = AnnotationFile("annot.json", "JSON list of lists of file, caption")
@@ -26,13 +26,13 @@ def read_rows(folder: AnnotationFolder, split: str) -> Iterator[dict]:
     Yields:
         `dict`
     """
-    pairs = _read_pairs(folder.find_split(split), folder)
-    named = ((caption, file.rpartition("/")[2]) for caption, file in pairs)
+    files = _read_files(folder.find_split(split), folder)
+    named = ((record, caption, file.rpartition("/")[2]) for record, caption, file in files)
     yield from image_rows(folder, named, lambda image: {"folder": image[:4], "image": image})
 
 
-def _read_pairs(path: Path, folder: AnnotationFolder) -> Iterator[tuple[str | None, str]]:
-    """Captions and files or URLs, from one of the three arrangements."""
+def _read_files(path: Path, folder: AnnotationFolder) -> Iterator[CaptionedFile]:
+    """Entries, captions and files or URLs, from one of the three arrangements."""
     if path.name == URLS_FILE.path:
         urls = read_lines(path, skips_blank=False)
         captions = read_lines(folder.find((CAPTIONS_FILE,)), skips_blank=False)
@@ -49,7 +49,7 @@ def _read_pairs(path: Path, folder: AnnotationFolder) -> Iterator[tuple[str | No
         if not isinstance(pair, list | tuple) or len(pair) != 2:
             raise ValueError(f"{path}, entry {number} is {pair!r:.80}, but expected two texts, file and caption.")
         record = Record({"file": pair[0], "caption": pair[1]}, path, f"entry {number}")
-        yield optional_text(record, "caption"), record.text("file")
+        yield record, optional_text(record, "caption"), record.text("file")
 
 
 def _paired(path: Path, urls, captions) -> list[tuple]:

@@ -93,7 +93,7 @@ def _row(folder: AnnotationFolder, record: Record) -> dict:
     """What all three kinds of questions have."""
     video_id = record.text("gif_name")
     row = {
-        "video": folder.media_path(video_id=video_id),
+        "video": folder.media_path(record, video_id=video_id),
         "question": record.text("question"),
         "video_id": video_id,
     }

@@ -50,7 +50,7 @@ def read_rows(
     for record in read_records(folder.find_split(split)):
         video_id = record.text("vid_name")
         show = video_id.split("_")[0]
-        video = folder.media_path(video_id=video_id, show=show if show in SHOWS else UNNAMED_SHOW)
+        video = folder.media_path(record, video_id=video_id, show=show if show in SHOWS else UNNAMED_SHOW)
         start, end = _read_moment(record)
         if start is None:
             num_whole += 1

@@ -55,12 +55,14 @@ def read_rows(
     classes = read_classes(folder.find(CLASS_FILES)) if given is None else given
     folder.vocabulary = classes
     is_makers = path.name.startswith(("trainlist", "testlist"))
-    for place, video_id, label in _read_makers_clips(path, classes) if is_makers else read_clips(path, classes):
-        video = folder.media_path(folder=place, action=classes.answers[label], video_id=video_id)
+    for record, place, video_id, label in (
+        _read_makers_clips(path, classes) if is_makers else read_clips(path, classes)
+    ):
+        video = folder.media_path(record, folder=place, action=classes.answers[label], video_id=video_id)
         yield action_row(video, video_id, label, classes, prompt)
 
 
-def _read_makers_clips(path: Path, classes: AnswerVocabulary) -> Iterator[tuple[str, str, int]]:
+def _read_makers_clips(path: Path, classes: AnswerVocabulary) -> Iterator[tuple[Record, str, str, int]]:
     for number, line in enumerate(read_lines(path, skips_blank=False), start=1):
         if not line:
             continue
@@ -72,7 +74,7 @@ def _read_makers_clips(path: Path, classes: AnswerVocabulary) -> Iterator[tuple[
             raise record.error(f"the path is {place!r}, whose folder is none of the {len(classes.answers)} actions.")
         if numbers and record.integer(1) != label + 1:
             raise record.error(f"the label of {action!r} is {numbers[0]}, but in the list of classes {label + 1}.")
-        yield f"{action}/", name.removesuffix(".avi"), label
+        yield record, f"{action}/", name.removesuffix(".avi"), label
 
 
 READERS = (

@@ -70,7 +70,7 @@ def read_rows(
     without_metadata: set[str] = set()
     for record in read_records(path):
         image = record.text("img_fn")
-        names, boxes = read_metadata(folder.media_path(image=record.text("metadata_fn")))
+        names, boxes = read_metadata(folder.media_path(record, image=record.text("metadata_fn")))
         if names is None:
             without_metadata.add(image)
             names = record.texts("objects") if record.value("objects") else []
@@ -86,7 +86,7 @@ def read_rows(
         explained = label if explained_answer is None else explained_answer
         stem = None if explained is None else f"{question} {answers[explained]}{rationale_separator}"
         yield {
-            "image": folder.media_path(image=image),
+            "image": folder.media_path(record, image=image),
             "question": question,
             "options": [f"{question}{answer_separator} {answer}{ending}" for answer in answers],
             "answer": None if label is None else answers[label],

@@ -41,7 +41,7 @@ def read_rows(folder: AnnotationFolder, split: str) -> Iterator[dict]:
         if not captions:
             num_left_out += 1
             continue
-        image = _image(folder, image_id, folder_of)
+        image = _image(folder, record, image_id, folder_of)
         yield {"image": image, "captions": captions, "video_id": image_id, "sample_id": image_id}
     note_left_out(folder, num_left_out, "images without a caption")
 
@@ -62,10 +62,10 @@ def _read_folders(folder: AnnotationFolder) -> dict[str, str]:
     return {record.text("image_id"): Path(record.text("url")).parent.name for record in records}
 
 
-def _image(folder: AnnotationFolder, image_id: str, folder_of: dict[str, str]) -> str:
+def _image(folder: AnnotationFolder, record: Record, image_id: str, folder_of: dict[str, str]) -> str:
     if image_id in folder_of or not folder.media_needs("folder"):
-        return folder.media_path(folder=folder_of.get(image_id, FOLDERS[0]), image=image_id)
-    places = [folder.media_path(folder=name, image=image_id) for name in FOLDERS]
+        return folder.media_path(record, folder=folder_of.get(image_id, FOLDERS[0]), image=image_id)
+    places = [folder.media_path(record, folder=name, image=image_id) for name in FOLDERS]
     return next((place for place in places if os.path.isfile(place)), places[0])
 
 

@@ -82,7 +82,7 @@ def read_rows(folder: AnnotationFolder, split: str, vocabulary=None, min_occurre
     for record in read_listed_records(path, "questions"):
         question_id, image_id = record.integer("question_id"), record.integer("image_id")
         row = {
-            "image": folder.media_path(folder=place, image=f"{image_id:012d}"),
+            "image": folder.media_path(record, folder=place, image=f"{image_id:012d}"),
             "question": record.text("question"),
             "video_id": str(image_id),
             "sample_id": str(question_id),

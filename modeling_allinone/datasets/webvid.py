@@ -5,7 +5,7 @@ from pathlib import Path
 
 from .annotation_files import AnnotationFile, read_table
 from .annotation_reader import AnnotationFolder, AnnotationReader
-from .captioned_media import read_captions, with_caption
+from .captioned_media import CaptionedFile, read_captions, with_caption
 from .optional_text import optional_text
 
 ORIGINAL_FORMAT = "tab-separated with a header: caption, path without '.mp4'"
@@ -27,16 +27,16 @@ def read_rows(folder: AnnotationFolder, split: str) -> Iterator[dict]:
     """
     path = folder.find_split(split)
     is_makers = path.suffix == ".csv"
-    pairs = _read_makers_captions(path) if is_makers else read_captions(path, 0, 1, has_header=True)
-    for caption, place in with_caption(pairs, folder):
+    files = _read_makers_captions(path) if is_makers else read_captions(path, 0, 1, has_header=True)
+    for record, caption, place in with_caption(files, folder):
         page_dir, _, video_id = place.rpartition("/")
         names = {"split": FOLDERS[split], "path": place, "page_dir": page_dir, "video_id": video_id}
-        yield {"video": folder.media_path(**names), "caption": caption, "video_id": video_id}
+        yield {"video": folder.media_path(record, **names), "caption": caption, "video_id": video_id}
 
 
-def _read_makers_captions(path: Path) -> Iterator[tuple[str | None, str]]:
+def _read_makers_captions(path: Path) -> Iterator[CaptionedFile]:
     for record in read_table(path, delimiter=","):
-        yield optional_text(record, "name"), f"{record.text('page_dir')}/{record.text('videoid')}"
+        yield record, optional_text(record, "name"), f"{record.text('page_dir')}/{record.text('videoid')}"
 
 
 def _files(word: str, makers_word: str) -> tuple[AnnotationFile, ...]:

@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 
 from .annotation_files import AnnotationFile, Record, read_json, read_records, read_table
-from .annotation_reader import AnnotationFolder, AnnotationReader, check_positive
+from .annotation_reader import AnnotationFolder, AnnotationReader, check_inside, check_positive
 from .captioned_media import note_left_out
 from .optional_text import optional_text
 from .row_transforms import draw_fraction, draw_integer, generator_of, move_inside
@@ -47,13 +47,13 @@ def read_rows(folder: AnnotationFolder, split: str, clean_text: Callable[[str], 
     """
     path = folder.find_split(split)
     num_left_out = 0
-    for video_path, video_id, record in _read_transcripts(folder, path):
+    for entry, video_path, video_id, record in _read_transcripts(folder, path):
         words, times = ([], []) if record is None else _words(record, clean_text)
         if not words:
             num_left_out += 1
             continue
         yield {
-            "video": folder.media_path(path=video_path, video_id=video_id),
+            "video": folder.media_path(entry, path=video_path, video_id=video_id),
             "words": words,
             "times": times,
             "clean_words": _clean_words(record, clean_text),
@@ -116,22 +116,23 @@ def draw_spoken_clip(row: dict, generator: torch.Generator | None = None, shorte
     return rest | {"caption": " ".join(" ".join(spoken).split()), "start": start, "end": end}
 
 
-def _read_transcripts(folder: AnnotationFolder, path: Path) -> Iterator[tuple[str, str, Record | None]]:
-    """Path and name of each video, and its transcript if there is one."""
+def _read_transcripts(folder: AnnotationFolder, path: Path) -> Iterator[tuple[Record, str, str, Record | None]]:
+    """Entry, path and name of each video, and its transcript if there is one."""
     if path.name == MAKERS_FILE.path:
         folder.files = sorted(path.parent.glob("yttemporal180m_*of100.jsonl"))
         for part in folder.files:
             for record in read_records(part):
                 video_id = _info(record).text("id")
-                yield f"{video_id}.mp4", video_id, record
+                yield record, f"{video_id}.mp4", video_id, record
     else:
         for row in read_table(path):
             video_path = row.text("Name")
+            check_inside(row, video_path)
             video_id = Path(video_path).stem
             relative = f"videos/{video_path.partition('/')[0]}/annotations/{video_id}.json"
             places = (root / relative for root in (folder.media_root, folder.root))
             transcript = next((place for place in places if os.path.isfile(place)), None)
-            yield video_path, video_id, None if transcript is None else _read_transcript(transcript)
+            yield row, video_path, video_id, None if transcript is None else _read_transcript(transcript)
 
 
 def _read_transcript(path: Path) -> Record:

@@ -67,13 +67,18 @@ def test_kinetics_as_the_makers_have_it(tmp_path):
     assert rows[1]["video"] == str(tmp_path / "train/abseiling/-0wR5jVB-W_000007_000017.*")
     assert rows[0]["question"] == "An action: [MASK]"
     assert "alphabet" in summarize(load_annotations("kinetics400", tmp_path)).answers_origin
+    alone = write_files(tmp_path / "alone", {"test.csv": KINETICS_TABLES["test.csv"]})
     with pytest.raises(FileNotFoundError, match=r"kinetics_label_map\.txt: a class a line"):
-        load_annotations("kinetics400", tmp_path, "test")
+        load_annotations("kinetics400", alone, "test")
     classes = ["snowboarding", "abseiling"]
     (row,) = read_rows("kinetics400", tmp_path, "test", vocabulary=classes, media_pattern="{split}/{video_id}.*")
     assert "label" not in row and row["video"] == str(tmp_path / "test/x_000000_000010.*")
     (row,) = read_rows("kinetics400", tmp_path, "validation", vocabulary=classes, prompt=None)
     assert "label" not in row and "question" not in row
+    validation = table(("label", "youtube_id", "time_start", "time_end"), ("snowboarding", "y", 1, 2), delimiter=",")
+    write_files(tmp_path, {"val.csv": validation})
+    (row,) = read_rows("kinetics400", tmp_path, "validation")
+    assert (row["label"], row["video_id"]) == (1, "y_000001_000002"), "numbered as in the training split"
     rows = read_rows("kinetics400", tmp_path, "train", vocabulary=classes)
     assert [row["label"] for row in rows] == [0, 1]
     write_files(tmp_path, {"kinetics_label_map.txt": "abseiling\nair drumming\nsnowboarding\n"})
@@ -164,6 +169,28 @@ def test_hmdb51_as_the_makers_have_it(tmp_path, folder):
     assert [row["label"] for row in read_rows("hmdb51", tmp_path, "test")] == [0, 2]
     rows = read_rows("hmdb51", tmp_path, "test", vocabulary={"catch": 0, "brush_hair": 1})
     assert [row["label"] for row in rows] == [1, 0]
+
+
+def test_hmdb51_numbers_classes_by_their_names_not_by_those_of_the_files(tmp_path):
+    actions = ["brush_hair", "kick", "kick_ball", "sword", "sword_exercise"]
+    write_files(tmp_path, {f"{action}_test_split1.txt": f"{action}.avi 1 \n" for action in actions})
+    rows = read_rows("hmdb51", tmp_path, "train")
+    assert [(row["video_id"], row["answer"], row["label"]) for row in rows] == [
+        (action, action, number) for number, action in enumerate(actions)
+    ]
+    assert summarize(load_annotations("hmdb51", tmp_path)).remarks == ("there are lists of 5 actions, not of 51",)
+
+
+def test_a_list_of_hmdb51_in_another_order_of_the_classes_is_refused(tmp_path):
+    end = "l_cm_np1_le_med_33"
+    files = {
+        "hmdb51_classInd.txt": "1 climb\n2 kick\n3 kick_ball\n",
+        "hmdb51_rgb_train_split_1.txt": f"x/A_climb_{end} 0 0\nx/Film_kick_{end} 0 2\nx/B_kick_ball_{end} 0 1\n",
+    }
+    with pytest.raises(ValueError, match=r"split_1\.txt has label 2, which is 'kick_ball' by .* for clips of 'kick'"):
+        load_annotations("hmdb51", write_files(tmp_path, files))
+    rows = read_rows("hmdb51", tmp_path, "train", vocabulary=["climb", "kick_ball", "kick"])
+    assert [row["answer"] for row in rows] == ["climb", "kick", "kick_ball"]
 
 
 @pytest.mark.parametrize(

@@ -107,8 +107,8 @@ def test_unknown_splits_and_options_get_the_list(root):
         load_annotations("msrvtt_qa", root, ["train"])
     with pytest.raises(ValueError, match=r"There is no data set \['msrvtt_qa'\]"):
         load_annotations(["msrvtt_qa"], root)
-    with pytest.raises(ValueError, match="msrvtt_mc has no split 'train'; it has 'test', 'original_validation'"):
-        load_annotations("msrvtt_mc", root, "train")
+    with pytest.raises(ValueError, match="ego4d_mc has no split 'train'; it has 'test', 'original_validation'"):
+        load_annotations("ego4d_mc", root, "train")
     with pytest.raises(ValueError, match=r"tgif_action has no split 'validation'.*train_test_split.*the test split"):
         load_annotations("tgif_action", root, "validation")
     with pytest.raises(TypeError, match="msrvtt_qa has no option answers, size; it has vocabulary, num_answers"):

@@ -3,7 +3,7 @@
 import pytest
 from annotation_fixtures import put_videos, read_rows, write_files
 
-from modeling_allinone.datasets import load_annotations
+from modeling_allinone.datasets import load_annotations, summarize
 
 FILE = "54322086@N00_2408598493_274c77d26a.avi"
 ENTRY = {"annotation_id": 1, "video": FILE, "times": [[5, 5]]}
@@ -42,6 +42,23 @@ def test_published_arrangement_is_joined_by_video(tmp_path, clip):
         on_missing_video="raise",
     )
     assert rows[1]["video"] == str(tmp_path / "converted/other.mp4")
+
+
+SUFFIXES = [ENTRY | {"video": f"a@N00_1.{suffix}", "description": f"in {suffix}"} for suffix in ("mov", "mp4", "")]
+
+
+def test_a_video_under_several_suffixes_is_one_row(tmp_path, clip):
+    write_files(tmp_path, {"test_data.json": [SUFFIXES[0], ENTRY | {"description": "a cat"}, *SUFFIXES[1:]]})
+    rows = read_rows("didemo_retrieval", tmp_path, "test")
+    assert [(row["video_id"], row["caption"]) for row in rows] == [
+        ("a@N00_1", "in mov in mp4 in"),
+        (FILE.removesuffix(".avi"), "a cat"),
+    ]
+    assert rows[0]["video"] == str(tmp_path / "video/a@N00_1.mov")
+    put_videos(tmp_path, clip, "video/a@N00_1.mp4")
+    rows = load_annotations("didemo_retrieval", tmp_path, "test")
+    assert rows[0]["video"] == str(tmp_path / "video/a@N00_1.mp4")
+    assert len(summarize(rows).missing_media) == 1
 
 
 def test_broken_entries_are_named(tmp_path):

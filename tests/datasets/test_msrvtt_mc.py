@@ -24,6 +24,39 @@ def test_rows(tmp_path, split):
     ]
 
 
+CAPTIONS = {"sentences": [{"video_id": f"video{number}", "caption": f"a dog {number}"} for number in range(3)]}
+LISTS = "high-quality/structured-symlinks"
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"MSRVTT_data.json": CAPTIONS, "MSRVTT_train.7k.csv": "video_id\nvideo0\nvideo2\n"},
+        {
+            "MSRVTT_data.json": CAPTIONS,
+            f"{LISTS}/train_list_full.txt": "video0\n",
+            f"{LISTS}/val_list_full.txt": "video2\n",
+            "MSRVTT_train.7k.csv": "video_id\nvideo1\n",
+        },
+        {
+            "train_val_videodatainfo.json": CAPTIONS
+            | {"videos": [{"video_id": "video2", "split": "validate"}, {"video_id": "video0", "split": "train"}]}
+        },
+    ],
+)
+def test_it_trains_on_captions_of_what_the_makers_train_and_validate_on(tmp_path, files):
+    rows = read_rows("msrvtt_mc", write_files(tmp_path, files), "train")
+    assert rows == [
+        {
+            "video": str(tmp_path / f"videos/all/video{number}.mp4"),
+            "captions": [f"a dog {number}"],
+            "video_id": f"video{number}",
+            "sample_id": f"video{number}",
+        }
+        for number in (0, 2)
+    ]
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

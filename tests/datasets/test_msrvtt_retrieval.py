@@ -1,11 +1,12 @@
-"""MSR-VTT's captions in three partitions and three arrangements."""
+"""MSR-VTT's captions in four partitions and three arrangements."""
 
+import json
 import pickle
 
 import pytest
 from annotation_fixtures import read_rows, write_files
 
-from modeling_allinone.datasets import load_annotations, summarize
+from modeling_allinone.datasets import describe_dataset, load_annotations, summarize
 
 LISTS = "high-quality/structured-symlinks"
 CAPTIONS = {
@@ -31,7 +32,8 @@ def original(tmp_path):
             f"{LISTS}/train_list_jsfusion.txt": "video0\nvideo3\n",
             f"{LISTS}/val_list_jsfusion.txt": "video2\nvideo1\n",
             f"{LISTS}/jsfusion_val_caption_idx.pkl": pickle.dumps({"video1": 2, "video2": 0}),
-            f"{LISTS}/train_list_miech.txt": "video0\r\n",
+            "MSRVTT_train.7k.csv": "video_id\r\nvideo0\r\n",
+            f"{LISTS}/train_list_miech.txt": "video0\r\nvideo2\r\n",
             f"{LISTS}/test_list_miech.txt": "video1\r\n",
             f"{LISTS}/train_list_full.txt": "video0",
             f"{LISTS}/val_list_full.txt": "video2",
@@ -121,10 +123,27 @@ def test_published_training_list(tmp_path, name, list_name):
     assert queries(read_rows(name, tmp_path, "train")) == expected
 
 
-def test_the_7k_partition_asks_for_the_first_caption(original):
+def test_the_partitions_7k_and_1k_b_are_two(original):
     assert queries(read_rows("msrvtt_retrieval_7k", original, "train")) == [("video0", ["a car", "a red car"])]
+    rows = read_rows("msrvtt_retrieval_1k_b", original, "train")
+    assert queries(rows) == [("video0", ["a car", "a red car"]), ("video2", ["a cat", "a pet"])]
     for split in ("test", "original_validation"):
-        assert queries(read_rows("msrvtt_retrieval_7k", original, split)) == [("video1", "a dog")]
+        one_k_a = read_rows("msrvtt_retrieval", original, split)
+        assert read_rows("msrvtt_retrieval_7k", original, split) == one_k_a
+        assert queries(one_k_a) == [("video2", "a cat"), ("video1", "a pet")]
+        assert queries(read_rows("msrvtt_retrieval_1k_b", original, split)) == [("video1", "a dog")]
+
+
+def test_no_partition_takes_the_lists_of_another(tmp_path):
+    names = ("msrvtt_retrieval", "msrvtt_retrieval_7k", "msrvtt_retrieval_1k_b", "msrvtt_retrieval_full")
+    splits = {name: describe_dataset(name).splits for name in names}
+    train = {name: {file.path for file in of["train"]} for name, of in splits.items()}
+    for name, paths in train.items():
+        assert not any(paths & others for other, others in train.items() if other != name)
+        assert not paths & {file.path for file in splits[name]["test"]}
+    tests = {name: {file.path for file in of["test"]} for name, of in splits.items()}
+    assert tests["msrvtt_retrieval"] == tests["msrvtt_retrieval_7k"]
+    assert not tests["msrvtt_retrieval_1k_b"] & tests["msrvtt_retrieval_7k"]
 
 
 def test_the_full_partition_has_a_validation_split(original):
@@ -156,8 +175,18 @@ def test_the_makers_arrangement_of_the_full_partition(tmp_path):
     assert queries(read_rows("msrvtt_retrieval_full", tmp_path, "test")) == [("video1", "a dog")]
 
 
+def test_the_makers_training_split_does_without_their_test(tmp_path):
+    sentences = [entry for entry in entries("video_id") if entry["video_id"] != "video1"]
+    videos = [{"video_id": video_id, "split": "train"} for video_id in ("video0", "video1")]
+    write_files(tmp_path, {"train_val_videodatainfo.json": {"videos": videos[:1], "sentences": sentences}})
+    assert queries(read_rows("msrvtt_retrieval_full", tmp_path, "train")) == [("video0", CAPTIONS["video0"])]
+    (tmp_path / "train_val_videodatainfo.json").write_text(json.dumps({"videos": videos, "sentences": sentences}))
+    with pytest.raises(FileNotFoundError, match=r"test_videodatainfo\.json"):
+        load_annotations("msrvtt_retrieval_full", tmp_path)
+
+
 def test_a_row_for_each_caption(original):
-    rows = read_rows("msrvtt_retrieval_7k", original, "test", caption_mode="each")
+    rows = read_rows("msrvtt_retrieval_1k_b", original, "test", caption_mode="each")
     assert [(row["sample_id"], row["caption"]) for row in rows] == [
         ("video1-0", "a dog"),
         ("video1-1", "a brown dog"),
@@ -169,7 +198,7 @@ def test_a_row_for_each_caption(original):
 
 def test_videos_without_captions_are_named(original):
     write_files(original, {f"{LISTS}/train_list_jsfusion.txt": "video0\nvideo4\nvideo5\n"})
-    with pytest.raises(ValueError, match=r"train_list_jsfusion\.txt names 'video4' \(2 such\).*no caption.*MSR_VTT"):
+    with pytest.raises(ValueError, match=r"jsfusion\.txt, line 2: 'video4' \(2 such\) has no caption in .*MSR_VTT"):
         load_annotations("msrvtt_retrieval", original)
 
 

@@ -87,7 +87,7 @@ def test_broken_mappings_are_named(original):
     with pytest.raises(ValueError, match=r"test_qa_encode\.json, entry 2: .*'vid1202', which .*mapping\.txt does not"):
         load_annotations("msvd_qa", original, "test")
     write_files(original, {"msvd_youtube_mapping.txt": "vid1201\n"})
-    with pytest.raises(ValueError, match=r"mapping\.txt has the line 'vid1201'; expected such as"):
+    with pytest.raises(ValueError, match=r"mapping\.txt, line 1: the line is 'vid1201', but expected such as"):
         load_annotations("msvd_qa", original, "test")
 
 

@@ -52,7 +52,7 @@ def test_published_arrangement(tmp_path):
     assert (row["captions"], row["video_id"]) == (["a bird, in a sink", "a bird"], CLIP)
     (row,) = read_rows("msvd_retrieval", tmp_path, "test")
     assert (row["caption"], row["video_id"]) == ("a man", "other_1_2")
-    with pytest.raises(ValueError, match=r"'nobody_1_2' of .*val_list\.txt has no captions in .*AllVideoDescriptions"):
+    with pytest.raises(ValueError, match=r"val_list\.txt, line 1: 'nobody_1_2' has no captions in .*AllVideoD"):
         load_annotations("msvd_retrieval", tmp_path, "validation")
 
 

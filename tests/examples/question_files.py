@@ -78,12 +78,22 @@ def tvqa() -> dict:
 
 
 def msrvtt_mc() -> dict:
-    captions = [{"image_id": video, "caption": f"a dog {video}"} for video in VIDEOS]
+    train, test = [f"video{number}" for number in range(3, 6)], VIDEOS[1:]
+    questions = lines([{"clip_name": video, "options": OPTIONS, "answer": 1} for video in test])
+    captions = [{"image_id": video, "caption": f"a dog {video}"} for video in train]
     lists = "high-quality/structured-symlinks"
     return {
-        "msrvtt_mc_test.jsonl": lines([{"clip_name": video, "options": OPTIONS, "answer": 1} for video in VIDEOS[1:]]),
-        f"{lists}/train_list_miech.txt": "".join(f"{video}\n" for video in VIDEOS),
-        "annotation/MSR_VTT.json": {"annotations": captions},
+        "original": {
+            "msrvtt_mc_test.jsonl": questions,
+            f"{lists}/train_list_full.txt": "".join(f"{video}\n" for video in train[:2]),
+            f"{lists}/val_list_full.txt": f"{train[2]}\n",
+            "annotation/MSR_VTT.json": {"annotations": captions},
+        },
+        "published": {
+            "msrvtt_mc_test.jsonl": questions,
+            "MSRVTT_train.7k.csv": table(("video_id",), *((video,) for video in train)),
+            "MSRVTT_data.json": {"sentences": captions},
+        },
     }
 
 
@@ -169,7 +179,7 @@ CHOICES = {
         [f"frames/raw_frames/frames_hq/met_frames/met_{video}" for video in VIDEOS],
         {"published": tvqa()},
     ),
-    "msrvtt_mc": (FILMS, {"original": msrvtt_mc()}),
+    "msrvtt_mc": ([f"videos/all/video{number}.mp4" for number in range(6)], msrvtt_mc()),
     "lsmdc_mc": ([f"1_FILM/{clip}.avi" for clip in CLIPS], {"published": lsmdc_mc()}),
 }
 

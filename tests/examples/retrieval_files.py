@@ -75,7 +75,15 @@ ONE_K = (
 DATA = {
     "msrvtt_retrieval": ONE_K,
     "msrvtt_retrieval_ranking": ONE_K,
-    "msrvtt_retrieval_7k": (MSRVTT_FILMS, {"original": msrvtt_lists("miech", train=TRAIN, test=TEST)}),
+    "msrvtt_retrieval_7k": (
+        MSRVTT_FILMS,
+        {
+            name: {path: content for path, content in files.items() if "train" not in path}
+            | {"MSRVTT_train.7k.csv": lines("video_id", *TRAIN)}
+            for name, files in ONE_K[1].items()
+        },
+    ),
+    "msrvtt_retrieval_1k_b": (MSRVTT_FILMS, {"original": msrvtt_lists("miech", train=TRAIN, test=TEST)}),
     "msrvtt_retrieval_full": (
         MSRVTT_FILMS,
         {
