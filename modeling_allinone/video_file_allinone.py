@@ -3,6 +3,7 @@
 """Frames of video files, decoded by PyAV, or on request by decord: count and times first, then what is asked for."""
 
 from collections.abc import Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
 
@@ -95,6 +96,7 @@ class VideoFile(Clip):
             raise ValueError(f"{self.name} has no video stream, only {kinds}; expected {ACCEPTED}.")
         stream = streams[0]
         self._stream_index = stream.index
+        self._pixel_aspect = stream.sample_aspect_ratio
         rate = float(stream.average_rate or stream.guessed_rate or 25)
         # AVI has no presentation times; ffmpeg makes up wrong ones where frames are stored in another order.
         has_guesses = container.format.name == "avi" and stream.codec_context.has_b_frames
@@ -219,7 +221,7 @@ class VideoFile(Clip):
                 frames += stream.codec_context.decode(None)
             for frame in frames:
                 if frame.pts in index_of:
-                    found[index_of[frame.pts]] = _to_rgb(frame)
+                    found[index_of[frame.pts]] = _to_rgb(frame, self._pixel_aspect)
             if not awaited:
                 return
 
@@ -228,7 +230,7 @@ class VideoFile(Clip):
         last, wanted = wanted[-1], set(wanted.tolist())
         for index, frame in enumerate(container.decode(stream)):
             if index in wanted:
-                found[index] = _to_rgb(frame)
+                found[index] = _to_rgb(frame, self._pixel_aspect)
             if index >= last:
                 return
 
@@ -297,6 +299,10 @@ def _decord_obstacle(container, packets: list[Packet], first_frame, is_counted: 
         return "it cannot choose among several video streams"
     if first_frame is None:
         return "its first frame cannot be decoded"
+    if (container.streams.video[0].sample_aspect_ratio or 1) != 1:
+        return "it does not stretch pixels that are not square"
+    if _has_alpha(first_frame.format):
+        return "it does not know what is transparent"
     if _display_matrix(first_frame) is not None:
         return "it does not turn pictures"
     if not packets[0].is_keyframe or any(packet.is_discard for packet in packets):
@@ -318,8 +324,26 @@ def _display_matrix(frame) -> np.ndarray | None:
     return None if matrix[0, 0] > 0 and matrix[1, 1] > 0 else matrix
 
 
-def _to_rgb(frame) -> np.ndarray:
-    return _upright(frame.to_ndarray(format="rgb24", **ONE_THREAD), _display_matrix(frame))
+def _to_rgb(frame, pixel_aspect: Fraction | None = None) -> np.ndarray:
+    """
+    A frame as players show it: pixels that are not square stretched in width, what is transparent on black, upright.
+
+    FFmpeg's decoders, and so most players, do not read the transparency of VP8 and VP9, and show it opaque.
+    """
+    width = max(round(frame.width * (pixel_aspect or 1)), 1)
+    has_alpha = _has_alpha(frame.format)
+    pixels = frame.to_ndarray(width=width, format="rgba" if has_alpha else "rgb24", **ONE_THREAD)
+    if has_alpha:
+        pixels, alpha = pixels[..., :3], pixels[..., 3:]
+        # In uncompressed AVI, the fourth byte of a pixel is mostly an unused 0.
+        if frame.format.name != "bgra" or alpha.any():
+            pixels = ((pixels.astype(np.uint16) * alpha + 127) // 255).astype(np.uint8)
+    return _upright(pixels, _display_matrix(frame))
+
+
+def _has_alpha(pixel_format) -> bool:
+    """Grey with alpha has two components, colour with alpha four."""
+    return len(pixel_format.components) in (2, 4)
 
 
 def _upright(pixels: np.ndarray, matrix: np.ndarray | None) -> np.ndarray:
