@@ -32,7 +32,8 @@ class AllInOneProcessor(ProcessorMixin):
     Args:
         video_processor ([`AllInOneVideoProcessor`]): Makes `pixel_values`.
         tokenizer ([`BertTokenizer`]): Makes `input_ids`. Its `model_max_length` (40 in converted checkpoints) is the
-            length, in tokens, to which longer text is cut.
+            length, in tokens, to which longer text is cut, unless it was made with a `max_length` of its own; its own
+            `padding` counts, too.
 
     Example:
         >>> import numpy as np
@@ -106,7 +107,7 @@ class AllInOneProcessor(ProcessorMixin):
         # Kept apart, because the library copies its arguments and a copied generator would repeat itself.
         generator = kwargs.pop("generator", None)
         self._check_names(kwargs)
-        merged = self._merge_kwargs(**kwargs)
+        merged = self._merge_kwargs(tokenizer_init_kwargs=self._settings_of_tokenizer(), **kwargs)
         text_kwargs, videos_kwargs = merged["text_kwargs"], merged["videos_kwargs"]
         return_tensors = text_kwargs.pop("return_tensors", None) or videos_kwargs.pop("return_tensors", None) or "pt"
         if return_tensors not in ("pt", "np"):
@@ -135,6 +136,13 @@ class AllInOneProcessor(ProcessorMixin):
             _as_tensors({**text_inputs, **video_inputs}, return_tensors),
             skip_tensor_conversion=self.skip_tensor_conversion,
         )
+
+    def save_pretrained(self, *arguments, **keywords):
+        """As in the library, without the padding and the length of the tokenizer's last call."""
+        if self.tokenizer.is_fast:
+            self.tokenizer.backend_tokenizer.no_truncation()
+            self.tokenizer.backend_tokenizer.no_padding()
+        return super().save_pretrained(*arguments, **keywords)
 
     @staticmethod
     def apply_choice_template(
@@ -219,6 +227,15 @@ class AllInOneProcessor(ProcessorMixin):
         unknown = sorted(set(kwargs) - known)
         if unknown:
             raise TypeError(f"{type(self).__name__} does not know {', '.join(unknown)}; it knows {sorted(known)}.")
+
+    def _settings_of_tokenizer(self) -> dict:
+        """What the tokenizer was made with, for calls that say nothing else."""
+        settings = self.tokenizer.init_kwargs
+        names = ["padding", "truncation"]
+        # Saved on its own, a tokenizer remembers the lengths of its last call, and these two: that was no setting.
+        if not {"truncation_strategy", "pad_token_type_id"} & set(settings):
+            names += ["max_length", "pad_to_multiple_of"]
+        return {name: settings[name] for name in names if settings.get(name) is not None}
 
     def _process_text(self, text, **text_kwargs) -> dict[str, torch.Tensor]:
         """Text of any nesting -> `input_ids` and `attention_mask` with the same leading axes."""

@@ -144,6 +144,35 @@ class TestTextLength:
         assert len(warnings) == 1
 
 
+class TestSettingsOfTheTokenizer:
+    @pytest.fixture
+    def processor(self, processor):
+        tokenizer = BertTokenizer(vocab=processor.tokenizer.vocab, padding="max_length", max_length=9)
+        return AllInOneProcessor(processor.video_processor, tokenizer)
+
+    @pytest.mark.parametrize("is_saved", (False, True))
+    def test_padding_and_length_are_its_own(self, processor, tmp_path, is_saved):
+        if is_saved:
+            processor(text="a dog", max_length=6)
+            processor.save_pretrained(tmp_path)
+            processor = AllInOneProcessor.from_pretrained(tmp_path)
+        assert processor(text="a dog")["input_ids"].shape == (1, 9)
+        assert processor(text=["a dog " * 20, "a"])["input_ids"].shape == (2, 9)
+        assert processor(text="a dog", padding=True)["input_ids"].shape == (1, 4)
+        assert processor(text="a dog", max_length=6)["input_ids"].shape == (1, 6)
+
+    def test_the_last_call_is_no_setting(self, processor, tmp_path):
+        tokenizer = BertTokenizer(vocab=processor.tokenizer.vocab, model_max_length=16)
+        processor = AllInOneProcessor(processor.video_processor, tokenizer)
+        processor.save_pretrained(tmp_path)
+        for save in (processor.tokenizer.save_pretrained, processor.save_pretrained):
+            processor(text="a", max_length=6, padding="max_length", pad_to_multiple_of=3)
+            save(tmp_path)
+            loaded = AllInOneProcessor.from_pretrained(tmp_path)
+            assert loaded(text="a dog " * 20)["input_ids"].shape == (1, 16)
+            assert loaded(text="a")["input_ids"].shape == (1, 3)
+
+
 class TestTemplatesAndAnswers:
     def test_choice_template_is_spelled_as_in_training(self, processor):
         expected = ["what runs?Options: dog catAnswer: dog", "what runs?Options: dog catAnswer: cat"]
