@@ -7,6 +7,8 @@ from typing import Literal
 from huggingface_hub.dataclasses import strict
 from transformers.configuration_utils import PreTrainedConfig
 
+from .package_allinone import SavedWithLoader
+
 _PRESETS = {
     "tiny": {"hidden_size": 192, "num_attention_heads": 3, "intermediate_size": 768},
     "small": {
@@ -50,7 +52,7 @@ _PROBABILITY_FIELDS = (
 
 
 @strict
-class AllInOneConfig(PreTrainedConfig):
+class AllInOneConfig(SavedWithLoader, PreTrainedConfig):
     r"""
     Configuration of an All-in-one model. The defaults are those of All-in-one-B at 3 frames of 224 × 224 pixels
     ([All in One: Exploring Unified Video-Language Pre-training](https://huggingface.co/papers/2203.07303)).
@@ -140,6 +142,7 @@ class AllInOneConfig(PreTrainedConfig):
     """
 
     model_type = "allinone"
+    _loaded_by = "AutoConfig"
     # Trainer joins predictions row by row, which a matrix of texts × clips is not made for.
     keys_to_ignore_at_inference = [
         "hidden_states",

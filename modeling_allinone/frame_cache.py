@@ -76,7 +76,9 @@ def cache_frames(
     """
     rates = rows["frame_rate"] if "frame_rate" in rows.column_names else [None] * len(rows)
     clips = dict(zip(zip(rows["video"], rows["start"], rows["end"], strict=True), rates, strict=True))
-    options = json.dumps(processor.video_processor.to_dict(), sort_keys=True, default=str)
+    # Not who loads it, which is noted when it is saved.
+    options = {name: value for name, value in processor.video_processor.to_dict().items() if name != "auto_map"}
+    options = json.dumps(options, sort_keys=True, default=str)
     paths = {clip: Path(folder, f"{_identify(clip, rate, options)}.npy") for clip, rate in clips.items()}
     with PartialState().main_process_first():
         missing = [(clip, clips[clip], path) for clip, path in paths.items() if not path.exists()]

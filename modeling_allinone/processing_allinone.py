@@ -10,6 +10,7 @@ from transformers.processing_utils import ProcessingKwargs, ProcessorMixin, Unpa
 from transformers.utils import logging
 from transformers.video_processing_utils import VideoProcessorMixin
 
+from .package_allinone import SavedWithLoader
 from .video_decoding_allinone import is_array
 from .video_processing_allinone import AllInOneVideoProcessorKwargs
 
@@ -25,7 +26,7 @@ class AllInOneProcessorKwargs(ProcessingKwargs, total=False):
     videos_kwargs: AllInOneVideoProcessorKwargs
 
 
-class AllInOneProcessor(ProcessorMixin):
+class AllInOneProcessor(SavedWithLoader, ProcessorMixin):
     r"""
     Turns text and clips into model inputs, with a BERT tokenizer and [`AllInOneVideoProcessor`].
 
@@ -49,11 +50,20 @@ class AllInOneProcessor(ProcessorMixin):
     """
 
     valid_processor_kwargs = AllInOneProcessorKwargs
+    _loaded_by = "AutoProcessor"
     text_kwargs = {"padding": True, "truncation": True, "return_token_type_ids": False}
 
     def __init__(self, video_processor, tokenizer, **kwargs):
         super().__init__(video_processor, tokenizer, **kwargs)
         self._has_warned_of_truncation = False
+
+    def _name_loader(self, directory):
+        """As for others; and for the parts, of which the tokenizer may have been loaded with a name of this class."""
+        super()._name_loader(directory)
+        if self._auto_class is None:
+            (self.tokenizer.init_kwargs.get("auto_map") or {}).pop("AutoProcessor", None)
+        if isinstance(self.video_processor, SavedWithLoader):
+            self.video_processor._name_loader(directory)
 
     def check_argument_for_proper_class(self, argument_name, argument):
         """Check a part's class; the library looks the video processor's up where it is only with torchvision."""

@@ -23,6 +23,7 @@ from transformers.video_utils import VideoMetadata
 from .augmentation_allinone import HIGHEST_MAGNITUDE, OPERATIONS, rand_augment
 from .clip_allinone import Clip
 from .frame_sampling_allinone import checked_indices, count_at_rate, indices_at, random_indices, uniform_indices
+from .package_allinone import SavedWithLoader
 from .video_decoding_allinone import ON_CORRUPT_FRAME, VIDEO_BACKENDS, has_own_times, is_array, open_clip
 
 logger = logging.get_logger(__name__)
@@ -85,7 +86,7 @@ class AllInOneVideoProcessorKwargs(VideosKwargs, total=False):
     generator: Any
 
 
-class AllInOneVideoProcessor(VideoProcessorMixin):
+class AllInOneVideoProcessor(SavedWithLoader, VideoProcessorMixin):
     r"""
     Turns clips into `pixel_values` of shape `(batch, num_frames, 3, height, width)`: picks frames, decodes only
     those, resizes, crops, scales and normalises.
@@ -162,6 +163,7 @@ class AllInOneVideoProcessor(VideoProcessorMixin):
 
     valid_kwargs = AllInOneVideoProcessorKwargs
     num_frames = 3
+    _loaded_by = "AutoVideoProcessor"
     frame_sampling = "uniform"
     num_views = 1
     do_sample_frames = True

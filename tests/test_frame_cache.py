@@ -52,6 +52,10 @@ def test_clips_are_decoded_once_and_again_if_something_changed(rows, processor, 
     assert len(before) == 2
     cache(rows.select([0]), processor, tmp_path)
     assert files(tmp_path) == before, "a part of the rows finds its frames"
+    processor.save_pretrained(tmp_path / "saved")
+    cache(rows, processor, tmp_path)
+    cache(rows, AllInOneProcessor.from_pretrained(tmp_path / "saved"), tmp_path)
+    assert files(tmp_path) == before, "and so does a processor that was saved"
     processor.video_processor.num_frames = 3
     assert next(iter(cache(rows, processor, tmp_path).values())).shape == (3, 32, 32, 3)
     assert len(files(tmp_path)) == 4

@@ -1,11 +1,15 @@
 # Copyright 2026 The modeling_allinone authors.
 # Licensed under the Apache License, Version 2.0.
-"""Saving with code: the directory loads and computes the same without the package, and only then is code written."""
+"""
+Saving with code: the directory loads and computes the same without the package. Saving without: it loads where the
+package is installed, and names it where it is not.
+"""
 
 import ast
 import inspect
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -27,6 +31,7 @@ from modeling_allinone import (
     AllInOneProcessor,
     AllInOneVideoProcessor,
 )
+from modeling_allinone.package_allinone import LOADER
 from modeling_allinone.remote_code import saving_code
 
 AUTO_CLASSES = {
@@ -104,6 +109,13 @@ def code_in(directory: Path) -> dict[str, bytes]:
 
 def is_code_of_package(directory: Path, *classes) -> bool:
     return code_in(directory) == {name: (PACKAGE / name).read_bytes() for name in needed_files(*classes)}
+
+
+def assert_names_what_is_there(directory: Path):
+    """Each `auto_map` of a directory names files beside it."""
+    for path in directory.glob("*.json"):
+        for reference in re.findall(r'"Auto\w+": "(\w+)\.\w+"', path.read_text(encoding="utf-8")):
+            assert (directory / f"{reference}.py").is_file(), f"{path.name} names {reference}"
 
 
 def auto_maps(directory: Path) -> list[str]:
@@ -249,8 +261,8 @@ class TestAfterwards:
     def save_without_code(self, directory: Path, *parts):
         for part in parts:
             part.save_pretrained(directory)
-        assert code_in(directory) == {}
-        assert auto_maps(directory) == []
+        assert list(code_in(directory)) == [f"{LOADER}.py"]
+        assert_names_what_is_there(directory)
 
     def test_nothing_is_saved_with_code(self, tiny_config, tmp_path):
         model, processor = build_model("AllInOneForMaskedLM", tiny_config), build_processor()
@@ -282,6 +294,93 @@ class TestAfterwards:
             "AutoModel": "modeling_allinone.AllInOneModel",
             "AutoModelForMaskedLM": "modeling_allinone.AllInOneForMaskedLM",
         }
+
+
+# ----------------------------------------------------------------------------------------------------- without code
+
+# Prints what each Auto class gives in a process of its own: whether the package can be imported, whether remote code
+# is trusted, the Auto class, and what was loaded or raised.
+LOADING = """
+import os, sys
+import transformers.modeling_utils, transformers.models.bert  # once for all
+from transformers import AutoConfig, AutoModelForMaskedLM, AutoProcessor, AutoTokenizer
+from transformers.models.auto.video_processing_auto import AutoVideoProcessor
+assert "modeling_allinone" not in sys.modules
+for case in (("installed", None), ("installed", False), ("installed", True), ("missing", True)):
+    for auto_class in (AutoProcessor, AutoVideoProcessor, AutoConfig, AutoModelForMaskedLM, AutoTokenizer):
+        if os.fork():
+            os.wait()
+            continue
+        if case[0] == "missing":
+            sys.modules["modeling_allinone"] = None
+        try:
+            loaded = auto_class.from_pretrained(sys.argv[1], trust_remote_code=case[1])
+            said = f"{type(loaded).__module__}.{type(loaded).__name__}, {type(loaded)._auto_class}"
+        except Exception as error:
+            said = " ".join(f"{type(error).__name__}: {error}".split())
+        print("", *case, auto_class.__name__, said, sep="\\t", flush=True)
+        os._exit(0)
+"""
+
+
+@pytest.fixture(scope="module")
+def loaded_elsewhere(tmp_path_factory, tiny_config) -> dict[tuple, dict[str, str]]:
+    """What Auto classes give for a model and processor saved as anybody would, where the package is not imported."""
+    folder = tmp_path_factory.mktemp("plain")
+    build_model("AllInOneForMaskedLM", tiny_config).save_pretrained(folder)
+    build_processor().save_pretrained(folder)
+    environment = os.environ | {"HF_MODULES_CACHE": str(folder / "modules"), "PYTHONPATH": str(PACKAGE.parent)}
+    options = {"capture_output": True, "text": True, "timeout": 100, "stdin": subprocess.DEVNULL}
+    done = subprocess.run([sys.executable, "-c", LOADING, folder], env=environment, **options)
+    assert done.returncode == 0, done.stderr
+    found = {}
+    for package, trusted, auto_class, said in re.findall(r"\t(\w+)\t(\w+)\t(Auto\w+)\t(.*)", done.stdout):
+        found.setdefault((package, trusted), {})[auto_class] = said
+    assert all(len(said) == 5 for said in found.values())
+    return found
+
+
+@pytest.mark.parametrize("trust_remote_code", ("None", "False"))
+def test_without_import_nothing_is_guessed(loaded_elsewhere, trust_remote_code):
+    found = dict(loaded_elsewhere["installed", trust_remote_code])
+    assert found.pop("AutoTokenizer").startswith("transformers."), "which is what was asked for"
+    for name, said in found.items():
+        assert said.startswith("ValueError") and "pass the argument `trust_remote_code=True`" in said, name
+
+
+def test_without_import_the_package_is_found_if_trusted(loaded_elsewhere):
+    expected = {
+        "AutoProcessor": "processing_allinone.AllInOneProcessor",
+        "AutoVideoProcessor": "video_processing_allinone.AllInOneVideoProcessor",
+        "AutoConfig": "configuration_allinone.AllInOneConfig",
+        "AutoModelForMaskedLM": "modeling_allinone.AllInOneForMaskedLM",
+    }
+    for name, cls in expected.items():
+        assert loaded_elsewhere["installed", "True"][name] == f"modeling_allinone.{cls}, None"
+
+
+def test_without_the_package_it_is_named(loaded_elsewhere):
+    for name, said in loaded_elsewhere["missing", "True"].items():
+        assert said.startswith("ImportError") and "pip install modeling_allinone" in said, name
+
+
+def test_maps_name_no_code_that_was_left_behind(tiny_config, tmp_path):
+    """A model that was saved with code, loaded by the package and saved without."""
+    first = save_with_code(tmp_path / "first", build_model("AllInOneForMaskedLM", tiny_config), build_processor())
+    AutoModelForMaskedLM.from_pretrained(first).save_pretrained(tmp_path / "second")
+    AutoProcessor.from_pretrained(first).save_pretrained(tmp_path / "second")
+    assert_names_what_is_there(tmp_path / "second")
+    config = json.loads((tmp_path / "second" / "config.json").read_text())
+    assert config["auto_map"] == {"AutoConfig": f"{LOADER}.AllInOneConfig"}
+    video_processor = AllInOneVideoProcessor.from_pretrained(first)
+    video_processor.save_pretrained(tmp_path / "third")
+    assert_names_what_is_there(tmp_path / "third")
+
+
+def test_the_library_pushes_the_loader(tmp_path):
+    processor = build_processor()
+    processor.save_pretrained(tmp_path)
+    assert f"{LOADER}.py" not in processor._get_files_timestamps(tmp_path)
 
 
 def test_code_outside_of_the_package_is_refused(tiny_config):

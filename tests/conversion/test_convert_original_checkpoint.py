@@ -169,7 +169,7 @@ def test_every_size_comes_from_the_tensors(convert, cls, heads, sizes):
     assert converted.config.architectures == [cls.__name__]
     saved, expected = json.loads((directory / "config.json").read_text()), json.loads(expected.to_json_string())
     differing = {name for name in saved if saved[name] != expected.get(name)}
-    assert differing <= {"architectures", "dtype", "problem_type"}
+    assert differing <= {"architectures", "auto_map", "dtype", "problem_type"}
     assert converted.config.problem_type == ("multi_label_classification" if SOFT in heads else None)
     assert converted.state_dict().keys() == model.state_dict().keys()
     for name, tensor in model.state_dict().items():
@@ -475,6 +475,7 @@ def test_directory_with_files_is_kept_unless_overwritten(tmp_path, convert, orig
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
         "README.md",
         "config.json",
+        "import_modeling_allinone.py",
         "model.safetensors",
     ]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["original.ckpt", "out"]

@@ -41,6 +41,16 @@ def test_is_small_and_whole():
     assert "Pre-trained" in (CHECKPOINT / "README.md").read_text(encoding="utf-8")
 
 
+def test_names_the_package_as_saved_models_do(tmp_path):
+    AutoModelForPreTraining.from_pretrained(CHECKPOINT).save_pretrained(tmp_path)
+    AutoProcessor.from_pretrained(CHECKPOINT).save_pretrained(tmp_path)
+    (loader,) = tmp_path.glob("*.py")
+    assert loader.read_text(encoding="utf-8") == (CHECKPOINT / loader.name).read_text(encoding="utf-8")
+    for name in ("config.json", "processor_config.json"):
+        saved, shipped = (json.loads((folder / name).read_text(encoding="utf-8")) for folder in (tmp_path, CHECKPOINT))
+        assert saved["auto_map"] == shipped["auto_map"], name
+
+
 @torch.inference_mode()
 def test_fills_in_what_only_the_clip_tells(rows, processor):
     model = AutoModelForMaskedLM.from_pretrained(CHECKPOINT).eval()
