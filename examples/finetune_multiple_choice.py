@@ -106,6 +106,7 @@ def load_rows(
     if data_arguments.test_split is not None:
         data_arguments.load(data_arguments.test_split)
     captions = replace(data_arguments, dataset=choice_arguments.caption_dataset, dataset_options=None, group_by=None)
+    captions.join(data_arguments)
     return captions.load(captions.train_split, captions.num_train_rows)
 
 

@@ -98,7 +98,7 @@ def main(arguments: list[str] | None = None):
     start(training_arguments)
     if data_arguments.test_split is not None:
         data_arguments.load(data_arguments.test_split)  # so that what is wrong with it is said before training
-    zero_shot_rows = watching_arguments.load_zero_shot()
+    zero_shot_rows = watching_arguments.load_zero_shot(data_arguments)
     texts = None
     if model_arguments.model_name_or_path is None and model_arguments.tokenizer_name is None:
         texts = load_source_texts(source_arguments, data_arguments)

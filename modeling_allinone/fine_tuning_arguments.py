@@ -20,6 +20,7 @@ from transformers.utils import is_peft_available, logging
 from .clip_reading import ON_DECODE_ERROR, SKIPPED_NAME, DeadWorkerError
 from .configuration_allinone import AllInOneConfig
 from .datasets import load_annotations
+from .shared_media import LoadedSplit, warn_of_shared_media
 
 if TYPE_CHECKING:
     import datasets
@@ -112,7 +113,13 @@ class DataArguments:
         if self.on_decode_error not in ON_DECODE_ERROR:
             raise ValueError(f"on_decode_error is {self.on_decode_error!r}; expected {' or '.join(ON_DECODE_ERROR)}.")
         self._splits: dict[str, datasets.Dataset] = {}
+        self._loaded: list[LoadedSplit] = []
         self._vocabulary: dict[str, list[str]] = {}
+
+    def join(self, others: "DataArguments") -> "DataArguments":
+        """Make these arguments part of the run of others: splits that either loads are held against each other."""
+        self._loaded = others._loaded
+        return self
 
     def label_by(self, answers: list[str]):
         """Let the splits read from now on be labelled by these answers, in the order of their labels."""
@@ -146,7 +153,7 @@ class DataArguments:
                 )
 
     def load(self, split: str, num_rows: int | None = None) -> "datasets.Dataset":
-        """The rows of a split, or the first of them; a split is read once."""
+        """The rows of a split, or the first of them; a split is read once. Warns of videos that another has too."""
         if split not in self._splits:
             options = {**self.dataset_options, **(self.test_options if split == self.test_split else {})}
             try:
@@ -160,6 +167,9 @@ class DataArguments:
                 )
             except TypeError as error:  # an unknown option
                 raise ValueError(str(error)) from error
+            loaded = LoadedSplit(self._splits[split], self.data_dir)
+            warn_of_shared_media(loaded, self._loaded)
+            self._loaded.append(loaded)
         rows = self._splits[split]
         if self.group_by is not None and self.group_by not in rows.column_names:
             raise ValueError(f"group_by is {self.group_by!r}; the rows have {', '.join(rows.column_names)}.")

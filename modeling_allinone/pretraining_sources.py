@@ -169,7 +169,7 @@ def _arguments_of(name: str, source: Mapping[str, Any], data_arguments: DataArgu
         train_split=source.get("split", "train"),
         dataset_options=source.get("options"),
         test_options=None,
-    )
+    ).join(data_arguments)
 
 
 def _load_source(data_arguments: DataArguments, **options) -> ClipRows:

@@ -73,9 +73,12 @@ class WatchingArguments:
         if unknown := [task for task in self.zero_shot if task not in TASKS]:
             raise ValueError(f"zero_shot has {', '.join(map(repr, unknown))}; expected tasks of {', '.join(TASKS)}.")
 
-    def load_zero_shot(self) -> dict[str, "datasets.Dataset"]:
+    def load_zero_shot(self, data_arguments: DataArguments) -> dict[str, "datasets.Dataset"]:
         """
         Read the held-out rows.
+
+        Args:
+            data_arguments ([`DataArguments`]): Those of the run, which warn where it trains on the same videos.
 
         Returns:
             `dict` of `str` to `datasets.Dataset`: The rows of each task.
@@ -84,10 +87,10 @@ class WatchingArguments:
             ValueError: If what describes them is wrong, or if they do not fit the task.
             OSError: If their files cannot be read.
         """
-        return {task: _load_rows(task, described) for task, described in self.zero_shot.items()}
+        return {task: _load_rows(task, described, data_arguments) for task, described in self.zero_shot.items()}
 
 
-def _load_rows(task: str, described: Any) -> "datasets.Dataset":
+def _load_rows(task: str, described: Any, data_arguments: DataArguments) -> "datasets.Dataset":
     """The rows of a task, as a recipe describes them."""
     name = f"zero_shot of {task}"
     described = {"split": "validation", "num_rows": None} | parse_mapping(name, described)
@@ -101,7 +104,8 @@ def _load_rows(task: str, described: Any) -> "datasets.Dataset":
     if num_rows is not None and not (isinstance(num_rows, int) and num_rows > 0):
         raise ValueError(f"{name} has num_rows {num_rows!r}; expected a number of at least 1.")
     try:
-        rows = DataArguments(**{names[key]: value for key, value in described.items()}).load(split, num_rows)
+        arguments = DataArguments(**{names[key]: value for key, value in described.items()})
+        rows = arguments.join(data_arguments).load(split, num_rows)
         if not len(rows):
             raise ValueError(f"the {split} split of {described['dataset']} has no rows.")
         if task == "retrieval":

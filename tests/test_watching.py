@@ -15,6 +15,7 @@ from modeling_allinone import (
 )
 from modeling_allinone.clip_reading import ClipReader
 from modeling_allinone.datasets import load_moving_shapes, train_tokenizer, write_moving_shapes
+from modeling_allinone.fine_tuning_arguments import DataArguments
 from modeling_allinone.metrics import metric_path
 from modeling_allinone.pretraining import PreTrainingArguments, PreTrainingTrainer
 from modeling_allinone.pretraining_collators import PreTrainingCollator
@@ -234,14 +235,20 @@ def test_without_alignment_nothing_is_drawn(make_trainer, build, objectives, num
 # ------------------------------------------------------------------------------------------------- what is asked for
 
 
-def test_held_out_rows_are_read(shapes):
+@pytest.fixture
+def of_run(shapes):
+    """What the run trains on."""
+    return DataArguments("moving_shapes", str(shapes))
+
+
+def test_held_out_rows_are_read(shapes, of_run):
     common = {"dataset": "moving_shapes", "data_dir": str(shapes)}
     choice = common | {"options": {"task": "multiple-choice"}, "num_rows": 5}
     arguments = WatchingArguments(zero_shot={"multiple-choice": choice, "retrieval": common})
-    rows = arguments.load_zero_shot()
+    rows = arguments.load_zero_shot(of_run)
     assert len(rows["multiple-choice"]) == 5 and len(rows["multiple-choice"][0]["options"]) == 5
     assert len(rows["retrieval"]) > NUM_CLIPS, "the questions of the default task, which have captions, too"
-    assert WatchingArguments().load_zero_shot() == {}
+    assert WatchingArguments().load_zero_shot(of_run) == {}
 
 
 @pytest.mark.parametrize(
@@ -265,12 +272,12 @@ def test_held_out_rows_are_read(shapes):
         ({"multiple-choice": {"options": {"task": "retrieval"}}}, "The rows have no options to choose from"),
     ),
 )
-def test_what_is_wrong_is_said(shapes, zero_shot, message):
+def test_what_is_wrong_is_said(shapes, of_run, zero_shot, message):
     if isinstance(zero_shot, dict) and "no dataset" not in message and "no data_dir" not in message:
         common = {"dataset": "moving_shapes", "data_dir": str(shapes)}
         zero_shot = {task: common | of if isinstance(of, dict) else of for task, of in zero_shot.items()}
     with pytest.raises(ValueError, match=message):
-        WatchingArguments(zero_shot=zero_shot).load_zero_shot()
+        WatchingArguments(zero_shot=zero_shot).load_zero_shot(of_run)
 
 
 def test_the_number_of_rows_to_draw_is_checked():

@@ -103,7 +103,8 @@ def load_annotations(
         root (`str` or `os.PathLike`): Folder of the annotation files.
         split (`str`, defaults to `"train"`): "train", "validation" or "test", as far as the data set has them.
             "original_validation" is what the original selects models on, where that is the test split.
-        media_root (`str` or `os.PathLike`, *optional*): Folder of the videos or images; `root` by default.
+        media_root (`str` or `os.PathLike`, *optional*): Folder of the videos or images; `root` by default. Annotations
+            cannot lead out of it; links in it, and `media_pattern`, may.
         media_pattern (`str`, *optional*): Where they lie below it, such as `"videos/{video_id}.mp4"`, instead of the
             place that `describe_dataset(name).media` gives; `".*"` at the end stands for any suffix.
         on_missing_video (`str`, defaults to `"warn"`): What to do about videos that are missing or empty: "warn",
@@ -117,8 +118,8 @@ def load_annotations(
         FileNotFoundError: If an annotation file is missing (the message has its path, its format and its publisher)
             or, as `on_missing_video` says, a video.
         TypeError: For an option that the reader does not have.
-        ValueError: For an unknown name or split, and for annotations that cannot be read (the message has file, line
-            and field).
+        ValueError: For an unknown name or split, and for annotations that cannot be read or lead out of the folder of
+            the media (the message has file, line and field).
 
     Example:
         >>> from modeling_allinone.datasets import summarize, write_moving_shapes

@@ -74,6 +74,21 @@ def test_every_data_set_trains_and_is_scored_by_its_recipe(recipe, arrangement, 
     model(input_ids=texts, pixel_values=torch.zeros(1, 3, 3, 32, 32))
 
 
+def test_captions_of_another_data_set_are_told_to_be_of_clips_that_are_asked_about(tiny, media, tmp_path, caplog):
+    places, files = CHOICES["msrvtt_mc"]
+    lists = {"MSRVTT_train.9k.csv": "video_id\nvideo1\nvideo3\nvideo4\nvideo5\n"}
+    data = write_places(tmp_path / "data", places, files["published"] | lists, *media)
+    captions = [{"video_id": f"video{number}", "caption": f"a dog {number}"} for number in (1, 3, 4, 5)]
+    (data / "MSRVTT_data.json").write_text(json.dumps({"sentences": captions}))
+    paths = ["--data_dir", data, "--model_name_or_path", tiny, "--output_dir", tmp_path / "output"]
+    small = ["--max_steps", 1, "--total_batch_size", 2, "--per_device_train_batch_size", 2, "--fp16", "false"]
+    options = [*paths, *small, "--dataloader_num_workers", 0, "--caption_dataset", "msrvtt_retrieval"]
+    assert run_script(SCRIPT, RECIPES / "msrvtt_mc.yaml", *options) == 0
+    (message,) = [record.getMessage() for record in caplog.records if record.name.endswith("shared_media")]
+    assert "the train split of msrvtt_retrieval share 1 videos or images, namely " in message
+    assert f"{data}/videos/all/video1.mp4" in message
+
+
 def test_every_data_set_of_choices_has_a_recipe():
     datasets = list_datasets()
     named = {*datasets["multiple-choice"], *datasets["multiple-choice-question-answering"]}
