@@ -95,6 +95,11 @@ def main(arguments: list[str] | None = None):
         description=__doc__,
         arguments=arguments,
     )
+    if "masked_patches" in objective_arguments.objectives and source_arguments.changes_colours:
+        raise ValueError(
+            "masked_patches has the colours of clips and images learned, which are scaled by one mean and deviation: "
+            "leave image_mean and image_std out of image_processor, or the objective."
+        )
     start(training_arguments)
     if data_arguments.test_split is not None:
         data_arguments.load(data_arguments.test_split)  # so that what is wrong with it is said before training
@@ -128,7 +133,7 @@ def main(arguments: list[str] | None = None):
     data_collator = train_collator
     if source_arguments.image_sources:
         # RandAugment is for clips alone, as in the original.
-        of_images = {**train_collator.video_options, "do_rand_augment": False}
+        of_images = {**train_collator.video_options, "do_rand_augment": False, **source_arguments.image_processor}
         data_collator = CoTrainingCollator(train_collator, replace(train_collator, video_options=of_images))
     trainer = PreTrainingTrainer(
         model,

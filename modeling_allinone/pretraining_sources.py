@@ -17,6 +17,7 @@ from .fine_tuning_arguments import DataArguments, parse_mapping
 from .pretraining_rows import CoTrainingRows, MixedRows
 from .processing_allinone import AllInOneProcessor
 from .training import ClipRows
+from .video_processing_allinone import AllInOneVideoProcessor
 
 _FIELDS = ("dataset", "data_dir", "media_dir", "split", "options", "weight")
 _FIELDS_OF_SHARDS = ("shards", "transform", "transform_options", "weight")
@@ -50,11 +51,23 @@ class SourceArguments:
         default=None,
         metadata={"help": "JSON of data sets of images; a step has a batch of them beside its clips."},
     )
+    image_processor: dict | str | None = field(
+        default=None,
+        metadata={"help": "JSON of options of the video processor by which images differ from clips, such as size."},
+    )
     shuffle_buffer: int = field(
         default=500, metadata={"help": "Of shards: among how many rows each worker draws the next; 0: in order."}
     )
 
     def __post_init__(self):
+        self.image_processor = parse_mapping("image_processor", self.image_processor)
+        if self.image_processor and not parse_mapping("image_sources", self.image_sources):
+            raise ValueError("image_processor is given, but no image_sources; leave it out.")
+        known = AllInOneVideoProcessor.valid_kwargs.__annotations__
+        if unknown := sorted(set(self.image_processor) - set(known)):
+            raise ValueError(
+                f"image_processor has {', '.join(unknown)}; the video processor knows {', '.join(known)}."
+            )
         for name in ("video_sources", "image_sources"):
             sources = parse_mapping(name, getattr(self, name))
             setattr(self, name, {source: self._check(name, source, of) for source, of in sources.items()})
@@ -66,6 +79,11 @@ class SourceArguments:
             raise ValueError("Of videos and images, only one comes from shards; give both some, or none.")
         if self.shuffle_buffer < 0:
             raise ValueError(f"shuffle_buffer is {self.shuffle_buffer}; expected 0 or more.")
+
+    @property
+    def changes_colours(self) -> bool:
+        """Whether images are scaled otherwise than clips."""
+        return not {"image_mean", "image_std", "do_normalize"}.isdisjoint(self.image_processor)
 
     @staticmethod
     def are_streamed(sources: Mapping[str, Mapping[str, Any]]) -> bool:

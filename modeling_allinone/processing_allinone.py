@@ -302,6 +302,9 @@ class AllInOneProcessor(SavedWithLoader, ProcessorMixin):
             if len(set(counts)) > 1 or counts[0] == 0:
                 raise ValueError(f"images has lists of {counts} images; expected equally many, at least 1, in each.")
             num_images = counts[0]
+            num_views = videos_kwargs.get("num_views") or self.video_processor.num_views
+            if num_views > 1:
+                raise ValueError(f"num_views is {num_views}, but lists of images have one view each; set num_views=1.")
             images = [image for one in images for image in one]
         # One frame each, so that a file that moves is its first frame, and a flat list is not one clip.
         inputs = self.video_processor([[image] for image in images], **videos_kwargs | {"num_frames": 1, "fps": None})

@@ -38,7 +38,8 @@ class AllInOneTrainingArguments(TrainingArguments):
 
     Args:
         head_learning_rate_multiplier (`float`, defaults to 1): How many times larger the learning rate of the head is
-            than that of the backbone; the original has 10 for question answering and multiple choice.
+            than that of the backbone; the original has 10 for the classifiers of questions and of their options, but
+            not for the scorers of captions.
         total_batch_size (`int`, *optional*): Rows of an optimiser step, over all devices and accumulated batches; it
             sets `gradient_accumulation_steps`, so that a recipe means the same on any number of devices.
     """

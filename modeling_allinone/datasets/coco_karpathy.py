@@ -7,11 +7,13 @@ from .annotation_reader import AnnotationFolder, AnnotationReader
 from .karpathy_captions import FORMAT, read_karpathy_rows
 
 FILES = (AnnotationFile("karpathy/dataset_coco.json", FORMAT), AnnotationFile("dataset_coco.json", FORMAT))
-# "restval" is what is left of COCO's validation images; everybody trains on it.
+# "restval" is what is left of COCO's validation images; everybody trains on it for retrieval.
 PARTS = {"train": ("train", "restval"), "validation": ("val",), "test": ("test",)}
 
 
-def read_rows(folder: AnnotationFolder, split: str, caption_mode: str | None = None) -> Iterator[dict]:
+def read_rows(
+    folder: AnnotationFolder, split: str, caption_mode: str | None = None, with_restval: bool = True
+) -> Iterator[dict]:
     """Rows with `captions`, or `caption`; see [`read_karpathy_rows`].
 
     Args:
@@ -19,11 +21,16 @@ def read_rows(folder: AnnotationFolder, split: str, caption_mode: str | None = N
         split (`str`): "train" (113,287 images), "validation" (5,000) or "test" (5,000).
         caption_mode (`str`, *optional*): "list", "first" or "each", see [`caption_rows`]; by default "list" for the
             training split and "each" for others, where every caption is a query.
+        with_restval (`bool`, defaults to `True`): Whether the training split has the 30,504 images that are left of
+            COCO's validation split, beside the 82,783 of its training split. The original's co-training has not.
 
     Yields:
         `dict`
     """
-    yield from read_karpathy_rows(folder, split, PARTS[split], caption_mode)
+    if not isinstance(with_restval, bool):
+        raise ValueError(f"with_restval is {with_restval!r}; expected true or false.")
+    parts = [part for part in PARTS[split] if with_restval or part != "restval"]
+    yield from read_karpathy_rows(folder, split, parts, caption_mode)
 
 
 READERS = (

@@ -8,6 +8,7 @@ rows = rows.with_transform(by_row(partial(soft_label, num_answers=len(summarize(
 ```
 """
 
+import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -23,6 +24,9 @@ PARTS = {
     "test": ("test2015", "test2015"),
     "test_dev": ("test-dev2015", "test2015"),
 }
+# What the original trains on and what it watches: the training split with most of the validation split, and the rest.
+TRAINING, REST = "train_and_validation", "rest_validation"
+PARTS_OF = {part: (part,) for part in PARTS} | {TRAINING: ("train", "validation"), REST: ("validation",)}
 ANNOTATION_FORMAT = "JSON object whose annotations have question_id, multiple_choice_answer, answers (10)"
 # By number of people who gave an answer; more than that score as the last.
 SCORES = (0.0, 0.3, 0.6, 0.9, 1.0)
@@ -53,32 +57,57 @@ CONTRACTIONS = """
 CONTRACTION_OF = {contraction.replace("'", ""): contraction for contraction in CONTRACTIONS.split()}
 
 
-def read_rows(folder: AnnotationFolder, split: str, vocabulary=None, min_occurrences: int = 9) -> Iterator[dict]:
+def read_rows(
+    folder: AnnotationFolder,
+    split: str,
+    vocabulary=None,
+    min_occurrences: int = 9,
+    num_held_out_images: int = 1000,
+) -> Iterator[dict]:
     """Rows with `question`, `answers` (of ten people), `answer_labels` and `answer_scores`.
 
     `answer_labels` are the labels of those answers that the vocabulary has, each once, and `answer_scores` their
     scores; both are empty where it has none of them (the original leaves such rows out). `answer` is the one most
     people gave, `label` its label. The test splits have questions only.
 
+    The original trains on the training split and on the validation split but for 1000 images, which it watches, as
+    ViLT does: "train_and_validation" and "rest_validation". It drew these images without a seed, so here they are
+    others: those whose number has the lowest SHA-256. Like there, "train_and_validation" leaves out the questions that
+    have no answer of the vocabulary; "rest_validation" has all, so that they count as answered wrong.
+
     Args:
         folder (`AnnotationFolder`): What to read from.
-        split (`str`): "train", "validation", "test" or "test_dev".
+        split (`str`): "train", "validation", "test", "test_dev", "train_and_validation" or "rest_validation".
         vocabulary (*optional*): A file or the answers in the order of their labels. By default, as usual, the answers
             that are those of most people to `min_occurrences` questions of the training and the validation split (see
             [`normalize_answer`]), in the order in which they come first: 3129 of them.
         min_occurrences (`int`, defaults to 9): How many questions, at least 1.
+        num_held_out_images (`int`, defaults to 1000): How many images "rest_validation" has, at least 1.
 
     Yields:
         `dict`
     """
-    path = folder.find_split(split)
-    has_answers = split in ("train", "validation")
+    has_answers = split not in ("test", "test_dev")
     if vocabulary is not None:
         folder.vocabulary = AnswerVocabulary.given(vocabulary)
     elif has_answers:
         folder.vocabulary = _count_answers(folder, min_occurrences)
-    annotations = _read_annotations(folder, split) if has_answers else {}
-    place = PARTS[split][1]
+    held_out = _hold_out(folder, num_held_out_images) if split in (TRAINING, REST) else set()
+    for part in PARTS_OF[split]:
+        for image_id, row in _read_part(folder, part, has_answers):
+            is_held_out = part == "validation" and image_id in held_out
+            if split == TRAINING and (is_held_out or not row["answer_labels"]):
+                continue
+            if split == REST and not is_held_out:
+                continue
+            yield row
+
+
+def _read_part(folder: AnnotationFolder, part: str, has_answers: bool) -> Iterator[tuple[int, dict]]:
+    """Numbers of images and the rows of the questions about them, of one of the makers' splits."""
+    path = folder.find(_question_files(part))
+    annotations = _read_annotations(folder, part) if has_answers else {}
+    place = PARTS[part][1]
     for record in read_listed_records(path, "questions"):
         question_id, image_id = record.integer("question_id"), record.integer("image_id")
         row = {
@@ -91,7 +120,18 @@ def read_rows(folder: AnnotationFolder, split: str, vocabulary=None, min_occurre
             if question_id not in annotations:
                 raise record.error(f"question {question_id} has no annotation in {folder.files[-1]}.")
             row |= _score(*annotations[question_id], folder.vocabulary)
-        yield row
+        yield image_id, row
+
+
+def _hold_out(folder: AnnotationFolder, number: int) -> set[int]:
+    """Images of the validation split that are not for training; the same everywhere, however they are ordered."""
+    path = folder.find(_question_files("validation"))
+    images = {record.integer("image_id") for record in read_listed_records(path, "questions")}
+    if type(number) is not int or not 0 < number < len(images):
+        raise ValueError(
+            f"num_held_out_images is {number!r}; expected 1 to fewer than the {len(images)} images of {path}."
+        )
+    return set(sorted(images, key=lambda image: hashlib.sha256(str(image).encode()).digest())[:number])
 
 
 def soft_label(row: dict, num_answers: int) -> dict:
@@ -204,7 +244,7 @@ READERS = (
         name="vqav2",
         tasks=("question-answering",),
         publisher="https://visualqa.org/download.html",
-        splits={split: _question_files(split) for split in PARTS},
+        splits={split: _question_files(parts[0]) for split, parts in PARTS_OF.items()},
         media="{folder}/COCO_{folder}_{image}.jpg",
         read_rows=read_rows,
         extra_columns={"answers": "[string]", "answer_labels": "[int64]", "answer_scores": "[float64]"},

@@ -58,6 +58,10 @@ def test_coco(tmp_path, folder):
     assert row["captions"] == ["A man.", "A rider."]
     (row,) = read_rows("coco_karpathy", tmp_path, "validation")
     assert row["caption"] == "A cup."
+    (row,) = read_rows("coco_karpathy", tmp_path, "train", with_restval=False)
+    assert row["captions"] == ["A dog."]
+    with pytest.raises(ValueError, match="with_restval is 'no'; expected true or false"):
+        read_rows("coco_karpathy", tmp_path, "train", with_restval="no")
 
 
 @pytest.mark.parametrize("folder", ["karpathy/", ""])

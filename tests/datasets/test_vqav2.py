@@ -78,6 +78,26 @@ def test_rows(root):
     assert rows[3]["label"] == -100
 
 
+def test_training_split_of_the_original(root):
+    """The training split with most of the validation split, and the images that are held out of the latter."""
+    options = {"vocabulary": [*ANSWERS, "purple"], "num_held_out_images": 1}
+    trained, watched = (
+        read_rows("vqav2", root, split, **options) for split in ("train_and_validation", "rest_validation")
+    )
+    validation = {row["sample_id"]: row for row in read_rows("vqav2", root, "validation", **options)}
+    assert [row["sample_id"] for row in trained[:3]] == ["90", "91", "92"], "question 93 has no answer of these"
+    assert len(trained) == 4 and len(watched) == 1
+    assert trained[3]["image"] != watched[0]["image"]
+    assert all(row == validation[row["sample_id"]] for row in (trained[3], watched[0]))
+    watched = read_rows("vqav2", root, "rest_validation", vocabulary=ANSWERS, num_held_out_images=1)
+    assert len(watched) == 1, "questions without an answer of these are watched, too"
+    for number in (0, 2, 0.5):
+        with pytest.raises(
+            ValueError, match=rf"num_held_out_images is {number}; .* fewer than the 2 images of .*json"
+        ):
+            load_annotations("vqav2", root, "rest_validation", vocabulary=ANSWERS, num_held_out_images=number)
+
+
 def test_scores_are_those_of_a_count(root):
     rows = read_rows("vqav2", root, "validation", vocabulary=["red", "2", "pink", "purple"])
     assert [row["sample_id"] for row in rows] == ["71", "70"]  # in the order of the questions

@@ -11,6 +11,7 @@ from transformers import AutoConfig
 
 from modeling_allinone import AllInOneForPairedVisualReasoning, AllInOneProcessor, AllInOneVideoProcessor
 from modeling_allinone.datasets import train_tokenizer
+from modeling_allinone.video_processing_allinone import IMAGE_OPTIONS
 
 SCRIPT = load_script("finetune_paired_reasoning")
 
@@ -64,7 +65,7 @@ def small(tiny, tmp_path):
         *("--model_name_or_path", tiny, "--output_dir", tmp_path / "output"),
         *("--max_steps", 2, "--total_batch_size", 2, "--per_device_train_batch_size", 2),
         *("--fp16", "false", "--dataloader_num_workers", 0),
-        *("--video_processor", '{"size": {"height": 32, "width": 32}, "image_mean": 0.5, "image_std": 0.5}'),
+        *("--video_processor", json.dumps({**IMAGE_OPTIONS, "size": {"shortest_edge": 32, "longest_edge": 64}})),
     ]
 
 

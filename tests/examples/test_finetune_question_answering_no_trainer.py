@@ -87,7 +87,7 @@ def test_soft_labels(tmp_path, tiny):
     data = write_places(tmp_path / "data", places, files["published"], film, tmp_path / "image.jpg")
     paths = ["--data_dir", data, "--model_name_or_path", tiny, "--output_dir", tmp_path / "output"]
     small = ["--max_steps", 1, "--total_batch_size", 2, "--per_device_train_batch_size", 2, "--fp16", "false"]
-    options = ["--dataset_options", '{"min_occurrences": 1}', "--dataloader_num_workers", 0]
+    options = ["--dataset_options", '{"min_occurrences": 1, "num_held_out_images": 1}', "--dataloader_num_workers", 0]
     assert run_script(SCRIPT, RECIPES / "vqav2.yaml", *paths, *small, *options) == 0
     assert read_results(tmp_path / "output")["scores"]["vqa_score"] == 1, "there is but one answer"
 

@@ -37,7 +37,7 @@ def place(tmp_path, monkeypatch, tiny_config):
     (howto / "howto100m_csv/talk.csv").write_text("start,end,text\n0,1,whisk the eggs\n")
     rows = []
     for number, caption in enumerate(CAPTIONS):
-        Image.new("RGB", (40, 36), (60 * number, 0, 0)).save(images / f"training/{number}.jpg")
+        Image.new("RGB", (40 + 20 * number, 36), (60 * number, 0, 0)).save(images / f"training/{number}.jpg")
         rows.append(f"{caption}\t{number}.jpg\n")
     (images / "cc3m_training_success_full.tsv").write_text(f"caption\tfile\n{''.join(rows)}")
     tokenizer = train_tokenizer([*CAPTIONS, "whisk the eggs"])
