@@ -178,6 +178,18 @@ def test_broken_clips_are_skipped_if_asked(on_shapes, shapes, tmp_path, capsys):
             ["--zero_shot", '{"retrieval": {"dataset": "moving_shapes", "data_dir": "x"}}'],
             "root is x, which is no fold",
         ),
+        (["--image_processor", '{"do_pad": true}'], "image_processor is given, but no image_sources"),
+        (
+            ["--image_sources", '{"cc3m": {"data_dir": "x"}}', "--image_processor", '{"pad": true}'],
+            "image_processor has pad; the video processor knows",
+        ),
+        (
+            [
+                *("--image_sources", '{"cc3m": {"data_dir": "x"}}', "--image_processor", '{"image_mean": 0.5}'),
+                *("--masked_patches_weight", 1),
+            ],
+            "masked_patches has the colours of clips and images learned, which are scaled by one mean",
+        ),
         (["--num_alignment_rows", -1], "num_alignment_rows is -1; expected 0 or more"),
         (["--data_dir", "nowhere"], "root is nowhere, which is no folder"),
         (["--test_split", "exam"], "moving_shapes has no split 'exam'"),
