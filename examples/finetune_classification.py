@@ -4,13 +4,15 @@ Fine-tune All-in-one to recognise actions in video, wholly or by its pooler and 
     python examples/finetune_classification.py examples/recipes/ucf101.yaml --data_dir UCF101
     torchrun --nproc-per-node 8 examples/finetune_classification.py examples/recipes/k400_linear.yaml --data_dir K400
 
-With several views, `--video_processor '{"num_views": 4}'`, clips are scored by the mean of their views' logits. Writes
-the model, its card and `results.json`, with the same rows and blank video beside the scores.
+The text that is read with every clip, `--prompt` or the data set's own, is kept in the model's configuration and read
+wherever none is given. With several views, `--video_processor '{"num_views": 4}'`, clips are scored by the mean of
+their views' logits. Writes the model, its card and `results.json`, with blank video beside the scores.
 """
 
 import sys
 from dataclasses import dataclass, field
 
+import datasets
 import evaluate
 
 from modeling_allinone import AllInOneForVideoClassification
@@ -28,6 +30,7 @@ from modeling_allinone.fine_tuning import (
     score,
     start,
     train,
+    unwrap_peft,
 )
 from modeling_allinone.metrics import metric_path
 from modeling_allinone.training import AllInOneTrainingArguments, VideoClassificationTrainer, freeze_backbone
@@ -39,7 +42,8 @@ class ClassificationArguments:
 
     linear: bool = field(default=False, metadata={"help": "Linear evaluation: train pooler and head alone."})
     prompt: str | None = field(
-        default=None, metadata={"help": "Text read with every clip, instead of the data set's own."}
+        default=None,
+        metadata={"help": "Text read with every clip, instead of the data set's own, or of the model's when scored."},
     )
 
 
@@ -61,13 +65,17 @@ def main(arguments: list[str] | None = None):
     train_rows = data_arguments.load_splits(training_arguments)
     data_arguments.check_labels()
     processor = load_processor(model_arguments, data_arguments, train_rows)
+    prompt = choose_prompt(class_arguments.prompt, train_rows)
     model = load_model(
         AllInOneForVideoClassification,
         model_arguments,
         processor,
         draws_head=training_arguments.do_train,
         id2label=dict(enumerate(classes)),
+        **(processor.encode_prompt(prompt) if training_arguments.do_train else {}),
     )
+    if prompt is None:
+        prompt = unwrap_peft(model).config.prompt
     if class_arguments.linear:
         freeze_backbone(model)
 
@@ -76,7 +84,7 @@ def main(arguments: list[str] | None = None):
         VideoClassificationCollator(
             processor,
             len(classes),
-            prompt=class_arguments.prompt,
+            prompt=prompt,
             **data_arguments.collator_options(training_arguments.output_dir, training),
         )
         for training in (True, False)
@@ -94,7 +102,15 @@ def main(arguments: list[str] | None = None):
     if training_arguments.do_train:
         train(trainer)
     if data_arguments.test_split is not None:
-        score(trainer, data_arguments, processor, **vars(class_arguments))
+        score(trainer, data_arguments, processor, linear=class_arguments.linear, prompt=prompt)
+
+
+def choose_prompt(given: str | None, train_rows: datasets.Dataset | None) -> str | None:
+    """The text that is given, or the one that all rows to train on have; where they have several, none is kept."""
+    if given is not None or train_rows is None or "question" not in train_rows.column_names:
+        return given
+    texts = train_rows.unique("question")
+    return texts[0] if len(texts) == 1 else None
 
 
 if __name__ == "__main__":

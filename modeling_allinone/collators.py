@@ -172,8 +172,8 @@ class VideoClassificationCollator(ClipCollator):
 
     Args:
         num_labels (`int`): Number of classes; labels are checked against it.
-        prompt (`str`, *optional*): Text read with every clip. Default: the `question` of each row, or no text where
-            rows have none. Other arguments: see [`ClipCollator`].
+        prompt (`str`, *optional*): Text read with every clip. Default: the `question` of each row; where rows have
+            none, it is left to the model (`config.prompt`). Other arguments: see [`ClipCollator`].
 
     Row fields: optionally `question` (`str`, the prompt) and `label` (`int`).
 

@@ -102,6 +102,10 @@ class AllInOneConfig(SavedWithLoader, PreTrainedConfig):
         classifier_hidden_size (`int`, *optional*): Width of the hidden layer of the answer classifier; `None` is
             `hidden_size // 2`. The original has `2 * hidden_size` for soft labels (VQAv2).
         classifier_dropout (`float`, defaults to 0.5): Dropout probability before the answer classifier.
+        prompt (`str`, *optional*): Text that a video classifier was trained to read with every clip, and reads where
+            none is given, as in pipelines. `None`: no text.
+        prompt_input_ids (`list` of `int`, *optional*): Its tokens, with those that the tokenizer puts around them.
+            [`AllInOneProcessor.encode_prompt`] gives both.
         choice_hidden_size (`int`, *optional*): Width of the hidden layer of the multiple-choice scorer. `None` is a
             linear scorer (captions, zero-shot); the original has 256 for multiple-choice questions.
         choice_dropout (`float`, defaults to 0.1): Dropout probability before a multiple-choice scorer with a hidden
@@ -192,6 +196,8 @@ class AllInOneConfig(SavedWithLoader, PreTrainedConfig):
     patch_order_seed: int = 0
     classifier_hidden_size: int | None = None
     classifier_dropout: float | int = 0.5
+    prompt: str | None = None
+    prompt_input_ids: list[int] | tuple[int, ...] | None = None
     choice_hidden_size: int | None = None
     choice_dropout: float | int = 0.1
     projection_dim: int | None = 512
@@ -245,12 +251,31 @@ class AllInOneConfig(SavedWithLoader, PreTrainedConfig):
                 f"roll_divisor is {self.roll_divisor}, but must be at least 3: one part moves forward, one backward, "
                 "and some must stay."
             )
+        self._check_prompt()
         self._check_pretraining_objectives()
         if self.contrastive_temperature <= 0:
             raise ValueError(f"contrastive_temperature is {self.contrastive_temperature}, but must be above 0.")
         for name in _PROBABILITY_FIELDS:
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}, but must be a probability in [0, 1).")
+
+    def _check_prompt(self):
+        tokens = self.prompt_input_ids
+        if (self.prompt is None) != (tokens is None):
+            raise ValueError(
+                f"prompt is {self.prompt!r} and prompt_input_ids is {tokens}, but they go together: give both, as "
+                "processor.encode_prompt(text) makes them."
+            )
+        if tokens is None:
+            return
+        if not 1 <= len(tokens) <= self.max_position_embeddings:
+            raise ValueError(
+                f"prompt_input_ids has {len(tokens)} tokens, but expected 1 to {self.max_position_embeddings}."
+            )
+        if not all(0 <= token < self.vocab_size for token in tokens):
+            raise ValueError(
+                f"prompt_input_ids is {list(tokens)}, but expected tokens below vocab_size={self.vocab_size}."
+            )
 
     def _check_pretraining_objectives(self):
         unknown = [name for name in self.pretraining_objectives or () if name not in PRETRAINING_OBJECTIVES]

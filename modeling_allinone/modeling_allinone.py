@@ -1313,8 +1313,8 @@ class AllInOneForMultipleChoice(AllInOnePreTrainedModel):
 class AllInOneForVideoClassification(AllInOnePreTrainedModel):
     """
     All-in-one with a classifier over actions on its pooled output (Kinetics-400, HMDB51), the same as for answers. The
-    clip is read with a prompt that is the same for all, or alone; a model should see what it was trained with. Classes
-    are `config.id2label`.
+    clip is read with a prompt that is the same for all, or alone. What the model was trained with stands in
+    `config.prompt`, and is read where no text is given. Classes are `config.id2label`.
 
     Example:
 
@@ -1359,7 +1359,7 @@ class AllInOneForVideoClassification(AllInOnePreTrainedModel):
         Args:
             pixel_values, pixel_mask, patch_permutation: As in [`AllInOneModel.forward`]; video is required.
             input_ids, attention_mask, token_type_ids, inputs_embeds: As in [`AllInOneModel.forward`], with B rows or
-                one, a prompt for all clips. Default: no text.
+                one, a prompt for all clips. Default: `config.prompt_input_ids`, if it has any.
             labels (`torch.LongTensor` of shape `(B,)`, *optional*): Index of the class, -100 for no loss.
 
         Returns:
@@ -1367,6 +1367,8 @@ class AllInOneForVideoClassification(AllInOnePreTrainedModel):
         """
         if pixel_values is None:
             raise ValueError("This head classifies video: give pixel_values.")
+        if input_ids is None and inputs_embeds is None and self.config.prompt_input_ids is not None:
+            input_ids = torch.tensor([self.config.prompt_input_ids], device=pixel_values.device)
         prompt = {
             "input_ids": input_ids,
             "attention_mask": attention_mask,

@@ -188,6 +188,29 @@ class AllInOneProcessor(SavedWithLoader, ProcessorMixin):
             for one, its_options in zip(question, options, strict=True)
         ]
 
+    def encode_prompt(self, text: str | None) -> dict[str, str | list[int] | None]:
+        """
+        The fields of a configuration by which a video classifier reads a text with every clip.
+
+        Args:
+            text (`str`, *optional*): The text; `None` for none.
+
+        Returns:
+            `dict`: `"prompt"` and `"prompt_input_ids"`, to be given to [`AllInOneConfig`] or `from_pretrained`.
+
+        Raises:
+            `TypeError`: Something else than one text.
+
+        Example:
+            >>> fields = processor.encode_prompt("A person is doing [MASK]")  # doctest: +SKIP
+            >>> model = AllInOneForVideoClassification.from_pretrained("my-start", **fields)  # doctest: +SKIP
+        """
+        if text is None:
+            return {"prompt": None, "prompt_input_ids": None}
+        if not isinstance(text, str):
+            raise TypeError(f"text is {text!r}; expected one text, or None.")
+        return {"prompt": text, "prompt_input_ids": self(text=text)["input_ids"][0].tolist()}
+
     def post_process_question_answering(
         self, outputs, id2label: Mapping[int, str] | list[str], top_k: int = 1, multi_label: bool = False
     ) -> list[list[dict]]:

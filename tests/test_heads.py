@@ -183,6 +183,38 @@ def test_classification_with_and_without_a_prompt(build, tiny_inputs, tmp_path):
         model(pixel_values, labels=torch.tensor([0, 5]))
 
 
+def test_classification_reads_its_prompt_where_no_text_is_given(build, tiny_inputs, tmp_path):
+    inputs = tiny_inputs()
+    clips, prompt, other = inputs["pixel_values"], inputs["input_ids"][:1], inputs["input_ids"][1:]
+    fields = {"prompt": "which way?", "prompt_input_ids": prompt[0].tolist()}
+    model = build(AllInOneForVideoClassification, num_labels=5, **fields)
+    expected = model(clips, input_ids=prompt).logits
+    torch.testing.assert_close(model(clips).logits, expected, rtol=0, atol=0)
+    overridden = model(clips, input_ids=other).logits
+    assert not torch.allclose(overridden, expected)
+    model.save_pretrained(tmp_path)
+    loaded = AutoModelForVideoClassification.from_pretrained(tmp_path)
+    torch.testing.assert_close(loaded(clips).logits, expected, rtol=0, atol=0)
+    without = AutoModelForVideoClassification.from_pretrained(tmp_path, prompt=None, prompt_input_ids=None)
+    assert not torch.allclose(without(clips).logits, expected)
+    torch.testing.assert_close(without(clips, input_ids=other).logits, overridden)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    (
+        ({"prompt": "which way?"}, "prompt is 'which way\\?' and prompt_input_ids is None, but they go together"),
+        ({"prompt_input_ids": [2, 3]}, "prompt is None and prompt_input_ids is .* as processor.encode_prompt"),
+        ({"prompt": "", "prompt_input_ids": []}, "prompt_input_ids has 0 tokens, but expected 1 to"),
+        ({"prompt": "a", "prompt_input_ids": [1] * 100}, "prompt_input_ids has 100 tokens, but expected 1 to"),
+        ({"prompt": "a", "prompt_input_ids": [1, 10**6]}, "prompt_input_ids is .* but expected tokens below vocab"),
+    ),
+)
+def test_prompt_that_cannot_be_read(tiny_config, fields, message):
+    with pytest.raises(ValueError, match=message):
+        tiny_config(**fields)
+
+
 # ------------------------------------------------------------------------------------------------ visual commonsense
 
 

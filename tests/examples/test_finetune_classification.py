@@ -9,7 +9,8 @@ import pytest
 import torch
 from action_files import ACTIONS, write_actions
 from script_runs import EXAMPLES, QUIET, load_script, read_results, run_script, write_splits
-from transformers import AutoModelForVideoClassification
+from transformers import AutoModelForVideoClassification, AutoProcessor, pipeline
+from transformers.models.auto.video_processing_auto import AutoVideoProcessor
 from video_fixtures import encode_video
 
 from modeling_allinone import AllInOneForVideoClassification, AllInOneProcessor, AllInOneVideoProcessor
@@ -96,8 +97,32 @@ def test_training_is_watched_scored_and_saved(on_shapes, shapes, tmp_path):
 
     again = tmp_path / "again"
     scoring = ["--model_name_or_path", output_dir, "--output_dir", again, "--do_train", "false"]
-    assert run(*on_shapes, *scoring, "--prompt", "it is doing [MASK]") == 0
-    assert read_results(again)["scores"] == results["scores"]
+    assert run(*on_shapes, *scoring) == 0, "with the prompt that it was trained with"
+    again = read_results(again)
+    assert again["scores"] == results["scores"] and again["protocol"]["prompt"] == "it is doing [MASK]"
+
+
+@pytest.mark.parametrize("given", [None, "it is doing [MASK]"])
+def test_prompt_is_remembered(on_shapes, shapes, tmp_path, given):
+    assert run(*on_shapes, *([] if given is None else ["--prompt", given]), "--num_test_rows", 2) == 0
+    output_dir = str(tmp_path / "output")
+    film = load_moving_shapes(shapes, "test", "classification")[0]
+    model, processor = (
+        AutoModelForVideoClassification.from_pretrained(output_dir),
+        AutoProcessor.from_pretrained(output_dir),
+    )
+    assert model.config.prompt == (given or film["question"])
+    prompted = processor(text=given or film["question"], videos=film["video"])
+    with torch.no_grad():
+        expected = model(**prompted).logits.softmax(dim=-1)[0]
+        alone = AutoVideoProcessor.from_pretrained(output_dir)(film["video"])
+        for inputs in (processor(videos=film["video"]), alone):
+            torch.testing.assert_close(model(**inputs).logits.softmax(dim=-1)[0], expected, rtol=0, atol=0)
+        unprompted = model(**alone, **processor(text="a")).logits.softmax(dim=-1)[0]
+    assert not torch.allclose(unprompted, expected)
+    found = {entry["label"]: entry["score"] for entry in pipeline("video-classification", output_dir)(film["video"])}
+    best = {model.config.id2label[place.item()]: expected[place].item() for place in expected.topk(5).indices}
+    assert found == pytest.approx(best, rel=1e-6)
 
 
 @pytest.mark.parametrize("linear", [True, False])
