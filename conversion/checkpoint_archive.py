@@ -10,8 +10,9 @@ header is. So the directory must be where every reader finds it, and the headers
 
 import struct
 import zipfile
+import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -19,6 +20,7 @@ from checkpoint_pickle import MAX_PICKLE_BYTES, Refusal
 
 # A full-size checkpoint with the state of its optimiser lists 700 records in 50 kB.
 _MAX_DIRECTORY_BYTES = 1 << 22
+_BYTES_AT_ONCE = 1 << 20
 
 _END = struct.Struct("<4s4H2LH")  # signature, disks, counts, size and offset of the directory, length of a comment
 _END_64 = struct.Struct("<4sQ2H2L4Q")  # as above, for large archives; PyTorch writes both
@@ -27,10 +29,11 @@ _HEADER = struct.Struct("<4s22x2H")  # signature, length of the name, length of 
 
 
 class Record(NamedTuple):
-    """Where a record lies in its archive, in bytes."""
+    """Where a record lies in its archive, in bytes, and the checksum (CRC-32) that the directory has of it."""
 
     start: int
     size: int
+    checksum: int
 
 
 def list_records(path: Path) -> dict[str, Record]:
@@ -64,6 +67,38 @@ def list_records(path: Path) -> dict[str, Record]:
             entry.filename[len(folder) :]: _locate(file, entry, end)
             for entry, end in _with_ends(entries, directory_start)
         }
+
+
+def check_checksums(path: Path, records: Mapping[str, Record]):
+    """
+    Read an archive, a little at a time, and compare its records with their checksums.
+
+    Args:
+        path (`Path`): The archive.
+        records (mapping of `str` to [`Record`]): Its records.
+
+    Raises:
+        Refusal: If a record is another than the directory says, or the directory says nothing.
+    """
+    if not any(record.checksum for record in records.values()):
+        raise Refusal(
+            "has no checksums, as torch.save writes it after set_crc32_options(False); pass --skip-checksums to read "
+            "it unchecked"
+        )
+    with path.open("rb") as file:
+        for name, record in sorted(records.items(), key=lambda item: item[1].start):
+            file.seek(record.start)
+            checksum, left = 0, record.size
+            while left:
+                data = file.read(min(left, _BYTES_AT_ONCE))
+                if not data:
+                    raise Refusal(f"is damaged or truncated: its record {name!r:.120} ends too early")
+                checksum, left = zlib.crc32(data, checksum), left - len(data)
+            if checksum != record.checksum:
+                raise Refusal(
+                    f"is damaged: its record {name!r:.120} has the checksum {checksum:08x}, but should have "
+                    f"{record.checksum:08x}; get the file anew, or pass --skip-checksums to read it as it is"
+                )
 
 
 def _find_directory(file: BinaryIO) -> int:
@@ -127,7 +162,7 @@ def _locate(file: BinaryIO, entry: zipfile.ZipInfo, end: int) -> Record:
     name = file.read(name_length).decode("utf-8" if entry.flag_bits & 0x800 else "cp437")
     if signature != b"PK\3\4" or name != entry.filename:
         raise Refusal(f"holds the archive entry {entry.filename!r:.120}, but something else in its place")
-    record = Record(entry.header_offset + _HEADER.size + name_length + extra_length, entry.file_size)
+    record = Record(entry.header_offset + _HEADER.size + name_length + extra_length, entry.file_size, entry.CRC)
     if record.start + record.size > end:
         raise Refusal(
             f"holds the archive entry {entry.filename!r:.120}, whose {record.size} bytes from {record.start} reach "

@@ -6,6 +6,7 @@ import secrets
 import shutil
 import signal
 import sys
+from argparse import ArgumentParser
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from functools import wraps
@@ -112,6 +113,15 @@ def save_model(directory: Path, model: AllInOnePreTrainedModel, processor: AllIn
         model.save_pretrained(directory)
         if processor is not None:
             processor.save_pretrained(directory)
+
+
+def add_skip_checksums(parser: ArgumentParser):
+    """Add the option that all scripts have which read a file of `torch.save`."""
+    parser.add_argument(
+        "--skip-checksums",
+        action="store_true",
+        help="read a file that torch.save wrote without checksums, or read one in spite of them",
+    )
 
 
 def command_line(convert: Callable[..., None]) -> Callable[..., int]:

@@ -15,7 +15,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from conversion_output import check_output_directory, command_line, complete_directory, save_model
+from conversion_output import (
+    add_skip_checksums,
+    check_output_directory,
+    command_line,
+    complete_directory,
+    save_model,
+)
 from fingerprint import Fingerprint, digest_tensor, load_model, take_fingerprint
 from key_map import (
     BACKBONE,
@@ -96,6 +102,7 @@ def convert_checkpoint(
     license: str | None = DEFAULT_LICENSE,
     base_model: str | None = None,
     scores_file: str | Path | None = None,
+    skip_checksums: bool = False,
 ) -> Conversion:
     """
     Convert a checkpoint of the original; the output directory appears when it is complete, or not at all.
@@ -122,6 +129,8 @@ def convert_checkpoint(
         base_model (`str`, *optional*): Repository of the Hub that the model was fine-tuned from, for the card.
         scores_file (`str` or `Path`, *optional*): JSON list of what was measured, for the card; see
             [`~modeling_allinone.model_card.to_eval_results`].
+        skip_checksums (`bool`, defaults to `False`): Whether to read a file of `torch.save` without looking at its
+            checksums, which it lacks if it was written after `set_crc32_options(False)`.
 
     Returns:
         [`Conversion`]
@@ -140,7 +149,7 @@ def convert_checkpoint(
     output_dir = Path(output_dir).expanduser().resolve()
     check_arguments(checkpoint, output_dir, task, dtype, overwrite)
     scores = [] if scores_file is None else _read_scores(Path(scores_file))
-    model, report = _load(checkpoint, task, num_attention_heads, DTYPES[dtype])
+    model, report = _load(checkpoint, task, num_attention_heads, DTYPES[dtype], skip_checksums)
     config, class_name = model.config, type(model).__name__
     if label_file is not None:
         config.id2label, config.label2id = _read_labels(Path(label_file), model)
@@ -152,7 +161,7 @@ def convert_checkpoint(
         save_model(directory, model, processor, with_code)
         del model  # and with it the checkpoint, before it is read anew
         if verify:
-            fingerprint = verify_directory(directory, checkpoint, report, DTYPES[dtype])
+            fingerprint = verify_directory(directory, checkpoint, report, DTYPES[dtype], skip_checksums)
         card = create_model_card(
             config,
             class_name,
@@ -169,10 +178,10 @@ def convert_checkpoint(
 
 
 def _load(
-    checkpoint: Path, task: str | None, num_attention_heads: int | None, dtype: torch.dtype
+    checkpoint: Path, task: str | None, num_attention_heads: int | None, dtype: torch.dtype, skip_checksums: bool
 ) -> tuple[AllInOnePreTrainedModel, list[ReportLine]]:
     """The model of a checkpoint, whose weights are the checkpoint's own where they need no change."""
-    state_dict, hyper_parameters = read_checkpoint(checkpoint)
+    state_dict, hyper_parameters = read_checkpoint(checkpoint, skip_checksums)
     if not any(key.startswith(_BACKBONE_PREFIXES) for key in state_dict):
         keys = ", ".join(list(state_dict)[:3]) or "none"
         raise ConversionError(
@@ -190,7 +199,11 @@ def _load(
 
 
 def verify_directory(
-    directory: str | Path, checkpoint: str | Path, report: Sequence[ReportLine], dtype: torch.dtype = torch.float32
+    directory: str | Path,
+    checkpoint: str | Path,
+    report: Sequence[ReportLine],
+    dtype: torch.dtype = torch.float32,
+    skip_checksums: bool = False,
 ) -> Fingerprint:
     """
     Load a converted model and compare its every bit with the checkpoint that it came from.
@@ -200,6 +213,7 @@ def verify_directory(
         checkpoint (`str` or `Path`): The original's file.
         report (sequence of [`ReportLine`]): What the conversion said about every tensor.
         dtype (`torch.dtype`, defaults to `torch.float32`): Type in which the model was saved.
+        skip_checksums (`bool`, defaults to `False`): Whether to read the original's file without its checksums.
 
     Returns:
         [`Fingerprint`] of the model.
@@ -208,7 +222,7 @@ def verify_directory(
         ConversionError: If a tensor differs, or is in only one of the two.
     """
     # Hashes rather than tensors, so that the two files are not in memory at once.
-    expected = _digest_sources(checkpoint, report, dtype)
+    expected = _digest_sources(checkpoint, report, dtype, skip_checksums)
     model = load_model(directory)
     found = {name: digest_tensor(tensor) for name, tensor in model.state_dict().items()}
     if different := [name for name in {**expected, **found} if expected.get(name) != found.get(name)]:
@@ -216,10 +230,12 @@ def verify_directory(
     return take_fingerprint(model)
 
 
-def _digest_sources(checkpoint: str | Path, report: Sequence[ReportLine], dtype: torch.dtype) -> dict[str, str]:
+def _digest_sources(
+    checkpoint: str | Path, report: Sequence[ReportLine], dtype: torch.dtype, skip_checksums: bool
+) -> dict[str, str]:
     """What every converted tensor must hash to."""
     parts: dict[str, list[torch.Tensor]] = {}
-    state_dict, _ = read_checkpoint(checkpoint)
+    state_dict, _ = read_checkpoint(checkpoint, skip_checksums)
     for line in report:
         if line.converted is not None:
             tensor = state_dict[line.original]
@@ -492,6 +508,7 @@ def _parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--with-code", action="store_true", help="put the code beside the model, to be loaded with trust_remote_code"
     )
+    add_skip_checksums(parser)
     card = parser.add_argument_group("model card")
     card.add_argument("--name", metavar="REPOSITORY", help="what its code loads (default: OUTPUT_DIR)")
     card.add_argument("--license", default=DEFAULT_LICENSE, help="licence of the weights (default: %(default)s)")

@@ -15,7 +15,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from conversion_output import check_output_directory, command_line, complete_directory, save_model
+from conversion_output import (
+    add_skip_checksums,
+    check_output_directory,
+    command_line,
+    complete_directory,
+    save_model,
+)
 from convert_original_checkpoint import (
     DEFAULT_TOKENIZER,
     DTYPES,
@@ -77,6 +83,7 @@ def convert_vision_checkpoint(
     with_code: bool = False,
     name: str | None = None,
     license: str | None = None,
+    skip_checksums: bool = False,
 ) -> Start:
     """
     Start a model from an image backbone; the output directory appears when it is complete, or not at all.
@@ -109,6 +116,8 @@ def convert_vision_checkpoint(
         with_code (`bool`, defaults to `False`): Whether to put the code that the model needs beside it.
         name (`str`, *optional*): What the model card's code loads: a repository of the Hub. Default: `output_dir`.
         license (`str`, *optional*): Licence of the weights, for the card.
+        skip_checksums (`bool`, defaults to `False`): Whether to read files of `torch.save` without looking at their
+            checksums, which they lack if they were written after `set_crc32_options(False)`.
 
     Returns:
         [`Start`]
@@ -132,10 +141,10 @@ def convert_vision_checkpoint(
         text_model = Path(text_model)
         check_output_directory(output_dir, text_model, overwrite)
 
-    vision = read_source(backbone)
+    vision = read_source(backbone, skip_checksums)
     layout = find_layout(vision)
     fields = read_backbone_fields(vision, layout, num_attention_heads)
-    text = None if text_model is None else read_source(text_model)
+    text = None if text_model is None else read_source(text_model, skip_checksums)
     if text is not None:
         fields |= read_text_fields(text, fields["hidden_size"], max_text_length)
     if with_processor:
@@ -378,6 +387,7 @@ def _parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--with-code", action="store_true", help="put the code beside the model, to be loaded with trust_remote_code"
     )
+    add_skip_checksums(parser)
     card = parser.add_argument_group("model card")
     card.add_argument("--name", metavar="REPOSITORY", help="what its code loads (default: OUTPUT_DIR)")
     card.add_argument("--license", help="licence of the backbone's weights")

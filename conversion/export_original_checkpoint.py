@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from conversion_output import check_output_file, command_line, complete_file
+from conversion_output import add_skip_checksums, check_output_file, command_line, complete_file
 from convert_original_checkpoint import DTYPES, choose_heads, convert_state_dict
 from fingerprint import digest_tensor
 from key_map import (
@@ -115,6 +115,7 @@ def export_checkpoint(
     position_ids: bool = True,
     verify: bool = False,
     overwrite: bool = False,
+    skip_checksums: bool = False,
 ) -> Export:
     """
     Export a model for the original; the output appears when it is complete, or not at all.
@@ -132,6 +133,7 @@ def export_checkpoint(
             `original` is given and has none, none is written.
         verify (`bool`, defaults to `False`): Whether to convert the file back and compare bit by bit.
         overwrite (`bool`, defaults to `False`): Whether to replace an output that is there already.
+        skip_checksums (`bool`, defaults to `False`): Whether to read `original` without looking at its checksums.
 
     Returns:
         [`Export`]
@@ -149,7 +151,7 @@ def export_checkpoint(
     _check_arguments(model_dir, output, original, naming, dtype, overwrite)
     config, task, tensors = read_model_directory(model_dir)
     check_is_computed(config, task, naming)
-    saved, saved_hyper_parameters = (None, {}) if original is None else read_checkpoint(original)
+    saved, saved_hyper_parameters = (None, {}) if original is None else read_checkpoint(original, skip_checksums)
     has_position_ids = position_ids and (saved is None or _POSITION_IDS in saved)
     state_dict, report = export_state_dict(tensors, config, task, naming, saved, has_position_ids, DTYPES[dtype])
     vit = find_vision_transformer(config, saved_hyper_parameters.get("vit"))
@@ -378,6 +380,7 @@ def _parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--verify", action="store_true", help="convert the file back and compare every bit")
     parser.add_argument("--overwrite", action="store_true", help="replace an output that is there already")
+    add_skip_checksums(parser)
     return parser.parse_args(arguments)
 
 

@@ -18,9 +18,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from checkpoint_archive import list_records
+from checkpoint_archive import check_checksums, list_records
 from checkpoint_pickle import MAX_PICKLE_BYTES, STAND_INS, STORAGE_TYPES, PickleScan, Refusal
+from implausible_weights import find_implausible
 from safetensors.torch import load_file
+from transformers.utils import logging
+
+logger = logging.get_logger(__name__)
 
 _TORCH_MAGIC_NUMBER = 0x1950A86A20F9469CFC6C  # first in a file from before PyTorch 1.6
 _TORCH_PROTOCOL_VERSION = 1001
@@ -50,13 +54,18 @@ class ConversionError(ValueError):
     """A checkpoint or an argument that cannot be converted; the message is meant for the user."""
 
 
-def read_checkpoint(path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+def read_checkpoint(path: str | Path, skip_checksums: bool = False) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     """
     Read the weights and the hyper-parameters of a checkpoint.
+
+    Each record of an archive of `torch.save` is compared with its checksum. Where there are none, in safetensors files
+    and those from before PyTorch 1.6, tensors that look damaged are warned of.
 
     Args:
         path (`str` or `Path`): A file that Lightning, DeepSpeed or `torch.save(model.state_dict())` wrote, or a
             safetensors file.
+        skip_checksums (`bool`, defaults to `False`): Whether to read an archive without looking at its checksums, as
+            if it had none.
 
     Returns:
         The tensors by name, without the `module.` that data-parallel training puts before each, and the
@@ -71,10 +80,13 @@ def read_checkpoint(path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str
     path = Path(path)
     try:
         size = _size_of_file(path)
-        content = _read(path, size)
+        content, is_checked = _read(path, size, skip_checksums)
         if not isinstance(content, Mapping):
             raise Refusal(f"holds a {type(content).__name__}, but expected a dictionary with a state_dict")
-        return _check_state_dict(_find_state_dict(content, path), size), _find_hyper_parameters(content)
+        state_dict = _check_state_dict(_find_state_dict(content, path), size)
+        if not is_checked:
+            _warn_of_damage(path, state_dict)
+        return state_dict, _find_hyper_parameters(content)
     except Refusal as refusal:
         raise ConversionError(f"{path} {refusal}.") from refusal
     except FileNotFoundError as error:
@@ -83,10 +95,12 @@ def read_checkpoint(path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str
         raise ConversionError(f"{path} cannot be read ({error.strerror or _first_line(error)}).") from error
 
 
-def _read(path: Path, size: int) -> Any:
+def _read(path: Path, size: int, skip_checksums: bool) -> tuple[Any, bool]:
+    """What a file holds, and whether it was compared with checksums."""
     reader = _choose_reader(path, size)
+    is_checked = reader is _read_archive and not skip_checksums
     try:
-        return reader(path)
+        return (reader(path, skip_checksums) if reader is _read_archive else reader(path)), is_checked
     except (Refusal, OSError):
         raise
     except Exception as error:  # a damaged file fails in any way
@@ -153,8 +167,10 @@ def _read_safetensors(path: Path) -> dict[str, torch.Tensor]:
     return load_file(path)
 
 
-def _read_archive(path: Path) -> Any:
+def _read_archive(path: Path, skip_checksums: bool) -> Any:
     records = list_records(path)
+    if not skip_checksums:
+        check_checksums(path, records)
     with path.open("rb") as file:
         file.seek(records["data.pkl"].start)
         scan = PickleScan(file.read(records["data.pkl"].size))
@@ -192,6 +208,16 @@ def _load(path: Path, protocol: int, mmap: bool) -> Any:
     allowed = torch.serialization.safe_globals([(stand_in, name) for name, stand_in in STAND_INS.items()])
     with allowed, warnings.catch_warnings(action="ignore"):  # what matters of a warning is an error here
         return torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
+
+
+def _warn_of_damage(path: Path, state_dict: Mapping[str, torch.Tensor]):
+    implausible = [f"{name} ({what})" for name, what in find_implausible(state_dict)]
+    if implausible:
+        more = f" and {len(implausible) - 10} more" if len(implausible) > 10 else ""
+        logger.warning_once(
+            f"{path} was not compared with checksums, and these of its tensors look damaged: "
+            f"{', '.join(implausible[:10])}{more}. Compare it with another copy."
+        )
 
 
 def _find_state_dict(content: Mapping, path: Path) -> Mapping:

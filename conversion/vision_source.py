@@ -34,12 +34,13 @@ class Source(NamedTuple):
     preprocessor: dict[str, Any]
 
 
-def read_source(path: Path) -> Source:
+def read_source(path: Path, skip_checksums: bool = False) -> Source:
     """
     Read a file of weights, or a directory with `config.json` and weights, in one file or in several.
 
     Args:
         path (`Path`): The file or directory.
+        skip_checksums (`bool`, defaults to `False`): Whether to read files without looking at their checksums.
 
     Returns:
         [`Source`]
@@ -57,7 +58,7 @@ def read_source(path: Path) -> Source:
         files = [path]
     tensors, keys = {}, {}
     for file in files:
-        for key, tensor in read_checkpoint(file)[0].items():
+        for key, tensor in read_checkpoint(file, skip_checksums)[0].items():
             name = key
             for spelling, replacement in SPELLINGS:
                 name = re.sub(spelling, replacement, name)

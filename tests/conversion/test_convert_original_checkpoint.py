@@ -591,6 +591,19 @@ def test_directory_that_fails_verification_is_not_written(tmp_path, monkeypatch,
     assert [path.name for path in tmp_path.iterdir()] == ["original.ckpt"]
 
 
+def test_file_without_checksums(tmp_path, original, capsys):
+    torch.serialization.set_crc32_options(False)
+    try:
+        torch.save(original, tmp_path / "original.ckpt")
+    finally:
+        torch.serialization.set_crc32_options(True)
+    arguments = [str(tmp_path / "original.ckpt"), str(tmp_path / "out"), "--no-processor", "--verify"]
+    assert main(arguments) == 2
+    assert "original.ckpt has no checksums" in capsys.readouterr().err
+    assert main([*arguments, "--skip-checksums"]) == 0
+    assert "verified: every tensor equals" in capsys.readouterr().out
+
+
 def test_fingerprint_of_what_is_no_model(tmp_path, capsys):
     assert fingerprint_main([str(tmp_path)]) == 2
     assert "holds no model: it has no config.json" in capsys.readouterr().err

@@ -5,12 +5,14 @@ import json
 import math
 import os
 import pickle
+import random
 import re
 import struct
 import subprocess
 import sys
 import tarfile
 import zipfile
+import zlib
 from collections import Counter, OrderedDict, defaultdict
 from pathlib import Path, PurePosixPath
 from types import ModuleType
@@ -83,7 +85,8 @@ def build_zip(*entries: dict, comment: bytes = b"") -> bytes:
         stored, written = record["name"].encode(), record.get("local_name", record["name"]).encode()
         start = record.get("start", len(body))
         size = record.get("size", len(record["data"]))
-        middle = struct.pack("<5HI", 20, record.get("flags", 0), record.get("method", 0), 0, 0, 0)
+        checksum = record.get("checksum", zlib.crc32(record["data"]))
+        middle = struct.pack("<5HI", 20, record.get("flags", 0), record.get("method", 0), 0, 0, checksum)
         sizes = struct.pack("<2I", record.get("stored_size", size), size)
         extra, local_extra = record.get("extra", b""), record.get("local_extra", b"")
         body += b"PK\3\4" + middle + sizes + struct.pack("<2H", len(written), len(local_extra)) + written + local_extra
@@ -504,6 +507,100 @@ def test_file_that_ends_too_early(tmp_path, refuse):
     whole = (tmp_path / "file.ckpt").read_bytes()
     for length in range(1, len(whole)):
         refuse("is (damaged or truncated|not a PyTorch checkpoint)", whole[:length])
+
+
+# ----------------------------------------------------------------------------------------------------------- checksums
+
+
+@pytest.fixture
+def saved(tmp_path) -> bytes:
+    """A file of `torch.save`."""
+    torch.save({"state_dict": {"weight": torch.randn(64, 32), "bias": torch.randn(64)}}, tmp_path / "file.ckpt")
+    return (tmp_path / "file.ckpt").read_bytes()
+
+
+def test_no_damage_is_read(read, saved):
+    """Wherever bytes are zeroed or a bit is flipped, the weights are the same, as between records, or refused."""
+    expected, _ = read(saved)
+    draws, num_read, num_silent = random.Random(0), 0, 0
+    for number in range(200):
+        damaged = bytearray(saved)
+        if number % 2:
+            damaged[draws.randrange(len(saved))] ^= 1 << draws.randrange(8)
+        else:
+            start, size = draws.randrange(len(saved)), draws.choice((4, 64, 512))
+            damaged[start : start + size] = bytes(len(damaged[start : start + size]))
+        try:
+            weights, hyper_parameters = read(bytes(damaged), f"{number}.ckpt")
+        except ConversionError:
+            continue
+        num_read += 1
+        is_same = weights.keys() == expected.keys() and all(
+            torch.equal(weights[key], expected[key]) for key in weights
+        )
+        num_silent += not is_same or hyper_parameters != {}
+    assert num_silent == 0 and num_read < 50
+
+
+def test_records_are_named(refuse, saved):
+    with zipfile.ZipFile(io.BytesIO(saved)) as archive:
+        start = {entry.filename.partition("/")[2]: entry.header_offset for entry in archive.infolist()}
+    damaged = bytearray(saved)
+    damaged[start["data/0"] + 512 : start["data/0"] + 1024] = bytes(512)
+    refuse(
+        r"is damaged: its record 'data/0' has the checksum [0-9a-f]{8}, .* or pass --skip-checksums", bytes(damaged)
+    )
+    refuse("its record 'data.pkl' has the checksum", saved.replace(b"weight", b"Weight"))
+
+
+def test_checksums_that_are_not_there(tmp_path, refuse, caplog):
+    """As PyTorch writes a file if it is told to."""
+    weight = torch.randn(64, 32)
+    weight[3] = 0
+    torch.serialization.set_crc32_options(False)
+    try:
+        torch.save({"weight": weight}, tmp_path / "file.ckpt")
+    finally:
+        torch.serialization.set_crc32_options(True)
+    weights, _ = read_checkpoint(tmp_path / "file.ckpt", skip_checksums=True)
+    assert torch.equal(weights["weight"], weight)
+    assert f"{tmp_path / 'file.ckpt'} was not compared with checksums" in caplog.text
+    assert "look damaged: weight (blocks of zeros)" in caplog.text
+    refuse(r"has no checksums, .* pass --skip-checksums", (tmp_path / "file.ckpt").read_bytes())
+
+
+@pytest.mark.parametrize("layout", ("archive", "old", "safetensors"))
+def test_tensors_that_look_damaged_are_named(tmp_path, caplog, layout):
+    def read(**weights) -> str:
+        path = tmp_path / f"{len(list(tmp_path.iterdir()))}.file"
+        if layout == "safetensors":
+            save_file(weights, path)
+        else:
+            torch.save(weights, path, _use_new_zipfile_serialization=layout == "archive")
+        caplog.clear()
+        found, _ = read_checkpoint(path)
+        assert all(torch.equal(found[name], weight) for name, weight in weights.items())
+        return caplog.text
+
+    zeroed, large, padded, embeddings = (torch.randn(64, 48) for _ in range(4))
+    zeroed.view(-1)[100:228] = 0  # 512 bytes
+    large[5, 7] = -3e38
+    padded[0], embeddings[1:] = 0, 0
+    sound = {
+        "bias": torch.zeros(64),
+        "norm.weight": torch.ones(64),
+        "patch.weight": torch.randn(8, 3, 4, 4).half(),
+        "word_embeddings.weight": padded,
+        "temporal_embeddings": embeddings,
+        "position_ids": torch.zeros(2, 64, dtype=torch.long),
+    }
+    assert read(**sound) == ""
+    warning = read(**sound, zeroed=zeroed, large=large)
+    if layout == "archive":
+        assert warning == "", "its checksums were right"
+    else:
+        assert "tensors look damaged: " in warning and warning.count("(") == 2
+        assert "zeroed (blocks of zeros)" in warning and "large (values up to 3e+38)" in warning
 
 
 # ------------------------------------------------------------------------------------------------ what kind of file
