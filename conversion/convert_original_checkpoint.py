@@ -42,6 +42,7 @@ from transformers import AutoTokenizer
 import modeling_allinone
 from modeling_allinone import AllInOneConfig, AllInOnePreTrainedModel
 from modeling_allinone.model_card import create_model_card, to_eval_results
+from modeling_allinone.video_processing_allinone import IMAGE_OPTIONS
 
 DEFAULT_TOKENIZER = "bert-base-uncased"
 DEFAULT_LICENSE = "mit"  # what the original's repository says
@@ -53,6 +54,9 @@ _BACKBONE_PREFIXES = ("text_embeddings.", "transformer.")
 # side to this many times the crop. The weights saw frames made so.
 _DECODE_SIZE = 512
 _RESIZE_RATIO = 1.2
+# Images keep their shape: the longer side is at most so many times the shorter.
+_LONGEST_RATIO = 1333 / 800
+_IMAGE_CAPTIONS = {"coco", "f30k"}  # data sets of retrieval, as the original calls them
 
 
 class ReportLine(NamedTuple):
@@ -149,13 +153,14 @@ def convert_checkpoint(
     output_dir = Path(output_dir).expanduser().resolve()
     check_arguments(checkpoint, output_dir, task, dtype, overwrite)
     scores = [] if scores_file is None else _read_scores(Path(scores_file))
-    model, report = _load(checkpoint, task, num_attention_heads, DTYPES[dtype], skip_checksums)
+    model, report, reads_images = _load(checkpoint, task, num_attention_heads, DTYPES[dtype], skip_checksums)
     config, class_name = model.config, type(model).__name__
     if label_file is not None:
         config.id2label, config.label2id = _read_labels(Path(label_file), model)
     processor = None
     if tokenizer is not None:
-        processor = build_processor(load_tokenizer(tokenizer, config.max_position_embeddings), config)
+        tokenizer = load_tokenizer(tokenizer, config.max_position_embeddings)
+        processor = build_processor(tokenizer, config, reads_images)
     fingerprint = None
     with complete_directory(output_dir) as directory:
         save_model(directory, model, processor, with_code)
@@ -179,8 +184,11 @@ def convert_checkpoint(
 
 def _load(
     checkpoint: Path, task: str | None, num_attention_heads: int | None, dtype: torch.dtype, skip_checksums: bool
-) -> tuple[AllInOnePreTrainedModel, list[ReportLine]]:
-    """The model of a checkpoint, whose weights are the checkpoint's own where they need no change."""
+) -> tuple[AllInOnePreTrainedModel, list[ReportLine], bool]:
+    """
+    The model of a checkpoint, whose weights are the checkpoint's own where they need no change; what became of each
+    tensor; and whether it was fine-tuned on images.
+    """
     state_dict, hyper_parameters = read_checkpoint(checkpoint, skip_checksums)
     if not any(key.startswith(_BACKBONE_PREFIXES) for key in state_dict):
         keys = ", ".join(list(state_dict)[:3]) or "none"
@@ -195,7 +203,17 @@ def _load(
         model = getattr(modeling_allinone, TASK_CLASSES[task])(config)
     converted, report = convert_state_dict(state_dict, model, heads, dtype)
     model.load_state_dict(converted, strict=True, assign=True)
-    return model, report
+    return model, report, _reads_images(model, hyper_parameters.get("datasets"))
+
+
+def _reads_images(model: AllInOnePreTrainedModel, datasets: Any) -> bool:
+    """Whether a model was fine-tuned on images in their shape: by its head, or by the data sets that it names."""
+    if isinstance(model, modeling_allinone.AllInOneForPairedVisualReasoning):
+        return True
+    if isinstance(model, modeling_allinone.AllInOneForVideoQuestionAnswering):
+        return model.config.classifier_hidden_size == 2 * model.config.hidden_size  # as VQAv2's alone
+    is_retrieval = isinstance(model, modeling_allinone.AllInOneForVideoTextRetrieval)
+    return is_retrieval and isinstance(datasets, list | tuple) and bool(datasets) and set(datasets) <= _IMAGE_CAPTIONS
 
 
 def verify_directory(
@@ -439,8 +457,8 @@ def load_tokenizer(name: str, max_text_length: int):
         ) from error
 
 
-def build_processor(tokenizer, config: AllInOneConfig):
-    """The processor that fits a model, with a tokenizer."""
+def build_processor(tokenizer, config: AllInOneConfig, reads_images: bool = False):
+    """The processor that fits a model, with a tokenizer; of images in their shape, or of clips."""
     if len(tokenizer) > config.vocab_size:
         raise ConversionError(
             f"The tokenizer {tokenizer.name_or_path!r} has {len(tokenizer)} tokens, but the checkpoint's vocabulary "
@@ -452,13 +470,18 @@ def build_processor(tokenizer, config: AllInOneConfig):
             "--no-processor."
         )
     height, width = config.image_height_width
+    if reads_images:
+        size = {"shortest_edge": height, "longest_edge": int(_LONGEST_RATIO * height)}
+        options = {**IMAGE_OPTIONS, "size": size}
+    else:
+        options = {
+            "decode_size": _DECODE_SIZE,
+            "size": {"shortest_edge": int(_RESIZE_RATIO * max(height, width))},
+            "image_mean": list(config.image_mean),
+            "image_std": list(config.image_std),
+        }
     video_processor = modeling_allinone.AllInOneVideoProcessor(
-        num_frames=config.num_frames,
-        decode_size=_DECODE_SIZE,
-        size={"shortest_edge": int(_RESIZE_RATIO * max(height, width))},
-        crop_size={"height": height, "width": width},
-        image_mean=list(config.image_mean),
-        image_std=list(config.image_std),
+        num_frames=config.num_frames, crop_size={"height": height, "width": width}, **options
     )
     return modeling_allinone.AllInOneProcessor(video_processor=video_processor, tokenizer=tokenizer)
 

@@ -33,6 +33,7 @@ from modeling_allinone import (
     AllInOneModel,
     AllInOnePreTrainedModel,
 )
+from modeling_allinone.video_processing_allinone import IMAGE_OPTIONS
 
 CONVERSION = Path(__file__).parents[2] / "conversion"
 CASES = Path(__file__).parents[1] / "fixtures" / "parity"
@@ -538,6 +539,31 @@ def test_processor_fits_the_model(convert, original, tokenizer_of):
     assert inputs["pixel_values"].shape == (1, 3, 3, 24, 24)
     model = AllInOneModel.from_pretrained(directory).eval()
     assert model(**inputs).pooler_output.shape == (1, 128)
+
+
+@pytest.mark.parametrize(
+    ("case", "datasets", "reads_images"),
+    (
+        ("soft_label_qa", None, True),
+        ("paired_visual_reasoning", None, True),
+        ("open_ended_qa", None, False),
+        ("retrieval_ranking", None, False),
+        ("retrieval_ranking", ["msrvtt"], False),
+        ("retrieval_ranking", ["coco"], True),
+        ("retrieval_ranking", ["f30k"], True),
+        ("retrieval_ranking", ["coco", "webvid"], False),
+    ),
+)
+def test_what_was_tuned_on_images_reads_images(convert, tokenizer_of, case, datasets, reads_images):
+    """Of VQAv2 and NLVR2 the head tells, of retrieval the data sets."""
+    content = torch.load(CASES / case / "original.ckpt", weights_only=True)
+    if datasets is not None:
+        content["hyper_parameters"]["config"]["datasets"] = datasets
+    directory, _ = convert(content, TASK_OF_CASE.get(case), tokenizer_of(50))
+    options = modeling_allinone.AllInOneVideoProcessor.from_pretrained(directory).to_dict()
+    expected = {**IMAGE_OPTIONS, "size": {"shortest_edge": 64, "longest_edge": 106}}
+    assert (expected.items() <= options.items()) == reads_images
+    assert (options.get("decode_size") == {"height": 512, "width": 512}) == (not reads_images)
 
 
 def test_tokenizer_that_does_not_fit(tmp_path, refuse, original, tokenizer_of):
