@@ -41,6 +41,7 @@ _POSITIVE_FIELDS = (
 PRETRAINING_OBJECTIVES = ("masked_lm", "matching", "contrastive", "clip_order", "masked_patches")
 # A class for each order: 120 for 5 frames, 40320 for 8.
 _MAX_ORDERED_FRAMES = 5
+_PROBLEM_TYPES = ("regression", "single_label_classification", "multi_label_classification")
 _PROBABILITY_FIELDS = (
     "hidden_dropout_prob",
     "attention_probs_dropout_prob",
@@ -129,6 +130,8 @@ class AllInOneConfig(SavedWithLoader, PreTrainedConfig):
         image_mean (`list` of `float`, defaults to ImageNet's): What was subtracted from each channel of a frame, of
             values from 0 to 1, before it was divided by `image_std`; gives masked patches their colour back.
         image_std (`list` of `float`, defaults to ImageNet's): See `image_mean`.
+        problem_type (`str`, *optional*): What labels are, where a head has a choice: `"single_label_classification"`,
+            `"multi_label_classification"` or, for video classification alone, `"regression"`. `None`: see the head.
         tie_word_embeddings (`bool`, defaults to `False`): Whether the decoder of masked words has the word embeddings
             as its weights; in the original, it has its own.
 
@@ -245,6 +248,15 @@ class AllInOneConfig(SavedWithLoader, PreTrainedConfig):
         if self.modality_type_vocab_size < 2:
             raise ValueError(
                 f"modality_type_vocab_size is {self.modality_type_vocab_size}, but text and video need 2 types."
+            )
+        if self.problem_type not in (None, *_PROBLEM_TYPES):
+            raise ValueError(
+                f"problem_type is {self.problem_type!r}, but expected one of {', '.join(_PROBLEM_TYPES)}, or None."
+            )
+        if sorted(self.id2label) != list(range(max(self.num_labels, 1))):
+            raise ValueError(
+                f"id2label has the keys {sorted(self.id2label)[:10]}, but expected a name for each output: 0, 1, and "
+                "so on."
             )
         if self.roll_divisor < 3:
             raise ValueError(

@@ -275,7 +275,8 @@ def load_model(
             drawn.
         DivergenceError: If its weights are not finite.
     """
-    fields = {**model_arguments.config, **fields}
+    # The labels of the task decide, and not those that a checkpoint has learned from.
+    fields = {"problem_type": None, **model_arguments.config, **fields}
     if "id2label" in fields:
         fields["label2id"] = {label: index for index, label in fields["id2label"].items()}
     if model_arguments.attn_implementation is not None:

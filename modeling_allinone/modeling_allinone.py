@@ -100,6 +100,7 @@ class AllInOneTextEmbeddings(nn.Module):
     ) -> torch.Tensor:
         """Returns (B, L, D) for `input_ids` (B, L) or `inputs_embeds` (B, L, D)."""
         if inputs_embeds is None:
+            _check_tokens("input_ids", input_ids, self.word_embeddings)
             inputs_embeds = self.word_embeddings(input_ids)
         device = inputs_embeds.device
         num_tokens = inputs_embeds.shape[1]
@@ -111,6 +112,7 @@ class AllInOneTextEmbeddings(nn.Module):
             )
         if token_type_ids is None:
             token_type_ids = torch.zeros(1, num_tokens, dtype=torch.long, device=device)
+        _check_tokens("token_type_ids", token_type_ids, self.token_type_embeddings)
         # Tables are called and not read as weights: sharding and offloading bring them here when they are called.
         positions = self.position_embeddings(torch.arange(num_tokens, device=device))
         return self.dropout(self.layer_norm(inputs_embeds + positions + self.token_type_embeddings(token_type_ids)))
@@ -378,6 +380,18 @@ def _is_readable(values: torch.Tensor) -> bool:
     compiled graph there is nothing to read yet.
     """
     return values.device.type == "cpu" and not torch.compiler.is_compiling()
+
+
+def _check_tokens(name: str, tokens: torch.Tensor, table: nn.Module):
+    """Raise a `ValueError` if a table, unless it is an adapter, has no row for a token; where tokens can be read."""
+    if not _is_readable(tokens) or not isinstance(table, nn.Embedding):
+        return
+    is_wrong = (tokens < 0) | (tokens >= table.num_embeddings)
+    if is_wrong.any():
+        raise ValueError(
+            f"{name} holds {tokens[is_wrong][0].item()}, but the model knows 0 to {table.num_embeddings - 1}; take "
+            "the tokenizer that belongs to it, or call resize_token_embeddings."
+        )
 
 
 def _check_patch_permutation(patch_permutation: torch.Tensor, batch_size: int, num_frames: int, num_patches: int):
@@ -1036,17 +1050,30 @@ class AllInOneMaskedLMHead(nn.Module):
         return self.decoder(self.layer_norm(self.activation(self.dense(text_states))))
 
 
-def _check_labels(labels: torch.Tensor, num_classes: int, shape: tuple[int, ...], name: str = "labels"):
+def _can_read_labels(labels: torch.Tensor) -> bool:
+    """
+    Whether labels can be checked: on a GPU, too, where a wrong class would end the process with an assertion that
+    names nothing, but not in a graph that is compiled or captured.
+    """
+    if torch.compiler.is_compiling() or labels.device.type not in ("cpu", "cuda"):
+        return False
+    return labels.device.type == "cpu" or not torch.cuda.is_current_stream_capturing()
+
+
+def _check_labels(
+    labels: torch.Tensor, num_classes: int, shape: tuple[int, ...], name: str = "labels", reason: str = ""
+):
     """
     Raise a `ValueError` unless class indices have the given shape and, where they can be read, lie in
     [0, `num_classes`) or are -100.
     """
-    if tuple(labels.shape) != tuple(shape) or labels.is_floating_point():
+    is_wrong_type = labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool
+    if tuple(labels.shape) != tuple(shape) or is_wrong_type:
         raise ValueError(
             f"{name} has shape {tuple(labels.shape)} and type {labels.dtype}, but expected integers of shape "
-            f"{tuple(shape)}."
+            f"{tuple(shape)}{reason}."
         )
-    if not _is_readable(labels):
+    if not _can_read_labels(labels):
         return
     is_wrong = ((labels < 0) | (labels >= num_classes)) & (labels != -100)
     if is_wrong.any():
@@ -1056,13 +1083,14 @@ def _check_labels(labels: torch.Tensor, num_classes: int, shape: tuple[int, ...]
         )
 
 
-def _check_soft_labels(labels: torch.Tensor, shape: tuple[int, ...]):
+def _check_soft_labels(labels: torch.Tensor, shape: tuple[int, ...], reason: str = ""):
     """Raise a `ValueError` unless there is a score for every answer, where it can be read, from 0 to 1, or -100."""
     if tuple(labels.shape) != tuple(shape):
         raise ValueError(
-            f"labels has shape {tuple(labels.shape)}, but soft labels need {tuple(shape)}: a score for every answer."
+            f"labels has shape {tuple(labels.shape)}, but soft labels need {tuple(shape)}: a score for every answer"
+            f"{reason}."
         )
-    if not _is_readable(labels):
+    if not _can_read_labels(labels):
         return
     is_wrong = ~((labels >= 0) & (labels <= 1) | (labels == -100))
     if is_wrong.any():
@@ -1078,6 +1106,35 @@ def _soft_label_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor
         logits.float(), labels.float().clamp(min=0), weight=is_counted.float(), reduction="sum"
     )
     return total / is_counted.any(dim=1).sum().clamp(min=1)
+
+
+def _infer_problem_type(config: AllInOneConfig, labels: torch.Tensor) -> tuple[str, str]:
+    """The problem type of the configuration, or else of the labels; and how an error explains it."""
+    if config.problem_type is not None:
+        return config.problem_type, f", as config.problem_type is {config.problem_type!r}"
+    return ("multi_label_classification" if labels.is_floating_point() else "single_label_classification"), ""
+
+
+def _regression_loss(logits: torch.Tensor, labels: torch.Tensor, reason: str) -> torch.Tensor:
+    """Mean squared error in float32; targets are (B, num_labels), or (B,) for one."""
+    if logits.shape[1] == 1 and labels.ndim == 1:
+        labels = labels[:, None]
+    if labels.shape != logits.shape:
+        raise ValueError(
+            f"labels has shape {tuple(labels.shape)}, but expected a number for each of {logits.shape[1]} outputs in "
+            f"shape {tuple(logits.shape)}{reason}."
+        )
+    if _can_read_labels(labels) and not labels.isfinite().all():
+        raise ValueError("labels holds NaN or infinity, to which nothing can be fitted.")
+    return nn.functional.mse_loss(logits.float(), labels.float())
+
+
+def _refuse_problem_type(config: AllInOneConfig, known: tuple[str, ...], head: str):
+    """Raise a `ValueError` if a head was made for labels that it has no loss for."""
+    if config.problem_type not in (None, *known):
+        raise ValueError(
+            f"problem_type is {config.problem_type!r}, but {head}: expected {' or '.join(map(repr, known))}, or None."
+        )
 
 
 def _cross_entropy(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
@@ -1172,6 +1229,10 @@ class AllInOneForVideoQuestionAnswering(AllInOnePreTrainedModel):
     All-in-one with a classifier over a closed set of answers on its pooled output: open-ended video question answering
     (MSRVTT-QA, MSVD-QA, TGIF-FrameQA) and, with soft labels, VQAv2. Answers are `config.id2label`.
 
+    Losses are the original's. `config.problem_type` is `"single_label_classification"`, one answer each, or
+    `"multi_label_classification"`, soft labels, whose loss is the binary cross-entropy times the number of answers and
+    not its mean over answers, as in the library's heads. If it is `None`, the type of the labels decides.
+
     Example:
 
     ```python
@@ -1188,6 +1249,9 @@ class AllInOneForVideoQuestionAnswering(AllInOnePreTrainedModel):
 
     def __init__(self, config: AllInOneConfig):
         super().__init__(config)
+        _refuse_problem_type(
+            config, ("single_label_classification", "multi_label_classification"), "answers are chosen or scored"
+        )
         self.allinone = AllInOneModel(config)
         self.classifier = _make_classifier(config)
         self.post_init()
@@ -1229,12 +1293,14 @@ class AllInOneForVideoQuestionAnswering(AllInOnePreTrainedModel):
         )
         logits = self.classifier(outputs.pooler_output)
         loss = None
-        if labels is not None and labels.is_floating_point():
-            _check_soft_labels(labels, logits.shape)
-            loss = _soft_label_loss(logits, labels)
-        elif labels is not None:
-            _check_labels(labels, self.config.num_labels, logits.shape[:1])
-            loss = _cross_entropy(logits, labels)
+        if labels is not None:
+            problem_type, reason = _infer_problem_type(self.config, labels)
+            if problem_type == "multi_label_classification":
+                _check_soft_labels(labels, logits.shape, reason)
+                loss = _soft_label_loss(logits, labels)
+            else:
+                _check_labels(labels, self.config.num_labels, logits.shape[:1], reason=reason)
+                loss = _cross_entropy(logits, labels)
         return _task_output(loss, logits, outputs)
 
 
@@ -1360,10 +1426,15 @@ class AllInOneForVideoClassification(AllInOnePreTrainedModel):
             pixel_values, pixel_mask, patch_permutation: As in [`AllInOneModel.forward`]; video is required.
             input_ids, attention_mask, token_type_ids, inputs_embeds: As in [`AllInOneModel.forward`], with B rows or
                 one, a prompt for all clips. Default: `config.prompt_input_ids`, if it has any.
-            labels (`torch.LongTensor` of shape `(B,)`, *optional*): Index of the class, -100 for no loss.
+            labels (`torch.Tensor`, *optional*): By `config.problem_type`, which the first labels decide as in the
+                library's heads: for `"single_label_classification"` (integers) the index of the class `(B,)`, -100
+                for no loss; for `"multi_label_classification"` (floats) a score from 0 to 1 for every class
+                `(B, num_labels)`, -100 for no loss; for `"regression"` (one label) numbers `(B,)`, or
+                `(B, num_labels)`.
 
         Returns:
-            [`AllInOneTaskOutput`] with `logits` of shape `(B, num_labels)` and as `loss` the mean cross-entropy.
+            [`AllInOneTaskOutput`] with `logits` of shape `(B, num_labels)` and as `loss` the mean cross-entropy,
+            binary cross-entropy or squared error.
         """
         if pixel_values is None:
             raise ValueError("This head classifies video: give pixel_values.")
@@ -1390,9 +1461,22 @@ class AllInOneForVideoClassification(AllInOnePreTrainedModel):
         logits = self.classifier(outputs.pooler_output)
         loss = None
         if labels is not None:
-            _check_labels(labels, self.config.num_labels, logits.shape[:1])
-            loss = _cross_entropy(logits, labels)
+            loss = self._loss(logits, labels)
         return _task_output(loss, logits, outputs)
+
+    def _loss(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """The loss of `config.problem_type`, as the library's heads compute it."""
+        config = self.config
+        if config.problem_type is None:  # the first labels decide for all
+            config.problem_type = "regression" if config.num_labels == 1 else _infer_problem_type(config, labels)[0]
+        problem_type, reason = _infer_problem_type(config, labels)
+        if problem_type == "regression":
+            return _regression_loss(logits, labels, reason)
+        if problem_type == "multi_label_classification":
+            _check_soft_labels(labels, logits.shape, reason)
+            return _soft_label_loss(logits, labels) / logits.shape[1]
+        _check_labels(labels, config.num_labels, logits.shape[:1], reason=reason)
+        return _cross_entropy(logits, labels)
 
 
 def _read_every_text(

@@ -23,6 +23,7 @@ from .modeling_allinone import (
     _check_labels,
     _cross_entropy,
     _num_weights,
+    _refuse_problem_type,
     _shapes,
     _text_shape,
 )
@@ -58,6 +59,7 @@ class AllInOneForPairedVisualReasoning(AllInOnePreTrainedModel):
             config = copy.deepcopy(config)
             config.modality_type_vocab_size = _NUM_MODALITY_TYPES
         super().__init__(config)
+        _refuse_problem_type(config, ("single_label_classification",), "a pair has one class")
         self.allinone = AllInOneModel(config)
         self.classifier = AllInOneClassificationHead(
             config,

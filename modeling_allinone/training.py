@@ -532,7 +532,8 @@ def count_labelled(labels: torch.Tensor) -> torch.Tensor:
     Count the rows that have a label: those over which the losses of the heads are a mean.
 
     Args:
-        labels (`torch.Tensor` of shape `(B,)` or `(B, answers)`): Labels, -100 where there is none.
+        labels (`torch.Tensor` of shape `(B,)` or `(B, answers)`): Labels, -100 where there is none; single floats are
+            numbers of a regression, -100 as any other.
 
     Returns:
         `torch.LongTensor` without dimensions.
@@ -545,7 +546,11 @@ def count_labelled(labels: torch.Tensor) -> torch.Tensor:
 
     ```
     """
-    return (labels != -100).view(len(labels), -1).any(dim=1).sum()
+    labels = labels.view(len(labels), -1)
+    is_labelled = labels != -100
+    if labels.is_floating_point() and labels.shape[1] == 1:
+        is_labelled = torch.ones_like(is_labelled)
+    return is_labelled.any(dim=1).sum()
 
 
 def find_skipped(rows: ClipRows | Sequence[dict], labels: np.ndarray) -> np.ndarray:

@@ -1,11 +1,13 @@
 """What transformers asks of every model: names of inputs, frozen embeddings, costs, tied weights, chosen states."""
 
+import copy
 import inspect
 
 import pytest
 import torch
 from peft import LoraConfig, get_peft_model
 from torch.utils.flop_counter import FlopCounterMode
+from transformers.loss.loss_utils import ForSequenceClassificationLoss
 
 from modeling_allinone import (
     AllInOneForMaskedLM,
@@ -22,6 +24,7 @@ from modeling_allinone.training import (
     AllInOneTrainer,
     AllInOneTrainingArguments,
     VideoClassificationTrainer,
+    count_labelled,
 )
 
 pytestmark = pytest.mark.usefixtures("modules_are_not_collected")
@@ -261,3 +264,94 @@ def test_pretraining_returns_the_hidden_states_that_are_chosen(build):
     torch.testing.assert_close(chosen.loss, every.loss)
     assert chosen.hidden_states[2] is None
     torch.testing.assert_close(chosen.hidden_states[:2], every.hidden_states[:2])
+
+
+# -------------------------------------------------------------------------------------------------------- labels
+
+
+@pytest.mark.parametrize(
+    ("num_labels", "labels", "problem_type"),
+    (
+        (1, torch.tensor([0.5, -100.0]), "regression"),
+        (1, torch.tensor([[0.5], [2.0]]), "regression"),
+        (3, torch.tensor([2, 0]), "single_label_classification"),
+        (3, torch.tensor([[0.0, 1.0, 1.0], [1.0, 0.0, 0.0]]), "multi_label_classification"),
+    ),
+)
+def test_classes_have_the_loss_of_the_librarys_heads(build, num_labels, labels, problem_type):
+    model, batch = build("classes_without_text", num_labels=num_labels)
+    outputs = model(**batch | {"labels": labels})
+    assert model.config.problem_type == problem_type, "the first labels decide"
+    expected = ForSequenceClassificationLoss(labels, outputs.logits, copy.deepcopy(model.config))
+    torch.testing.assert_close(outputs.loss, expected)
+
+
+def test_regression_of_several_numbers(build):
+    model, batch = build("classes", num_labels=3, problem_type="regression")
+    labels = torch.tensor([[1, 2, 3], [4, 5, 6]])
+    outputs = model(**batch | {"labels": labels})
+    torch.testing.assert_close(outputs.loss, (outputs.logits - labels).square().mean())
+
+
+def test_classes_without_a_label_are_left_out(build):
+    model, batch = build("classes", num_labels=3)
+    labels = torch.tensor([[0.0, 1.0, 0.5], [-100.0] * 3])
+    loss = model(**batch | {"labels": labels}).loss
+    alone = {name: value[:1] for name, value in (batch | {"labels": labels}).items()}
+    torch.testing.assert_close(loss, model(**alone).loss)
+    assert count_labelled(labels) == 1 and count_labelled(torch.tensor([-100.0, 1.0])) == 2
+
+
+@pytest.mark.parametrize(
+    ("head", "fields", "labels", "message"),
+    (
+        ("classes", {}, torch.tensor([0, 3]), "labels holds 3, but expected a class from 0 to 2, or -100"),
+        ("classes", {}, torch.tensor([True, False]), r"type torch.bool, but expected integers of shape \(2,\)"),
+        ("classes", {}, torch.zeros(2), r"soft labels need \(2, 3\).* as config.problem_type is 'multi_label_class"),
+        (
+            "classes",
+            {},
+            torch.zeros(2, 3).long(),
+            r"expected integers of shape \(2,\), as config.problem_type is 'sin",
+        ),
+        (
+            "classes",
+            {"problem_type": "single_label_classification"},
+            torch.zeros(2, 3),
+            "config.problem_type is 'sing",
+        ),
+        ("classes", {"problem_type": "multi_label_classification"}, LABELS, "config.problem_type is 'multi_label"),
+        ("classes", {"problem_type": "regression"}, torch.zeros(2), r"each of 3 outputs in shape \(2, 3\), as config"),
+        ("classes", {"num_labels": 1}, torch.tensor([0.0, float("nan")]), "labels holds NaN or infinity"),
+        (
+            "answers",
+            {"problem_type": "single_label_classification"},
+            torch.zeros(2, 3),
+            "config.problem_type is 'sing",
+        ),
+        ("answers", {"problem_type": "multi_label_classification"}, LABELS, "config.problem_type is 'multi_label"),
+        ("answers", {"problem_type": "regression"}, LABELS, "problem_type is 'regression', but answers are chosen or"),
+        (
+            "pairs",
+            {"problem_type": "multi_label_classification"},
+            LABELS,
+            "but a pair has one class: expected 'single",
+        ),
+        ("pairs", {}, torch.zeros(2, 3), r"type torch.float32, but expected integers of shape \(2,\)"),
+        ("choices", {}, torch.tensor([0.0, 1.0]), r"type torch.float32, but expected integers of shape \(2,\)"),
+        ("masked_lm", {}, torch.zeros(2, 7), r"type torch.float32, but expected integers of shape \(2, 7\)"),
+        ("masked_lm", {}, torch.full((2, 7), 99), "labels holds 99, but expected a class from 0 to 98"),
+    ),
+)
+def test_labels_that_do_not_fit_are_refused(build, head, fields, labels, message):
+    with pytest.raises(ValueError, match=message):
+        model, batch = build(head, **{"num_labels": 3, **fields})
+        model(**batch | {"labels": labels})
+
+
+def test_soft_labels_of_answers_keep_the_loss_of_the_original(build):
+    model, batch = build("answers", num_labels=3, problem_type="multi_label_classification")
+    labels = torch.tensor([[0.0, 0.3, 1.0], [0.6, 0.0, 0.0]])
+    outputs = model(**batch | {"labels": labels})
+    expected = torch.nn.functional.binary_cross_entropy_with_logits(outputs.logits, labels) * 3
+    torch.testing.assert_close(outputs.loss, expected)

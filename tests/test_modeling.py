@@ -673,6 +673,9 @@ def test_xavier_initialisation(tiny_config):
         ({"pixel_mask": torch.ones(2, 32, 32).flip(1).cumsum(1).gt(8)}, "pixel_mask of clip 0 is no rectangle"),
         ({"pixel_mask": torch.tensor([1.0, 0.0])[:, None, None].expand(2, 32, 32)}, "pixel_mask of clip 1 is no"),
         ({"pixel_mask": torch.ones(2, 32)}, r"pixel_mask has shape \(2, 32\), but expected \(2, 32, 32\) or"),
+        ({"input_ids": torch.full((2, 7), 99)}, "input_ids holds 99, but the model knows 0 to 98; take the tokenizer"),
+        ({"input_ids": torch.full((2, 7), -1)}, "input_ids holds -1, but the model knows 0 to 98"),
+        ({"token_type_ids": torch.full((2, 7), 2)}, "token_type_ids holds 2, but the model knows 0 to 1"),
         ({"patch_permutation": torch.zeros(2, 4, 17).long()}, r"patch_permutation has shape \(2, 4, 17\)"),
         ({"patch_permutation": torch.zeros(2, 4, 16).long()}, "holds an index twice, or one outside 0 to 15"),
         ({"patch_permutation": 1 + torch.arange(16).expand(2, 4, -1)}, "holds an index twice, or one outside"),
@@ -733,6 +736,9 @@ def test_heads_name_what_is_wrong(tiny_config, tiny_inputs):
         ({"modality_type_vocab_size": 1}, "text and video need 2 types"),
         ({"temporal_mixing": "shuffle"}, "'token_roll', 'channel_shift', 'none'"),
         ({"patch_order": "spiral"}, "'raster', 'random'"),
+        ({"problem_type": "ordinal"}, "problem_type is 'ordinal', but expected one of regression, single_label"),
+        ({"id2label": {1: "yes", 2: "no"}}, r"id2label has the keys \[1, 2\], but expected a name for each output: 0"),
+        ({"num_labels": 0}, r"id2label has the keys \[\], but expected a name"),
     ),
 )
 def test_config_names_what_is_wrong(fields, message):
