@@ -1464,6 +1464,11 @@ class AllInOneForVideoClassification(AllInOnePreTrainedModel):
             loss = self._loss(logits, labels)
         return _task_output(loss, logits, outputs)
 
+    def _multiply_adds(self, inputs: Mapping[str, Any]) -> int:
+        if _shapes(inputs)[0] is None and self.config.prompt_input_ids is not None:
+            inputs = {**inputs, "input_ids": torch.tensor([self.config.prompt_input_ids])}
+        return super()._multiply_adds(inputs)
+
     def _loss(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """The loss of `config.problem_type`, as the library's heads compute it."""
         config = self.config

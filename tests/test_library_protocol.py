@@ -164,7 +164,11 @@ def test_operations_are_those_that_torch_counts(build, head):
     # Similarities and the transport plan of alignment are left out.
     compares = {"features", "hard_negatives", "contrast_alone", "one_pass", "own_passes", "hard_clips"}
     few_patches = {"max_image_length": 5, "use_distillation_token": True}
-    for fields in ({}, few_patches) if head in ("answers", "one_pass") else ({},):
+    prompt = {"prompt": "what action", "prompt_input_ids": [2, 7, 8, 3]}
+    for fields in (
+        {},
+        {"answers": few_patches, "one_pass": few_patches, "classes_without_text": prompt}.get(head, {}),
+    ):
         model, batch = build(head, attn_implementation="eager", **fields)
         with torch.no_grad(), FlopCounterMode(display=False) as counter:
             model(**batch)
