@@ -294,31 +294,61 @@ def read_table(
         `Record`: Its place is the last line of the row; short rows lack fields.
 
     Raises:
-        ValueError: If the file is empty or not UTF-8, or a row has more fields than the header.
+        ValueError: If the file is empty or not UTF-8, if a row has more fields than the header, or if a quotation mark
+            is left open, which would swallow the rows after it.
     """
     path = Path(path)
     header, is_empty = None, True
     with _opened(path, newline="") as file:
-        quoting = csv.QUOTE_MINIMAL if has_quotes else csv.QUOTE_NONE
-        rows = csv.reader(file, delimiter=delimiter, quoting=quoting)
-        try:
-            for values in rows:
-                if not any(value.strip() for value in values):
-                    continue
-                if has_header and header is None:
-                    header = [value.strip() for value in values]
-                    continue
-                is_empty = False
-                record = Record(dict(enumerate(values)), path, f"line {rows.line_num}")
-                if header is not None:
-                    if len(values) > len(header):
-                        raise record.error(f"the row has {len(values)} fields, but its header names {len(header)}.")
-                    record = Record(dict(zip(header, values, strict=False)), path, record.place)
-                yield record
-        except csv.Error as error:
-            raise ValueError(f"{path}, line {rows.line_num}: {error}.") from error
+        for number, values in _rows(file, path, delimiter, has_quotes):
+            if not any(value.strip() for value in values):
+                continue
+            record = Record(dict(enumerate(values)), path, f"line {number}")
+            if has_header and header is None:
+                header = [value.strip() for value in values]
+                if twice := [name for name in header if name and header.count(name) > 1]:
+                    raise record.error(f"the header names {twice[0]!r} twice; expected every column once.")
+                continue
+            is_empty = False
+            if header is not None:
+                if len(values) > len(header):
+                    raise record.error(f"the row has {len(values)} fields, but its header names {len(header)}.")
+                record = Record(dict(zip(header, values, strict=False)), path, record.place)
+            yield record
     if is_empty:
         raise ValueError(f"{path} is empty; expected rows of a table{' after its header' if has_header else ''}.")
+
+
+def _rows(file: TextIO, path: Path, delimiter: str, has_quotes: bool) -> Iterator[tuple[int, list[str]]]:
+    """Number of the last line and fields of each row; a quotation mark that swallows the rows after it is refused."""
+    lines: list[str] = []  # of the row
+    noted = (lines.append(line) or line for line in file)
+    rows = csv.reader(noted, delimiter=delimiter, quoting=csv.QUOTE_MINIMAL if has_quotes else csv.QUOTE_NONE)
+    try:
+        for values in rows:
+            if has_quotes and _is_left_open(values, lines, delimiter):
+                raise ValueError(
+                    f"{path}, line {rows.line_num - len(lines) + 1}: a quotation mark at the beginning of a field is "
+                    f"not closed in its row; up to line {rows.line_num}, rows would be lost in the field. Close it, "
+                    "or fetch the file again if it was cut short."
+                )
+            yield rows.line_num, values
+            lines.clear()
+    except csv.Error as error:
+        raise ValueError(f"{path}, line {rows.line_num}: {error}.") from error
+
+
+def _is_left_open(values: list[str], lines: list[str], delimiter: str) -> bool:
+    """Whether a field has other rows in it, or goes on to the end of the file."""
+    if len(lines) > 1 and delimiter == "\t" and any("\t" in value and len(value.splitlines()) > 1 for value in values):
+        return True
+    if sum(line.count('"') for line in lines) % 2 == 0:
+        return False
+    try:
+        list(csv.reader(lines, delimiter=delimiter, strict=True))
+    except csv.Error as error:
+        return str(error) == "unexpected end of data"
+    return False
 
 
 def read_lines(path: str | os.PathLike, skips_blank: bool = True) -> list[str]:

@@ -81,7 +81,7 @@ def collect_rows(
     features = Features({name: _feature(kind) for name, kind in columns.items()})
     media = _MediaCheck(looks=on_missing_video != "ignore")
     tally = {"rows": 0, "dropped": 0, "outside": 0}
-    kept = _kept_rows(rows, columns, split, media, on_missing_video == "drop", tally)
+    kept = _kept_rows(rows, folder, columns, split, media, on_missing_video == "drop", tally)
     pieces = []
     while piece := list(islice(kept, PIECE)):
         pieces.append(pyarrow.Table.from_pylist(piece, schema=features.arrow_schema))
@@ -174,6 +174,7 @@ def _is_there(path: str) -> bool:
 
 def _kept_rows(
     rows: Iterable[dict],
+    folder: AnnotationFolder,
     columns: Mapping[str, str],
     split: str,
     media: _MediaCheck,
@@ -190,8 +191,8 @@ def _kept_rows(
         row = dict.fromkeys(columns) | {"sample_id": f"{split}-{number}"} | row
         if first != number:
             raise ValueError(
-                f"The sample_id {row['sample_id']!r} of entry {number + 1} was already that of entry {first + 1}; "
-                "expected every id once. The annotations may be two files joined."
+                f"{', '.join(map(str, folder.files))}: The sample_id {row['sample_id']!r} of entry {number + 1} was "
+                f"already that of entry {first + 1}; expected every id once. The annotations may be two files joined."
             )
         paths = [row.get(name) for name in MEDIA_COLUMNS]
         paths = [one for path in paths if path for one in (path if isinstance(path, list) else [path])]

@@ -1,7 +1,7 @@
 """HMDB51: clips from films and the web, one of 51 actions each (Kuehne et al., ICCV 2011)."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 from .action_lists import (
@@ -21,8 +21,8 @@ NUM_ACTIONS = 51
 MAKERS_FORMAT = "lines of file and 1 (train), 2 (test) or 0; beside it those of the other 50 actions"
 MAKERS_FOLDER = "testTrainMulti_7030_splits"
 CLASS_FILES = (AnnotationFile("hmdb51_classInd.txt", CLASS_FORMAT),)
-# What the makers' names of clips have after the action: part of the body, camera, people, side, quality, number.
-NAME_END = re.compile(r"_[fhlu]_[cn]m_np\d+_(?:ba|bs|fr|le|ri)_(?:goo|med|bad)_\d+$")
+# The makers' names of clips: title and action, then part of the body, camera, people, side, quality and number.
+CLIP_NAME = re.compile(r"(.*)_[fhlu]_[cn]m_np\d+_(?:ba|bs|fr|le|ri)_(?:goo|med|bad)_\d+")
 PARTS = {"train": "train", "test": "val", ORIGINAL_VALIDATION: "val"}
 MAKERS_PARTS = {"train": 1, "test": 2, ORIGINAL_VALIDATION: 2}
 
@@ -71,8 +71,7 @@ def read_rows(
     if is_makers:
         clips = _read_makers_clips(lists, MAKERS_PARTS[split], classes)
     else:
-        clips = list(read_clips(path, classes))
-        _check_order(path, clips, classes)
+        clips = read_clips(path, classes, CLIP_NAME)
     for record, place, video_id, label in clips:
         video = folder.media_path(record, folder=place, action=classes.answers[label], video_id=video_id)
         yield action_row(video, video_id, label, classes, prompt)
@@ -99,24 +98,6 @@ def _read_makers_clips(
         for record in read_fields(path, 2, "such as 'name.avi 1'"):
             if record.integer(1, below=3) == part:
                 yield record, f"{action}/", record.text(0).removesuffix(".avi"), label
-
-
-def _check_order(path: Path, clips: Sequence[tuple[Record, str, str, int]], classes: AnswerVocabulary) -> None:
-    """Refuse a list whose labels are of another order of the classes, such as of the makers' files: what the clips of
-    a label are named after is another class throughout.
-    """
-    stems: dict[int, list[str]] = {}
-    for _, _, video_id, label in clips:
-        if end := NAME_END.search(video_id):
-            stems.setdefault(label, []).append(f"_{video_id[: end.start()]}")
-    for label, names in stems.items():
-        action = classes.answers[label]
-        others = {other for other in classes.answers for name in names if name.endswith(f"_{other}")}
-        if others and action not in others:
-            raise ValueError(
-                f"{path} has label {label}, which is {action!r} by {classes.origin}, for clips of "
-                f"{max(others, key=len)!r}; give the classes in the order in which the list numbers them (vocabulary)."
-            )
 
 
 READERS = (

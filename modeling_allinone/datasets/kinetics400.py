@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from .action_lists import action_row
+from .action_lists import action_row, check_order
 from .annotation_files import AnnotationFile, Record, read_fields, read_table
 from .annotation_reader import AnnotationFolder, AnnotationReader
 from .answer_vocabularies import OUTSIDE_LABEL, AnswerVocabulary
@@ -60,9 +60,12 @@ def _find_classes(folder: AnnotationFolder, makers_path: Path | None, given) -> 
 
 def _read_clips(path: Path, classes: AnswerVocabulary) -> Iterator[tuple[Record, str, str, int]]:
     """Entry, folder, name and label of each clip; the paths are those of a machine where they lay zipped."""
+    clips = []
     for record in read_fields(path, 2, ORIGINAL_FORMAT, separator="\t"):
         place = PurePosixPath(record.text(0))
-        yield record, place.parent.name, place.stem, record.integer(1, below=len(classes.answers))
+        clips.append((record, place.parent.name, place.stem, record.integer(1, below=len(classes.answers))))
+    check_order(path, ((action, label) for _, action, _, label in clips), classes)
+    yield from clips
 
 
 def _read_makers_clips(path: Path, classes: AnswerVocabulary) -> Iterator[tuple[Record, str, str, int | None]]:

@@ -1,5 +1,6 @@
 """UCF101: clips of YouTube, one of 101 actions each (Soomro et al., arXiv 2012)."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,7 @@ CLASS_FILES = tuple(
     for name in (f"{MAKERS_FOLDER}/classInd.txt", "classInd.txt", "ucf101_classInd.txt", "hmdb51_classInd.txt")
 )
 PARTS = {"train": "train", "test": "val", ORIGINAL_VALIDATION: "val"}
+CLIP_NAME = re.compile(r"v_(.*)_g\d+_c\d+")
 MAKERS_PARTS = {"train": "train", "test": "test", ORIGINAL_VALIDATION: "test"}
 
 
@@ -56,7 +58,7 @@ def read_rows(
     folder.vocabulary = classes
     is_makers = path.name.startswith(("trainlist", "testlist"))
     for record, place, video_id, label in (
-        _read_makers_clips(path, classes) if is_makers else read_clips(path, classes)
+        _read_makers_clips(path, classes) if is_makers else read_clips(path, classes, CLIP_NAME)
     ):
         video = folder.media_path(record, folder=place, action=classes.answers[label], video_id=video_id)
         yield action_row(video, video_id, label, classes, prompt)

@@ -193,6 +193,20 @@ def test_a_list_of_hmdb51_in_another_order_of_the_classes_is_refused(tmp_path):
     assert [row["answer"] for row in rows] == ["climb", "kick", "kick_ball"]
 
 
+def test_lists_of_ucf101_and_kinetics_in_another_order_are_refused(tmp_path):
+    files = {
+        "classInd.txt": "1 Handstand\n2 HandstandPushups\n3 Archery\n",
+        "ucf101_rgb_train_split_1.txt": "x/v_HandStandPushups_g01_c01 9 1\nx/v_Archery_g01_c02 9 2\n",
+    }
+    rows = read_rows("ucf101", write_files(tmp_path, files), "train")
+    assert [row["answer"] for row in rows] == ["HandstandPushups", "Archery"]
+    with pytest.raises(ValueError, match="label 2, which is 'Handstand' by the caller, for clips of 'Archery'"):
+        load_annotations("ucf101", tmp_path, vocabulary=["Archery", "HandstandPushups", "Handstand"])
+    write_files(tmp_path, KINETICS_LISTS | {"kinetics_label_map.txt": "abseiling\nsnowboarding\nair drumming\n"})
+    with pytest.raises(ValueError, match=r"tsm\.list has label 2, which is 'air drumming' .*clips of 'snowboarding'"):
+        load_annotations("kinetics400", tmp_path)
+
+
 @pytest.mark.parametrize(
     ("files", "message"),
     [

@@ -123,6 +123,12 @@ def test_table_with_header(tmp_path):
         third.text("text")
 
 
+def test_quotation_marks_in_fields(tmp_path):
+    content = 'id,text\n1,5" of rain\n2,"two\nlines, ""and"" commas"\n3,"a "cat"\n'
+    texts = [record.text("text") for record in read_table(write(tmp_path, content, "test.csv"), delimiter=",")]
+    assert texts == ['5" of rain', 'two\nlines, "and" commas', 'a cat"']
+
+
 def test_table_without_header(tmp_path):
     path = write(tmp_path, '1\t"so he said\n2\ttwo\n', "test.tsv")
     first, second = read_table(path, has_header=False, has_quotes=False)
@@ -139,6 +145,12 @@ def test_table_without_header(tmp_path):
         ("name\na\tb\n", r"test\.tsv, line 2: the row has 2 fields, but its header names 1"),
         (b"name\nM\xfcller\n", r"test\.tsv is not UTF-8"),
         ("name\n" + "a" * 2**18, r"test\.tsv, line 2: field larger than"),
+        ("name\ttext\tname\n1\t2\t3\n", r"test\.tsv, line 1: the header names 'name' twice"),
+        (
+            'a\tb\n1\t"so\n2\ttwo\n3\t"no"\n',
+            r"test\.tsv, line 2: a quotation mark .* up to line 4, rows",
+        ),
+        ('a\tb\n1\tone\n2\t"cut sh', r"test\.tsv, line 3: a quotation mark .* not closed"),
     ],
 )
 def test_broken_tables_are_refused(tmp_path, content, message):

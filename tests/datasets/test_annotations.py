@@ -174,7 +174,9 @@ def test_large_tables_are_packed_in_pieces(tmp_path, monkeypatch):
 
 def test_repeated_ids_are_refused(root):
     write_files(root, {"msrvtt_qa_train.jsonl": [entry | {"id": number // 2} for number, entry in enumerate(ENTRIES)]})
-    with pytest.raises(ValueError, match="The sample_id '0' of entry 2 was already that of entry 1"):
+    with pytest.raises(
+        ValueError, match=r"msrvtt_qa_train\.jsonl.*: The sample_id '0' of entry 2 was already that of entry 1"
+    ):
         load_annotations("msrvtt_qa", root)
 
 
