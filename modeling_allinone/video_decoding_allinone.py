@@ -16,7 +16,8 @@ import torch
 from PIL import Image, ImageOps
 
 from .clip_allinone import ACCEPTED, Clip, as_file, of_one_size, opened_source, size_of, tail_of
-from .video_file_allinone import VideoFile, check_whole
+from .container_checks_allinone import check_whole
+from .video_file_allinone import VideoFile
 
 VIDEO_BACKENDS = ("auto", "decord", "pyav")
 ON_CORRUPT_FRAME = ("raise", "nearest")

@@ -2,14 +2,16 @@
 # Licensed under the Apache License, Version 2.0.
 """Frames of video files, decoded by PyAV, or on request by decord: count and times first, then what is asked for."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
-from .clip_allinone import ACCEPTED, Clip, as_file, of_one_size, opened_source, size_of
+from .clip_allinone import ACCEPTED, Clip, as_file, of_one_size
+from .picture_decoding_allinone import Decoding
+from .picture_table_allinone import MOST_HELD_BACK, Packet, PictureTable, Shown
 
 # Both decoders are optional to the library that copies this file from the Hub, so neither may fail at import.
 try:
@@ -24,6 +26,7 @@ except (ImportError, OSError):  # the latter where its library does not load
 # Newer PyAV scales and converts frames by threads, for which a process that is forked meanwhile waits for ever.
 ONE_THREAD = {"threads": 1} if av is not None and "threads" in (av.VideoFrame.reformat.__doc__ or "") else {}
 
+ON_CORRUPT_FRAME = ("raise", "nearest")
 
 # Containers, as ffmpeg calls them, in which decord finds the frames asked for. In others, such as WMV, it returns
 # pictures that belong to other times than it says.
@@ -32,25 +35,34 @@ DECORD_FORMATS = {"mov", "matroska", "avi"}
 # Containers in which every packet is one picture; elsewhere it may be a field, half of one.
 ONE_PICTURE_PACKETS = {"mov", "matroska"}
 
-MP4_BOXES = {b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot", b"uuid", b"meta", b"udta"}
-MP4_BOXES |= {b"moof", b"mfra", b"sidx", b"ssix", b"styp", b"emsg", b"prft", b"pdin"}
+# Containers that are sought by presentation time, others by decoding time. MP4 says so itself.
+SOUGHT_BY_PRESENTATION = {"matroska", "asf", "ogg", "nut"}
 
+# A picture that claims more pixels is damage of a header; the number is Pillow's limit for images.
+MOST_PIXELS = 178_956_970
 
-class Packet(NamedTuple):
-    """What a packet of video says about its frame. The packet itself would keep its bytes in memory."""
+# MPEG-4 says "no picture here" by a packet of a few bytes, which may stand for a picture of an earlier packet.
+LONGEST_PLACEHOLDER = 10
 
-    pts: int | None
-    is_keyframe: bool
-    is_discard: bool
-    duration: int | None
+# So many packets show how a stream begins.
+_WATCHED = 3 * MOST_HELD_BACK
 
 
 class VideoFile(Clip):
-    """A video container. Counts, times and key frames come from its packets, which costs no decoding."""
+    """
+    A video container. Counts, times and key pictures come from its packets, which costs no decoding.
+
+    Args:
+        source (`Path` or `bytes`): The file, or what is in it.
+        name (`str`): What messages call it.
+        backend (`str`, defaults to `"auto"`): What decodes it: `"auto"`, `"pyav"` or `"decord"`.
+        on_corrupt_frame (`str`, defaults to `"raise"`): What to do about a frame that is damaged: `"raise"`, or
+            `"nearest"`, which takes the nearest whole frame of its segment instead.
+    """
 
     has_times = True
 
-    def __init__(self, source: Path | bytes, name: str, backend: str, on_corrupt_frame: str = "raise"):
+    def __init__(self, source: Path | bytes, name: str, backend: str = "auto", on_corrupt_frame: str = "raise"):
         self.name, self._source, self._on_corrupt_frame = name, source, on_corrupt_frame
         self.backend = "decord" if backend == "decord" else "pyav"
         if av is None:
@@ -61,9 +73,10 @@ class VideoFile(Clip):
             if self._container.format.name == "tty":
                 raise ValueError(f"{self.name} is a text file; expected {ACCEPTED}.")
             self._scan(self._container)
-        except av.error.FFmpegError as error:
+        except (av.error.FFmpegError, MemoryError) as error:
+            reason = getattr(error, "strerror", None) or "it asks for more memory than there is"
             raise ValueError(
-                f"{self.name} cannot be read as a video ({error.strerror}): it is damaged, cut short or something "
+                f"{self.name} cannot be read as a video ({reason}): it is damaged, cut short or something "
                 f"else; expected {ACCEPTED}. Check that it plays, or fetch it again."
             ) from error
 
@@ -71,9 +84,24 @@ class VideoFile(Clip):
     def duration(self) -> float:
         return self._duration
 
-    def read(self, indices: np.ndarray) -> Sequence[np.ndarray]:
+    def read(self, indices: np.ndarray, segments: np.ndarray | None = None) -> Sequence[np.ndarray]:
+        """
+        Decode some frames.
+
+        Args:
+            indices (`np.ndarray` of shape `(n,)`): Frames, ascending and without repeats.
+            segments (`np.ndarray` of shape `(n, 2)`, *optional*): For each of them the first and the last frame that
+                may be taken instead, where damaged frames are replaced; the whole clip by default.
+
+        Returns:
+            Sequence of n `np.ndarray` of shape `(height, width, 3)`, all of one size, uint8 RGB.
+
+        Raises:
+            `ValueError`: A frame that cannot be decoded, or is damaged and has no whole one to replace it.
+        """
+        self.replaced = {}
         if self.backend == "pyav":
-            return self._read_with_pyav(indices)
+            return self._read_with_pyav(indices, segments)
         try:
             return self._read_with_decord(indices)
         except Exception as error:  # decord raises its own types, RuntimeError and others for one and the same
@@ -87,48 +115,52 @@ class VideoFile(Clip):
         return av.open(as_file(self._source), metadata_errors="ignore")
 
     def _scan(self, container) -> None:
-        # Music files carry their cover as a video stream.
-        streams = [
-            stream for stream in container.streams.video if not stream.disposition & av.stream.Disposition.attached_pic
-        ]
+        stream = self._choose_stream(container)
+        self._stream_index, self._codec_name = stream.index, stream.codec_context.name
+        self._pixel_aspect = stream.sample_aspect_ratio
+        codec, formats = stream.codec_context, set(container.format.name.split(","))
+        rate = float(stream.average_rate or stream.guessed_rate or 25)
+        packets, first_frame = self._read_packets(container, stream)
+        # AVI and raw streams have no presentation times; ffmpeg makes up wrong ones for pictures that are reordered.
+        is_timed = "avi" not in formats and not _has_flag(container.format, "no_timestamps")
+        table = self._table = PictureTable(packets, bool(codec.has_b_frames), is_timed)
+        # Palettes come with a change of colours only.
+        self._can_seek = (codec.format is None or codec.format.name != "pal8") and bool(table.number_of)
+        self._seeks_presentation = bool(SOUGHT_BY_PRESENTATION & formats) or _has_flag(container.format, "seek_to_pts")
+        # Here a packet is a picture, and one that no other refers to can be left out.
+        self._has_spare_pictures = codec.name == "h264" and bool(ONE_PICTURE_PACKETS & formats)
+        self._decord_obstacle = _decord_obstacle(container, table, first_frame)
+        beginning = self._watch_beginning()
+        self.total_frames = len(table.numbers)
+        if not self.total_frames:
+            raise ValueError(f"{self.name} has a video stream but no frames in it; fetch or export it again.")
+        second = float(1 / stream.time_base)
+        times = table.times(beginning, ticks=second / rate) / second
+        zero = min(times[0], container.start_time / 1e6) if container.start_time is not None else times[0]
+        self.times = np.round(times - zero, 6)
+        last = packets[table.numbers[-1]]
+        self._duration = float(self.times[-1] + ((last.duration or 0) / second or 1 / rate))
+
+    def _choose_stream(self, container):
+        """The stream that players show: the default one, else the first. Music files carry their cover as another."""
+        disposition = av.stream.Disposition
+        streams = [stream for stream in container.streams.video if not stream.disposition & disposition.attached_pic]
         if not streams:
             kinds = ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"
             raise ValueError(f"{self.name} has no video stream, only {kinds}; expected {ACCEPTED}.")
-        stream = streams[0]
-        self._stream_index = stream.index
-        self._pixel_aspect = stream.sample_aspect_ratio
-        rate = float(stream.average_rate or stream.guessed_rate or 25)
-        # AVI has no presentation times; ffmpeg makes up wrong ones where frames are stored in another order.
-        has_guesses = container.format.name == "avi" and stream.codec_context.has_b_frames
-        packets, first_frame = self._read_packets(container, stream)
-        first_key = next((place for place, packet in enumerate(packets) if packet.is_keyframe), 0)
-        decodable = packets[first_key:]
-        stamps = [packet.pts for packet in decodable]
-        # A clip cut out by copying begins with frames, from a key frame to the cut, that are not to be shown.
-        shown = [packet for packet in decodable if not packet.is_discard]
-        # Without times, as in raw streams, frames are told apart by counting them.
-        is_counted = has_guesses or None in stamps or len({packet.pts for packet in shown}) < len(shown)
-        if not is_counted:
-            # Pictures that are shown before the first key frame refer to frames that are not in the file.
-            shown = sorted((packet for packet in shown if packet.pts >= stamps[0]), key=lambda packet: packet.pts)
-        if not shown:
-            raise ValueError(f"{self.name} has a video stream but no frames in it; fetch or export it again.")
-        self.total_frames = len(shown)
-        # Here a packet is a picture, and one that no other refers to can be left out.
-        self._has_spare_pictures = stream.codec_context.name == "h264" and bool(
-            ONE_PICTURE_PACKETS & set(container.format.name.split(","))
-        )
-        self._decord_obstacle = _decord_obstacle(container, packets, first_frame, is_counted)
-        if is_counted:
-            self._stamps, self._keys = None, None
-            self.times = np.arange(self.total_frames) / rate
-            self._duration = self.total_frames / rate
-            return
-        self._stamps = np.array([packet.pts for packet in shown])
-        self._keys = np.array([place for place, packet in enumerate(shown) if packet.is_keyframe or place == 0])
-        self.times = (self._stamps - self._stamps[0]) * float(stream.time_base)
-        last_duration = float((shown[-1].duration or 0) * stream.time_base)
-        self._duration = float(self.times[-1]) + (last_duration or 1 / rate)
+        stream = next((stream for stream in streams if stream.disposition & disposition.default), streams[0])
+        codec = stream.codec_context
+        if codec is None:
+            raise ValueError(
+                f"{self.name} is coded in a way that PyAV's libraries do not know; convert it to H.264 with a program "
+                "that plays it."
+            )
+        if codec.width * codec.height > MOST_PIXELS:
+            raise ValueError(
+                f"{self.name} claims pictures of {codec.width} x {codec.height} pixels, more than {MOST_PIXELS}: its "
+                "header is damaged, or it has to be made smaller first."
+            )
+        return stream
 
     def _read_packets(self, container, stream) -> tuple[list[Packet], "av.VideoFrame | None"]:
         """All packets, and in the same pass the first frame, where decord is to read the file."""
@@ -137,7 +169,17 @@ class VideoFile(Clip):
         stream.codec_context.thread_count = 1
         for packet in container.demux(stream):
             if packet.size:
-                packets.append(Packet(packet.pts, packet.is_keyframe, packet.is_discard, packet.duration))
+                packets.append(
+                    Packet(
+                        packet.pts,
+                        packet.dts,
+                        packet.duration,
+                        packet.pos,
+                        packet.size,
+                        packet.is_keyframe,
+                        packet.is_discard,
+                    )
+                )
             if is_awaited:
                 try:
                     first_frame = next(iter(packet.decode()), None)
@@ -146,53 +188,179 @@ class VideoFile(Clip):
                     is_awaited = False
         return packets, first_frame
 
+    def _watch_beginning(self) -> list[Shown]:
+        """
+        Decode the first pictures, where times were made up: how long the decoder holds them back tells the times.
+        All of them where MPEG-4 has placeholders: nothing else tells how many there are.
+        """
+        table = self._table
+        has_placeholders = self._codec_name == "mpeg4" and any(
+            packet.size <= LONGEST_PLACEHOLDER for packet in table.packets
+        )
+        if not has_placeholders and not (table.is_counted and table.is_reordered):
+            return []
+        last = len(table.packets) - 1
+        run = self._begin()
+        shown = [
+            picture for picture, _ in run.pictures(last if has_placeholders else min(last, table.first + _WATCHED))
+        ]
+        if has_placeholders:
+            table.take_order(shown)
+        else:
+            table.drop_leading(run.missing() - run.damaged)
+        return shown
+
     def _read_with_decord(self, indices: np.ndarray) -> np.ndarray:
         if decord is None:
             raise ImportError("decord is not installed")
+        if isinstance(self._source, bytes):
+            raise ValueError("it crashes on some files that are given as bytes; write them to a file")
         if self._decord_obstacle:
             raise ValueError(self._decord_obstacle)
         decord.logging.set_level(decord.logging.QUIET)
-        reader = decord.VideoReader(as_file(self._source), num_threads=1)
+        reader = decord.VideoReader(str(self._source), num_threads=1)
         if len(reader) != self.total_frames:
             raise ValueError(f"decord counts {len(reader)} frames, the file has {self.total_frames}")
         # A second look, for what else may mislead it.
         seen = np.asarray(reader.get_frame_timestamp([0, *indices.tolist()]), dtype=np.float64)[:, 0]
-        frame_duration = self._duration / self.total_frames
-        if not np.allclose(seen[1:] - seen[0], self.times[indices], rtol=0, atol=frame_duration / 2):
+        frame_duration = (self._duration - self.times[0]) / self.total_frames
+        expected = self.times[indices] - self.times[0]
+        if not np.allclose(seen[1:] - seen[0], expected, rtol=0, atol=frame_duration / 2):
             raise ValueError("decord places frames at other times than the file does")
         frames = reader.get_batch(indices.tolist())
         # A tensor, where the caller has set decord's bridge to another framework.
         return frames.asnumpy() if hasattr(frames, "asnumpy") else np.asarray(frames)
 
-    def _read_with_pyav(self, indices: np.ndarray) -> list[np.ndarray]:
-        found, error = {}, None
-        if self._keys is not None:
+    def _read_with_pyav(self, indices: np.ndarray, segments: np.ndarray | None) -> list[np.ndarray]:
+        places = indices.tolist()
+        found, damage = self._decode(places)
+        if damage and self._on_corrupt_frame == "nearest":
+            whole = np.array([[0, self.total_frames - 1]] * len(places))
+            for place, bounds in zip(places, (whole if segments is None else segments).tolist(), strict=True):
+                if place in damage:
+                    self._replace(place, *bounds, found)
+        missing = [place for place in places if place not in found]
+        if missing:
+            raise ValueError(
+                f"{self.name}: frame {missing[0]} of {self.total_frames} cannot be decoded ({damage[missing[0]]}): "
+                "the file is damaged there. Fetch it again, choose other frames by frame_indices, start or end, or "
+                "take the nearest whole one by on_corrupt_frame='nearest'."
+            )
+        return of_one_size([found[place] for place in places], self.name)
+
+    def _replace(self, place: int, first: int, last: int, found: dict[int, np.ndarray]) -> None:
+        """Take the nearest whole frame from the first to the last, looking at twice as many at each step outwards."""
+        near, far = 1, 1
+        while near <= max(place - first, last - place):
+            before = range(max(first, place - far), place - near + 1)
+            after = range(place + near, min(last, place + far) + 1)
+            whole, _ = self._decode([*before, *after])
+            if whole:
+                nearest = min(whole, key=lambda other: abs(other - place))
+                found[place], self.replaced[place] = whole[nearest], nearest
+                return
+            near, far = far + 1, 3 * far
+
+    def _decode(self, places: list[int]) -> tuple[dict[int, np.ndarray], dict[int, str]]:
+        """Frames that are whole, and what is wrong with the others."""
+        found, damage, groups = {}, {}, {}
+        for place in places:
+            groups.setdefault(self._table.starts_for(place)[0], []).append(place)
+        if self._can_seek:
             try:
                 with self._container_at_hand() as container:
                     stream = self._stream_of(container)
-                    key_of = self._keys[np.searchsorted(self._keys, indices, side="right") - 1]
-                    for key in np.unique(key_of):
-                        container.seek(int(self._stamps[key]), stream=stream)
-                        wanted = indices[key_of == key]
-                        self._collect_by_time(container, stream, wanted, found, self._has_spare_pictures)
-            except av.error.FFmpegError as raised:
-                error = raised
-        if len(found) < len(indices):
-            # Seeking may land too late or not be possible at all: decode from the beginning, once.
-            collect = self._collect_by_count if self._stamps is None else self._collect_by_time
-            with self._opened() as container:
-                try:
-                    collect(container, self._stream_of(container), indices, found)
-                except av.error.FFmpegError as raised:
-                    error = raised
-        missing = [index for index in indices.tolist() if index not in found]
-        if missing:
-            raise ValueError(
-                f"{self.name}: frame {missing[0]} of {self.total_frames} cannot be decoded "
-                f"({error.strerror if error else 'the decoder leaves it out'}): the file is damaged there. "
-                "Fetch it again, or choose other frames by frame_indices, start or end."
-            ) from error
-        return of_one_size([found[index] for index in indices.tolist()], self.name)
+                    for group in groups.values():
+                        self._decode_group(container, stream, group, found, damage)
+            except av.error.FFmpegError:  # a container in which nothing can be sought
+                pass
+        rest = [place for place in places if place not in found and place not in damage]
+        if rest:
+            run, faults = self._attempt(self._begin, rest, found)
+            damage.update({place: _reason(run, culprits) for place, culprits in faults.items()})
+        return found, damage
+
+    def _decode_group(self, container, stream, places: list[int], found: dict, damage: dict) -> None:
+        """Decode frames from the key picture that they share, or else from an earlier one."""
+        seen = set()
+        for start in self._table.starts_for(places[0]):
+            run, faults = self._attempt(partial(self._seek, container, stream, start), places, found)
+            # The seek has missed the key picture, or the picture is none, whatever the container says.
+            if not self._is_trusted(run):
+                seen |= run.damaged & {start}
+                continue
+            # What an earlier beginning does not heal is damage, and not a picture that was not decoded.
+            damage.update({place: _reason(run, culprits) for place, culprits in faults.items() if culprits & seen})
+            places = [place for place in faults if place not in damage]
+            if not places:
+                return
+            seen |= run.damaged
+
+    def _attempt(self, begin: Callable[[], Decoding], places: list[int], found: dict) -> tuple[Decoding, dict]:
+        """Decode frames; the whole ones are kept, and for each of the others is told on which packets it is blamed."""
+        run = begin()
+        pictures = self._collect(run, places)
+        faults = {}
+        if not self._is_trusted(run):
+            return run, {place: set() for place in places}
+        unused = None
+        for place in places:
+            number, pixels = pictures.get(place, (int(self._table.numbers[place]), None))
+            culprits = run.culprits(number) if pixels is not None else {number}
+            if self._table.is_counted:
+                culprits |= {other for other in run.missing() if abs(other - number) <= MOST_HELD_BACK}
+            elif culprits and number not in culprits:
+                unused = self._unused(begin(), run) if unused is None else unused
+                culprits -= unused
+            if culprits:
+                faults[place] = culprits
+            else:
+                found[place] = pixels
+        return run, faults
+
+    def _is_trusted(self, run: Decoding) -> bool:
+        table = self._table
+        if not run.is_sought:
+            return True
+        if self._codec_name == "mpeg4" and run.is_interlaced:
+            return False  # the decoder remembers distances in time of pictures before the seek
+        return run.has_key() and (not table.is_counted or run.start == table.first or run.is_closed())
+
+    def _collect(self, run: Decoding, places: list[int]) -> dict[int, tuple[int, np.ndarray]]:
+        """The packet and the pixels of each frame that comes out."""
+        table, pictures = self._table, {}
+        if not table.is_counted:
+            place_of = dict(zip(table.numbers[places].tolist(), places, strict=True))
+            wanted = frozenset(place_of)
+            for picture, frame in run.pictures(max(wanted), self._has_spare_pictures, wanted):
+                if picture.number in wanted:
+                    pictures[place_of[picture.number]] = picture.number, _to_rgb(frame, self._pixel_aspect)
+            return pictures
+        last = table.numbers[min(max(places) + MOST_HELD_BACK, self.total_frames - 1)]
+        wanted, base = set(places), table.ranks[run.start]
+        for picture, frame in run.pictures(int(last)):
+            place = int(base) + run.count_shown() - 1
+            if place in wanted:
+                pictures[place] = picture.number, _to_rgb(frame, self._pixel_aspect)
+        return pictures
+
+    def _unused(self, run: Decoding, damaged: Decoding) -> set[int]:
+        """Damaged pictures to which no other refers."""
+        for _ in run.pictures(max(damaged.damaged), spares=True):
+            pass
+        return damaged.damaged - run.damaged - set(run.order)
+
+    def _begin(self) -> Decoding:
+        """Decoding from the beginning."""
+        container = self._opened()
+        return Decoding(container, self._stream_of(container), self._table, self._table.first)
+
+    def _seek(self, container, stream, start: int) -> Decoding:
+        """Decoding from a packet on."""
+        packet = self._table.packets[start]
+        stamps = (packet.pts, packet.dts) if self._seeks_presentation else (packet.dts, packet.pts)
+        container.seek(next((stamp for stamp in stamps if stamp is not None), 0), stream=stream)
+        return Decoding(container, stream, self._table, start, is_sought=True)
 
     def _container_at_hand(self):
         """The container as the scan left it, since opening takes time; a second reading opens another."""
@@ -204,97 +372,24 @@ class VideoFile(Clip):
         stream.codec_context.thread_count = 1
         return stream
 
-    def _collect_by_time(
-        self, container, stream, wanted: np.ndarray, found: dict[int, np.ndarray], leaves_out: bool = False
-    ) -> None:
-        """Decode onwards from where the container stands and keep the wanted frames, which their times tell."""
-        index_of = dict(zip(self._stamps[wanted].tolist(), wanted.tolist(), strict=True))
-        awaited, skipping = set(index_of), None
-        for packet in container.demux(stream):
-            needed = "NONREF" if leaves_out and packet.pts not in awaited else "DEFAULT"
-            if needed != skipping:
-                stream.codec_context.skip_frame = skipping = needed
-            frames = packet.decode()
-            awaited.discard(packet.pts)
-            if not awaited and packet.size:
-                # The last one may wait for others to be shown before it.
-                frames += stream.codec_context.decode(None)
-            for frame in frames:
-                if frame.pts in index_of:
-                    found[index_of[frame.pts]] = _to_rgb(frame, self._pixel_aspect)
-            if not awaited:
-                return
 
-    def _collect_by_count(self, container, stream, wanted: np.ndarray, found: dict[int, np.ndarray]) -> None:
-        """Decode from the beginning and keep the wanted frames, which their places tell."""
-        last, wanted = wanted[-1], set(wanted.tolist())
-        for index, frame in enumerate(container.decode(stream)):
-            if index in wanted:
-                found[index] = _to_rgb(frame, self._pixel_aspect)
-            if index >= last:
-                return
+def _reason(run: Decoding, culprits: set[int]) -> str:
+    """What to say about a damaged frame."""
+    if run.error is not None:
+        return run.error.strerror
+    return "its data are corrupt" if culprits & run.damaged else "the decoder leaves it out"
 
 
-def check_whole(source: Path | bytes, name: str) -> None:
-    """Raise where a container declares more bytes than there are: decoders would take the beginning for the whole."""
-    size = size_of(source)
-    with opened_source(source) as file:
-        declared = _declared_size(file, size)
-    if declared > size:
-        raise ValueError(
-            f"{name} is truncated: it declares at least {declared} bytes but has {size}. Fetch it again; "
-            "`ffmpeg -i <file> -c copy <new file>` makes a shorter whole of what is left, if it is readable."
-        )
+def _has_flag(container_format, name: str) -> bool:
+    return bool(int(container_format.flags) & av.format.Flags[name].value)
 
 
-def _declared_size(file, size: int) -> int:
-    """Bytes that the outermost boxes of an MP4, RIFF (AVI, WebP) or Matroska (MKV, WebM) file claim, 0 if unknown."""
-    head = file.read(12)
-    if head[:4] == b"RIFF":
-        end = 0
-        while head[:4] == b"RIFF" and (length := int.from_bytes(head[4:8], "little")) not in (0, 0xFFFFFFFF):
-            end += 8 + length
-            file.seek(end)
-            head = file.read(12)
-        return end
-    if head[:4] == b"\x1a\x45\xdf\xa3":
-        file.seek(4)
-        header, _ = _matroska_length(file)
-        file.seek(header, 1)
-        if file.read(4) != b"\x18\x53\x80\x67":
-            return 0
-        length, is_unknown = _matroska_length(file)
-        return 0 if is_unknown else file.tell() + length
-    end = 0
-    while end < size:
-        file.seek(end)
-        head = file.read(16)
-        if head[4:8] not in MP4_BOXES:  # another format, or junk after the last box
-            break
-        length = int.from_bytes(head[:4], "big")
-        if length == 1:
-            length = int.from_bytes(head[8:16], "big")
-        if length < 8:  # 0: up to the end of the file
-            break
-        end += length
-    return end
-
-
-def _matroska_length(file) -> tuple[int, bool]:
-    """A length as Matroska writes it: leading zero bits give its bytes; all ones mean that it is unknown."""
-    first = file.read(1)[0]
-    extra = 8 - first.bit_length()
-    digits = (first & (0x7F >> extra)).to_bytes(1, "big") + file.read(extra)
-    length = int.from_bytes(digits, "big")
-    return length, length == (1 << 7 * (extra + 1)) - 1
-
-
-def _decord_obstacle(container, packets: list[Packet], first_frame, is_counted: bool) -> str | None:
+def _decord_obstacle(container, table: PictureTable, first_frame) -> str | None:
     """Why decord might return other frames than those asked for, or lying ones; `None` if it will not."""
     if not DECORD_FORMATS & set(container.format.name.split(",")):
         return f"it may return other frames of {container.format.name} files"
-    if is_counted:
-        return "it needs presentation times, and the file has none"
+    if table.is_counted:
+        return "it needs true presentation times, and the file has none"
     if len(container.streams.video) > 1:
         return "it cannot choose among several video streams"
     if first_frame is None:
@@ -305,10 +400,10 @@ def _decord_obstacle(container, packets: list[Packet], first_frame, is_counted: 
         return "it does not know what is transparent"
     if _display_matrix(first_frame) is not None:
         return "it does not turn pictures"
-    if not packets[0].is_keyframe or any(packet.is_discard for packet in packets):
+    if table.first or any(packet.is_discard for packet in table.packets):
         return "it counts frames that are not to be shown"
-    latest_key = packets[0].pts
-    for packet in packets:
+    latest_key = table.packets[0].pts
+    for packet in table.packets:
         if packet.pts < latest_key:
             return "it confuses frames that are stored after a key frame but shown before it"
         latest_key = packet.pts if packet.is_keyframe else latest_key

@@ -33,6 +33,7 @@ from video_fixtures import (
 )
 
 from modeling_allinone.clip_allinone import Clip
+from modeling_allinone.picture_decoding_allinone import Decoding
 from modeling_allinone.video_decoding_allinone import open_clip
 from modeling_allinone.video_file_allinone import VideoFile, _to_rgb
 from modeling_allinone.video_processing_allinone import AllInOneVideoProcessor, resize_and_crop
@@ -90,6 +91,12 @@ class TestSources:
                 raw((clips / name).read_bytes(), video_backend=backend)
             return
         data = (clips / name).read_bytes()
+        if backend == "decord" and expected.video_metadata[0].video_backend == "decord":
+            with pytest.raises(
+                ValueError, match=r"videos\[0\]: decord cannot read this file \(it crashes on some files"
+            ):
+                raw(data, video_backend=backend)
+            return
         inputs = raw([data, data], video_backend=backend, frame_indices=[9, 0, 4], return_metadata=True)
         assert torch.equal(inputs.pixel_values, expected.pixel_values.repeat(2, 1, 1, 1, 1))
         assert inputs.video_metadata == expected.video_metadata * 2
@@ -113,8 +120,8 @@ class TestSources:
     @pytest.mark.parametrize(
         ("name", "reason"),
         [
-            ("h264_b_frames.avi", "it needs presentation times"),
-            ("mpeg4_b_frames.avi", "it needs presentation times"),
+            ("h264_b_frames.avi", "it needs true presentation times"),
+            ("mpeg4_b_frames.avi", "it needs true presentation times"),
             ("open_groups.mp4", "it confuses frames that are stored after a key frame but shown before it"),
             ("wmv2.wmv", "it may return other frames of asf files"),
         ],
@@ -157,7 +164,7 @@ class TestSources:
             container = av.open(clip.name)
 
             class Spying:
-                streams, format = container.streams, container.format
+                streams, format, start_time = container.streams, container.format, container.start_time
 
                 def __enter__(self):
                     return self
@@ -193,22 +200,18 @@ else:
         done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
 
-    def test_only_the_frames_asked_for_are_decoded_and_kept(self, tmp_path):
+    def test_only_the_frames_asked_for_are_decoded_and_kept(self, tmp_path, monkeypatch):
         path = encode_video(tmp_path / "long.mp4", frames=np.tile(grey_frames(), (6, 1, 1, 1)), options={"g": "8"})
         clip = open_clip(path, "clip")
         decoded = []
-        collect = clip._collect_by_time
+        packets = Decoding._packets
 
-        def spying(container, *arguments):
-            class Counting:
-                def demux(self, stream):
-                    for packet in container.demux(stream):
-                        decoded.append(packet.pts)
-                        yield packet
+        def spying(run):
+            for number, packet in packets(run):
+                decoded.append(number)
+                yield number, packet
 
-            collect(Counting(), *arguments)
-
-        clip._collect_by_time = spying
+        monkeypatch.setattr(Decoding, "_packets", spying)
         frames = clip.read(np.array([20, 90]))
         assert numbers_of(np.stack(frames).transpose(0, 3, 1, 2)) == [20 % 16, 90 % 16]
         assert len(decoded) <= 8  # from the key frames 16 and 88, not from the beginning
