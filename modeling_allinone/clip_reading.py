@@ -21,8 +21,8 @@ import torch
 from torch.utils.data import get_worker_info
 from transformers.utils import logging
 
+from .clip_sources_allinone import has_own_times, source_name
 from .processing_allinone import AllInOneProcessor
-from .video_decoding_allinone import has_own_times
 from .video_processing_allinone import stack_clips
 
 logger = logging.get_logger(__name__)
@@ -66,7 +66,8 @@ class ClipReader:
         prepare_row (`Callable[[dict], dict]`, *optional*): Changes a row just before its clip is read, such as by
             painting on its image; what it raises counts as a clip that cannot be read.
 
-    Row fields: `video` (path, bytes of a file, or decoded frames `(T, H, W, 3)`, uint8) or `image`, or `images`
+    Row fields: `video` (path, URL, bytes of a file or what else [`open_clip`] takes, such as decoded frames
+    `(T, H, W, 3)`, uint8) or `image`, or `images`
     (several for a row); optionally `start` and `end` (seconds; `None` is the whole clip), `frame_rate` (of a folder of
     frames; no matter for files) and `draw` (`int`, which seeds the choice of random frames).
 
@@ -301,9 +302,9 @@ def _slot_number() -> int:
 def _name(row: dict) -> str:
     """What to call the clip of a row in a message."""
     sources = [row.get("video"), row.get("image"), *(row.get("images") or ())]
-    paths = [str(source) for source in sources if isinstance(source, str | Path)]
-    if paths:
-        return ", ".join(paths)
+    names = [name for name in map(source_name, sources) if name]
+    if names:
+        return ", ".join(names)
     if row.get("__url__") is not None:  # a row of a shard
         return f"{row.get('__key__')} of {row['__url__']}"
     return f"the frames of {row.get('video_id') or row.get('sample_id') or 'a row'}"

@@ -376,12 +376,14 @@ def prepare_rows(
         [`ClipRows`]
 
     Raises:
-        ValueError: If decoded frames are to be kept and clips have several views.
+        ValueError: If decoded frames are to be kept, and clips have several views or their frames vary in number.
     """
     frames, num_views = None, processor.video_processor.num_views
     if data_arguments.frame_cache is not None and not is_blank and rows["video"][0] is not None:
         if num_views > 1:
             raise ValueError(f"frame_cache keeps the frames of one view, but num_views is {num_views}; give but one.")
+        if processor.video_processor.fps is not None:
+            raise ValueError("frame_cache keeps num_frames frames of each clip, but fps is given; give one of them.")
         frames = cache_frames(
             rows, processor, data_arguments.frame_cache, seconds_per_clip=data_arguments.seconds_per_clip
         )

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from accelerate import PartialState
+from fsspec.core import url_to_fs
 from torch.utils.data import DataLoader
 from transformers.utils import logging
 
 from .clip_reading import run_within
+from .clip_sources_allinone import has_own_times, is_url
 from .processing_allinone import AllInOneProcessor
-from .video_decoding_allinone import has_own_times
 from .video_processing_allinone import AllInOneVideoProcessor
 
 if TYPE_CHECKING:
@@ -63,7 +64,8 @@ def cache_frames(
     Decode every clip once and keep its frames on disk, as training asks for them many times.
 
     Args:
-        rows (`datasets.Dataset`): Rows with `video`, `start`, `end` and perhaps `frame_rate`.
+        rows (`datasets.Dataset`): Rows with `video`, `start`, `end` and perhaps `frame_rate`. Videos that are neither
+            paths nor URLs are left out.
         processor ([`AllInOneProcessor`]): Chooses the frames, those of evaluation, and their size.
         folder (`str` or `Path`): Where the frames are kept, a file for each clip; they are found again there as long
             as the video and the options of the processor are the same.
@@ -75,7 +77,8 @@ def cache_frames(
         are left to the collator to raise or to skip.
     """
     rates = rows["frame_rate"] if "frame_rate" in rows.column_names else [None] * len(rows)
-    clips = dict(zip(zip(rows["video"], rows["start"], rows["end"], strict=True), rates, strict=True))
+    columns = zip(rows["video"], rows["start"], rows["end"], rates, strict=True)
+    clips = {(video, start, end): rate for video, start, end, rate in columns if isinstance(video, str)}
     # Not who loads it, which is noted when it is saved.
     options = {name: value for name, value in processor.video_processor.to_dict().items() if name != "auto_map"}
     options = json.dumps(options, sort_keys=True, default=str)
@@ -91,9 +94,13 @@ def cache_frames(
 def _identify(clip: tuple, frame_rate: float | None, options: str) -> str:
     """A name for the frames of a clip, another one if its file has changed."""
     state = None
-    with suppress(OSError):
-        found = os.stat(clip[0])
-        state = (found.st_size, found.st_mtime_ns)
+    with suppress(Exception):  # said when it is read; each file system raises its own types
+        if is_url(clip[0]):
+            files, path = url_to_fs(clip[0])
+            state = json.dumps(files.info(path), sort_keys=True, default=str)
+        else:
+            found = os.stat(clip[0])
+            state = (found.st_size, found.st_mtime_ns)
     return hashlib.sha256(json.dumps([clip, frame_rate, state, options]).encode()).hexdigest()[:32]
 
 

@@ -13,14 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 import av
 import numpy as np
+from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 from transformers.utils import logging
 
 from .clip_allinone import Clip
 from .clip_reading import SKIPPED_NAME, read_skipped, record_skipped
+from .clip_sources_allinone import has_own_times, resolve_source, source_name
 from .shard_reading import INDEX_NAME
 from .shard_rows import IMAGE_SUFFIXES, MEDIA_COLUMNS, VIDEO_SUFFIXES
-from .video_decoding_allinone import has_own_times, list_frames, open_clip
+from .video_decoding_allinone import list_frames, open_clip
 from .video_file_allinone import ONE_THREAD
 
 if TYPE_CHECKING:
@@ -76,7 +78,8 @@ def write_shards(
     opened, or whose first frame cannot be decoded, are left out and listed in `skipped_clips.jsonl`.
 
     Args:
-        rows (`datasets.Dataset` or a sequence of `dict`): Rows with `video`, `image` or `images`, which are paths.
+        rows (`datasets.Dataset` or a sequence of `dict`): Rows with `video`, `image` or `images`: paths, URLs, or what
+            else [`open_clip`] takes. What is no file, such as a list of frames with its `frame_rate`, is encoded.
         folder (`str` or `Path`): Where the shards are written; a folder for each data set and split.
         name (`str`): What their names begin with.
         rows_per_shard (`int`, defaults to 1000): How many rows a shard has, if none is skipped.
@@ -232,7 +235,8 @@ def _add(tar: tarfile.TarFile, name: str, data: bytes):
 
 
 def _name_media(row: dict) -> str:
-    return ", ".join(str(path) for column in MEDIA_COLUMNS for path in _as_list(row.get(column)))
+    sources = (source for column in MEDIA_COLUMNS for source in _as_list(row.get(column)))
+    return ", ".join(source_name(source) or f"a {type(source).__name__}" for source in sources)
 
 
 def _as_list(value: Any) -> list:
@@ -243,12 +247,12 @@ def _make_files(shortest_edge: int | None, row: dict) -> dict[str, bytes]:
     """The files of a sample, by suffix."""
     fields = {name: value for name, value in row.items() if name not in MEDIA_COLUMNS}
     if row.get("images"):
-        files = {
-            f"images.{number}.{_suffix(path)}": _read_image(Path(path)) for number, path in enumerate(row["images"])
-        }
-    elif row.get("image"):
-        files = {_suffix_in("image", Path(row["image"])): _read_image(Path(row["image"]))}
-    elif row.get("video"):
+        images = map(_read_image, row["images"])
+        files = {f"images.{number}.{_suffix(name)}": data for number, (name, data) in enumerate(images)}
+    elif row.get("image") is not None:
+        name, data = _read_image(row["image"])
+        files = {_suffix_in("image", name): data}
+    elif row.get("video") is not None:
         files, facts = _store_video(row, shortest_edge)
         fields |= facts
     else:
@@ -258,39 +262,48 @@ def _make_files(shortest_edge: int | None, row: dict) -> dict[str, bytes]:
 
 def _store_video(row: dict, shortest_edge: int | None) -> tuple[dict[str, bytes], dict[str, Any]]:
     """The files of a video, as they are or encoded anew, and what the fields of the row are then."""
-    path, start, end = Path(row["video"]), row.get("start"), row.get("end")
-    clip = open_clip(path, str(path), frame_rate=None if has_own_times(path) else row.get("frame_rate"))
+    frame_rate = None if has_own_times(row["video"]) else row.get("frame_rate")
+    source, name = resolve_source(row["video"], "the video")
+    is_file, start, end = isinstance(source, Path | bytes), row.get("start"), row.get("end")
+    clip = open_clip(source, name, frame_rate=frame_rate)
     (frame,) = clip.read(np.array([0]))
     size = _reduced(frame.shape[:2], shortest_edge)
     is_smaller = clip.has_times and min(size) < min(frame.shape[:2]) - 1
-    if start is not None or end is not None or is_smaller:
+    if start is not None or end is not None or is_smaller or not is_file:
         data = _encode(clip, clip.window(start, end), size, num_at_once=max(_BYTES_AT_ONCE // frame.nbytes, 1))
         facts = {"start": None, "end": None, "frame_rate": None}
-        files, clip = {"mp4": data}, open_clip(data, str(path))
-    elif path.is_dir():
-        files = {f"video.{number:06}.{_suffix(one)}": one.read_bytes() for number, one in enumerate(list_frames(path))}
-        facts = {}
+        files, clip = {"mp4": data}, open_clip(data, name)
+    elif isinstance(source, Path) and source.is_dir():
+        images = enumerate(list_frames(source))
+        files, facts = {f"video.{number:06}.{_suffix(one)}": one.read_bytes() for number, one in images}, {}
     else:
-        files, facts = {_suffix_in("video", path): path.read_bytes()}, {}
+        data = source if isinstance(source, bytes) else source.read_bytes()
+        files, facts = {_suffix_in("video", name): data}, {}
     if clip.has_times:
         facts["duration"] = row.get("duration") or round(clip.duration, 3)
     return files, facts
 
 
-def _read_image(path: Path) -> bytes:
-    """A file that is an image."""
-    data = path.read_bytes()
-    open_clip(data, str(path)).read(np.array([0]))
-    return data
+def _read_image(source) -> tuple[str, bytes]:
+    """The name and the content of a file that is an image, or that an image in memory is made to."""
+    source, name = resolve_source(source, "the image")
+    if isinstance(source, Image.Image):
+        file = io.BytesIO()
+        source.save(file, "PNG", exif=source.getexif())
+        source, name = file.getvalue(), "image.png"
+    data = source.read_bytes() if isinstance(source, Path) else source
+    open_clip(data, name).read(np.array([0]))
+    return name, data
 
 
-def _suffix(path: str | Path) -> str:
-    return Path(path).suffix[1:].lower() or "bin"
+def _suffix(name: str | Path) -> str:
+    """What the name of a file, or its URL, ends with."""
+    return Path(str(name).partition("::")[0].partition("?")[0]).suffix[1:].lower() or "bin"
 
 
-def _suffix_in(column: str, path: Path) -> str:
+def _suffix_in(column: str, name: str) -> str:
     """What the name of a file ends with, so that it is found in its column again."""
-    suffix = _suffix(path)
+    suffix = _suffix(name)
     is_clear = suffix in (VIDEO_SUFFIXES if column == "video" else IMAGE_SUFFIXES)
     return suffix if is_clear else f"{column}.{suffix}"
 

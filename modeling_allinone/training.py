@@ -126,8 +126,8 @@ class ClipRows(Dataset):
         clip = (row.get("video"), row.get("start"), row.get("end"))
         if self.is_blank:
             row |= _blank(row)
-        elif self.frames and clip in self.frames:
-            row |= {"video": self.frames[clip], "start": None, "end": None}
+        elif self.frames and isinstance(clip[0], str) and clip in self.frames:
+            row |= {"video": self.frames[clip], "start": None, "end": None, "frame_rate": None}
         return row | {"draw": hash((self.seed, int(self.epoch), index)) % LARGEST_SEED}
 
     def set_epoch(self, epoch: int):

@@ -4,7 +4,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,9 +21,10 @@ from transformers.video_utils import VideoMetadata
 
 from .augmentation_allinone import HIGHEST_MAGNITUDE, OPERATIONS, rand_augment
 from .clip_allinone import Clip
+from .clip_sources_allinone import has_own_times, source_name
 from .frame_sampling_allinone import checked_indices, count_at_rate, indices_at, random_indices, uniform_indices
 from .package_allinone import SavedWithLoader
-from .video_decoding_allinone import ON_CORRUPT_FRAME, VIDEO_BACKENDS, has_own_times, is_array, open_clip
+from .video_decoding_allinone import ON_CORRUPT_FRAME, VIDEO_BACKENDS, is_array, open_clip
 
 logger = logging.get_logger(__name__)
 
@@ -214,11 +214,13 @@ class AllInOneVideoProcessor(SavedWithLoader, VideoProcessorMixin):
         Args:
             videos:
                 One clip or a batch of them. A clip is a path (video, GIF, WebP, image, or folder of images sorted by
-                name and number) or the bytes of such a file; a PIL image or an array of shape `(height, width, 3)`,
-                which makes a clip of one frame; an array `(frames, height, width, 3)`; a list of nothing but images
-                (PIL, arrays with 3 axes), which makes one clip. A batch is a list of other clips, of lists of images
-                (here also paths and bytes), or an array with 5 axes. Arrays are uint8, or floating point from 0 to 1;
-                channels may come first.
+                name and number), the URL of a file (`https`, `hf`, `s3` and what else fsspec reads) or its bytes;
+                `{"path": ..., "bytes": ...}` or a torchcodec `VideoDecoder`, as `datasets.Video` gives them; a PIL
+                image or an array of shape `(height, width, 3)`, which makes a clip of one frame; an array `(frames,
+                height, width, 3)`; a list of nothing but images (PIL, arrays with 3 axes), which makes one clip. A
+                batch is a list of other clips, of lists of images (here also paths, URLs and bytes), or an array with
+                5 axes. Arrays are uint8, or floating point from 0 to 1; channels may come first. Pixels of videos that
+                are not square are stretched in width, and what is transparent is shown on black, as players do.
             frame_indices (`list[int]` or `list[list[int]]`, *optional*):
                 Frames to take, for all clips or for each; repeats and any order are allowed. Replaces sampling.
             timestamps (`list[float]` or `list[list[float]]`, *optional*):
@@ -682,7 +684,7 @@ def stack_clips(clips: Sequence[tuple[str, Mapping[str, torch.Tensor]]]) -> dict
 def _name(source, place: int) -> str:
     """What messages call a clip that is no file: an image in a list of its own has its name."""
     is_one = isinstance(source, list | tuple) and len(source) == 1
-    return str(source[0]) if is_one and isinstance(source[0], str | Path) else f"videos[{place}]"
+    return (source_name(source[0]) if is_one else None) or f"videos[{place}]"
 
 
 def _padded(values: torch.Tensor, height: int, width: int) -> torch.Tensor:

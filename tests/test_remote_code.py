@@ -45,7 +45,7 @@ AUTO_CLASSES = {
     "AllInOneForVideoTextRetrieval": "AutoModel",
     "AllInOneForVisualCommonsenseReasoning": "AutoModel",
 }
-ALWAYS_INSTALLED = {"PIL", "huggingface_hub", "numpy", "torch", "transformers"}
+ALWAYS_INSTALLED = {"PIL", "fsspec", "huggingface_hub", "numpy", "torch", "transformers"}  # fsspec by huggingface_hub
 PACKAGE = Path(modeling_allinone.__file__).parent
 
 
