@@ -356,6 +356,13 @@ class AllInOneVisualEmbeddings(nn.Module):
         is_padding = is_padding.any(dim=1) if is_padding.ndim == 4 else is_padding
         if _is_readable(is_padding):
             _check_padding(is_padding)
+            patches = pixel_mask.unflatten(-2, (-1, self.patch_size)).unflatten(-1, (-1, self.patch_size)) != 0
+            if (patches.any(dim=-1).any(dim=-2) != patches.all(dim=-1).all(dim=-2)).any():
+                raise ValueError(
+                    f"pixel_mask has patches of {self.patch_size} × {self.patch_size} pixels that are partly padding; "
+                    f"resize to multiples of {self.patch_size} before padding, as AllInOneVideoProcessor does with "
+                    f"size_divisor={self.patch_size}."
+                )
         return is_padding
 
 

@@ -672,6 +672,10 @@ def test_xavier_initialisation(tiny_config):
         ),
         ({"pixel_mask": torch.ones(2, 32, 32).flip(1).cumsum(1).gt(8)}, "pixel_mask of clip 0 is no rectangle"),
         ({"pixel_mask": torch.tensor([1.0, 0.0])[:, None, None].expand(2, 32, 32)}, "pixel_mask of clip 1 is no"),
+        (
+            {"pixel_mask": torch.ones(2, 32, 32).cumsum(2).lt(21)},
+            "pixel_mask has patches of 8 × 8 pixels that are par",
+        ),
         ({"pixel_mask": torch.ones(2, 32)}, r"pixel_mask has shape \(2, 32\), but expected \(2, 32, 32\) or"),
         ({"input_ids": torch.full((2, 7), 99)}, "input_ids holds 99, but the model knows 0 to 98; take the tokenizer"),
         ({"input_ids": torch.full((2, 7), -1)}, "input_ids holds -1, but the model knows 0 to 98"),
