@@ -23,7 +23,7 @@ from typing import Any
 import yaml
 from huggingface_hub import ModelCard
 
-from modeling_allinone.model_card import to_eval_results
+from modeling_allinone.model_card import update_scores
 
 EXAMPLES = Path(__file__).parent
 SCRIPTS = {
@@ -224,10 +224,14 @@ def update_card(name: str, results: Mapping[str, Any]):
         return
     card = ModelCard.load(path)
     card.data.model_name = card.data.model_name or path.parent.name
-    card.data.eval_results = to_eval_results(
-        {"dataset": name, "split": results["protocol"]["split"], "metric": metric, "value": value}
-        for metric, value in results["scores"].items()
-        if is_score(metric, value)
+    data = {"dataset": name, "split": results["protocol"]["split"], "num_rows": results["protocol"]["num_rows"]}
+    update_scores(
+        card,
+        [
+            {**data, "metric": metric, "value": value, "blank_video": results["blank_video"].get(metric)}
+            for metric, value in results["scores"].items()
+            if is_score(metric, value)
+        ],
     )
     card.save(path)
 

@@ -35,6 +35,8 @@ from modeling_allinone.fine_tuning import (
     choose_answers,
     command_line,
     describe_protocol,
+    describe_training,
+    describe_training_data,
     load_model,
     load_processor,
     parse_recipe,
@@ -43,6 +45,7 @@ from modeling_allinone.fine_tuning import (
     save_whole,
     score_groups,
     start,
+    unwrap_peft,
     write_card,
     write_results,
 )
@@ -90,7 +93,7 @@ def main(arguments: list[str] | None = None):
         rows = prepare_rows(train_rows, data_arguments, processor, training_arguments.seed)
         loader = make_loader(accelerator, train_collator, training_arguments, rows, training=True)
         watched = prepare_eval_rows(data_arguments, processor, training_arguments)
-        train(accelerator, model, loader, training_arguments, watched and eval_loader(watched))
+        num_steps = train(accelerator, model, loader, training_arguments, watched and eval_loader(watched))
         if accelerator.is_main_process:
             save_whole(accelerator.unwrap_model(model), processor, output_dir)
     if data_arguments.test_split is not None:
@@ -103,8 +106,13 @@ def main(arguments: list[str] | None = None):
         config = accelerator.unwrap_model(model).config
         results["protocol"] = describe_protocol(config, training_arguments, data_arguments, processor, rows)
         if accelerator.is_main_process:
+            model = accelerator.unwrap_model(model)
+            results["base_model"], results["training"] = unwrap_peft(model).origin, None
+            if training_arguments.do_train:
+                trained_on = describe_training_data(data_arguments)
+                results["training"] = describe_training(training_arguments, trained_on, len(train_rows), num_steps)
+                write_card(model, training_arguments, results)
             write_results(results, output_dir)
-            write_card(accelerator.unwrap_model(model), output_dir, data_arguments, results["scores"])
     accelerator.end_training()
 
 
@@ -155,8 +163,11 @@ def train(
     loader: DataLoader,
     arguments: AllInOneTrainingArguments,
     watched: DataLoader | None,
-):
-    """Train to the last step, from a checkpoint if there is one to go on from; now and then, score what is watched."""
+) -> int:
+    """
+    Train to the last step, from a checkpoint if there is one to go on from; now and then, score what is watched.
+    Returns the number of steps.
+    """
     num_batches = arguments.gradient_accumulation_steps
     steps_per_epoch = math.ceil(len(loader) / num_batches)
     max_steps = arguments.max_steps
@@ -202,6 +213,7 @@ def train(
                 break
         if step_of_epoch == 0 and (epoch == 0 or step % steps_per_epoch == 0):
             check_epoch(accelerator, epoch + 1, num_usable_rows)
+    return step
 
 
 def make_optimizer(

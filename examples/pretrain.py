@@ -153,7 +153,8 @@ def main(arguments: list[str] | None = None):
     if training_arguments.do_train:
         train(trainer)
     if data_arguments.test_split is not None:
-        score(trainer, data_arguments, processor, zero_shot=watching_arguments.zero_shot)
+        trained_on = source_arguments.describe()
+        score(trainer, data_arguments, processor, trained_on, zero_shot=watching_arguments.zero_shot)
 
 
 if __name__ == "__main__":

@@ -107,6 +107,7 @@ def main(arguments: list[str] | None = None):
                 results[name] = evaluate_choice(model, reader, clips, *chosen, *sizes)
     protocol = describe_protocol(model.config, run_arguments, data_arguments, processor, rows)
     results["protocol"] = protocol | {"model": model_arguments.model_name_or_path, **vars(task_arguments)}
+    results["base_model"], results["training"] = model.origin, None
     if PartialState().is_main_process:
         write_results(results, run_arguments.output_dir)
 

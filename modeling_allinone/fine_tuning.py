@@ -1,10 +1,12 @@
 """What the fine-tuning scripts share: start, processor, model, training, scores with their controls, results."""
 
 import copy
+import hashlib
 import json
+import math
 import platform
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sized
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,10 +17,11 @@ import numpy as np
 import torch
 import transformers
 from accelerate import PartialState
+from huggingface_hub import try_to_load_from_cache
 from transformers import AutoProcessor, AutoTokenizer, PreTrainedTokenizerBase, TrainingArguments, set_seed
 from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_utils import EvalPrediction, get_last_checkpoint
-from transformers.utils import logging
+from transformers.utils import CONFIG_NAME, logging
 
 from .clip_reading import REPLACED_NAME, SKIPPED_NAME, read_replaced, read_skipped
 from .configuration_allinone import AllInOneConfig
@@ -268,7 +271,8 @@ def load_model(
         **fields: Fields of the configuration that the task decides, such as `id2label`.
 
     Returns:
-        The model, with adapters where `lora_rank` asks for them.
+        The model, with adapters where `lora_rank` asks for them. Its `origin` says what it was loaded from, as
+        [`identify_model`] does.
 
     Raises:
         ValueError: If the checkpoint's backbone does not fit the configuration, or it lacks the head and none is to be
@@ -299,7 +303,33 @@ def load_model(
                 "trained; take as many frames, or train the whole model."
             )
         model.resize_num_frames(num_frames)
+    model.origin = identify_model(model_arguments.model_name_or_path)
     return _add_adapters(model, model_arguments.lora_rank) if model_arguments.lora_rank else model
+
+
+def identify_model(name_or_path: str | None) -> dict[str, str | None]:
+    """
+    Which model a name stands for, now.
+
+    Args:
+        name_or_path (`str`, *optional*): A directory, or a repository of the Hub, of which files were loaded.
+
+    Returns:
+        `dict`: `"name"` (`None` for a model drawn anew), `"revision"` (commit of the repository) and `"sha256"` (of
+        the files of weights in a directory, one after the other).
+    """
+    origin: dict[str, str | None] = {"name": name_or_path, "revision": None, "sha256": None}
+    if name_or_path is None:
+        return origin
+    if Path(name_or_path).is_dir():
+        folder, digest = Path(name_or_path), hashlib.sha256()
+        for path in sorted([*folder.glob("*.safetensors"), *folder.glob("pytorch_model*.bin")]):
+            with path.open("rb") as file:
+                while block := file.read(1 << 20):
+                    digest.update(block)
+        return origin | {"sha256": digest.hexdigest()}
+    cached = try_to_load_from_cache(name_or_path, CONFIG_NAME)
+    return origin | ({"revision": Path(cached).parent.name} if isinstance(cached, str) else {})
 
 
 def _load_checkpoint(
@@ -441,19 +471,26 @@ def prepare_eval_rows(
 
 
 def score(
-    trainer: AllInOneTrainer, data_arguments: DataArguments, processor: AllInOneProcessor, **protocol
+    trainer: AllInOneTrainer,
+    data_arguments: DataArguments,
+    processor: AllInOneProcessor,
+    trained_on: str | None = None,
+    **protocol,
 ) -> dict[str, Any]:
     """
-    Score a model on the test split, and beside it the same rows with blank video; write `results.json` and the card.
+    Score a model on the test split, and beside it the same rows with blank video; write `results.json` and, beside a
+    model that this run trained, its card.
 
     Args:
         trainer ([`AllInOneTrainer`])
         data_arguments ([`DataArguments`])
         processor ([`AllInOneProcessor`])
+        trained_on (`str`, *optional*): What it was trained on, in words. Default: the training split of the data set.
         **protocol: What else to say of how it was scored.
 
     Returns:
-        `dict`: What was written: `"scores"`, `"blank_video"` and the `"protocol"`.
+        `dict`: What was written: `"scores"`, `"blank_video"`, the `"protocol"`, the `"base_model"` and how that was
+        trained in this run (`"training"`; `None` if it was only scored).
     """
     rows = data_arguments.load(data_arguments.test_split, data_arguments.num_test_rows)
     results: dict[str, Any] = {}
@@ -473,11 +510,58 @@ def score(
             )
     results["protocol"] = describe_protocol(trainer.model.config, trainer.args, data_arguments, processor, rows)
     results["protocol"] |= protocol
+    model = trainer.accelerator.unwrap_model(trainer.model)
+    results["base_model"], results["training"] = unwrap_peft(model).origin, None
+    if trainer.args.do_train:
+        trained_on = trained_on or describe_training_data(data_arguments)
+        num_rows = len(trainer.train_dataset) if isinstance(trainer.train_dataset, Sized) else None
+        results["training"] = describe_training(trainer.args, trained_on, num_rows, trainer.state.global_step)
+        if trainer.args.load_best_model_at_end and trainer.state.best_global_step:
+            results["training"]["best_step"] = trainer.state.best_global_step
     if trainer.is_world_process_zero():
         write_results(results, trainer.args.output_dir)
-        model = trainer.accelerator.unwrap_model(trainer.model)
-        write_card(model, trainer.args.output_dir, data_arguments, results["scores"])
+        if trainer.args.do_train:
+            write_card(model, trainer.args, results)
     return results
+
+
+def describe_training_data(data_arguments: DataArguments) -> str:
+    """What a model is trained on, in words; whether files in a data set's form are its own, only their owner knows."""
+    publisher = describe_dataset(data_arguments.dataset).publisher
+    form = f"files in the form of {publisher}" if publisher.startswith("http") else "generated clips"
+    return f"the {data_arguments.train_split} split of {data_arguments.dataset} ({form})"
+
+
+def describe_training(
+    training_arguments: TrainingArguments, trained_on: str, num_rows: int | None, num_steps: int
+) -> dict[str, Any]:
+    """
+    How a model was trained: on what, and by which hyper-parameters.
+
+    Args:
+        training_arguments (`TrainingArguments`)
+        trained_on (`str`): The data, in words.
+        num_rows (`int`, *optional*): Of the data; `None` for a stream.
+        num_steps (`int`): How many steps were taken.
+
+    Returns:
+        `dict`: To be written as JSON.
+    """
+    arguments = training_arguments
+    batch_size = arguments.train_batch_size * arguments.gradient_accumulation_steps * arguments.world_size
+    return {
+        "data": trained_on,
+        "num_rows": num_rows,
+        "num_steps": num_steps,
+        "num_epochs": None if num_rows is None else round(num_steps / max(1, math.ceil(num_rows / batch_size)), 4),
+        "learning_rate": arguments.learning_rate,
+        "head_learning_rate_multiplier": arguments.head_learning_rate_multiplier,
+        "lr_scheduler_type": str(arguments.lr_scheduler_type.value),
+        "warmup_steps": arguments.get_warmup_steps(num_steps),
+        "weight_decay": arguments.weight_decay,
+        "batch_size": batch_size,
+        "seed": arguments.seed,
+    }
 
 
 def write_results(results: dict[str, Any], output_dir: str | Path):
@@ -555,24 +639,47 @@ def describe_protocol(
     }
 
 
-def write_card(
-    model: torch.nn.Module, output_dir: str | Path, data_arguments: DataArguments, scores: Mapping[str, Any]
-):
-    """Write the card of a model, with its scores."""
+def write_card(model: torch.nn.Module, training_arguments: TrainingArguments, results: Mapping[str, Any]):
+    """
+    Write the card of a model that was trained, and stands in the output folder.
+
+    Args:
+        model (`torch.nn.Module`): The model, perhaps with adapters.
+        training_arguments (`TrainingArguments`)
+        results (mapping): Its scores and how it was trained, as [`score`] returns them.
+    """
     model = unwrap_peft(model)
-    trained = "Pre-trained" if isinstance(model, AllInOneForPreTraining) else "Fine-tuned"
+    origin, training, protocol = results["base_model"], results["training"], results["protocol"]
+    verb = "Pre-trained" if isinstance(model, AllInOneForPreTraining) else "Fine-tuned"
+    is_repository = origin["revision"] is not None
+    shown = {name.replace("_", " "): value for name, value in training.items() if name != "data" and value is not None}
+    data = {"dataset": protocol["dataset"], "split": protocol["split"], "num_rows": protocol["num_rows"]}
+    blank = results["blank_video"]
     card = create_model_card(
         model.config,
         type(model).__name__,
-        str(output_dir),
-        f"{trained} on the {data_arguments.train_split} split of {data_arguments.dataset}.",
+        training_arguments.hub_model_id or training_arguments.output_dir,
+        f"{verb} on {training['data']}, {_describe_origin(origin)}. `{RESULTS_NAME}` has how it was scored.",
+        base_model=origin["name"] if is_repository else None,
         scores=[
-            {"dataset": data_arguments.dataset, "split": data_arguments.test_split, "metric": metric, "value": value}
-            for metric, value in scores.items()
+            {**data, "metric": metric, "value": value, "blank_video": blank.get(metric)}
+            for metric, value in results["scores"].items()
             if _is_score(metric, value)
         ],
+        training=shown,
+        language=None if "own data" in training["data"] else "en",
     )
-    card.save(Path(output_dir, "README.md"))
+    card.save(Path(training_arguments.output_dir, "README.md"))
+
+
+def _describe_origin(origin: Mapping[str, str | None]) -> str:
+    """What training started from, in words."""
+    if origin["name"] is None:
+        return "from random weights"
+    if origin["sha256"] is not None:
+        return f"from the model in a local folder, `{Path(origin['name']).name}` (SHA-256 `{origin['sha256']}`)"
+    revision = "" if origin["revision"] is None else f" (revision `{origin['revision']}`)"
+    return f"from `{origin['name']}`{revision}"
 
 
 def _show(results: Mapping[str, Any]):
@@ -597,7 +704,10 @@ __all__ = [
     "choose_answers",
     "command_line",
     "describe_protocol",
+    "describe_training",
+    "describe_training_data",
     "find_checkpoint",
+    "identify_model",
     "load_model",
     "load_processor",
     "parse_recipe",

@@ -4,7 +4,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,10 +14,13 @@ from .configuration_allinone import AllInOneConfig
 
 
 class _Use(NamedTuple):
-    """What the card of a class says: its Auto class, the Hub's name of its task, what it is for, how to call it."""
+    """
+    What the card of a class says: its Auto class, the Hub's name of its task (`None`: the Hub has none), what it is
+    for, how to call it.
+    """
 
     auto_class: str | None
-    pipeline_tag: str
+    pipeline_tag: str | None
     purpose: str
     call: str
 
@@ -34,7 +37,7 @@ _USES = {
     ),
     "AllInOneForPreTraining": _Use(
         "AutoModelForPreTraining",
-        "feature-extraction",
+        None,
         "training further on pairs of text and video, and as the start of every task",
         'outputs = model(**processor(text="a man plays the [MASK]", videos=video))\n'
         "print({name: tuple(value.shape) for name, value in outputs.items()})",
@@ -57,7 +60,7 @@ _USES = {
     ),
     "AllInOneForMultipleChoice": _Use(
         "AutoModelForMultipleChoice",
-        "visual-question-answering",
+        "multiple-choice",
         "choosing the text, among several, that fits a video",
         _CAPTIONS + "scores = model(**processor(text=[captions], videos=video)).logits[0]\n"
         "print(captions[scores.argmax()], scores.softmax(dim=0).tolist())",
@@ -71,9 +74,8 @@ _USES = {
     "AllInOneForVideoClassification": _Use(
         "AutoModelForVideoClassification",
         "video-classification",
-        "recognising actions",
-        'inputs = processor(text="A person is doing [MASK]", videos=video)\n'
-        "print(model.config.id2label[model(**inputs).logits[0].argmax().item()])",
+        "telling which of its classes a video shows, such as actions",
+        "inputs = processor(videos=video)\nprint(model.config.id2label[model(**inputs).logits[0].argmax().item()])",
     ),
     "AllInOneForVisualCommonsenseReasoning": _Use(
         None,
@@ -91,7 +93,7 @@ _USES = {
     ),
     "AllInOneForPairedVisualReasoning": _Use(
         None,
-        "visual-question-answering",
+        None,
         "telling whether a statement about two images is true",
         'inputs = processor(text="both images show a dog", images=[[video[0], video[1]]])\n'
         "print(model.config.id2label[model(**inputs).logits[0].argmax().item()])",
@@ -103,10 +105,18 @@ clips = model.get_video_features(inputs["pixel_values"]).pooler_output
 print(torch.nn.functional.cosine_similarity(texts, clips))  # of each caption with the clip"""
 _RETRIEVAL_BY_PAIRS = "print(model.score_pairs(**inputs))  # how well each caption fits the clip"
 
-_REGISTRATION = "import modeling_allinone  # makes the Auto classes know the model"
+# How frames come together, by `temporal_mixing`.
+_MIXING = {
+    "token_roll": "frames exchange patches by token rolling",
+    "channel_shift": "frames exchange channels by a temporal shift",
+    "none": "frames are read one by one, and what was read is averaged",
+}
 
+# What the Hub calls a task that it has no name for.
+_OTHER_TASK = "other"
 _NEEDED_OF_SCORE = {"dataset", "metric", "value"}
-_OPTIONAL_OF_SCORE = {"split", "task", "source_name", "source_url"}
+_OPTIONAL_OF_SCORE = {"split", "task", "source_name", "source_url", "blank_video", "num_rows"}
+_SCORES_SECTION = re.compile(r"## Scores\n.*?(?=^## |\Z)", re.DOTALL | re.MULTILINE)
 
 _TEMPLATE = Path(__file__).with_name("model_card_template.md")
 
@@ -122,6 +132,8 @@ def create_model_card(
     scores: Iterable[Mapping[str, Any]] = (),
     has_processor: bool = True,
     has_code: bool = False,
+    training: Mapping[str, Any] | None = None,
+    language: str | None = "en",
 ) -> ModelCard:
     """
     Write the card of a model.
@@ -137,6 +149,9 @@ def create_model_card(
         scores (iterable of mappings, *optional*): What was measured, as in [`to_eval_results`].
         has_processor (`bool`, defaults to `True`): Whether a processor stands beside the model.
         has_code (`bool`, defaults to `False`): Whether the code that the model needs stands beside it.
+        training (mapping, *optional*): How it was trained: names of hyper-parameters and other figures, and values.
+        language (`str`, *optional*, defaults to `"en"`): Code of the language of its texts; `None` where that is not
+            known.
 
     Returns:
         `huggingface_hub.ModelCard`: To be saved as `README.md`.
@@ -156,42 +171,65 @@ def create_model_card(
     ```
     """
     use = _USES[class_name]
+    pipeline_tag = None if not _has_features(config, class_name) else use.pipeline_tag
     title = name.rstrip("/").split("/")[-1] or class_name
-    results = to_eval_results(scores, use.pipeline_tag)
+    scores = list(scores)
+    results = to_eval_results(scores, pipeline_tag or _OTHER_TASK)
     data = ModelCardData(
-        language="en",
+        language=language,
         license=license,
         library_name="transformers",
         tags=["allinone", "video", "video-language", "arxiv:2203.07303"],
-        pipeline_tag=use.pipeline_tag,
+        pipeline_tag=pipeline_tag,
         base_model=base_model,
         datasets=datasets,
         model_name=title if results else None,
         eval_results=results or None,
     )
+    if training:
+        source += "\n\n" + _table(("", ""), training.items())
     return ModelCard.from_template(
         data,
         template_path=str(_TEMPLATE),
         title=title,
         purpose=use.purpose,
+        mixing="it reads single frames" if config.num_frames == 1 else _MIXING[config.temporal_mixing],
         requirements=_requirements(has_processor, has_code),
         sample=_code_sample(config, class_name, name, has_code),
-        configuration="\n".join(f"| {key} | {value} |" for key, value in _describe(config, class_name).items()),
+        configuration=_table(("", ""), _describe(config, class_name).items()),
         source=source,
-        frames="one frame of a clip" if config.num_frames == 1 else f"up to {config.num_frames} frames of a clip",
-        max_text_length=config.max_position_embeddings,
-        patch_order=f'`patch_order="{config.patch_order}"`',
+        scores=_scores_section(scores),
+        limits="\n".join(f"- {limit}" for limit in _limits(config, language)),
     )
 
 
-def to_eval_results(scores: Iterable[Mapping[str, Any]], task: str = "visual-question-answering") -> list[EvalResult]:
+def update_scores(card: ModelCard, scores: Iterable[Mapping[str, Any]]):
+    """
+    Put scores into a card, in its metadata and in its text, in place of those that it has.
+
+    Args:
+        card (`huggingface_hub.ModelCard`): The card, which is changed.
+        scores (iterable of mappings): What was measured, as in [`to_eval_results`].
+
+    Raises:
+        ValueError: If a score lacks a field, or its value is no number.
+    """
+    scores = list(scores)
+    card.data.eval_results = to_eval_results(scores, card.data.pipeline_tag or _OTHER_TASK)
+    section = _scores_section(scores)
+    text, is_replaced = _SCORES_SECTION.subn(lambda _: section, card.text, count=1)
+    card.text = text if is_replaced else f"{card.text.rstrip()}\n\n{section}"
+
+
+def to_eval_results(scores: Iterable[Mapping[str, Any]], task: str = _OTHER_TASK) -> list[EvalResult]:
     """
     Scores as the Hub's `model-index` wants them.
 
     Args:
         scores (iterable of mappings): Each has `dataset`, `metric` and `value`, and may have `split`, `task`,
-            `source_name` and `source_url`.
-        task (`str`, defaults to `"visual-question-answering"`): Of scores that have none.
+            `source_name` and `source_url`; and, for the text of a card, `blank_video` (the same score with blank
+            video) and `num_rows` (how many rows were scored).
+        task (`str`, defaults to `"other"`): Of scores that have none.
 
     Returns:
         `list` of `huggingface_hub.EvalResult`
@@ -226,11 +264,60 @@ def to_eval_results(scores: Iterable[Mapping[str, Any]], task: str = "visual-que
     return results
 
 
+def _has_features(config: AllInOneConfig, class_name: str) -> bool:
+    """Whether a model does what its class is known for; for retrieval that is features, not scores of pairs."""
+    return class_name != "AllInOneForVideoTextRetrieval" or config.projection_dim is not None
+
+
+def _table(head: tuple[str, ...], rows: Iterable[Iterable[Any]]) -> str:
+    """A table in Markdown, whatever stands in its cells."""
+    lines = [head, ["---"] * len(head), *rows]
+    cells = ([" ".join(str(cell).split()).replace("|", "\\|") for cell in line] for line in lines)
+    return "\n".join(f"| {' | '.join(line)} |" for line in cells)
+
+
+def _scores_section(scores: list[Mapping[str, Any]]) -> str:
+    """The scores, and beside them those with blank video where they were measured."""
+    if not scores:
+        return ""
+    columns = {"dataset": "data set", "split": "split", "num_rows": "rows", "metric": "metric", "value": "value"}
+    columns["blank_video"] = "with blank video"
+    shown = [name for name in columns if any(score.get(name) is not None for score in scores)]
+    rows = ([_round(score.get(name)) for name in shown] for score in scores)
+    return f"## Scores\n\n{_table(tuple(columns[name] for name in shown), rows)}\n\n"
+
+
+def _round(value: Any) -> Any:
+    """A number that can be read."""
+    return "" if value is None else f"{value:.4f}".rstrip("0").rstrip(".") if isinstance(value, float) else value
+
+
+def _limits(config: AllInOneConfig, language: str | None) -> Iterator[str]:
+    """What is to be known of the model, a sentence or two each."""
+    frames = "one frame of a clip" if config.num_frames == 1 else f"up to {config.num_frames} frames of a clip"
+    yield f"It sees {frames}; what happens between them is not seen, and there is no sound."
+    yield f"Texts have at most {config.max_position_embeddings} tokens{', in English' if language == 'en' else ''}."
+    if config.temporal_mixing == "token_roll" and config.num_frames > 1:
+        order = "in their places" if config.patch_order == "raster" else "in an order that is fixed in inference"
+        yield (
+            "Which patches roll between frames depends on the order of patches. The original shuffles them at every "
+            "forward, so its own outputs differ a little from run to run; here they are "
+            f'{order} (`patch_order="{config.patch_order}"`), and inference always gives the same.'
+        )
+    yield "Where it has learned from videos and texts of the web, it has learned their biases, too."
+
+
 def _requirements(has_processor: bool, has_code: bool) -> str:
     if has_code:
-        requirements = "The code is in this repository; it needs `transformers`, `torch` and `av`."
+        requirements = (
+            "The code is in this repository; it needs `transformers`, `torch`, `numpy` and `Pillow`, and `av` to read "
+            "video files. Load it with `trust_remote_code=True`."
+        )
     else:
-        requirements = "It needs the package `modeling_allinone`."
+        requirements = (
+            "It needs the package `modeling_allinone`: `import modeling_allinone` first, which makes the Auto classes "
+            "of transformers know the model."
+        )
     if not has_processor:
         requirements += " There is no processor here yet: save an `AllInOneProcessor` beside the model first."
     return requirements
@@ -243,19 +330,16 @@ def _code_sample(config: AllInOneConfig, class_name: str, name: str, has_code: b
     imports = ["import numpy"]
     if "torch." in call:
         imports.append("import torch")
+    loader, trust = use.auto_class or "AutoModel", ""
     if has_code:
-        loader, trust = use.auto_class or "AutoModel", ", trust_remote_code=True"
+        trust = ", trust_remote_code=True"
         imports.append(f"from transformers import {loader}, AutoProcessor")
     elif use.auto_class is None:
-        loader, trust = class_name, ""
-        imports += ["from transformers import AutoProcessor", "", f"from modeling_allinone import {class_name}"]
+        loader = class_name
+        imports += ["from transformers import AutoProcessor", f"from modeling_allinone import {class_name}"]
     else:
-        loader, trust = use.auto_class, ""
-        imports += [
-            f"from transformers import {loader}, AutoProcessor",
-            "",
-            "import modeling_allinone  # makes the Auto classes know the model",
-        ]
+        imports = ["import modeling_allinone  # makes the Auto classes know the model", *imports]
+        imports.append(f"from transformers import {loader}, AutoProcessor")
     return "\n".join(
         [
             *imports,
@@ -280,11 +364,14 @@ def _describe(config: AllInOneConfig, class_name: str) -> dict[str, Any]:
         "text": f"{config.max_position_embeddings} tokens of a vocabulary of {config.vocab_size}",
         "mixing of frames": f'`temporal_mixing="{config.temporal_mixing}"`',
     }
-    if class_name in ("AllInOneForVideoQuestionAnswering", "AllInOneForVideoClassification"):
+    if class_name == "AllInOneForVideoQuestionAnswering":
         described["answers"] = config.num_labels
+    if class_name == "AllInOneForVideoClassification":
+        described["classes"] = config.num_labels
+        described["prompt, read where no text is given"] = "none" if config.prompt is None else f"`{config.prompt}`"
     if class_name == "AllInOneForPreTraining":
         described["objectives"] = ", ".join(config.chosen_pretraining_objectives)
     return described
 
 
-__all__ = ["create_model_card", "to_eval_results"]
+__all__ = ["create_model_card", "to_eval_results", "update_scores"]

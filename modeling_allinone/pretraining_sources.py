@@ -85,6 +85,16 @@ class SourceArguments:
         """Whether images are scaled otherwise than clips."""
         return not {"image_mean", "image_std", "do_normalize"}.isdisjoint(self.image_processor)
 
+    def describe(self) -> str | None:
+        """What is trained on, in words; `None` if that is no sources."""
+        described = [
+            f"own data in shards, called {source}"
+            if "shards" in of
+            else f"the {of.get('split', 'train')} split of {of.get('dataset', source)}"
+            for source, of in {**self.video_sources, **self.image_sources}.items()
+        ]
+        return "; ".join(described) or None
+
     @staticmethod
     def are_streamed(sources: Mapping[str, Mapping[str, Any]]) -> bool:
         """Whether sources are shards."""

@@ -8,7 +8,7 @@ from transformers import BertTokenizer
 
 import modeling_allinone
 from modeling_allinone import AllInOneConfig, AllInOneProcessor, AllInOneVideoProcessor
-from modeling_allinone.model_card import create_model_card, to_eval_results
+from modeling_allinone.model_card import create_model_card, to_eval_results, update_scores
 
 CLASSES = [name for name in modeling_allinone.__all__ if name.startswith("AllInOneFor") or name == "AllInOneModel"]
 SIZES = {
@@ -78,6 +78,86 @@ def test_code_and_processor_are_mentioned():
     assert "The code is in this repository" in whole and "no processor" not in whole
     assert 'AutoModel.from_pretrained("x", trust_remote_code=True)' in whole
     assert "import modeling_allinone" not in whole
+
+
+@pytest.mark.parametrize("class_name", CLASSES)
+def test_tasks_are_those_of_the_hub_and_of_the_class(class_name):
+    # Of the Hub's list, https://huggingface.co/tasks and the data sets' categories, what these classes could be.
+    own = {
+        "AllInOneModel": "feature-extraction",
+        "AllInOneForMaskedLM": "fill-mask",
+        "AllInOneForVideoQuestionAnswering": "visual-question-answering",
+        "AllInOneForMultipleChoice": "multiple-choice",
+        "AllInOneForVideoTextRetrieval": "feature-extraction",
+        "AllInOneForVideoClassification": "video-classification",
+        "AllInOneForVisualCommonsenseReasoning": "visual-question-answering",
+    }
+    score = {"dataset": "a", "metric": "accuracy", "value": 0.5}
+    data = create_model_card(AllInOneConfig(), class_name, "x", "", scores=[score]).data
+    assert data.pipeline_tag == own.get(class_name)
+    assert data.eval_results[0].task_type == own.get(class_name, "other")
+    assert ("pipeline_tag" in data.to_dict()) == (class_name in own)
+
+
+def test_pairs_alone_are_no_features():
+    data = create_model_card(AllInOneConfig(projection_dim=None), "AllInOneForVideoTextRetrieval", "x", "").data
+    assert data.pipeline_tag is None
+
+
+def test_text_says_what_was_measured_and_how_it_was_trained():
+    scores = [
+        {
+            "dataset": "a|b",
+            "split": "test",
+            "num_rows": 7,
+            "metric": "accuracy",
+            "value": 0.51237,
+            "blank_video": 0.25,
+        },
+        {"dataset": "a|b", "split": "test", "num_rows": 7, "metric": "rank", "value": 3},
+    ]
+    training = {"learning rate": 1e-4, "seed": 3}
+    config = AllInOneConfig(prompt="which | way?", prompt_input_ids=[1, 2])
+    card = create_model_card(config, "AllInOneForVideoClassification", "x", "", scores=scores, training=training)
+    assert "| data set | split | rows | metric | value | with blank video |" in card.text
+    assert (
+        "| a\\|b | test | 7 | accuracy | 0.5124 | 0.25 |\n| a\\|b | test | 7 | rank | 3 |  |\n\n## Intended"
+        in card.text
+    )
+    assert "| learning rate | 0.0001 |\n| seed | 3 |" in card.text
+    assert "`which \\| way?`" in card.text
+
+    update_scores(card, [{"dataset": "c", "metric": "accuracy", "value": 1.0}])
+    assert "| c | accuracy | 1 |\n\n## Intended" in card.text and "| a\\|b |" not in card.text
+    assert [result.dataset_name for result in card.data.eval_results] == ["c"]
+    bare = create_model_card(config, "AllInOneForVideoClassification", "x", "")
+    assert "## Scores" not in bare.text
+    update_scores(bare, [{"dataset": "c", "metric": "accuracy", "value": 1.0}])
+    assert bare.text.count("| c | accuracy | 1 |") == bare.text.count("## Scores") == 1
+
+
+@pytest.mark.parametrize(
+    ("fields", "said", "unsaid"),
+    (
+        ({}, ("by token rolling", "fixed in inference", "English"), ("shift", "single frames")),
+        ({"patch_order": "raster"}, ("by token rolling", "in their places"), ("fixed in inference",)),
+        ({"temporal_mixing": "channel_shift"}, ("by a temporal shift",), ("rolling", "patches roll")),
+        ({"temporal_mixing": "none"}, ("frames are read one by one",), ("rolling", "patches roll")),
+        ({"num_frames": 1}, ("reads single frames",), ("rolling", "patches roll")),
+    ),
+)
+def test_clauses_are_those_of_the_configuration(fields, said, unsaid):
+    text = create_model_card(AllInOneConfig(**fields), "AllInOneModel", "x", "").text
+    assert all(clause in text for clause in said) and not any(clause in text for clause in unsaid)
+    unknown = create_model_card(AllInOneConfig(**fields), "AllInOneModel", "x", "", language=None)
+    assert "English" not in unknown.text and "language" not in unknown.data.to_dict()
+
+
+def test_import_stands_in_the_first_lines():
+    lines = create_model_card(AllInOneConfig(), "AllInOneForMaskedLM", "x", "").text.strip().splitlines()
+    assert "`import modeling_allinone` first" in " ".join(lines[:3])
+    with_code = create_model_card(AllInOneConfig(), "AllInOneForMaskedLM", "x", "", has_code=True).text
+    assert all(f"`{package}`" in with_code for package in ("transformers", "torch", "numpy", "Pillow", "av"))
 
 
 @pytest.mark.parametrize(

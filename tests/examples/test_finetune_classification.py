@@ -1,6 +1,8 @@
 """Fine-tuning for classification through its script: data sets in miniature, linear evaluation, views, bad input."""
 
+import hashlib
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from action_files import ACTIONS, write_actions
+from huggingface_hub import ModelCard
 from script_runs import EXAMPLES, QUIET, load_script, read_results, run_script, write_splits
 from transformers import AutoModelForVideoClassification, AutoProcessor, pipeline
 from transformers.models.auto.video_processing_auto import AutoVideoProcessor
@@ -98,8 +101,34 @@ def test_training_is_watched_scored_and_saved(on_shapes, shapes, tmp_path):
     again = tmp_path / "again"
     scoring = ["--model_name_or_path", output_dir, "--output_dir", again, "--do_train", "false"]
     assert run(*on_shapes, *scoring) == 0, "with the prompt that it was trained with"
+    assert not (again / "README.md").exists(), "there is no model in the folder"
+    card = (output_dir / "README.md").read_bytes()
+    assert run(*on_shapes, *scoring, "--output_dir", output_dir) == 0
+    assert (output_dir / "README.md").read_bytes() == card, "and it says what it was trained on, here"
     again = read_results(again)
+    assert again["training"] is None and again["base_model"]["name"] == str(output_dir)
     assert again["scores"] == results["scores"] and again["protocol"]["prompt"] == "it is doing [MASK]"
+
+
+def test_card_and_results_say_how_the_model_came_about(on_shapes, tiny, shapes, tmp_path):
+    assert run(*on_shapes, "--learning_rate", 3e-4, "--seed", 7, "--num_test_rows", 3, "--prompt", "a [MASK]") == 0
+    results = read_results(tmp_path / "output")
+    digest = hashlib.sha256((tiny / "model.safetensors").read_bytes()).hexdigest()
+    assert results["base_model"] == {"name": str(tiny), "revision": None, "sha256": digest}
+    num_rows = len(load_moving_shapes(shapes, "train", "classification"))
+    training = {"num_rows": num_rows, "num_steps": 2, "learning_rate": 3e-4, "seed": 7, "batch_size": 4}
+    training["num_epochs"] = pytest.approx(2 / -(-num_rows // 4), abs=1e-4)
+    assert {name: results["training"][name] for name in training} == training
+
+    card = ModelCard.load(tmp_path / "output" / "README.md")
+    assert "Fine-tuned on the train split of moving_shapes (generated clips), from the model in a local" in card.text
+    assert digest in card.text and str(tiny) not in card.text and card.data.base_model is None
+    for line in (f"| num rows | {num_rows} |", "| learning rate | 0.0003 |", "| seed | 7 |"):
+        assert line in card.text
+    assert card.data.pipeline_tag == "video-classification" and "| `a [MASK]` |" in card.text
+    row = re.search(r"\| moving_shapes \| test \| 3 \| top_1_accuracy \| (\S+) \| (\S+) \|", card.text)
+    measured = (results[name]["top_1_accuracy"] for name in ("scores", "blank_video"))
+    assert [float(value) for value in row.groups()] == pytest.approx(list(measured), abs=1e-4)
 
 
 @pytest.mark.parametrize("given", [None, "it is doing [MASK]"])
