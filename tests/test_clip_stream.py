@@ -242,8 +242,8 @@ class TestFields:
             AllInOneVideoProcessor(do_resize=False, do_center_crop=False, do_rescale=False, do_normalize=False),
             train_tokenizer(["word"]),
         )
-        pixels, _ = ClipReader(processor)(rows)
-        assert [numbers_of(clip) for clip in pixels] == [[2, 7, 12], [2, 7, 12], [6, 9, 13]]
+        clips, _ = ClipReader(processor)(rows)
+        assert [numbers_of(clip) for clip in clips["pixel_values"]] == [[2, 7, 12], [2, 7, 12], [6, 9, 13]]
         assert "start is 'soon' in the json of a of" in caplog.text
 
     @pytest.mark.parametrize(
