@@ -99,6 +99,7 @@ def convert_checkpoint(
     num_attention_heads: int | None = None,
     dtype: str = "float32",
     label_file: str | Path | None = None,
+    prompt: str | None = None,
     overwrite: bool = False,
     verify: bool = False,
     with_code: bool = False,
@@ -123,6 +124,7 @@ def convert_checkpoint(
         dtype (`str`, defaults to `"float32"`): Type to save the weights in: `"float32"`, `"float16"`, `"bfloat16"`.
         label_file (`str` or `Path`, *optional*): Names of the answers or classes: JSON, a list or a dictionary
             from answer to index, or text with an answer on each line.
+        prompt (`str`, *optional*): Text that a video classifier was trained to read with every clip.
         overwrite (`bool`, defaults to `False`): Whether to replace an output directory that has files in it.
         verify (`bool`, defaults to `False`): Whether to load what was written, compare its every bit with the
             checkpoint and take a fingerprint.
@@ -161,6 +163,14 @@ def convert_checkpoint(
     if tokenizer is not None:
         tokenizer = load_tokenizer(tokenizer, config.max_position_embeddings)
         processor = build_processor(tokenizer, config, reads_images)
+    if prompt is not None:
+        if class_name != TASK_CLASSES["classification"] or processor is None:
+            raise ConversionError(
+                "--prompt is what a video classifier reads with every clip: it needs --task classification, and a "
+                "tokenizer."
+            )
+        fields = processor.encode_prompt(prompt)
+        config.prompt, config.prompt_input_ids = fields["prompt"], fields["prompt_input_ids"]
     fingerprint = None
     with complete_directory(output_dir) as directory:
         save_model(directory, model, processor, with_code)
@@ -523,6 +533,7 @@ def _parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--num-attention-heads", type=int, metavar="N", help="where the checkpoint does not say")
     parser.add_argument("--dtype", default="float32", help=f"{', '.join(DTYPES)} (default: %(default)s)")
+    parser.add_argument("--prompt", metavar="TEXT", help="what a video classifier was trained to read with every clip")
     parser.add_argument("--label-file", metavar="FILE", help="names of answers or classes: JSON, or one on each line")
     parser.add_argument("--overwrite", action="store_true", help="replace an output directory that has files in it")
     parser.add_argument(

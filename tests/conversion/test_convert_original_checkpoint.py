@@ -541,6 +541,16 @@ def test_processor_fits_the_model(convert, original, tokenizer_of):
     assert model(**inputs).pooler_output.shape == (1, 128)
 
 
+def test_classifiers_get_their_prompt(convert, refuse, tokenizer_of):
+    model = AllInOneForVideoClassification(AllInOneConfig(**TINY))
+    content, tokenizer = to_original(model, "answer classifier (open-ended)"), tokenizer_of(20)
+    refuse("--prompt is what a video classifier reads .* and a tokenizer", content, "classification", prompt="word1")
+    refuse("it needs --task classification", content, "question-answering", tokenizer, prompt="word1")
+    directory, _ = convert(content, "classification", tokenizer, prompt="word1 word2", verify=True)
+    config = AllInOneConfig.from_pretrained(directory)
+    assert config.prompt == "word1 word2" and config.prompt_input_ids == [2, 6, 7, 3]
+
+
 @pytest.mark.parametrize(
     ("case", "datasets", "reads_images"),
     (
