@@ -217,6 +217,10 @@ class VideoFile(Clip):
             raise ValueError("it crashes on some files that are given as bytes; write them to a file")
         if self._decord_obstacle:
             raise ValueError(self._decord_obstacle)
+        self._container = None  # its decoder has begun, for the first frame
+        _, damage = self._decode(indices.tolist())
+        if damage:
+            raise ValueError(f"frame {min(damage)} is damaged, {damage[min(damage)]}, of which it says nothing")
         decord.logging.set_level(decord.logging.QUIET)
         reader = decord.VideoReader(str(self._source), num_threads=1)
         if len(reader) != self.total_frames:

@@ -22,9 +22,17 @@ from transformers.video_utils import VideoMetadata
 from .augmentation_allinone import HIGHEST_MAGNITUDE, OPERATIONS, rand_augment
 from .clip_allinone import Clip
 from .clip_sources_allinone import has_own_times, source_name
-from .frame_sampling_allinone import checked_indices, count_at_rate, indices_at, random_indices, uniform_indices
+from .frame_sampling_allinone import (
+    checked_indices,
+    count_at_rate,
+    indices_at,
+    random_indices,
+    segment_bounds,
+    uniform_indices,
+)
 from .package_allinone import SavedWithLoader
 from .video_decoding_allinone import ON_CORRUPT_FRAME, VIDEO_BACKENDS, is_array, open_clip
+from .video_file_allinone import VideoFile
 
 logger = logging.get_logger(__name__)
 
@@ -114,8 +122,9 @@ class AllInOneVideoProcessor(SavedWithLoader, VideoProcessorMixin):
             Decoder of video files: `"pyav"`, `"decord"`, which takes longer and refuses files that it would misread,
             or `"auto"` for the one that takes least time: PyAV, today.
         on_corrupt_frame (`str`, *optional*, defaults to `"raise"`):
-            What to do about a frame of a video that is damaged: `"raise"`, or `"nearest"`: the nearest whole frame
-            takes its place, which is warned of, and told by `replaced_frames` of the metadata.
+            What to do about a frame of a video that is damaged: `"raise"`, or `"nearest"`: the nearest whole frame of
+            its segment takes its place (of the clip or its window, where no segments are sampled), which is warned
+            of, and told by `replaced_frames` of the metadata.
         decode_size (`int` or `dict`, *optional*):
             Pixels, `{"height": ..., "width": ...}`: a first resize of every frame, whatever its aspect ratio.
         do_resize (`bool`, *optional*, defaults to `True`): Whether to resize to `size`.
@@ -305,7 +314,11 @@ class AllInOneVideoProcessor(SavedWithLoader, VideoProcessorMixin):
                 )
             # Repeated frames are decoded and resized once.
             wanted, place_of = np.unique(indices, return_inverse=True)
-            frames = clip.read(wanted)
+            if options["on_corrupt_frame"] == "nearest" and isinstance(clip, VideoFile):
+                segments = self._segments(clip, wanted, **clip_options | {"num_frames": indices.shape[1]})
+                frames = clip.read(wanted, segments)
+            else:
+                frames = clip.read(wanted)
             if clip.replaced:
                 logger.warning_once(
                     f"{clip.name} has damaged frames; the nearest whole ones take their place, as on_corrupt_frame="
@@ -376,6 +389,25 @@ class AllInOneVideoProcessor(SavedWithLoader, VideoProcessorMixin):
             return first + np.stack(views)
         except ValueError as error:
             raise ValueError(f"{clip.name}: {error}") from error
+
+    @staticmethod
+    def _segments(
+        clip: Clip,
+        wanted: np.ndarray,
+        num_frames: int,
+        do_sample_frames: bool,
+        start: float | None,
+        end: float | None,
+        **kwargs,
+    ) -> np.ndarray:
+        """First and last frame (n, 2) of what each frame stands for: its segment, or else the window or the clip."""
+        if any(kwargs[name] is not None for name in CHOSEN_FRAMES):
+            start, end, do_sample_frames = None, None, False
+        first, stop = clip.window(start, end)
+        if not do_sample_frames or num_frames >= stop - first:
+            return np.array([[first, stop - 1]] * len(wanted))
+        segments = first + segment_bounds(num_frames, stop - first)
+        return segments[np.searchsorted(segments[:, 0], wanted, side="right") - 1]
 
     def _preprocess(
         self,

@@ -9,17 +9,22 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 import torch
+from datasets import Dataset
 from PIL import Image
 from torch.utils.data import DataLoader
+from transformers.utils import logging
 from video_fixtures import encode_video
 
 from modeling_allinone import AllInOneProcessor, AllInOneVideoProcessor
-from modeling_allinone.clip_reading import ClipReader, ClipTimeoutError, read_skipped
+from modeling_allinone.clip_reading import ClipReader, ClipTimeoutError, read_replaced, read_skipped
 from modeling_allinone.collators import VideoQuestionAnsweringCollator
 from modeling_allinone.datasets import train_tokenizer
+from modeling_allinone.fine_tuning import DataArguments, describe_protocol
+from modeling_allinone.frame_cache import cache_frames
 from modeling_allinone.training import AllInOneTrainer, AllInOneTrainingArguments, ClipRows
 
 
@@ -39,6 +44,20 @@ def clip(tmp_path):
 def broken(tmp_path):
     path = tmp_path / "broken.mp4"
     path.write_bytes(b"no video")
+    return str(path)
+
+
+@pytest.fixture
+def scarred(tmp_path):
+    """A film whose frames 7 and 11 are damaged, and no other: a key frame follows each."""
+    noise = np.random.default_rng(0).integers(0, 256, (16, 48, 64, 3), dtype=np.uint8)
+    path = encode_video(tmp_path / "scarred.mp4", frames=noise, options={"g": "4", "bf": "0"})
+    with av.open(str(path)) as container:
+        packets = [(packet.pos, packet.size) for packet in container.demux(video=0) if packet.size]
+    data = bytearray(path.read_bytes())
+    for position, size in (packets[7], packets[11]):
+        data[position + size // 2 : position + size // 2 + 40] = bytes(20) + b"\x55" * 20
+    path.write_bytes(data)
     return str(path)
 
 
@@ -247,3 +266,72 @@ def test_clips_of_shards_are_bytes_with_a_name(tmp_path, processor, clip, broken
         ({"images": [data] * 2}, {"images": [str(image)] * 2}),
     ):
         assert torch.equal(read([of_shard])[0]["pixel_values"], read([of_file])[0]["pixel_values"])
+
+
+def test_damaged_frames_are_errors_that_name_the_clip(tmp_path, processor, scarred):
+    with pytest.raises(
+        ValueError, match=r"scarred\.mp4: frame 7 of 16 cannot be decoded .* on_corrupt_frame='nearest'"
+    ):
+        processor(videos=scarred, frame_indices=[3, 7])
+    read = ClipReader(processor, {"num_frames": 16}, on_decode_error="skip", skipped_file=tmp_path / "skipped")
+    assert not read([{"video": scarred}])[1].any() and read.num_skipped == 1
+    with pytest.raises(
+        ValueError, match=r"scarred\.mp4: decord cannot .*frame 7 is damaged, .* of which it says nothing"
+    ):
+        processor(videos=scarred, frame_indices=[3, 7], video_backend="decord")
+    whole = [0, 3, 6, 8, 10, 12, 15]
+    pixels = processor(videos=scarred, frame_indices=whole).pixel_values
+    assert torch.equal(processor(videos=scarred, frame_indices=whole, on_corrupt_frame="nearest").pixel_values, pixels)
+    decord = processor(videos=scarred, frame_indices=whole, video_backend="decord").pixel_values
+    assert (decord - pixels).abs().max() < 0.1
+
+
+@pytest.mark.parametrize(
+    ("options", "shown", "replaced"),
+    [
+        ({"frame_indices": [11, 7, 8, 11]}, [10, 6, 8, 10], {7: 6, 11: 10}),
+        ({"do_sample_frames": False, "start": 0.7, "end": 1.0}, [8, 8, 9], {7: 8}),  # the window begins with it
+        ({"num_frames": 1, "start": 0.6, "end": 0.9}, [6], {7: 6}),
+        ({"num_frames": 8, "start": 0.7, "end": 1.5}, [8, 8, 9, 10, 10, 12, 13, 14], {7: 8, 11: 10}),  # as many as are
+        ({"num_frames": 2, "start": 1.0, "end": 1.4}, [10, 12], {}),
+        ({"num_frames": 4, "start": 0.7, "end": 1.5}, [8, 9, 12, 13], {7: 8, 11: 12}),  # each in its segment
+        ({"fps": 5, "start": 0.7, "end": 1.5}, [8, 9, 12, 13], {7: 8, 11: 12}),
+    ],
+)
+def test_damaged_frames_give_way_to_the_nearest_of_their_segment(processor, scarred, options, shown, replaced):
+    inputs = processor(videos=scarred, on_corrupt_frame="nearest", return_metadata=True, **options)
+    assert inputs.video_metadata[0].replaced_frames == replaced
+    assert torch.equal(inputs.pixel_values, processor(videos=scarred, frame_indices=shown).pixel_values)
+
+
+@pytest.mark.parametrize("num_workers", [0, 2])
+def test_damaged_frames_are_counted_and_listed(tmp_path, processor, clip, scarred, num_workers):
+    options = {"num_frames": 16, "on_corrupt_frame": "nearest"}
+    read = ClipReader(processor, options, skipped_file=tmp_path / "skipped.jsonl")
+    rows = [{"video": clip, "sample_id": "a"}, {"video": scarred, "sample_id": "b"}] * 2
+    batches = list(DataLoader(rows, 2, collate_fn=read, num_workers=num_workers))
+    assert all(is_readable.all() for _, is_readable in batches)
+    assert (read.num_skipped, read.num_replaced) == (0, 4) and read_skipped(tmp_path / "skipped.jsonl") == []
+    (entry,) = read_replaced(tmp_path / "replaced_frames.jsonl")
+    assert entry == {"video": scarred, "sample_id": "b", "replaced": {"7": 6, "11": 10}}
+
+
+def test_damaged_frames_are_warned_of_once_a_clip(processor, scarred, caplog):
+    logging.get_logger("transformers").addHandler(caplog.handler)
+    for _ in range(3):
+        processor(videos=[scarred] * 2, frame_indices=[7], on_corrupt_frame="nearest")
+    logging.get_logger("transformers").removeHandler(caplog.handler)
+    assert [message.partition(";")[0] for message in caplog.messages] == [f"{scarred} has damaged frames"]
+
+
+def test_damaged_frames_are_told_of_in_results_and_not_kept(tmp_path, tiny_config, scarred):
+    video_processor = AllInOneVideoProcessor(num_frames=16, size=32, crop_size=32, on_corrupt_frame="nearest")
+    processor = AllInOneProcessor(video_processor, train_tokenizer(["what?"]))
+    rows = Dataset.from_list([{"video": scarred, "start": None, "end": None, "sample_id": "b"}])
+    assert len(cache_frames(rows, processor, tmp_path / "cache", num_workers=0)) == 0
+    ClipReader(processor, skipped_file=tmp_path / "skipped_clips.jsonl")(list(rows))
+    data_arguments = DataArguments(dataset="moving_shapes", data_dir=str(tmp_path))
+    arguments = AllInOneTrainingArguments(str(tmp_path), use_cpu=True)
+    protocol = describe_protocol(tiny_config(), arguments, data_arguments, processor, rows)
+    assert (protocol["num_skipped"], protocol["num_with_replaced_frames"]) == (0, 1)
+    assert protocol["replaced_frames"][0]["replaced"] == {"7": 6, "11": 10}
