@@ -16,6 +16,7 @@ from safe_checkpoint import ConversionError
 
 from modeling_allinone import AllInOnePreTrainedModel, AllInOneProcessor
 from modeling_allinone.remote_code import saving_code
+from modeling_allinone.writing import naming_place
 
 
 def check_output_directory(output_dir: Path, source: Path, overwrite: bool):
@@ -49,7 +50,8 @@ def complete_directory(directory: Path) -> Iterator[Path]:
     staging = directory.with_name(f".{directory.name}.{secrets.token_hex(4)}")
     staging.mkdir()
     try:
-        yield staging
+        with naming_place(directory):
+            yield staging
         if not directory.exists():
             staging.rename(directory)
             return
@@ -93,7 +95,8 @@ def complete_file(file: Path) -> Iterator[Path]:
     file.parent.mkdir(parents=True, exist_ok=True)
     staging = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
     try:
-        yield staging
+        with naming_place(file):
+            yield staging
         staging.replace(file)
     finally:
         staging.unlink(missing_ok=True)

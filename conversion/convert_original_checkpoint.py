@@ -37,10 +37,9 @@ from key_map import (
 )
 from original_config import build_config
 from safe_checkpoint import ConversionError, read_checkpoint
-from transformers import AutoTokenizer
 
 import modeling_allinone
-from modeling_allinone import AllInOneConfig, AllInOnePreTrainedModel
+from modeling_allinone import AllInOneConfig, AllInOnePreTrainedModel, tokenizer_loading
 from modeling_allinone.model_card import create_model_card, to_eval_results
 from modeling_allinone.video_processing_allinone import IMAGE_OPTIONS
 
@@ -457,13 +456,13 @@ def _read_labels(path: Path, model: AllInOnePreTrainedModel) -> tuple[dict[int, 
 
 
 def load_tokenizer(name: str, max_text_length: int):
-    """The tokenizer that `AutoTokenizer` finds under a name or in a directory, for texts of up to so many tokens."""
+    """The tokenizer under a name or in a directory, for texts of up to so many tokens."""
     try:
-        return AutoTokenizer.from_pretrained(name, model_max_length=max_text_length)
+        return tokenizer_loading.load_tokenizer(name, model_max_length=max_text_length)
     except Exception as error:  # depends on what is wrong: the name, the network, a file
         raise ConversionError(
             f"The tokenizer {name!r} cannot be loaded; pass --tokenizer PATH to a directory that holds one, or "
-            "--no-processor."
+            f"--no-processor ({' '.join(str(error).split())})."
         ) from error
 
 

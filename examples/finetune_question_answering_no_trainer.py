@@ -23,7 +23,7 @@ from accelerate import Accelerator
 from accelerate.utils import DataLoaderConfiguration, DistributedDataParallelKwargs
 from torch.utils.data import DataLoader
 from transformers import Trainer, get_scheduler
-from transformers.trainer_utils import get_last_checkpoint, rotate_checkpoints
+from transformers.trainer_utils import rotate_checkpoints
 
 from modeling_allinone import AllInOneForVideoQuestionAnswering
 from modeling_allinone.answer_scoring import score_answers
@@ -37,6 +37,7 @@ from modeling_allinone.fine_tuning import (
     describe_protocol,
     describe_training,
     describe_training_data,
+    find_checkpoint,
     load_model,
     load_processor,
     parse_recipe,
@@ -55,8 +56,10 @@ from modeling_allinone.training import (
     check_epoch,
     count_labelled,
     find_skipped,
+    make_scheduler,
     parameter_groups,
 )
+from modeling_allinone.writing import naming_place
 
 
 @command_line
@@ -225,13 +228,15 @@ def make_optimizer(
     )
     optimizer_class, options = Trainer.get_optimizer_cls_and_kwargs(arguments)
     optimizer = accelerator.prepare(optimizer_class(groups, **options))
-    scheduler = get_scheduler(
+    make = partial(
+        get_scheduler,
         arguments.lr_scheduler_type,
         optimizer,
         arguments.get_warmup_steps(max_steps),
         max_steps,
         scheduler_specific_kwargs=arguments.lr_scheduler_kwargs,
     )
+    scheduler = make_scheduler(make, arguments, max_steps)
     # Not prepared, since Accelerate would let it take as many steps at once as there are processes.
     accelerator.register_for_checkpointing(scheduler)
     return optimizer, scheduler
@@ -308,7 +313,8 @@ def save_checkpoint(accelerator: Accelerator, model: torch.nn.Module, arguments:
     check_weights(model, f"the model after step {step}", accelerator)
     folder = Path(arguments.output_dir, f"checkpoint-{step}")
     unfinished = folder.with_name(f"{folder.name}-unfinished")
-    accelerator.save_state(str(unfinished))
+    with naming_place(unfinished):
+        accelerator.save_state(str(unfinished))
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
         shutil.rmtree(folder, ignore_errors=True)
@@ -318,13 +324,9 @@ def save_checkpoint(accelerator: Accelerator, model: torch.nn.Module, arguments:
 
 def resume(accelerator: Accelerator, arguments: AllInOneTrainingArguments) -> int:
     """Take up the checkpoint that `resume_from_checkpoint` names, or the newest; returns its step, 0 without one."""
-    checkpoint = arguments.resume_from_checkpoint
-    if str(checkpoint).lower() in ("none", "false"):
+    checkpoint = find_checkpoint(arguments, needed=("*.safetensors", "optimizer.bin", "random_states_*.pkl"))
+    if checkpoint is None:
         return 0
-    if checkpoint.lower() == "true":
-        checkpoint = get_last_checkpoint(arguments.output_dir)
-        if checkpoint is None:
-            return 0
     accelerator.load_state(checkpoint)
     return int(Path(checkpoint).name.rpartition("-")[2])
 

@@ -5,6 +5,7 @@
 from typing import Literal
 
 from huggingface_hub.dataclasses import strict
+from transformers.activations import ACT2FN
 from transformers.configuration_utils import PreTrainedConfig
 
 from .package_allinone import SavedWithLoader
@@ -264,6 +265,8 @@ class AllInOneConfig(SavedWithLoader, PreTrainedConfig):
                 "and some must stay."
             )
         self._check_prompt()
+        if self.hidden_act not in ACT2FN:
+            raise ValueError(f"hidden_act is {self.hidden_act!r}, but must be one of {', '.join(ACT2FN)}.")
         self._check_pretraining_objectives()
         if self.contrastive_temperature <= 0:
             raise ValueError(f"contrastive_temperature is {self.contrastive_temperature}, but must be above 0.")

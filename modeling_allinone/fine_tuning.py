@@ -5,12 +5,10 @@ import hashlib
 import json
 import math
 import platform
-import re
 from collections.abc import Callable, Iterator, Mapping, Sized
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from zipfile import is_zipfile
 
 import accelerate
 import numpy as np
@@ -18,8 +16,10 @@ import torch
 import transformers
 from accelerate import PartialState
 from huggingface_hub import try_to_load_from_cache
-from transformers import AutoProcessor, AutoTokenizer, PreTrainedTokenizerBase, TrainingArguments, set_seed
-from transformers.trainer import TRAINER_STATE_NAME
+from huggingface_hub.dataclasses import validate_typed_dict
+from huggingface_hub.errors import StrictDataclassError
+from safetensors import SafetensorError
+from transformers import AutoProcessor, PreTrainedTokenizerBase, TrainingArguments, set_seed
 from transformers.trainer_utils import EvalPrediction, get_last_checkpoint
 from transformers.utils import CONFIG_NAME, logging
 
@@ -33,8 +33,11 @@ from .model_card import create_model_card
 from .modeling_allinone import AllInOnePreTrainedModel
 from .pretraining_allinone import AllInOneForPreTraining
 from .processing_allinone import AllInOneProcessor
+from .resumption import find_checkpoint, resumes
+from .tokenizer_loading import load_tokenizer
 from .training import AllInOneTrainer, ClipRows, find_skipped
 from .video_processing_allinone import AllInOneVideoProcessor
+from .writing import naming_place
 
 if TYPE_CHECKING:
     import datasets
@@ -46,6 +49,8 @@ ADAPTER_NAME = "adapter"
 
 # What the library logs beside the scores of a model.
 _FIGURES_OF_THE_RUN = ("loss", "runtime", "samples_per_second", "steps_per_second", "model_preparation_time")
+_NUMBERS_OF_PIXELS = ("image_mean", "image_std", "rescale_factor")
+_NO_FIELDS = ("attn_implementation",)  # of the configuration, though models are built with it
 _NOTHING_TO_DO = "There is nothing to do: train with do_train, or name a model to score (model_name_or_path)."
 
 
@@ -71,7 +76,7 @@ def start(training_arguments: TrainingArguments):
 def _prepare_output_dir(training_arguments: TrainingArguments):
     output_dir = Path(training_arguments.output_dir)
     output_dir.mkdir(parents=True, exist_ok=True)
-    if _resumes(training_arguments):
+    if resumes(training_arguments):
         return
     checkpoint = get_last_checkpoint(str(output_dir))
     if training_arguments.do_train and checkpoint is not None:
@@ -82,46 +87,6 @@ def _prepare_output_dir(training_arguments: TrainingArguments):
     if PartialState().is_main_process:
         for name in (SKIPPED_NAME, REPLACED_NAME):
             (output_dir / name).unlink(missing_ok=True)
-
-
-def _resumes(training_arguments: TrainingArguments) -> bool:
-    return str(training_arguments.resume_from_checkpoint or "false").lower() != "false"
-
-
-def find_checkpoint(training_arguments: TrainingArguments) -> str | None:
-    """
-    The checkpoint to go on from.
-
-    Args:
-        training_arguments (`TrainingArguments`): `resume_from_checkpoint` names one, or is true for the newest of the
-            output folder that was written to its end: a run may be killed while it writes one.
-
-    Returns:
-        `str`, or `None` to start anew.
-    """
-    if not _resumes(training_arguments):
-        return None
-    if str(training_arguments.resume_from_checkpoint).lower() != "true":
-        return training_arguments.resume_from_checkpoint
-    checkpoints = {
-        int(match[1]): path
-        for path in Path(training_arguments.output_dir).iterdir()
-        if (match := re.fullmatch(r"checkpoint-(\d+)", path.name))
-    }
-    complete = [step for step, path in checkpoints.items() if _is_complete(path)]
-    if not complete:
-        logger.warning(f"{training_arguments.output_dir} has no whole checkpoint to go on from: training starts anew.")
-        return None
-    return str(checkpoints[max(complete)])
-
-
-def _is_complete(checkpoint: Path) -> bool:
-    """Whether the Trainer wrote a checkpoint to its end, which is random numbers of every process, and its state."""
-    try:
-        json.loads((checkpoint / TRAINER_STATE_NAME).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
-    return all(is_zipfile(path) for path in checkpoint.glob("rng_state*.pth"))
 
 
 def choose_answers(
@@ -231,7 +196,7 @@ def _make_tokenizer(
     """The tokenizer of a new model."""
     if model_arguments.tokenizer_name is not None:
         with _naming(model_arguments.tokenizer_name):
-            return AutoTokenizer.from_pretrained(model_arguments.tokenizer_name)
+            return load_tokenizer(model_arguments.tokenizer_name)
     size = {name: model_arguments.config[name] for name in ("vocab_size",) if name in model_arguments.config}
     return train_tokenizer(data_arguments.load_texts() if rows is None else rows, **size)
 
@@ -241,15 +206,29 @@ def _change_video_processor(processor: AllInOneProcessor, changes: Mapping[str, 
     known = AllInOneVideoProcessor.valid_kwargs.__annotations__
     if unknown := sorted(set(changes) - set(known)):
         raise ValueError(f"video_processor has {', '.join(unknown)}; the video processor knows {', '.join(known)}.")
-    processor.video_processor = AllInOneVideoProcessor(**{**processor.video_processor.to_dict(), **changes})
+    try:
+        # JSON has whole numbers where a field is a number of any kind.
+        numbers = {name: _as_floats(changes[name]) for name in _NUMBERS_OF_PIXELS if name in changes}
+        validate_typed_dict(AllInOneVideoProcessor.valid_kwargs, {**changes, **numbers})
+        processor.video_processor = AllInOneVideoProcessor(**{**processor.video_processor.to_dict(), **changes})
+    except (StrictDataclassError, TypeError, ValueError, LookupError) as error:
+        reason = str(error).partition(" Errors: ")[0].rpartition("TypeError: ")[2]
+        raise ValueError(f"video_processor is {dict(changes)}, which it cannot be: {reason}") from error
+
+
+def _as_floats(value: Any) -> Any:
+    """The same numbers, as floats."""
+    if isinstance(value, list | tuple):
+        return [_as_floats(number) for number in value]
+    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 @contextmanager
 def _naming(name_or_path: str) -> Iterator[None]:
-    """Names the model in an error about files of it, which may only speak of the Hub."""
+    """Names the model in an error about files of it, which may only speak of the Hub or name no file."""
     try:
         yield
-    except OSError as error:
+    except (OSError, EOFError, SafetensorError, json.JSONDecodeError) as error:
         raise OSError(f"The model {name_or_path} cannot be loaded: {error}") from error
 
 
@@ -288,7 +267,7 @@ def load_model(
     if model_arguments.model_name_or_path is None and not draws_head:
         raise ValueError(_NOTHING_TO_DO)
     if model_arguments.model_name_or_path is None:
-        attention = {name: fields.pop(name) for name in ("attn_implementation",) if name in fields}
+        attention = {name: fields.pop(name) for name in _NO_FIELDS if name in fields}
         config = AllInOneConfig(**{**fields, "vocab_size": len(processor.tokenizer)})
         model = model_class._from_config(config, **attention)
     else:
@@ -336,10 +315,14 @@ def _load_checkpoint(
     model_class: type, name_or_path: str, draws_head: bool, fields: dict[str, Any]
 ) -> AllInOnePreTrainedModel:
     """A model with the fields of its configuration changed, whose backbone is all of the checkpoint."""
-    sizes = {name: fields.pop(name, None) for name in ("num_frames", "max_position_embeddings")}
-    model, info = model_class.from_pretrained(
-        name_or_path, dtype=torch.float32, ignore_mismatched_sizes=True, output_loading_info=True, **fields
-    )
+    with _naming(name_or_path):
+        of_checkpoint = AllInOneConfig.from_pretrained(name_or_path)
+        # Checked as a whole, since single fields are not when they are changed.
+        AllInOneConfig(**{**of_checkpoint.to_dict(), **{key: fields[key] for key in fields if key not in _NO_FIELDS}})
+        sizes = {name: fields.pop(name, None) for name in ("num_frames", "max_position_embeddings")}
+        model, info = model_class.from_pretrained(
+            name_or_path, dtype=torch.float32, ignore_mismatched_sizes=True, output_loading_info=True, **fields
+        )
     drawn = sorted(
         {key if isinstance(key, str) else key[0] for key in (*info["mismatched_keys"], *info["missing_keys"])}
     )
@@ -356,7 +339,7 @@ def _load_checkpoint(
         model.resize_num_frames(sizes["num_frames"])
     if sizes["max_position_embeddings"] is not None:
         model.resize_position_embeddings(sizes["max_position_embeddings"])
-    has_other_answers = AllInOneConfig.from_pretrained(name_or_path).id2label != model.config.id2label
+    has_other_answers = of_checkpoint.id2label != model.config.id2label
     if draws_head and has_other_answers:
         _redraw_answers(model)
     return model
@@ -451,8 +434,9 @@ def save_whole(model: torch.nn.Module, processor: AllInOneProcessor, output_dir:
     check_weights(model, "the model")
     if hasattr(model, "merge_and_unload"):
         model = copy.deepcopy(model).merge_and_unload()
-    model.save_pretrained(output_dir)
-    processor.save_pretrained(output_dir)
+    with naming_place(output_dir):
+        model.save_pretrained(output_dir)
+        processor.save_pretrained(output_dir)
 
 
 def unwrap_peft(model: torch.nn.Module) -> AllInOnePreTrainedModel:

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from accelerate import PartialState
 from huggingface_hub.errors import StrictDataclassError
+from safetensors import SafetensorError
 from transformers import HfArgumentParser, TrainingArguments
 from transformers.utils import is_peft_available, logging
 
 from .clip_reading import ON_DECODE_ERROR, SKIPPED_NAME, DeadWorkerError
 from .configuration_allinone import AllInOneConfig
-from .datasets import load_annotations
+from .datasets import load_annotations, summarize
 from .shared_media import LoadedSplit, warn_of_shared_media
 
 if TYPE_CHECKING:
@@ -167,6 +168,7 @@ class DataArguments:
                 )
             except TypeError as error:  # an unknown option
                 raise ValueError(str(error)) from error
+            self._check_media(split)
             loaded = LoadedSplit(self._splits[split], self.data_dir)
             warn_of_shared_media(loaded, self._loaded)
             self._loaded.append(loaded)
@@ -174,6 +176,15 @@ class DataArguments:
         if self.group_by is not None and self.group_by not in rows.column_names:
             raise ValueError(f"group_by is {self.group_by!r}; the rows have {', '.join(rows.column_names)}.")
         return rows if num_rows is None else rows.select(range(min(num_rows, len(rows))))
+
+    def _check_media(self, split: str):
+        """Raises a `FileNotFoundError` if not one video of a split is there."""
+        summary = summarize(self._splits[split])
+        if summary.missing_media and len(summary.missing_media) == summary.num_media:
+            raise FileNotFoundError(
+                f"No video of the {split} split of {self.dataset} is there ({summary.describe_missing()}). Say where "
+                "they lie with media_dir, or media_pattern in dataset_options."
+            )
 
     def load_texts(self) -> "datasets.Dataset":
         """The training split for its texts: all rows that its reader gives without options to leave some out."""
@@ -198,7 +209,8 @@ def command_line(run: Callable[..., None]) -> Callable[..., int]:
     """
     Make the `main` of a script of a function that takes the list of arguments (`None`: those of the process).
 
-    The result returns the exit status: 0, or 2 after one line of reason where what the user gave cannot be used. With
+    The result returns the exit status: 0, or 2 after one line of reason where what the user gave cannot be used, a
+    package is missing, training diverged or a disk is full. With
     `--log_level debug`, the traceback stands before it.
     """
 
@@ -206,7 +218,7 @@ def command_line(run: Callable[..., None]) -> Callable[..., int]:
     def main(arguments: list[str] | None = None) -> int:
         try:
             run(arguments)
-        except (OSError, ValueError, StrictDataclassError, DeadWorkerError) as error:
+        except (OSError, ValueError, ImportError, StrictDataclassError, SafetensorError, DeadWorkerError) as error:
             logger.debug("The error was raised here:", exc_info=True)
             sys.stderr.write(f"error: {_explain(error)}\n")
             return 2
@@ -251,7 +263,7 @@ def parse_recipe(*classes: type, description: str, arguments: list[str] | None =
         _set_recipe(parser, arguments.pop(0))
     try:
         return parser.parse_args_into_dataclasses(arguments, look_for_args_file=False)
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         parser.error(str(error))
 
 

@@ -879,8 +879,15 @@ class AllInOneModel(AllInOnePreTrainedModel):
             [`AllInOneModelOutput`]
 
         Raises:
-            ValueError: If inputs are missing, do not fit one another, or exceed what the model covers.
+            ValueError: If inputs are missing, do not fit one another, or exceed what the model covers; or if
+                attentions are asked for where the implementation of attention does not keep them.
         """
+        implementation = self.config._attn_implementation
+        if kwargs.get("output_attentions") and implementation.startswith(("sdpa", "flash", "flex")):
+            raise ValueError(
+                f"output_attentions is true, but {implementation!r} attention keeps no weights; load the model with "
+                "attn_implementation='eager', or call model.set_attn_implementation('eager')."
+            )
         has_text = input_ids is not None or inputs_embeds is not None
         if input_ids is not None and inputs_embeds is not None:
             raise ValueError("Both input_ids and inputs_embeds were given; give one of them.")

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,15 +12,18 @@ import torch
 from accelerate import Accelerator
 from torch import nn
 from torch.distributed import nn as distributed_nn
+from torch.optim.lr_scheduler import LRScheduler
 from torch.utils.data import DataLoader, Dataset
 from transformers import Trainer, TrainerCallback, TrainerState, TrainingArguments
+from transformers.integrations import is_deepspeed_available
 from transformers.trainer import TRAINER_STATE_NAME
-from transformers.trainer_utils import EvalLoopOutput, PredictionOutput, get_last_checkpoint
+from transformers.trainer_utils import EvalLoopOutput, PredictionOutput, SchedulerType, get_last_checkpoint
 
 from .clip_stream import ClipStream, CoTrainingStream
 from .divergence import DivergenceWatch, check_weights
 from .objectives_allinone import calibration_loss, contrastive_loss, ranking_loss
 from .retrieval import evaluate_retrieval
+from .writing import naming_place
 
 if TYPE_CHECKING:
     import evaluate
@@ -62,6 +66,19 @@ class AllInOneTrainingArguments(TrainingArguments):
         if not self.head_learning_rate_multiplier > 0:
             raise ValueError(
                 f"head_learning_rate_multiplier is {self.head_learning_rate_multiplier}; expected a positive number."
+            )
+        if self.deepspeed is not None and not is_deepspeed_available():
+            raise ValueError(f"deepspeed is {self.deepspeed!r}, but the package is missing: pip install deepspeed.")
+        if self.gradient_accumulation_steps < 1:
+            raise ValueError(
+                f"gradient_accumulation_steps is {self.gradient_accumulation_steps}; expected at least 1."
+            )
+        if self.max_steps < 1 and not self.num_train_epochs > 0:
+            raise ValueError(f"num_train_epochs is {self.num_train_epochs}; expected a positive number, or max_steps.")
+        if self.label_smoothing_factor:
+            raise ValueError(
+                f"label_smoothing_factor is {self.label_smoothing_factor}, but the losses here know no smoothing; "
+                "leave it out."
             )
         super().__post_init__()
         if self.device.type == "cpu":
@@ -244,6 +261,11 @@ class AllInOneTrainer(Trainer):
             self.optimizer = optimizer_class(groups, **optimizer_keywords)
         return self.optimizer
 
+    def create_scheduler(self, num_training_steps: int, *arguments, **keywords) -> LRScheduler:
+        """As in the library; a course that cannot be computed is explained before the first step."""
+        make = partial(super().create_scheduler, num_training_steps, *arguments, **keywords)
+        return make_scheduler(make, self.args, num_training_steps)
+
     def train(self, resume_from_checkpoint: str | bool | None = None, *arguments, **keywords):
         """As in the library; a dead worker is explained, at whatever step its death is noticed."""
         with self._explaining_dead_workers(), self._skipping_in_stream(resume_from_checkpoint):
@@ -326,7 +348,13 @@ class AllInOneTrainer(Trainer):
     def save_model(self, *arguments, **keywords):
         """As in the library, of a model whose weights are finite."""
         self._check_weights()
-        super().save_model(*arguments, **keywords)
+        with naming_place(self.args.output_dir):
+            super().save_model(*arguments, **keywords)
+
+    def _save_checkpoint(self, *arguments, **keywords):
+        """As in the library; the place of what cannot be written is named."""
+        with naming_place(self.args.output_dir):
+            super()._save_checkpoint(*arguments, **keywords)
 
     def _check_weights(self):
         check_weights(self.model, f"the model after step {self.state.global_step}", self.accelerator)
@@ -553,6 +581,37 @@ def count_labelled(labels: torch.Tensor) -> torch.Tensor:
     return is_labelled.any(dim=1).sum()
 
 
+def make_scheduler(
+    make: Callable[[], LRScheduler], training_arguments: TrainingArguments, num_training_steps: int
+) -> LRScheduler:
+    """
+    Make the course of the learning rate, and try it.
+
+    Args:
+        make (`Callable[[], LRScheduler]`): Makes it.
+        training_arguments (`TrainingArguments`): What it is made of, for the message.
+        num_training_steps (`int`)
+
+    Returns:
+        `LRScheduler`
+
+    Raises:
+        ValueError: If it cannot be made, or not be computed at some step.
+    """
+    try:
+        scheduler = make()
+        for course in getattr(scheduler, "lr_lambdas", ()):
+            for step in (0, 1, num_training_steps // 2, num_training_steps - 1):
+                course(step)
+    except (TypeError, ValueError, ArithmeticError) as error:
+        name = SchedulerType(training_arguments.lr_scheduler_type).value
+        raise ValueError(
+            f"lr_scheduler_type {name} cannot have lr_scheduler_kwargs {training_arguments.lr_scheduler_kwargs} over "
+            f"{num_training_steps} steps with warmup_steps {training_arguments.warmup_steps:g}: {error}"
+        ) from error
+    return scheduler
+
+
 def find_skipped(rows: ClipRows | Sequence[dict], labels: np.ndarray) -> np.ndarray:
     """
     Find the rows whose label was taken from them, since their clip could not be read.
@@ -683,5 +742,6 @@ __all__ = [
     "find_skipped",
     "freeze_backbone",
     "gather_features",
+    "make_scheduler",
     "parameter_groups",
 ]

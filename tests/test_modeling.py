@@ -147,6 +147,14 @@ def test_shapes_of_all_passes(tiny_config, tiny_inputs, distilled):
         torch.testing.assert_close(averaged, outputs.last_hidden_state)
 
 
+def test_attentions_that_are_not_kept_are_refused(tiny_config, tiny_inputs):
+    model = build(tiny_config(), attn_implementation="sdpa")
+    with pytest.raises(ValueError, match=r"'sdpa' attention keeps no weights; .*set_attn_implementation\('eager'\)"):
+        model(**tiny_inputs(), output_attentions=True)
+    model.set_attn_implementation("eager")
+    assert len(model(**tiny_inputs(), output_attentions=True).attentions) == 2
+
+
 def test_image_has_no_temporal_embedding(tiny_config, tiny_inputs):
     model = build(tiny_config())
     inputs = tiny_inputs(num_frames=1)

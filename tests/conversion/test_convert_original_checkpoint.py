@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import resource
+import shutil
 import subprocess
 import sys
 from collections import OrderedDict
@@ -574,6 +576,38 @@ def test_what_was_tuned_on_images_reads_images(convert, tokenizer_of, case, data
     expected = {**IMAGE_OPTIONS, "size": {"shortest_edge": 64, "longest_edge": 106}}
     assert (expected.items() <= options.items()) == reads_images
     assert (options.get("decode_size") == {"height": 512, "width": 512}) == (not reads_images)
+
+
+def test_tokenizer_of_a_vocabulary_alone(tmp_path_factory, convert, refuse, original):
+    folder = tmp_path_factory.mktemp("bert")
+    (folder / "vocab.txt").write_text("\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "what", "##s", "dog"]))
+    directory, _ = convert(original, tokenizer=str(folder))
+    tokenizer = modeling_allinone.AllInOneProcessor.from_pretrained(directory).tokenizer
+    assert tokenizer("What dogs")["input_ids"] == [2, 5, 7, 6, 3] and tokenizer.model_max_length == 9
+    shutil.rmtree(directory)
+    for content, reason in (
+        (b"<html>", r".*vocab.txt lacks \[PAD\], .*no vocabulary of BERT"),
+        (b"\xff", "'utf-8' codec"),
+    ):
+        (folder / "vocab.txt").write_bytes(content)
+        refuse(rf"cannot be loaded; pass --tokenizer .* \({reason}", original, tokenizer=str(folder))
+
+
+@pytest.mark.parametrize("size", (60_000, 1_000))
+def test_a_full_disk_is_said_in_a_line(tmp_path, original, tokenizer_of, capsys, size):
+    """Full for the weights, or for the tokenizer before them; the libraries that write them raise no `OSError`."""
+    torch.save(original, tmp_path / "original.ckpt")
+    arguments = [str(tmp_path / "original.ckpt"), str(tmp_path / "out"), "--tokenizer", tokenizer_of(31)]
+    lowest, highest = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, highest))
+    try:
+        assert main(arguments) == 2
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (lowest, highest))
+    lines = capsys.readouterr().err.splitlines()
+    (line,) = (line for line in lines if line.startswith("error: "))
+    assert line.startswith(f"error: {tmp_path / 'out'} cannot be written: ") and "File too large" in line
+    assert line == lines[-1] and not (tmp_path / "out").exists()
 
 
 def test_tokenizer_that_does_not_fit(tmp_path, refuse, original, tokenizer_of):

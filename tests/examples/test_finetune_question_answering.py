@@ -1,5 +1,6 @@
 """Fine-tuning for questions through its script: every data set's files in miniature, adapters, what goes wrong."""
 
+import resource
 import shutil
 from pathlib import Path
 
@@ -280,6 +281,29 @@ def test_adapters_are_merged_into_the_model_that_is_saved(on_shapes, tiny, tmp_p
         (["--model_name_or_path", "no-such-model"], "no-such-model"),
         (["--config", '{"image_size": 64}'], "does not fit the configuration: allinone.embeddings"),
         (["--config", '{"hidden_size": "wide"}'], "hidden_size"),
+        (["--config", '{"hidden_size": -32}'], "hidden_size is -32, but must be at least 1"),
+        (["--config", '{"num_hidden_layers": -1}'], "num_hidden_layers is -1, but must be at least 1"),
+        (["--config", '{"num_frames": 3.5}'], "Field 'num_frames' expected int, got float"),
+        (["--config", '{"hidden_act": "gulu"}'], "hidden_act is 'gulu', but must be one of gelu"),
+        (["--video_processor", '{"num_frames": "three"}'], "video_processor is {'num_frames': 'three'}, which it"),
+        (["--video_processor", '{"num_views": 1.5}'], "Field 'num_views' with value 1.5 doesn't match"),
+        (["--video_processor", '{"image_mean": "red"}'], "Field 'image_mean' with value 'red' doesn't match"),
+        (["--video_processor", '{"crop_size": [1]}'], "video_processor is {'crop_size': [1]}, which it cannot be"),
+        (["--lr_scheduler_type", "wobbly"], "invalid choice: 'wobbly'"),
+        (["--lr_scheduler_type", "warmup_stable_decay"], "lr_scheduler_type warmup_stable_decay cannot have"),
+        (["--lr_scheduler_kwargs", '{"num_cycles": 1}'], "lr_scheduler_type linear cannot have lr_scheduler_kwargs"),
+        (
+            ["--lr_scheduler_type", "polynomial", "--lr_scheduler_kwargs", '{"power": "x"}', "--max_steps", 4],
+            "lr_scheduler_type polynomial cannot have lr_scheduler_kwargs {'power': 'x'}",
+        ),
+        (["--deepspeed", "zero.json"], "deepspeed is 'zero.json', but the package is missing: pip install deepspeed"),
+        (["--optim", "adamw_bnb_8bit"], "bitsandbytes"),
+        (["--gradient_accumulation_steps", 0], "gradient_accumulation_steps is 0; expected at least 1"),
+        (["--num_train_epochs", 0, "--max_steps", 0], "num_train_epochs is 0.0; expected a positive number"),
+        (["--label_smoothing_factor", 0.1], "label_smoothing_factor is 0.1, but the losses here know no smoothing"),
+        (["--accelerator_config", '{"speed": 1}'], "unexpected keyword argument 'speed'"),
+        (["--seconds_per_clip", 1e-5], ".mp4 took longer than 1e-05 s"),
+        (["--seconds_per_clip", 1e-5, "--dataloader_num_workers", 1], ".mp4 took longer than 1e-05 s"),
         (["--video_processor", '{"sise": 3}'], "video_processor has sise; the video processor knows"),
         (["--num_frames", 0], "num_frames is 0; expected at least 1"),
         (["--frame_sampling", "often"], "frame_sampling is 'often'; expected"),
@@ -300,6 +324,61 @@ def test_what_goes_wrong_is_said_in_a_line(on_shapes, tmp_path, capsys, monkeypa
     assert run_script(SCRIPT, *on_shapes, *options) == 2
     line = last_line(capsys)
     assert "error: " in line and message in line
+
+
+def test_data_that_cannot_be_trained_on_is_told_before_training(on_shapes, tmp_path, capsys):
+    root = write_splits(tmp_path / "shapes", train=2, test=2)
+    films = sorted((root / "test" / "videos").iterdir())
+    films[0].unlink()
+    assert run_script(SCRIPT, *on_shapes, "--data_dir", root, "--num_train_rows", 1, "--on_decode_error", "skip") == 0
+    films[1].write_text("")
+    for do_train in ("true", "false"):
+        assert run_script(SCRIPT, *on_shapes, "--data_dir", root, "--do_train", do_train) == 2
+        line = last_line(capsys)
+        assert "error: No video of the test split of moving_shapes is there (2 of 2 are missing or empty" in line
+        assert films[0].name in line and "Say where they lie with media_dir" in line
+    (root / "train" / "annotations.jsonl").write_text("")
+    assert run_script(SCRIPT, *on_shapes, "--data_dir", root) == 2
+    assert "train/annotations.jsonl" in last_line(capsys)
+
+
+def test_a_disk_that_is_full_is_named(on_shapes, tmp_path, capsys):
+    """By the library that writes the weights, and that of the optimiser, which is twice as large."""
+    lowest, highest = resource.getrlimit(resource.RLIMIT_FSIZE)
+    for saving, size in (("no", 80_000), ("steps", 200_000)):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, highest))
+        try:
+            options = ["--save_strategy", saving, "--save_steps", 1, "--output_dir", tmp_path / f"{saving}-{size}"]
+            assert run_script(SCRIPT, *on_shapes, *options) == 2
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (lowest, highest))
+        line = last_line(capsys)
+        assert line.startswith("error: ") and f"{saving}-{size}" in line and "cannot be written" in line
+
+
+@pytest.mark.parametrize("name", ("model.safetensors", "tokenizer.json", "config.json", "processor_config.json"))
+@pytest.mark.parametrize("size", (0, 100))
+def test_damaged_models_are_named(on_shapes, tiny, tmp_path, capsys, name, size):
+    broken = shutil.copytree(tiny, tmp_path / "broken")
+    (broken / name).write_bytes((broken / name).read_bytes()[:size])
+    assert run_script(SCRIPT, *on_shapes, "--model_name_or_path", broken) == 2
+    line = last_line(capsys)
+    assert line.startswith("error: ") and str(broken) in line
+
+
+def test_a_tokenizer_of_a_vocabulary_alone(on_shapes, tiny, tmp_path, capsys):
+    tokenizer = AllInOneProcessor.from_pretrained(tiny).tokenizer
+    words = sorted(tokenizer.get_vocab(), key=tokenizer.get_vocab().get)
+    (tmp_path / "bert").mkdir()
+    (tmp_path / "bert" / "vocab.txt").write_text("\n".join(words))
+    options = [*on_shapes, "--tokenizer_name", tmp_path / "bert", "--num_test_rows", 1]
+    place = options.index("--model_name_or_path")
+    options[place : place + 2] = ["--config", '{"image_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}']
+    assert run_script(SCRIPT, *options) == 0
+    assert AllInOneProcessor.from_pretrained(tmp_path / "output").tokenizer.get_vocab() == tokenizer.get_vocab()
+    (tmp_path / "bert" / "vocab.txt").write_text("<html>")
+    assert run_script(SCRIPT, *options) == 2
+    assert "vocab.txt lacks [PAD], [UNK], [CLS], [SEP], [MASK], so it is no vocabulary" in last_line(capsys)
 
 
 @pytest.mark.parametrize(

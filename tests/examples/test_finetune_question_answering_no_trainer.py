@@ -102,6 +102,14 @@ def test_checkpoints_are_whole_few_and_gone_on_from(on_shapes, tmp_path):
     again = load_file(tmp_path / "again" / "model.safetensors")
     assert all(torch.equal(again[name], expected[name]) for name in expected)
 
+    # In place of a checkpoint that is damaged, the one before it is taken.
+    optimizer = tmp_path / "output" / "checkpoint-5" / "optimizer.bin"
+    optimizer.write_bytes(optimizer.read_bytes()[:-100])
+    (tmp_path / "output" / "model.safetensors").unlink()
+    assert run_script(SCRIPT, *on_shapes, *saving, "--resume_from_checkpoint", "true") == 0
+    resumed = load_file(tmp_path / "output" / "model.safetensors")
+    assert all(torch.equal(resumed[name], expected[name]) for name in expected)
+
 
 @pytest.mark.parametrize(
     ("options", "message"),
@@ -111,7 +119,8 @@ def test_checkpoints_are_whole_few_and_gone_on_from(on_shapes, tmp_path):
             "keeps the last",
         ),
         (["--data_dir", "nowhere"], "root is nowhere, which is no folder"),
-        (["--resume_from_checkpoint", "gone"], "gone"),
+        (["--resume_from_checkpoint", "gone"], "There is no checkpoint gone to go on from"),
+        (["--lr_scheduler_kwargs", '{"num_cycles": 1}'], "lr_scheduler_type linear cannot have lr_scheduler_kwargs"),
     ),
 )
 def test_what_goes_wrong_is_said_in_a_line(on_shapes, capsys, options, message):
