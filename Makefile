@@ -1,6 +1,8 @@
 # Two commands, each of which makes its own virtual environment on a machine with nothing but Python 3.11 or newer:
 #   make quickstart   install, then write a corpus of videos, fine-tune a model on it and answer questions
 #   make test         install, then lint and test
+# One more wants the network and some minutes:
+#   make test-common  transformers' own tests of every model, from its source distribution, on the classes of this package
 # Options: PYTHON=python3.12, VENV=/somewhere/else, ARGS="--help" for the quickstart, PYTEST_ARGS="-k roll" for tests.
 
 PYTHON ?= python3
@@ -10,13 +12,16 @@ VENV ?= .venv
 # of a small model ten times slower.
 export OMP_WAIT_POLICY ?= passive
 
-.PHONY: quickstart test lint clean
+.PHONY: quickstart test test-common lint clean
 
 quickstart: $(VENV)/.installed-demo
 	$(VENV)/bin/python examples/quickstart.py $(ARGS)
 
 test: $(VENV)/.installed-test lint
 	$(VENV)/bin/python -m pytest -n auto $(PYTEST_ARGS)
+
+test-common: $(VENV)/.installed-common
+	COMMON_TESTS=1 $(VENV)/bin/python -m pytest -n auto tests/common $(PYTEST_ARGS)
 
 lint: $(VENV)/.installed-test
 	$(VENV)/bin/ruff check .

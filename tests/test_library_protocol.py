@@ -5,6 +5,7 @@ import inspect
 
 import pytest
 import torch
+from head_batches import make_batch
 from peft import LoraConfig, get_peft_model
 from torch.utils.flop_counter import FlopCounterMode
 from transformers.loss.loss_utils import ForSequenceClassificationLoss
@@ -82,19 +83,10 @@ def build(tiny_config, tiny_inputs):
         model = cls._from_config(config, attn_implementation=attn_implementation).eval()
         inputs = tiny_inputs()
         texts = {name: inputs[name] for name in ("input_ids", "attention_mask")}
-        clips = {"pixel_values": inputs["pixel_values"]}
-        several = {name: torch.stack([text, text.flip(0), text], dim=1) for name, text in texts.items()}
-        batch = {
-            "joint": texts | clips,
-            "texts": several | clips,
-            "video": clips,
-            "prompt": {name: text[:1] for name, text in texts.items()} | clips,
-            "answers": {f"{part}_{name}": text for part in ("answer", "rationale") for name, text in several.items()}
-            | clips,
-            "two clips": texts | {"pixel_values": torch.stack([clips["pixel_values"]] * 2, dim=1)},
-            "embeds": clips | {"inputs_embeds": torch.randn(2, 7, 32)},
-            "image": texts | {"pixel_values": clips["pixel_values"][:, 0]},
-        }[kind]
+        if kind == "embeds":
+            batch = {"inputs_embeds": torch.randn(2, 7, 32), "pixel_values": inputs["pixel_values"]}
+        else:
+            batch = make_batch(kind, texts, inputs["pixel_values"])
         return model, batch | labels
 
     return make
