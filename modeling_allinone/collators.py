@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from .clip_reading import ClipReader
+from .clip_sources_allinone import resolve_source
 from .datasets import paint_objects, soft_label
 from .datasets.row_transforms import generator_of
 from .processing_allinone import AllInOneProcessor
@@ -31,9 +32,10 @@ class ClipCollator:
         seconds_per_clip (`float`, *optional*): Longest time to read a clip.
         skipped_file (`str` or `Path`, *optional*): Where skipped clips are listed, see [`ClipReader`].
 
-    Rows have `video` (path, bytes of a file, or decoded frames `(T, H, W, 3)`, uint8) or `image`, and optionally
-    `start` and `end` (seconds; `None` is the whole clip). Other fields are those of the task; more are ignored. Where
-    the processor pads (`do_pad`), a batch has a `pixel_mask` (B, H, W) beside its `pixel_values`.
+    Rows have `video` (path, URL, bytes of a file, decoded frames `(T, H, W, 3)`, uint8, or what else [`open_clip`]
+    takes) or `image`, and optionally `start` and `end` (seconds; `None` is the whole clip). Other fields are those of
+    the task; more are ignored. Where the processor pads (`do_pad`), a batch has a `pixel_mask` (B, H, W) beside its
+    `pixel_values`.
     """
 
     processor: AllInOneProcessor
@@ -306,8 +308,8 @@ class VisualCommonsenseCollator(ClipCollator):
         paints_objects (`bool`, defaults to `True`): Whether the objects that the texts speak of are painted on the
             image. Other arguments: see [`ClipCollator`].
 
-    Row fields: `image` (path or bytes, on which objects are painted by their `boxes`, or pixels, which stay as they
-    are);
+    Row fields: `image` (path, URL, bytes or `{"path": ..., "bytes": ...}`, on which objects are painted by their
+    `boxes`, or pixels, which stay as they are);
     `options` and `rationales` (N texts each: the question with an answer, and the question and its right answer with
     a rationale); optionally `label` and `rationale_label` (`int`).
 
@@ -343,8 +345,9 @@ class VisualCommonsenseCollator(ClipCollator):
 
 
 def _paint_objects(row: dict) -> dict:
-    """A row with the objects painted on its image, if that is a file or its bytes."""
-    return paint_objects(row) if isinstance(row.get("image"), str | Path | bytes) else row
+    """A row with the objects painted on its image, if that is a file."""
+    image, _ = resolve_source(row.get("image"), "the image")
+    return paint_objects(row | {"image": image}) if isinstance(image, Path | bytes) else row
 
 
 @dataclass

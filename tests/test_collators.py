@@ -1,5 +1,7 @@
 """Collators on decoded frames and real files."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -130,6 +132,13 @@ class TestVisualCommonsense:
         plain = VisualCommonsenseCollator(processor, paints_objects=False)([row])["pixel_values"]
         assert torch.equal(plain[0], processor(images=row["image"])["pixel_values"][0])
         assert not torch.equal(plain[0], batch["pixel_values"][0])
+
+    def test_images_in_rows_of_datasets_are_painted(self, row, processor):
+        collate, data = VisualCommonsenseCollator(processor), Path(row["image"]).read_bytes()
+        expected = collate([row])["pixel_values"]
+        for image in [data, {"path": row["image"], "bytes": None}, {"path": "a.jpg", "bytes": data}]:
+            assert torch.equal(collate([{**row, "image": image}])["pixel_values"], expected)
+        assert torch.equal(collate([{**row, "image": f"file://{row['image']}"}])["pixel_values"], expected)
 
     def test_pixels_are_not_painted(self, row, processor):
         grey = np.full((40, 60, 3), 128, dtype=np.uint8)
