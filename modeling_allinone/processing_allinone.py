@@ -26,7 +26,11 @@ class AllInOneProcessorKwargs(ProcessingKwargs, total=False):
     videos_kwargs: AllInOneVideoProcessorKwargs
 
 
-class AllInOneProcessor(SavedWithLoader, ProcessorMixin):
+class _SavedProcessor(SavedWithLoader, ProcessorMixin):
+    """The library looks for what a processor overrides in its first base class, which has to know all of its own."""
+
+
+class AllInOneProcessor(_SavedProcessor):
     r"""
     Turns text and clips into model inputs, with a BERT tokenizer and [`AllInOneVideoProcessor`].
 
@@ -152,7 +156,10 @@ class AllInOneProcessor(SavedWithLoader, ProcessorMixin):
         if self.tokenizer.is_fast:
             self.tokenizer.backend_tokenizer.no_truncation()
             self.tokenizer.backend_tokenizer.no_padding()
-        return super().save_pretrained(*arguments, **keywords)
+        saved = super().save_pretrained(*arguments, **keywords)
+        if self._auto_class is None:
+            vars(self).pop("auto_map", None)  # of the folder: a processor that is loaded from it has none
+        return saved
 
     @staticmethod
     def apply_choice_template(
