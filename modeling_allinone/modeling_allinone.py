@@ -20,13 +20,15 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.modeling_outputs import ModelOutput
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS, PreTrainedModel
 from transformers.processing_utils import Unpack
-from transformers.utils import TransformersKwargs, can_return_tuple
+from transformers.utils import TransformersKwargs, can_return_tuple, logging
 from transformers.utils.generic import merge_with_config_defaults
 from transformers.utils.output_capturing import capture_outputs
 
 from .configuration_allinone import AllInOneConfig
 from .temporal_mixing_allinone import roll_tokens, shift_channels
 from .weight_conversion_allinone import scores_from_matching_head
+
+logger = logging.get_logger(__name__)
 
 
 @dataclass
@@ -879,14 +881,13 @@ class AllInOneModel(AllInOnePreTrainedModel):
             [`AllInOneModelOutput`]
 
         Raises:
-            ValueError: If inputs are missing, do not fit one another, or exceed what the model covers; or if
-                attentions are asked for where the implementation of attention does not keep them.
+            ValueError: If inputs are missing, do not fit one another, or exceed what the model covers.
         """
         implementation = self.config._attn_implementation
         if kwargs.get("output_attentions") and implementation.startswith(("sdpa", "flash", "flex")):
-            raise ValueError(
-                f"output_attentions is true, but {implementation!r} attention keeps no weights; load the model with "
-                "attn_implementation='eager', or call model.set_attn_implementation('eager')."
+            logger.warning_once(
+                f"output_attentions is true, but {implementation!r} attention keeps no weights, so there are none; "
+                "load the model with attn_implementation='eager', or call model.set_attn_implementation('eager')."
             )
         has_text = input_ids is not None or inputs_embeds is not None
         if input_ids is not None and inputs_embeds is not None:
