@@ -27,7 +27,7 @@ class Clip:
         name (`str`): What messages call it: the path, or the place in the batch.
         total_frames (`int`): How many frames it has.
         is_image (`bool`): Whether it is a still image.
-        backend (`str`): What decodes it: `"decord"`, `"pyav"`, `"pillow"` or `"array"`.
+        backend (`str`): What decodes it: `"decord"`, `"pyav"`, `"torchcodec"`, `"pillow"` or `"array"`.
         frame_rate (`float`, *optional*): Frames per second that the caller has given to frames without times.
         times (`np.ndarray` of shape `(total_frames,)`): When each frame appears, seconds from the beginning of the
             file, which may lie before the first frame.

@@ -25,7 +25,6 @@ from .video_file_allinone import VideoFile
 logger = logging.get_logger(__name__)
 
 VIDEO_BACKENDS = ("auto", "decord", "pyav")
-ON_CORRUPT_FRAME = ("raise", "nearest")
 IMAGE_SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 # A browser shows a frame that claims to last 10 ms or less for 100 ms, and GIF makers rely on it.
 SHORTEST_IMAGE_DURATION, DEFAULT_IMAGE_DURATION = 10, 100

@@ -31,8 +31,8 @@ from .frame_sampling_allinone import (
     uniform_indices,
 )
 from .package_allinone import SavedWithLoader
-from .video_decoding_allinone import ON_CORRUPT_FRAME, VIDEO_BACKENDS, is_array, open_clip
-from .video_file_allinone import VideoFile
+from .video_decoding_allinone import VIDEO_BACKENDS, is_array, open_clip
+from .video_file_allinone import ON_CORRUPT_FRAME, VideoFile
 
 logger = logging.get_logger(__name__)
 
