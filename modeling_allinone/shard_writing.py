@@ -20,6 +20,7 @@ from transformers.utils import logging
 from .clip_allinone import Clip
 from .clip_reading import SKIPPED_NAME, read_skipped, record_skipped
 from .clip_sources_allinone import has_own_times, resolve_source, source_name
+from .folder_lock import only_writer
 from .shard_reading import INDEX_NAME
 from .shard_rows import IMAGE_SUFFIXES, MEDIA_COLUMNS, VIDEO_SUFFIXES
 from .video_decoding_allinone import list_frames, open_clip
@@ -74,8 +75,9 @@ def write_shards(
     no video is stored for each of its clips; the fields are null then. A video that rows take whole is stored as it
     is, once for each row, and so are images and folders of frames.
 
-    A shard that is done is not written again, so a run that was stopped goes on where it was. Clips that cannot be
-    opened, or whose first frame cannot be decoded, are left out and listed in `skipped_clips.jsonl`.
+    A shard that is done is not written again, so a run that was stopped goes on where it was. One run at a time writes
+    to a folder; a second one is refused. Clips that cannot be opened, or whose first frame cannot be decoded, are left
+    out and listed in `skipped_clips.jsonl`.
 
     Args:
         rows (`datasets.Dataset` or a sequence of `dict`): Rows with `video`, `image` or `images`: paths, URLs, or what
@@ -92,7 +94,8 @@ def write_shards(
         [`ShardSummary`]
 
     Raises:
-        ValueError: If no clip could be written, or the folder has shards of other rows or of other options.
+        ValueError: If no clip could be written, if the folder has shards of other rows or of other options, or if
+            another run is writing there.
 
     Example:
 
@@ -124,22 +127,23 @@ def write_shards(
         "rows_per_shard": rows_per_shard,
         "shortest_edge": shortest_edge,
     }
-    _check_index(folder, options)
-    writer = _ShardWriter(rows, folder, name, rows_per_shard, partial(_make_files, shortest_edge), prepare_row)
-    num_workers = min((os.cpu_count() or 1) if num_workers is None else num_workers, len(writer))
-    loader = DataLoader(writer, batch_size=None, num_workers=num_workers)
-    # Of an iterator, because tqdm asks for one twice, and the workers of both would write the same.
-    written = logging.tqdm(iter(loader), total=len(loader), desc="shards")
-    shards = [shard for shard in written if shard["rows"]]
-    for left_over in folder.glob(f"{name}-*.unfinished"):  # of runs that were killed
-        left_over.unlink()
-    summary = ShardSummary(
-        num_shards=len(shards),
-        num_rows=sum(shard["rows"] for shard in shards),
-        num_bytes=sum(shard["bytes"] for shard in shards),
-        num_skipped=len(read_skipped(folder / SKIPPED_NAME)),
-    )
-    _write_index(folder, {"options": options, **asdict(summary), "shards": shards})
+    with only_writer(folder):
+        _check_index(folder, options)
+        writer = _ShardWriter(rows, folder, name, rows_per_shard, partial(_make_files, shortest_edge), prepare_row)
+        num_workers = min((os.cpu_count() or 1) if num_workers is None else num_workers, len(writer))
+        loader = DataLoader(writer, batch_size=None, num_workers=num_workers)
+        # Of an iterator, because tqdm asks for one twice, and the workers of both would write the same.
+        written = logging.tqdm(iter(loader), total=len(loader), desc="shards")
+        shards = [shard for shard in written if shard["rows"]]
+        for left_over in folder.glob(f"{name}-*.unfinished"):  # of runs that were killed
+            left_over.unlink()
+        summary = ShardSummary(
+            num_shards=len(shards),
+            num_rows=sum(shard["rows"] for shard in shards),
+            num_bytes=sum(shard["bytes"] for shard in shards),
+            num_skipped=len(read_skipped(folder / SKIPPED_NAME)),
+        )
+        _write_index(folder, {"options": options, **asdict(summary), "shards": shards})
     if not shards:
         raise ValueError(f"No clip of {len(rows)} rows could be written; {folder / SKIPPED_NAME} says why.")
     return summary

@@ -2,21 +2,25 @@
 # Licensed under the Apache License, Version 2.0.
 """Search in one's own video files: features that are computed once, kept on disk and asked by text."""
 
+import hashlib
 import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 
 from .clip_reading import ClipReader
+from .folder_lock import only_writer
 from .processing_allinone import AllInOneProcessor
 from .retrieval import combine, embed_clips, embed_texts, score_candidates
 from .retrieval_allinone import AllInOneForVideoTextRetrieval
 
-FEATURES_NAME = "features.safetensors"
-INDEX_NAME = "index.json"
+# One file for clips and features, so that those of one index never come with the others of another.
+INDEX_NAME = "index.safetensors"
 
 # A text whose features tell whether a model is the one that an index was made with, whatever its precision.
 _PROBE = "a video"
@@ -143,17 +147,27 @@ class VideoIndex:
 
     def save(self, folder: str | Path):
         """
-        Write clips and features, but not the model.
+        Write clips and features, but not the model. What was saved there before is replaced at once, when all is
+        written; wherever this is interrupted, the folder has either.
 
         Args:
             folder (`str` or `Path`): Made if missing.
+
+        Raises:
+            ValueError: If another process is saving there.
         """
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        tensors = {"features": self.features.contiguous(), "probe": self._probe()}
-        save_file(tensors, folder / FEATURES_NAME)
-        content = {"clips": self.clips, "skipped": self.skipped}
-        (folder / INDEX_NAME).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        content = json.dumps({"clips": self.clips, "skipped": self.skipped}).encode()
+        tensors = {
+            "features": self.features.contiguous(),
+            "probe": self._probe().contiguous(),
+            "content": torch.frombuffer(bytearray(content), dtype=torch.uint8),
+        }
+        with only_writer(folder):
+            unfinished = folder / f"{INDEX_NAME}.unfinished"
+            save_file(tensors, unfinished, metadata={"sha256": _digest(tensors)})
+            os.replace(unfinished, folder / INDEX_NAME)
 
     @classmethod
     def load(
@@ -171,10 +185,21 @@ class VideoIndex:
             [`VideoIndex`]
 
         Raises:
-            ValueError: If features and clips do not fit each other, or were made with another model.
+            FileNotFoundError: If there is no index.
+            ValueError: If it is damaged, or was made with another model.
         """
-        content = json.loads((Path(folder) / INDEX_NAME).read_text(encoding="utf-8"))
-        tensors = load_file(Path(folder) / FEATURES_NAME)
+        path = Path(folder) / INDEX_NAME
+        if not path.is_file():
+            raise FileNotFoundError(f"{path} does not exist; save an index in {folder}, or build it anew.")
+        try:
+            with safe_open(path, framework="pt") as file:
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+                digest = (file.metadata() or {}).get("sha256")
+        except SafetensorError as error:
+            raise ValueError(f"{path} is damaged ({error}); build the index anew.") from error
+        if digest != _digest(tensors):
+            raise ValueError(f"{path} is damaged, its checksum is another; build the index anew.")
+        content = json.loads(tensors["content"].numpy().tobytes())
         index = cls(model, processor, content["clips"], tensors["features"], content["skipped"])
         if index._probe() @ tensors["probe"] < _LEAST_SIMILARITY:
             raise ValueError(
@@ -184,6 +209,15 @@ class VideoIndex:
 
     def _probe(self) -> torch.Tensor:
         return embed_texts(self.model, self.processor, [_PROBE])[0]
+
+
+def _digest(tensors: Mapping[str, torch.Tensor]) -> str:
+    """A hash of names and bytes of tensors."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        digest.update(name.encode())
+        digest.update(tensors[name].flatten().view(torch.uint8).numpy())
+    return digest.hexdigest()
 
 
 def _as_clip(video: str | Path | Mapping[str, Any]) -> dict[str, Any]:

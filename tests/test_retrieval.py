@@ -1,7 +1,10 @@
 """Two-stage search: features and pairs against plain loops, re-ranking, evaluation, two processes, an index."""
 
+import itertools
 import json
 import math
+import multiprocessing
+import random
 import subprocess
 import sys
 from pathlib import Path
@@ -429,6 +432,56 @@ def test_index_is_kept_with_its_model(model, config, processor, rows, tmp_path):
     other = AllInOneForVideoTextRetrieval(AllInOneConfig(**config.to_dict() | {"projection_dim": 4}))
     with pytest.raises(ValueError, match=r"shape \(7, 8\), but expected \(7, 4\)"):
         VideoIndex.load(tmp_path / "index", other, processor)
+
+
+def save_by_turns(folder: Path, indices: list[VideoIndex]):
+    torch.set_num_threads(1)  # a pool of threads does not outlive a fork
+    for index in itertools.cycle(indices):
+        index.save(folder)
+
+
+def test_index_is_whole_whenever_saving_is_killed(model, processor, tmp_path, num_kills=12):
+    """Clips and features are those of one index, the old or the new."""
+    indices = []
+    for value, num_clips in enumerate((3000, 2999), 1):
+        clips = [{"video": f"{value}/{clip}.mp4", "start": None, "end": None} for clip in range(num_clips)]
+        indices.append(VideoIndex(model, processor, clips, torch.full((num_clips, 8), float(value))))
+    indices[0].save(tmp_path)
+    draws = random.Random(0)
+    for _ in range(num_kills):
+        run = multiprocessing.get_context("fork").Process(target=save_by_turns, args=(tmp_path, indices))
+        run.start()
+        run.join(draws.uniform(0.03, 0.2))
+        assert run.is_alive()
+        run.kill()
+        run.join()
+        loaded = VideoIndex.load(tmp_path, model, processor)
+        (value,) = loaded.features.unique().tolist()
+        assert loaded.clips == indices[int(value) - 1].clips
+    indices[1].save(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["index.safetensors"]
+
+
+def test_damaged_index_is_refused(model, processor, rows, tmp_path):
+    VideoIndex.build(model, processor, [row["video"] for row in rows[:3]]).save(tmp_path)
+    path = tmp_path / "index.safetensors"
+    whole = path.read_bytes()
+    start = 8 + int.from_bytes(whole[:8], "little")
+    for damaged in (
+        whole[:-1],
+        whole[:start] + bytes(4) + whole[start + 4 :],
+        whole.replace(b".mp4", b".mp3"),
+        whole[:-1] + b"\1",
+        b"",
+    ):
+        path.write_bytes(damaged)
+        with pytest.raises(ValueError, match=r"index\.safetensors is damaged.*; build the index anew"):
+            VideoIndex.load(tmp_path, model, processor)
+    path.unlink()
+    with pytest.raises(FileNotFoundError, match=r"index\.safetensors does not exist"):
+        VideoIndex.load(tmp_path, model, processor)
+    VideoIndex(model, processor, [], torch.zeros(0, 8)).save(tmp_path)
+    assert VideoIndex.load(tmp_path, model, processor).clips == []
 
 
 def test_index_names_what_is_wrong(model, processor, rows):

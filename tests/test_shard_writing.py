@@ -2,8 +2,10 @@
 
 import io
 import json
+import multiprocessing
 import re
 import tarfile
+import time
 
 import av
 import datasets
@@ -162,6 +164,43 @@ def test_shards_that_are_done_are_not_written_again(clips, tmp_path):
         zip(sorted(before), (3, 3, 2), strict=True)
     )
     assert index["num_bytes"] == sum(map(len, before.values())) == summary.num_bytes
+
+
+def test_two_runs_do_not_write_to_one_folder(clips, tmp_path):
+    """Neither while one is at work, nor is a folder closed for ever by one that was killed."""
+    folder, begun, may_go_on = (tmp_path / name for name in ("shards", "begun", "may go on"))
+
+    def wait(row: dict) -> dict:
+        begun.touch()
+        while not may_go_on.exists():
+            time.sleep(0.01)
+        return row
+
+    def start() -> multiprocessing.Process:
+        begun.unlink(missing_ok=True)
+        options = {"rows_per_shard": 1, "prepare_row": wait}
+        run = multiprocessing.get_context("fork").Process(target=write, args=(clips, folder, *rows), kwargs=options)
+        run.start()
+        while not begun.exists() and run.is_alive():
+            time.sleep(0.01)
+        return run
+
+    rows = [{"video": "film.mp4"}] * 3
+    run = start()
+    with pytest.raises(ValueError, match=re.escape(f"Another run is writing to {folder}; wait for its end")):
+        write(clips, folder, *rows, rows_per_shard=1)
+    run.kill()
+    run.join()
+    assert list(folder.glob("*.unfinished"))
+    run = start()
+    with pytest.raises(ValueError, match="Another run is writing"):
+        write(clips, folder, *rows, rows_per_shard=1)
+    may_go_on.touch()
+    run.join()
+    assert run.exitcode == 0
+    names = [f"clips-{number:06}.tar" for number in range(3)]
+    assert sorted(path.name for path in folder.iterdir()) == [*names, "index.json"]
+    assert write(clips, folder, *rows, rows_per_shard=1).num_rows == 3 == len(read_rows(folder))
 
 
 def test_each_shard_is_written_by_one_process(clips, tmp_path):

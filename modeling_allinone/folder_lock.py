@@ -1,0 +1,37 @@
+"""One writer at a time in a folder."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+LOCK_NAME = ".lock"
+
+
+@contextmanager
+def only_writer(folder: Path) -> Iterator[None]:
+    """
+    Keep other processes that ask likewise from writing in a folder; the system lets go when this process ends.
+
+    Args:
+        folder (`Path`): It exists.
+
+    Raises:
+        ValueError: If another process is writing there.
+    """
+    path = folder / LOCK_NAME
+    lock = FileLock(path, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise ValueError(f"Another run is writing to {folder}; wait for its end, or give another folder.") from error
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # Windows deletes nothing that is open
+            path.unlink()
+        lock.release()
+
+
+__all__ = ["only_writer"]
