@@ -3,6 +3,9 @@
 """Decoding of a video stream from one of its packets on, and what can be trusted of what comes out."""
 
 from collections.abc import Iterator
+from itertools import islice
+
+import numpy as np
 
 from .picture_table_allinone import MOST_HELD_BACK, PictureTable, Shown
 
@@ -80,15 +83,14 @@ class Decoding:
         """How many pictures are shown up to the latest that came out, with those before it that did not come out."""
         # What is older than a decoder can hold back will not come any more.
         while self._settled < self.order[-1] - MOST_HELD_BACK:
-            is_missing = self._settled not in self._came and not self._table.packets[self._settled].is_discard
-            self._num_missing += is_missing
+            self._num_missing += self._table.is_shown[self._settled] and self._settled not in self._came
             self._settled += 1
         return len(self.order) + self._num_missing
 
     def missing(self) -> set[int]:
         """Packets of which no picture came out."""
-        packets = self._table.packets
-        return {number for number in range(self.start, self._end) if not packets[number].is_discard} - self._came
+        shown = self.start + np.flatnonzero(self._table.is_shown[self.start : self._end])
+        return set(shown.tolist()) - self._came
 
     def culprits(self, number: int) -> set[int]:
         """Damaged pictures, from the last key picture on, to which the picture of a packet may refer, or itself."""
@@ -100,20 +102,24 @@ class Decoding:
 
     def _packets(self) -> Iterator[tuple[int, "av.Packet"]]:
         """Packets with their numbers from the first on; none, if a seek has not landed before it."""
-        number, strays = None if self.is_sought else 0, 0
+        packets = (packet for packet in self._container.demux(self._stream) if packet.size)
         try:
-            for packet in self._container.demux(self._stream):
-                if not packet.size:
+            if not self.is_sought:
+                yield from islice(enumerate(packets), self.start, None)
+                return
+            has_landed, strays = False, 0
+            for packet in packets:
+                # Looked up, not counted: after a seek a demuxer may leave packets out.
+                number = self._table.number_of.get((packet.pos, packet.size))
+                strays += number is None
+                if strays > _MOST_STRAY_PACKETS or (has_landed and number is None):
+                    return
+                if number is None or number < self.start:
                     continue
-                if number is None:
-                    number = self._table.number_of.get((packet.pos, packet.size))
-                    strays += number is None
-                    if strays > _MOST_STRAY_PACKETS or (number is not None and number > self.start):
-                        return
-                if number is not None:
-                    if number >= self.start:
-                        yield number, packet
-                    number += 1
+                if not has_landed and number > self.start:
+                    return
+                has_landed = True
+                yield number, packet
         except av.error.FFmpegError as error:
             self.error = error
 

@@ -50,6 +50,8 @@ class PictureTable:
         keys (`np.ndarray`): Packets that claim to be key pictures.
         numbers (`np.ndarray` of shape `(total,)`): The packet of each picture. Where pictures are counted, in the
             order of the file, which is not the one in which they are shown.
+        is_shown (`np.ndarray` of shape `(packets,)`): Whether a picture comes from each packet.
+        ranks (`np.ndarray` of shape `(packets,)`): How many pictures come from the packets before each packet.
         is_counted (`bool`): Whether pictures are counted.
     """
 
@@ -60,15 +62,15 @@ class PictureTable:
         # A clip cut out by copying begins with pictures, from a key picture to the cut, that are not to be shown.
         shown = [number for number in range(self.first, len(packets)) if not packets[number].is_discard]
         self.is_counted = not self._has_true_times(shown)
-        if shown and not self.is_counted:
+        if not self.is_counted:
             # Pictures that are shown before the first key picture refer to pictures that are not in the file.
             start = packets[self.first].pts
             shown = sorted((number for number in shown if packets[number].pts >= start), key=lambda n: packets[n].pts)
-        self.numbers = np.array(shown, dtype=np.int64)
+        self._keep(shown)
 
     def _has_true_times(self, shown: list[int]) -> bool:
         stamps = [self.packets[number].pts for number in shown]
-        if None in stamps or self.packets[self.first].pts is None or len(set(stamps)) < len(stamps):
+        if not shown or None in stamps or self.packets[self.first].pts is None or len(set(stamps)) < len(stamps):
             return False
         if _falls([packet.dts for packet in self.packets[self.first :] if packet.dts is not None]):
             return False  # files that were joined
@@ -81,12 +83,12 @@ class PictureTable:
         numbers = {(packet.position, packet.size): number for number, packet in enumerate(self.packets)}
         return numbers if len(numbers) == len(self.packets) else {}
 
-    @cached_property
-    def ranks(self) -> np.ndarray:
-        """How many pictures come from the packets before each packet."""
-        is_shown = np.zeros(len(self.packets), dtype=np.int64)
-        is_shown[self.numbers] = 1
-        return np.cumsum(is_shown) - is_shown
+    def _keep(self, numbers: Sequence[int]) -> None:
+        """Set which packets pictures come from, and so how many come from the packets before each."""
+        self.numbers = np.array(numbers, dtype=np.int64)
+        self.is_shown = np.zeros(len(self.packets), dtype=bool)
+        self.is_shown[self.numbers] = True
+        self.ranks = np.cumsum(self.is_shown) - self.is_shown
 
     def starts_for(self, place: int) -> list[int]:
         """
@@ -107,50 +109,74 @@ class PictureTable:
 
     def take_order(self, shown: Sequence[Shown]) -> None:
         """The order of a decoder that has shown the whole stream."""
-        self.numbers = np.array([picture.number for picture in shown], dtype=np.int64)
+        self._keep([picture.number for picture in shown])
         self.is_counted = False
 
-    def drop_leading(self, numbers: set[int]) -> None:
-        """Pictures that no decoder shows, because they follow the first key picture but refer to one before it."""
-        leading = [number for number in numbers if number <= self.first + MOST_HELD_BACK]
-        self.numbers = np.setdiff1d(self.numbers, leading)
+    def begin_with(self, number: int, missing: set[int]) -> None:
+        """
+        The picture that a decoder shows first, and packets of which it shows none. What comes before it, or follows it
+        in the file but not on the screen, refers to pictures that are not in the file.
+        """
+        if self.is_counted:
+            leading = [other for other in missing if other <= number + MOST_HELD_BACK]
+            self._keep(np.setdiff1d(self.numbers, leading))
+        else:
+            self._keep(self.numbers[np.flatnonzero(self.numbers == number)[0] :])
 
-    def times(self, beginning: Sequence[Shown], ticks: float) -> np.ndarray:
+    def times(self, shown: Sequence[Shown], ticks: float) -> np.ndarray:
         """
         When each picture appears.
 
         Args:
-            beginning (sequence of [`Shown`]): The first pictures as decoded, where times were made up.
+            shown (sequence of [`Shown`]): The first pictures as decoded, or all of them, where times were made up.
             ticks (`float`): Between pictures, where nothing is said.
 
         Returns:
             `np.ndarray` of shape `(total,)`: Ticks, never falling.
         """
-        if not self.is_counted and not beginning:
+        if not self.is_counted and not shown:
             return np.array([self.packets[number].pts for number in self.numbers.tolist()], dtype=np.float64)
-        in_file = np.sort(self.numbers)
-        packets = [self.packets[number] for number in in_file.tolist()]
-        presentation = [packet.pts if self.is_timed else None for packet in packets]
-        decoding = [packet.pts if packet.dts is None else packet.dts for packet in packets]
-        decoding, jumps = _continued(_filled(decoding, ticks), ticks)
-        # As ffmpeg guesses them: presentation times until one falls back, from there on the decoding time of the
-        # packet that the decoder waited for.
-        held_back = beginning[0].after - beginning[0].number if beginning else 0
-        waited_for = np.arange(len(in_file)) + held_back
-        times = decoding[np.minimum(waited_for, len(in_file) - 1)]
-        late = waited_for >= len(in_file)
-        times[late] += ticks * (waited_for[late] - len(in_file) + 1)
-        if None not in presentation:
-            presentation = np.array(presentation, dtype=np.float64) + jumps
-            if not self.is_reordered:
-                return np.maximum.accumulate(presentation)
-            times[late] = presentation[late]
-            places = np.searchsorted(in_file, [picture.number for picture in beginning])
-            for place, stamp in enumerate(presentation[places]):
-                if place and stamp <= times[place - 1]:
-                    break
-                times[place] = stamp
-        return np.maximum.accumulate(times)
+        in_file = np.sort(self.numbers).tolist()
+        packets = [self.packets[number] for number in in_file]
+        decoding = _filled([packet.pts if packet.dts is None else packet.dts for packet in packets], ticks)
+        presentation = np.array([packet.pts for packet in packets], dtype=np.float64)  # None: not a number
+        if not self.is_timed:
+            presentation[presentation != decoding] = np.nan
+        if len(shown) < len(in_file):
+            # Files that were joined go on where times fall back.
+            steps = np.diff(decoding)
+            jumps = np.concatenate([[0], np.cumsum(np.where(steps < 0, ticks - steps, 0))])
+            decoding, presentation = decoding + jumps, presentation + jumps
+        if not self.is_reordered and not np.isnan(presentation).any():
+            return np.maximum.accumulate(presentation)
+        return np.maximum.accumulate(_guessed(in_file, presentation, decoding, shown, ticks))
+
+
+def _guessed(
+    in_file: list[int], presentation: np.ndarray, decoding: np.ndarray, shown: Sequence[Shown], ticks: float
+) -> np.ndarray:
+    """
+    Times as ffmpeg guesses them: presentation times until they fall back more often than decoding times, then the
+    decoding time of the packet that the decoder waited for.
+    """
+    place_of = {number: place for place, number in enumerate(in_file)}
+    held_back = shown[0].after - shown[0].number if shown else 0
+    times = []
+    last, latest, falls = len(in_file) - 1, [-np.inf, -np.inf], [0, 0]
+    for place in range(len(in_file)):
+        waited_for = place + held_back
+        decoded = decoding[waited_for] if waited_for <= last else np.nan
+        presented = presentation[place] if waited_for > last else np.nan
+        if place < len(shown):
+            presented = presentation[place_of[shown[place].number]]
+            for kind, stamp in enumerate((presented, decoded)):
+                if not np.isnan(stamp):
+                    falls[kind] += bool(stamp <= latest[kind])
+                    latest[kind] = stamp
+        is_presented = not np.isnan(presented) and (falls[0] <= falls[1] or np.isnan(decoded))
+        counted_on = decoding[last] + ticks * (waited_for - last)
+        times.append(presented if is_presented else counted_on if np.isnan(decoded) else decoded)
+    return np.array(times)
 
 
 def _falls(values: Sequence[int]) -> bool:
@@ -166,13 +192,6 @@ def _filled(stamps: Sequence[int | None], ticks: float) -> np.ndarray:
     values = np.array([stamps[place] for place in known], dtype=np.float64)
     nearest = np.maximum(np.searchsorted(known, places, side="right") - 1, 0)
     return values[nearest] + (places - known[nearest]) * ticks
-
-
-def _continued(stamps: np.ndarray, ticks: float) -> tuple[np.ndarray, np.ndarray]:
-    """Times that go on where they fell back, and what was added to each."""
-    steps = np.diff(stamps)
-    jumps = np.concatenate([[0], np.cumsum(np.where(steps < 0, ticks - steps, 0))])
-    return stamps + jumps, jumps
 
 
 __all__ = ["MOST_HELD_BACK", "Packet", "PictureTable", "Shown"]

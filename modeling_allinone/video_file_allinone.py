@@ -165,10 +165,13 @@ class VideoFile(Clip):
     def _read_packets(self, container, stream) -> tuple[list[Packet], "av.VideoFrame | None"]:
         """All packets, and in the same pass the first frame, where decord is to read the file."""
         packets, first_frame = [], None
+        self._starts_afresh = True
         is_awaited = self.backend == "decord"
         stream.codec_context.thread_count = 1
         for packet in container.demux(stream):
             if packet.size:
+                if packet.is_keyframe and not packets and stream.codec_context.name == "h264":
+                    self._starts_afresh = _has_idr(bytes(packet), stream.codec_context.extradata or b"")
                 packets.append(
                     Packet(
                         packet.pts,
@@ -190,25 +193,25 @@ class VideoFile(Clip):
 
     def _watch_beginning(self) -> list[Shown]:
         """
-        Decode the first pictures, where times were made up: how long the decoder holds them back tells the times.
-        All of them where MPEG-4 has placeholders: nothing else tells how many there are.
+        Decode the first pictures, where times were made up or the first key picture may not suffice: which are shown,
+        and how long they are held back, tells the others. All of them where packets do not tell how many there are.
         """
         table = self._table
-        has_placeholders = self._codec_name == "mpeg4" and any(
-            packet.size <= LONGEST_PLACEHOLDER for packet in table.packets
-        )
-        if not has_placeholders and not (table.is_counted and table.is_reordered):
+        is_irregular = table.is_counted and any(packet.is_discard for packet in table.packets)
+        if self._codec_name == "mpeg4":
+            is_irregular |= any(packet.size <= LONGEST_PLACEHOLDER for packet in table.packets)
+        if not is_irregular and not (table.is_counted and table.is_reordered) and self._starts_afresh:
             return []
-        last = len(table.packets) - 1
-        run = self._begin()
-        shown = [
-            picture for picture, _ in run.pictures(last if has_placeholders else min(last, table.first + _WATCHED))
-        ]
-        if has_placeholders:
+        run, shown = self._begin(), []
+        for picture, _ in run.pictures(len(table.packets) - 1):
+            shown.append(picture)
+            if not is_irregular and picture.after > shown[0].after + _WATCHED:
+                break
+        if is_irregular:
             table.take_order(shown)
-        else:
-            table.drop_leading(run.missing() - run.damaged)
-        return shown
+        elif shown:
+            table.begin_with(shown[0].number, run.missing() - run.damaged)
+        return shown if table.is_counted or is_irregular else []
 
     def _read_with_decord(self, indices: np.ndarray) -> np.ndarray:
         if decord is None:
@@ -293,8 +296,10 @@ class VideoFile(Clip):
             if not self._is_trusted(run):
                 seen |= run.damaged & {start}
                 continue
-            # What an earlier beginning does not heal is damage, and not a picture that was not decoded.
-            damage.update({place: _reason(run, culprits) for place, culprits in faults.items() if culprits & seen})
+            # What an earlier beginning does not heal is damage, and not a picture that was not decoded; but MPEG-4 may
+            # need what only the first packet says.
+            if self._codec_name != "mpeg4":
+                damage.update({place: _reason(run, culprits) for place, culprits in faults.items() if culprits & seen})
             places = [place for place in faults if place not in damage]
             if not places:
                 return
@@ -382,6 +387,18 @@ def _reason(run: Decoding, culprits: set[int]) -> str:
     if run.error is not None:
         return run.error.strerror
     return "its data are corrupt" if culprits & run.damaged else "the decoder leaves it out"
+
+
+def _has_idr(data: bytes, extradata: bytes) -> bool:
+    """Whether a picture of H.264 is one at which a decoder can start afresh; other key pictures may need some more."""
+    if not extradata.startswith(b"\1"):
+        return any(unit[:1] and unit[0] & 31 == 5 for unit in data.split(b"\0\0\1")[1:])
+    size, place = (extradata[4] & 3) + 1, 0
+    while place + size < len(data):
+        if data[place + size] & 31 == 5:
+            return True
+        place += size + int.from_bytes(data[place : place + size], "big")
+    return False
 
 
 def _has_flag(container_format, name: str) -> bool:
