@@ -160,7 +160,7 @@ def _guessed(
     decoding time of the packet that the decoder waited for.
     """
     place_of = {number: place for place, number in enumerate(in_file)}
-    held_back = shown[0].after - shown[0].number if shown else 0
+    held_back = int(np.searchsorted(in_file, shown[0].after, side="right")) - 1 if shown else 0
     times = []
     last, latest, falls = len(in_file) - 1, [-np.inf, -np.inf], [0, 0]
     for place in range(len(in_file)):

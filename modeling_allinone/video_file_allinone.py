@@ -165,12 +165,14 @@ class VideoFile(Clip):
     def _read_packets(self, container, stream) -> tuple[list[Packet], "av.VideoFrame | None"]:
         """All packets, and in the same pass the first frame, where decord is to read the file."""
         packets, first_frame = [], None
+        needs_look = stream.codec_context.name == "h264"
         self._starts_afresh = True
         is_awaited = self.backend == "decord"
         stream.codec_context.thread_count = 1
         for packet in container.demux(stream):
             if packet.size:
-                if packet.is_keyframe and not packets and stream.codec_context.name == "h264":
+                if needs_look and packet.is_keyframe:
+                    needs_look = False
                     self._starts_afresh = _has_idr(bytes(packet), stream.codec_context.extradata or b"")
                 packets.append(
                     Packet(
