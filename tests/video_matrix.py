@@ -7,7 +7,6 @@ A clip is named `codec-structure-container`, `h264-open_groups-ts` for example. 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
-from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -253,21 +252,16 @@ def number_of(frame: np.ndarray) -> int | None:
 
 
 def clip_names() -> Iterator[str]:
-    """All of the matrix: each encoding in each container that takes its codec, and what comes of cutting and joining."""
+    """Each encoding in each container that takes its codec."""
     for encoding in ENCODINGS:
         for container in CONTAINERS.get(encoding.partition("-")[0], REST):
             yield f"{encoding}-{container}"
     yield from MORE
-    yield from SPECIAL
 
 
 def write_clip(name: str, folder: Path) -> Path:
     encoding, _, suffix = name.rpartition("-")
-    path = folder / f"{name}.{suffix}"
-    if name in SPECIAL:
-        SPECIAL[name](path)
-        return path
-    return encode(path, ENCODINGS[encoding])
+    return encode(folder / f"{name}.{suffix}", encoding)
 
 
 def encode(path: Path, encoding: Encoding | str, times: list[int] | None = None, numbers: list[int] | None = None) -> Path:
@@ -325,7 +319,10 @@ class Shown(NamedTuple):
 def decode_in_order(path: Path) -> list[Shown]:
     """All frames of the default video stream, decoded one after the other by one thread."""
     with av.open(str(path), metadata_errors="ignore") as container:
-        stream = container.streams.best("video")
+        streams = [
+            stream for stream in container.streams.video if not stream.disposition & av.stream.Disposition.attached_pic
+        ]
+        stream = next((one for one in streams if one.disposition & av.stream.Disposition.default), streams[0])
         stream.codec_context.thread_count = 1
         return [
             Shown(frame.to_ndarray(format="rgb24", **ONE_THREAD), frame.time, frame.is_corrupt)
@@ -348,8 +345,13 @@ def remux(source: Path, path: Path, change: Callable[[list], list] | None = None
 def find_problems(path: Path, may_be_refused: bool = False) -> list[str]:
     """What the package reads otherwise than the decoder shows it: each frame alone, in threes and all at once."""
     shown = decode_in_order(path)
+    # A film may begin with pictures that refer to missing ones and show nothing. They may be left out.
+    blank = next((place for place, frame in enumerate(shown) if number_of(frame.pixels) is not None), len(shown))
+    may_be_refused = may_be_refused or blank == len(shown)
     try:
         clip = open_clip(str(path), path.name)
+        if clip.total_frames == len(shown) - blank:
+            shown = shown[blank:]
         problems = _problems_of_times(clip, shown)
         total = min(clip.total_frames, len(shown))
         third = max(total // 3, 1)
@@ -387,6 +389,3 @@ def _problems_of_times(clip, shown: list[Shown]) -> list[str]:
         if off > 0.5 / RATE:
             problems.append(f"times off by up to {off:.3f} s")
     return problems
-
-
-SPECIAL = {}
