@@ -230,7 +230,7 @@ MORE = ["raw-planar-mkv", "raw-planar-y4m", "raw-packed-mov", "raw-bgr-mov"]
 def paint(number: int, height: int = SIDE, width: int = SIDE) -> np.ndarray:
     """A frame `(height, width, 3)`, uint8, of blocks that say its number, with a texture that moves."""
     rows, columns = np.mgrid[:height, :width]
-    bits = number | (number.bit_count() % 4) << 6
+    bits = number | _check_bits(number) << 6
     place = rows * ROWS // height * COLUMNS + columns * COLUMNS // width
     is_light = bits >> place & 1
     texture = (columns + rows + 2 * number) // 4 % 3 - 1
@@ -248,7 +248,12 @@ def number_of(frame: np.ndarray) -> int | None:
         return None
     bits = sum(1 << place for place, level in enumerate(levels.ravel()) if level > (DARK + LIGHT) / 2)
     number, check = bits & 63, bits >> 6
-    return number if number.bit_count() % 4 == check else None
+    return number if check == _check_bits(number) else None
+
+
+def _check_bits(number: int) -> int:
+    """Not 0 for 0, so that black says nothing."""
+    return 3 - number.bit_count() % 4
 
 
 def clip_names() -> Iterator[str]:
@@ -325,9 +330,13 @@ def decode_in_order(path: Path) -> list[Shown]:
         stream = next((one for one in streams if one.disposition & av.stream.Disposition.default), streams[0])
         stream.codec_context.thread_count = 1
         return [
-            Shown(frame.to_ndarray(format="rgb24", **ONE_THREAD), frame.time, frame.is_corrupt)
+            Shown(to_pixels(frame), frame.time, frame.is_corrupt)
             for frame in container.decode(stream)
         ]
+
+
+def to_pixels(frame: av.VideoFrame) -> np.ndarray:
+    return frame.to_ndarray(format="rgb24", **ONE_THREAD)
 
 
 def remux(source: Path, path: Path, change: Callable[[list], list] | None = None, **options) -> Path:
