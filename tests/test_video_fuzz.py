@@ -1,4 +1,4 @@
-"""Damaged clips: what libav marks as corrupt never comes back in silence, and what the damage leaves whole still comes.
+"""Damaged clips: what libav marks as corrupt never comes back in silence, and what is left whole still comes.
 
 Each clip is damaged in several ways, by a seed that a failure names. Reading happens in a process of its own, which
 may crash, hang or eat memory without taking the tests along.
@@ -210,18 +210,22 @@ class Worker:
 
 
 def check(healthy: Path, seeds: range) -> None:
-    worker, problems, whole, came = Worker(), [], 0, 0
+    worker, problems = Worker(), []
+    whole, came = {True: 0, False: 0}, {True: 0, False: 0}
     try:
         for what, path, original in damaged_clips(healthy, seeds):
             found, num_whole, num_came = worker.judge(path, original)
             problems += [f"{what}: {problem}" for problem in found]
             # Other damage takes away what the file says about its frames.
             if "flip_in_pictures" in what:
-                whole, came = whole + num_whole, came + num_came
+                whole["-key" in what] += num_whole
+                came["-key" in what] += num_came
     finally:
         worker.close()
     assert not problems, "\n".join(problems)
-    assert came >= 0.99 * whole, f"{came} of {whole} frames that the damage does not touch"
+    # What other pictures refer to may take them along.
+    for is_key, share in ((True, 0.99), (False, 0.95)):
+        assert came[is_key] >= share * whole[is_key] > 0, f"{came} of {whole} frames that the damage does not touch"
 
 
 def test_damage_is_named_and_the_rest_comes_back(healthy):

@@ -43,7 +43,7 @@ def kind(name: str, encodings: list[str], suffixes: list[str]):
 
 
 def _source(path: Path, encoding: str, suffix: str | None = None, **how) -> Path:
-    """The clip that another is made from, beside it: by default in a container with headers where the other has them."""
+    """The clip that another is made from, beside it; by default its headers lie where the other has them."""
     suffix = suffix or {".ts": "ts", ".m2ts": "ts", ".mpg": "ts", ".avi": "avi"}.get(path.suffix, "mp4")
     return encode(path.parent / f"source.{suffix}", encoding, **how)
 
@@ -68,7 +68,9 @@ def slow(path, encoding):
     encode(path, encoding, times=[250 * number for number in range(NUM_FRAMES)])
 
 
-@kind("late", ["h264-pyramid"], ["mp4", "mov", "frag.mp4", "no_elst.mp4", "mkv", "ts", "flv", "asf", "avi", "nut", "mpg"])
+@kind(
+    "late", ["h264-pyramid"], ["mp4", "mov", "frag.mp4", "no_elst.mp4", "mkv", "ts", "flv", "asf", "avi", "nut", "mpg"]
+)
 @kind("late", ["mpeg4-b"], ["mp4", "avi", "ts"])
 @kind("late", ["vp9-hidden"], ["webm", "ivf"])
 def late(path, encoding):
@@ -171,7 +173,11 @@ def cut(path, encoding):
     remux(_source(path, encoding), path, change)
 
 
-@kind("second_group", ["h264-open_groups", "hevc-open_groups", "mpeg2-open_groups", "mpeg1-open_groups"], ["ts", "mkv", "mp4", "mpg"])
+@kind(
+    "second_group",
+    ["h264-open_groups", "hevc-open_groups", "mpeg2-open_groups", "mpeg1-open_groups"],
+    ["ts", "mkv", "mp4", "mpg"],
+)
 @kind("second_group", ["h264-open_groups", "mpeg4-b"], ["avi"])
 def second_group(path, encoding):
     """Begins with a later group, some of whose pictures refer to the one before."""
