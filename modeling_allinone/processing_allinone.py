@@ -209,8 +209,14 @@ class AllInOneProcessor(_SavedProcessor):
             `TypeError`: Something else than one text.
 
         Example:
-            >>> fields = processor.encode_prompt("A person is doing [MASK]")  # doctest: +SKIP
-            >>> model = AllInOneForVideoClassification.from_pretrained("my-start", **fields)  # doctest: +SKIP
+            >>> from transformers import BertTokenizer
+            >>> from modeling_allinone import AllInOneProcessor, AllInOneVideoProcessor
+
+            >>> words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "person", "is", "doing"]
+            >>> tokenizer = BertTokenizer(vocab={word: index for index, word in enumerate(words)}, model_max_length=40)
+            >>> processor = AllInOneProcessor(AllInOneVideoProcessor(), tokenizer)
+            >>> processor.encode_prompt("A person is doing [MASK]")
+            {'prompt': 'A person is doing [MASK]', 'prompt_input_ids': [2, 5, 6, 7, 8, 4, 3]}
         """
         if text is None:
             return {"prompt": None, "prompt_input_ids": None}

@@ -92,6 +92,9 @@ def test_sources_of_pre_training_and_what_it_is_watched_by(tmp_path, warnings):
     for split, names in {"train": ("a", "b"), "val": ("b", "c"), "test": ("c",)}.items():
         entries = [{"video": f"{name}.mp4", "description": name} for name in names]
         (tmp_path / f"{split}_data.json").write_text(json.dumps(entries))
+    (tmp_path / "video").mkdir()
+    for name in "abc":
+        (tmp_path / "video" / f"{name}.mp4").write_bytes(b"a clip")
     described = {"dataset": "didemo_retrieval", "data_dir": str(tmp_path)}
     arguments = DataArguments(**described)
     arguments.load("test")
