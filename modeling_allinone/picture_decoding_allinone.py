@@ -27,6 +27,8 @@ class Decoding:
         table ([`PictureTable`]): The pictures of the stream.
         start (`int`): The packet to start with.
         is_sought (`bool`): Whether the container stands where a seek has left it, and not at the beginning.
+        num_leading (`int`): How many pictures that follow the first in the file are taken to be missing because they
+            are shown before it and refer to others.
 
     Attributes:
         start (`int`), is_sought (`bool`): As given.
@@ -37,12 +39,13 @@ class Decoding:
         error (`Exception`, *optional*): The last that the decoder or the demuxer raised.
     """
 
-    def __init__(self, container, stream, table: PictureTable, start: int, is_sought: bool = False):
+    def __init__(self, container, stream, table: PictureTable, start: int, is_sought: bool = False, num_leading=0):
         self._container, self._stream, self._table = container, stream, table
         self.start, self.is_sought = start, is_sought
         self.order, self.damaged, self.keys, self.error = [], set(), set(), None
         self.is_interlaced = False
-        self._came, self._end, self._settled, self._num_missing = set(), start, start, 0
+        self._came, self._end = set(), start
+        self._settled, self._num_missing = start + 1 + num_leading, num_leading
 
     def pictures(self, last: int, spares: bool = False, wanted: frozenset[int] = frozenset()) -> Iterator[tuple]:
         """
@@ -72,12 +75,21 @@ class Decoding:
         """Whether the picture of the first packet came out, as a key picture."""
         return self.start in self.keys
 
-    def is_closed(self) -> bool:
-        """Whether no picture is missing that follows the first in the file and may be shown before it."""
-        missing = self.missing()
-        return self.order[:1] == [self.start] and not any(
-            number in missing for number in range(self.start, self.start + MOST_HELD_BACK + 1)
-        )
+    def num_leading(self) -> int:
+        """How many pictures follow the first in the file but are shown before it, and cannot be decoded from it."""
+        missing, number = self.missing() - self.damaged, self.start + 1
+        while number in missing:
+            number += 1
+        return number - self.start - 1
+
+    def lost(self) -> set[int]:
+        """Packets of which no picture came out for another reason."""
+        return {number for number in self.missing() if number > self.start + self.num_leading()}
+
+    def is_complete_at_first(self) -> bool:
+        """Whether none of them may be shown before the first picture."""
+        span = range(self.start, self.start + MOST_HELD_BACK + 1)
+        return self.order[:1] == [self.start] and self.lost().isdisjoint(span)
 
     def count_shown(self) -> int:
         """How many pictures are shown up to the latest that came out, with those before it that did not come out."""
@@ -110,7 +122,7 @@ class Decoding:
             has_landed, strays = False, 0
             for packet in packets:
                 # Looked up, not counted: after a seek a demuxer may leave packets out.
-                number = self._table.number_of.get((packet.pos, packet.size))
+                number = self._table.find(packet.pos, packet.size, packet.pts)
                 strays += number is None
                 if strays > _MOST_STRAY_PACKETS or (has_landed and number is None):
                     return

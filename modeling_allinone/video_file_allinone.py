@@ -44,6 +44,9 @@ MOST_PIXELS = 178_956_970
 # MPEG-4 says "no picture here" by a packet of a few bytes, which may stand for a picture of an earlier packet.
 LONGEST_PLACEHOLDER = 10
 
+# So many packets before the one that is meant a container is sought.
+_PACKETS_BEFORE = {"mpeg": 4}
+
 # So many packets show how a stream begins.
 _WATCHED = 3 * MOST_HELD_BACK
 
@@ -124,8 +127,10 @@ class VideoFile(Clip):
         # AVI and raw streams have no presentation times; ffmpeg makes up wrong ones for pictures that are reordered.
         is_timed = "avi" not in formats and not _has_flag(container.format, "no_timestamps")
         table = self._table = PictureTable(packets, bool(codec.has_b_frames), is_timed)
+        # Of counted pictures: how many a group begins with that refer to the one before.
+        self._num_leading = 0
         # Palettes come with a change of colours only.
-        self._can_seek = (codec.format is None or codec.format.name != "pal8") and bool(table.number_of)
+        self._can_seek = (codec.format is None or codec.format.name != "pal8") and table.can_find()
         self._seeks_presentation = bool(SOUGHT_BY_PRESENTATION & formats) or _has_flag(container.format, "seek_to_pts")
         # Here a packet is a picture, and one that no other refers to can be left out.
         self._has_spare_pictures = codec.name == "h264" and bool(ONE_PICTURE_PACKETS & formats)
@@ -311,6 +316,10 @@ class VideoFile(Clip):
         """Decode frames; the whole ones are kept, and for each of the others is told on which packets it is blamed."""
         run = begin()
         pictures = self._collect(run, places)
+        if self._table.is_counted and run.start != self._table.first and run.num_leading() != self._num_leading:
+            # So many come before the first one, which is known only now: once more.
+            self._num_leading, run = run.num_leading(), begin()
+            pictures = self._collect(run, places)
         faults = {}
         if not self._is_trusted(run):
             return run, {place: set() for place in places}
@@ -319,7 +328,7 @@ class VideoFile(Clip):
             number, pixels = pictures.get(place, (int(self._table.numbers[place]), None))
             culprits = run.culprits(number) if pixels is not None else {number}
             if self._table.is_counted:
-                culprits |= {other for other in run.missing() if abs(other - number) <= MOST_HELD_BACK}
+                culprits |= {other for other in run.lost() if abs(other - number) <= MOST_HELD_BACK}
             elif culprits and number not in culprits:
                 unused = self._unused(begin(), run) if unused is None else unused
                 culprits -= unused
@@ -335,7 +344,7 @@ class VideoFile(Clip):
             return True
         if self._codec_name == "mpeg4" and run.is_interlaced:
             return False  # the decoder remembers distances in time of pictures before the seek
-        return run.has_key() and (not table.is_counted or run.start == table.first or run.is_closed())
+        return run.has_key() and (not table.is_counted or run.start == table.first or run.is_complete_at_first())
 
     def _collect(self, run: Decoding, places: list[int]) -> dict[int, tuple[int, np.ndarray]]:
         """The packet and the pixels of each frame that comes out."""
@@ -348,9 +357,9 @@ class VideoFile(Clip):
                     pictures[place_of[picture.number]] = picture.number, _to_rgb(frame, self._pixel_aspect)
             return pictures
         last = table.numbers[min(max(places) + MOST_HELD_BACK, self.total_frames - 1)]
-        wanted, base = set(places), table.ranks[run.start]
+        wanted, base = set(places), int(table.ranks[run.start])
         for picture, frame in run.pictures(int(last)):
-            place = int(base) + run.count_shown() - 1
+            place = base + run.count_shown() - 1
             if place in wanted:
                 pictures[place] = picture.number, _to_rgb(frame, self._pixel_aspect)
         return pictures
@@ -368,10 +377,12 @@ class VideoFile(Clip):
 
     def _seek(self, container, stream, start: int) -> Decoding:
         """Decoding from a packet on."""
-        packet = self._table.packets[start]
+        # A demuxer that looks for the beginning of pictures in the midst of them loses the first.
+        packet = self._table.packets[max(start - _PACKETS_BEFORE.get(container.format.name, 0), 0)]
         stamps = (packet.pts, packet.dts) if self._seeks_presentation else (packet.dts, packet.pts)
         container.seek(next((stamp for stamp in stamps if stamp is not None), 0), stream=stream)
-        return Decoding(container, stream, self._table, start, is_sought=True)
+        num_leading = 0 if start == self._table.first else self._num_leading
+        return Decoding(container, stream, self._table, start, True, num_leading)
 
     def _container_at_hand(self):
         """The container as the scan left it, since opening takes time; a second reading opens another."""
