@@ -318,7 +318,8 @@ class VideoFile(Clip):
         pictures = self._collect(run, places)
         if self._table.is_counted and run.start != self._table.first and run.num_leading() != self._num_leading:
             # So many come before the first one, which is known only now: once more.
-            self._num_leading, run = run.num_leading(), begin()
+            self._num_leading = run.num_leading()
+            run = begin()
             pictures = self._collect(run, places)
         faults = {}
         if not self._is_trusted(run):
