@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from .clip_allinone import ACCEPTED, Clip, as_file, of_one_size
+from .container_checks_allinone import check_duration, check_tail
 from .picture_decoding_allinone import Decoding
 from .picture_table_allinone import MOST_HELD_BACK, Packet, PictureTable, Shown
 
@@ -40,6 +41,11 @@ SOUGHT_BY_PRESENTATION = {"matroska", "asf", "ogg", "nut"}
 
 # A picture that claims more pixels is damage of a header; the number is Pillow's limit for images.
 MOST_PIXELS = 178_956_970
+
+# A picture inside the stream is held to the same limit.
+_CODEC_OPTIONS = {"max_pixels": str(MOST_PIXELS)}
+# Of a damaged JPEG, libav shows what happens to be in memory, and says nothing.
+_MORE_CODEC_OPTIONS = {"mjpeg": {"err_detect": "explode"}}
 
 # MPEG-4 says "no picture here" by a packet of a few bytes, which may stand for a picture of an earlier packet.
 LONGEST_PLACEHOLDER = 10
@@ -122,6 +128,7 @@ class VideoFile(Clip):
         self._stream_index, self._codec_name = stream.index, stream.codec_context.name
         self._pixel_aspect = stream.sample_aspect_ratio
         codec, formats = stream.codec_context, set(container.format.name.split(","))
+        check_tail(self._source, formats, self.name)
         rate = float(stream.average_rate or stream.guessed_rate or 25)
         packets, first_frame = self._read_packets(container, stream)
         # AVI and raw streams have no presentation times; ffmpeg makes up wrong ones for pictures that are reordered.
@@ -145,6 +152,7 @@ class VideoFile(Clip):
         self.times = np.round(times - zero, 6)
         last = packets[table.numbers[-1]]
         self._duration = float(self.times[-1] + ((last.duration or 0) / second or 1 / rate))
+        check_duration(container, self._opened, self._duration, self.name)
 
     def _choose_stream(self, container):
         """The stream that players show: the default one, else the first. Music files carry their cover as another."""
@@ -328,11 +336,11 @@ class VideoFile(Clip):
         for place in places:
             number, pixels = pictures.get(place, (int(self._table.numbers[place]), None))
             culprits = run.culprits(number) if pixels is not None else {number}
-            if self._table.is_counted:
-                culprits |= {other for other in run.lost() if abs(other - number) <= MOST_HELD_BACK}
-            elif culprits and number not in culprits:
+            if culprits and number not in culprits:
                 unused = self._unused(begin(), run) if unused is None else unused
                 culprits -= unused
+            if self._table.is_counted:  # which place one has that is near a lost one cannot be told
+                culprits |= {other for other in run.lost() if abs(other - number) <= MOST_HELD_BACK}
             if culprits:
                 faults[place] = culprits
             else:
@@ -393,6 +401,7 @@ class VideoFile(Clip):
     def _stream_of(self, container):
         stream = container.streams[self._stream_index]
         stream.codec_context.thread_count = 1
+        stream.codec_context.options = _CODEC_OPTIONS | _MORE_CODEC_OPTIONS.get(self._codec_name, {})
         return stream
 
 
