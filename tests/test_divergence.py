@@ -1,11 +1,12 @@
 """Training that diverges: stopped with its step named, in one process and in several, and nothing of it kept."""
 
-import multiprocessing
 import os
+from functools import partial
 
 import pytest
 import torch
-from accelerate import Accelerator, PartialState
+from accelerate import Accelerator
+from clean_processes import run_together
 from safetensors.torch import load_file
 from torch import nn
 
@@ -30,21 +31,26 @@ def make_rows(num_rows: int = 12) -> list[dict]:
     ]
 
 
-@pytest.fixture
-def make_trainer(tiny_config, tmp_path):
+def build_trainer(config, folder, rows: list[dict], trainer_class: type = AllInOneTrainer, **arguments):
     """A Trainer of a tiny model that saves each step."""
+    defaults = {"max_steps": 6, "per_device_train_batch_size": 2, "save_steps": 1, "logging_steps": 1}
+    defaults |= {"use_cpu": True, "disable_tqdm": True, "report_to": "none", "warmup_steps": 0}
+    return trainer_class(
+        AllInOneForVideoQuestionAnswering(config),
+        AllInOneTrainingArguments(folder, **{**defaults, **arguments}),
+        train_dataset=rows,
+        eval_dataset=rows[:2],
+    )
 
-    def make(rows: list[dict], trainer_class: type = AllInOneTrainer, **arguments) -> AllInOneTrainer:
-        defaults = {"max_steps": 6, "per_device_train_batch_size": 2, "save_steps": 1, "logging_steps": 1}
-        defaults |= {"use_cpu": True, "disable_tqdm": True, "report_to": "none", "warmup_steps": 0}
-        return trainer_class(
-            AllInOneForVideoQuestionAnswering(tiny_config(num_labels=5, num_hidden_layers=1)),
-            AllInOneTrainingArguments(tmp_path, **{**defaults, **arguments}),
-            train_dataset=rows,
-            eval_dataset=rows[:2],
-        )
 
-    return make
+@pytest.fixture
+def config(tiny_config):
+    return tiny_config(num_labels=5, num_hidden_layers=1)
+
+
+@pytest.fixture
+def make_trainer(config, tmp_path):
+    return partial(build_trainer, config, tmp_path)
 
 
 def break_row(rows: list[dict], number: int) -> list[dict]:
@@ -132,37 +138,16 @@ def test_all_that_is_not_finite_is_found():
         check_weights(model, "a model")
 
 
-def train_in_a_process(rank: int, port: int, make_trainer, messages):
-    os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2"}
-    os.environ |= {"MASTER_ADDR": "localhost", "MASTER_PORT": str(port)}
-    PartialState._reset_state()
+def train_in_a_process(config, folder) -> str:
+    """What one of two processes stops with."""
     rows = make_rows()
-    for number in range(rank, 12, 2) if rank else ():
+    for number in range(1, 12, 2) if os.environ["RANK"] == "1" else ():
         break_row(rows, number)  # of the second process alone
-    trainer = make_trainer(rows, ddp_backend="gloo", save_strategy="no")
-    try:
-        trainer.train()
-    except DivergenceError as error:
-        messages.put(str(error))
+    with pytest.raises(DivergenceError) as error:
+        build_trainer(config, folder, rows, ddp_backend="gloo", save_strategy="no").train()
+    return str(error.value)
 
 
-def test_every_process_stops_at_the_same_step(make_trainer):
-    import socket
-
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        port = free.getsockname()[1]
-    context = multiprocessing.get_context("fork")
-    messages = context.Queue()
-    processes = [
-        context.Process(target=train_in_a_process, args=(rank, port, make_trainer, messages)) for rank in (0, 1)
-    ]
-    for process in processes:
-        process.start()
-    try:
-        said = [messages.get(timeout=60) for _ in processes]
-    finally:
-        for process in processes:
-            process.join(10)
-            process.kill()
+def test_every_process_stops_at_the_same_step(config, tmp_path):
+    said = run_together(train_in_a_process, config, tmp_path)
     assert all("Training diverged at step 1 (loss" in message for message in said)

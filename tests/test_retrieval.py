@@ -4,15 +4,15 @@ import itertools
 import json
 import math
 import multiprocessing
+import os
 import random
-import subprocess
-import sys
 from pathlib import Path
 
 import evaluate
 import numpy as np
 import pytest
 import torch
+from clean_processes import run_together
 
 from modeling_allinone import AllInOneConfig, AllInOneForVideoTextRetrieval, AllInOneProcessor, AllInOneVideoProcessor
 from modeling_allinone.clip_reading import ClipReader
@@ -362,7 +362,7 @@ def first_step(folder: Path, batch_size: int, num_negatives: int = 0, has_broken
             report_to="none",
             disable_tqdm=True,
             use_cpu=True,
-            ddp_backend="gloo" if torch.distributed.is_torchelastic_launched() else None,
+            ddp_backend="gloo" if "WORLD_SIZE" in os.environ else None,
         ),
         metric=evaluate.load(metric_path("video_text_retrieval"), keep_in_memory=True),
         num_reranked=3,
@@ -378,13 +378,16 @@ def first_step(folder: Path, batch_size: int, num_negatives: int = 0, has_broken
     return {"loss": float(log["loss"]), "grad_norm": float(log["grad_norm"]), "figures": figures}
 
 
+def half_steps(folder: Path) -> dict[str, dict]:
+    """One of two processes."""
+    return {name: first_step(folder, 2, **options) for name, options in TRAINING.items()}
+
+
 def test_two_processes_are_one(processor, config, rows, tmp_path):
     processor.save_pretrained(tmp_path)
     config.save_pretrained(tmp_path)
     (tmp_path / "rows.json").write_text(json.dumps(rows))
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    subprocess.run([*command, __file__, str(tmp_path)], check=True, timeout=200, capture_output=True)
-    together = json.loads((tmp_path / "steps.json").read_text())
+    together, _ = run_together(half_steps, tmp_path)
     for name, options in TRAINING.items():
         alone = first_step(tmp_path, 4, **options)
         assert together[name]["figures"] == alone["figures"] and len(alone["figures"]) >= 14, name
@@ -491,11 +494,3 @@ def test_index_names_what_is_wrong(model, processor, rows):
     with pytest.raises(TypeError, match="expected its path, or a mapping with its path as video"):
         VideoIndex.build(model, processor, [np.zeros((4, 32, 32, 3), dtype=np.uint8)])
     assert VideoIndex.build(model, processor, []).search("a ring", num_reranked=2) == []
-
-
-if __name__ == "__main__":
-    folder = Path(sys.argv[1])
-    steps = {name: first_step(folder, 2, **options) for name, options in TRAINING.items()}
-    if torch.distributed.get_rank() == 0:
-        (folder / "steps.json").write_text(json.dumps(steps))
-    torch.distributed.destroy_process_group()

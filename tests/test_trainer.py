@@ -1,12 +1,8 @@
 """The real Trainer: accumulation and two processes train as one batch does."""
 
-import json
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 import torch
+from clean_processes import run_together
 from torch.utils.data import DataLoader
 from transformers import Trainer, TrainingArguments
 
@@ -126,21 +122,12 @@ def test_workers_that_outlive_an_epoch_draw_anew():
     assert len({draw for of_epoch in draws for draw in of_epoch}) == 6
 
 
+def half_a_step(config, output_dir) -> tuple[float, float]:
+    """One of two processes."""
+    return first_step(config, output_dir, per_device_train_batch_size=NUM_ROWS // 2, ddp_backend="gloo")
+
+
 def test_two_processes_are_one_large_batch(config, tmp_path):
     whole = first_step(config, tmp_path, per_device_train_batch_size=NUM_ROWS)
-    config.save_pretrained(tmp_path)
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    subprocess.run([*command, __file__, str(tmp_path)], check=True, timeout=120, capture_output=True)
-    assert json.loads((tmp_path / "step.json").read_text()) == pytest.approx(list(whole), rel=1e-4)
-
-
-if __name__ == "__main__":
-    from modeling_allinone import AllInOneConfig
-
-    folder = Path(sys.argv[1])
-    step = first_step(
-        AllInOneConfig.from_pretrained(folder), folder, per_device_train_batch_size=NUM_ROWS // 2, ddp_backend="gloo"
-    )
-    if torch.distributed.get_rank() == 0:
-        (folder / "step.json").write_text(json.dumps(step))
-    torch.distributed.destroy_process_group()
+    first, _ = run_together(half_a_step, config, tmp_path)
+    assert first == pytest.approx(whole, rel=1e-4)

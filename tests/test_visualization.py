@@ -2,12 +2,11 @@
 
 import io
 import math
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 import torch
+from clean_processes import run_without
 from PIL import Image
 from transformers import BertTokenizer
 
@@ -375,17 +374,11 @@ class TestFigure:
 
 def test_matplotlib_is_asked_for_only_where_something_is_drawn():
     program = """
-import sys
+import pytest
 import torch
-sys.modules["matplotlib"] = None
 from modeling_allinone.visualization import WordAlignment, draw_alignment
 alignment = WordAlignment(["a"], torch.ones(1, 1, 2, 2) / 4, torch.zeros(1, 16, 16, 3, dtype=torch.uint8))
-try:
+with pytest.raises(ImportError, match="^draw_alignment needs matplotlib; install it with `pip install matplotlib`.$"):
     draw_alignment(alignment)
-except ImportError as error:
-    assert str(error) == "draw_alignment needs matplotlib; install it with `pip install matplotlib`.", error
-else:
-    raise SystemExit("no error")
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    run_without(("matplotlib",), program)
