@@ -94,7 +94,11 @@ def main():
     model_dir = output_dir / f"model-{arguments.temporal_mixing}"
 
     print(f"1. Corpus of videos in {output_dir / 'corpus'}")
-    splits = {"train": arguments.num_clips, "validation": 100, "test": arguments.num_test_clips}
+    splits = {
+        "train": arguments.num_clips,
+        "validation": min(100, arguments.num_clips),
+        "test": arguments.num_test_clips,
+    }
     try:
         for split, num_clips in splits.items():
             write_moving_shapes(output_dir / "corpus", num_clips, split, arguments.level, arguments.seed)

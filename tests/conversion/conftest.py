@@ -1,6 +1,7 @@
 """Running a script as its users do, and measuring what it needs."""
 
 import os
+import runpy
 import subprocess
 import sys
 from collections.abc import Callable
@@ -9,6 +10,23 @@ from pathlib import Path
 import pytest
 
 CONVERSION = Path(__file__).parents[2] / "conversion"
+
+
+@pytest.fixture
+def run_in(monkeypatch, capsys) -> Callable[..., tuple[str, str]]:
+    """Runs a script from a directory, with success; returns its output and its messages."""
+
+    def run(directory: Path, script: str, *arguments: str) -> tuple[str, str]:
+        monkeypatch.chdir(directory)
+        monkeypatch.setattr(sys, "argv", [script, *arguments])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            runpy.run_path(str(CONVERSION / script), run_name="__main__")
+        output = capsys.readouterr()
+        assert ended.value.code == 0, output.err
+        return output
+
+    return run
 
 
 @pytest.fixture

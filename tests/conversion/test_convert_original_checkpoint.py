@@ -4,8 +4,6 @@ import hashlib
 import json
 import resource
 import shutil
-import subprocess
-import sys
 from collections import OrderedDict
 from pathlib import Path
 
@@ -37,7 +35,6 @@ from modeling_allinone import (
 )
 from modeling_allinone.video_processing_allinone import IMAGE_OPTIONS
 
-CONVERSION = Path(__file__).parents[2] / "conversion"
 CASES = Path(__file__).parents[1] / "fixtures" / "parity"
 
 TINY = {
@@ -768,13 +765,11 @@ def test_main_names_the_error_on_one_line(tmp_path, capsys):
     assert output.err.count("\n") == 1
 
 
-def test_script_runs_from_any_directory(tmp_path):
-    script = [sys.executable, str(CONVERSION / "convert_original_checkpoint.py")]
+def test_script_runs_from_any_directory(tmp_path, run_in):
     checkpoint = str(CASES / "legacy_checkpoint" / "original.ckpt")
-    command = [*script, checkpoint, "out", "--task", "multiple-choice", "--no-processor"]
-    finished = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
-    assert finished.returncode == 0, finished.stderr
-    assert "itm_score.fc.weight" in finished.stdout and "scorer.out_proj.weight (row 1)" in finished.stdout
+    options = ["--task", "multiple-choice", "--no-processor"]
+    output, _ = run_in(tmp_path, "convert_original_checkpoint.py", checkpoint, "out", *options)
+    assert "itm_score.fc.weight" in output and "scorer.out_proj.weight (row 1)" in output
     assert AllInOneForMultipleChoice.from_pretrained(tmp_path / "out").config.num_frames == 3
 
 

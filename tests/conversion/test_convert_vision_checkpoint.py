@@ -2,8 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -42,7 +40,6 @@ from modeling_allinone import (
     AllInOneModel,
 )
 
-CONVERSION = Path(__file__).parents[2] / "conversion"
 WEIGHTS = "model.safetensors"
 
 TINY = {
@@ -781,19 +778,11 @@ def test_main_reports_every_tensor(tmp_path, capsys, tokenizer):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bert", "deit.pth", "out"]
 
 
-def test_script_runs_from_any_directory(tmp_path):
+def test_script_runs_from_any_directory(tmp_path, run_in):
     make_vit().save_pretrained(tmp_path / "vit")
-    command = [sys.executable, str(CONVERSION / "convert_vision_checkpoint.py")]
-    finished = subprocess.run(
-        [*command, "vit", "out", "--no-processor", "--task", "backbone"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert finished.returncode == 0, finished.stderr
-    assert "Writing model shards" in finished.stderr
+    options = ["--no-processor", "--task", "backbone"]
+    _, messages = run_in(tmp_path, "convert_vision_checkpoint.py", "vit", "out", *options)
+    assert "Writing model shards" in messages
     assert_same_tokens(tmp_path / "out", make_vit())
 
 

@@ -4,8 +4,6 @@
 
 import json
 import resource
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -29,7 +27,6 @@ from modeling_allinone import (
     AllInOneModel,
 )
 
-CONVERSION = Path(__file__).parents[2] / "conversion"
 CASES = Path(__file__).parents[1] / "fixtures" / "parity"
 POSITION_IDS = "text_embeddings.position_ids"
 POOLER = {"pooler.dense.weight", "pooler.dense.bias"}
@@ -680,14 +677,10 @@ def test_main_names_the_error_on_one_line(tmp_path, save, capsys):
     assert not (tmp_path / "out.ckpt").exists()
 
 
-def test_script_runs_from_any_directory(tmp_path, save):
+def test_script_runs_from_any_directory(tmp_path, save, run_in):
     save(AllInOneForMultipleChoice)
-    command = [sys.executable, str(CONVERSION / "export_original_checkpoint.py"), "model", "out/model.ckpt"]
     options = ["--naming", "co-training", "--dtype", "bfloat16", "--no-position-ids"]
-    finished = subprocess.run(
-        [*command, *options], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
-    )
-    assert finished.returncode == 0, finished.stderr
+    run_in(tmp_path, "export_original_checkpoint.py", "model", "out/model.ckpt", *options)
     state_dict, _ = read_checkpoint(tmp_path / "out" / "model.ckpt")
     assert state_dict["vtm_score.fc.weight"].dtype == torch.bfloat16
     assert POSITION_IDS not in state_dict
