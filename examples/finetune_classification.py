@@ -101,8 +101,7 @@ def main(arguments: list[str] | None = None):
     )
     if training_arguments.do_train:
         train(trainer)
-    if data_arguments.test_split is not None:
-        score(trainer, data_arguments, processor, linear=class_arguments.linear, prompt=prompt)
+    score(trainer, data_arguments, processor, linear=class_arguments.linear, prompt=prompt)
 
 
 def choose_prompt(given: str | None, train_rows: datasets.Dataset | None) -> str | None:

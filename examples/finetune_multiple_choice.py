@@ -22,6 +22,7 @@ from modeling_allinone.fine_tuning import (
     DataArguments,
     ModelArguments,
     command_line,
+    describe_training_data,
     load_model,
     load_processor,
     parse_recipe,
@@ -93,8 +94,8 @@ def main(arguments: list[str] | None = None):
     )
     if training_arguments.do_train:
         train(trainer)
-    if data_arguments.test_split is not None:
-        score(trainer, data_arguments, processor)
+    trained_on = describe_training_data(_source_of_captions(data_arguments, choice_arguments))
+    score(trainer, data_arguments, processor, trained_on)
 
 
 def load_rows(
@@ -105,9 +106,15 @@ def load_rows(
         return data_arguments.load_splits(training_arguments)
     if data_arguments.test_split is not None:
         data_arguments.load(data_arguments.test_split)
-    captions = replace(data_arguments, dataset=choice_arguments.caption_dataset, dataset_options=None, group_by=None)
-    captions.join(data_arguments)
+    captions = _source_of_captions(data_arguments, choice_arguments).join(data_arguments)
     return captions.load(captions.train_split, captions.num_train_rows)
+
+
+def _source_of_captions(data_arguments: DataArguments, choice_arguments: ChoiceArguments) -> DataArguments:
+    """Arguments by which the rows to train on are read."""
+    if choice_arguments.caption_dataset is None:
+        return data_arguments
+    return replace(data_arguments, dataset=choice_arguments.caption_dataset, dataset_options=None, group_by=None)
 
 
 if __name__ == "__main__":

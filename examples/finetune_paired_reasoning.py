@@ -66,8 +66,7 @@ def main(arguments: list[str] | None = None):
     )
     if training_arguments.do_train:
         train(trainer)
-    if data_arguments.test_split is not None:
-        score(trainer, data_arguments, processor)
+    score(trainer, data_arguments, processor)
 
 
 if __name__ == "__main__":

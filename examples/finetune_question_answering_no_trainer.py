@@ -99,23 +99,23 @@ def main(arguments: list[str] | None = None):
         num_steps = train(accelerator, model, loader, training_arguments, watched and eval_loader(watched))
         if accelerator.is_main_process:
             save_whole(accelerator.unwrap_model(model), processor, output_dir)
+    results: dict[str, Any] = {"scores": {}, "blank_video": {}, "protocol": None}
     if data_arguments.test_split is not None:
         rows = data_arguments.load(data_arguments.test_split, data_arguments.num_test_rows)
         groups = rows[data_arguments.group_by] if data_arguments.group_by is not None else None
-        results: dict[str, Any] = {}
         for name, is_blank in (("scores", False), ("blank_video", True)):
             shown = prepare_rows(rows, data_arguments, processor, is_blank=is_blank)
             results[name] = evaluate(accelerator, model, eval_loader(shown), groups)
         config = accelerator.unwrap_model(model).config
         results["protocol"] = describe_protocol(config, training_arguments, data_arguments, processor, rows)
-        if accelerator.is_main_process:
-            model = accelerator.unwrap_model(model)
-            results["base_model"], results["training"] = unwrap_peft(model).origin, None
-            if training_arguments.do_train:
-                trained_on = describe_training_data(data_arguments)
-                results["training"] = describe_training(training_arguments, trained_on, len(train_rows), num_steps)
-                write_card(model, training_arguments, results)
-            write_results(results, output_dir)
+    if accelerator.is_main_process:
+        model = accelerator.unwrap_model(model)
+        results["base_model"], results["training"] = unwrap_peft(model).origin, None
+        if training_arguments.do_train:
+            trained_on = describe_training_data(data_arguments)
+            results["training"] = describe_training(training_arguments, trained_on, len(train_rows), num_steps)
+            write_card(model, training_arguments, results)
+        write_results(results, output_dir)
     accelerator.end_training()
 
 

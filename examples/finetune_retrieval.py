@@ -123,9 +123,8 @@ def main(arguments: list[str] | None = None):
     )
     if training_arguments.do_train:
         train(trainer)
-    if data_arguments.test_split is not None:
-        searched = {"num_reranked": retrieval_arguments.num_reranked, **retrieval_arguments.view_options}
-        score(trainer, data_arguments, processor, **searched)
+    searched = {"num_reranked": retrieval_arguments.num_reranked, **retrieval_arguments.view_options}
+    score(trainer, data_arguments, processor, **searched)
 
 
 if __name__ == "__main__":

@@ -88,8 +88,7 @@ def main(arguments: list[str] | None = None):
     )
     if training_arguments.do_train:
         train(trainer)
-    if data_arguments.test_split is not None:
-        score(trainer, data_arguments, processor, **vars(commonsense_arguments))
+    score(trainer, data_arguments, processor, **vars(commonsense_arguments))
 
 
 def stack_logits(outputs: tuple[torch.Tensor, ...], labels: tuple[torch.Tensor, ...]) -> torch.Tensor:

@@ -152,9 +152,8 @@ def main(arguments: list[str] | None = None):
     add_alignment_sheets(trainer, watching_arguments.num_alignment_rows)
     if training_arguments.do_train:
         train(trainer)
-    if data_arguments.test_split is not None:
-        trained_on = source_arguments.describe()
-        score(trainer, data_arguments, processor, trained_on, zero_shot=watching_arguments.zero_shot)
+    trained_on = source_arguments.describe()
+    score(trainer, data_arguments, processor, trained_on, zero_shot=watching_arguments.zero_shot)
 
 
 if __name__ == "__main__":

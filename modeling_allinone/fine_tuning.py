@@ -274,13 +274,15 @@ def load_model(
         model = _load_checkpoint(model_class, model_arguments.model_name_or_path, draws_head, fields)
         check_weights(model, model_arguments.model_name_or_path)
     num_frames = processor.video_processor.num_frames
-    if num_frames > model.config.num_frames:
-        if model_arguments.lora_rank:
-            raise ValueError(
-                f"num_frames is {num_frames}, but {model_arguments.model_name_or_path} covers "
-                f"{model.config.num_frames}, and with adapters (lora_rank) the embeddings of new frames would not be "
-                "trained; take as many frames, or train the whole model."
-            )
+    if num_frames > model.config.num_frames and model_arguments.lora_rank:
+        raise ValueError(
+            f"num_frames is {num_frames}, but {model_arguments.model_name_or_path} covers {model.config.num_frames}, "
+            "and with adapters (lora_rank) the embeddings of new frames would not be trained; take as many frames, or "
+            "train the whole model."
+        )
+    # Where clips are shown by their rate, num_frames says nothing, and the model covers what it covered. Otherwise the
+    # two agree, as the library's pipelines show as many frames as the configuration says.
+    if num_frames > model.config.num_frames or processor.video_processor.fps is None:
         model.resize_num_frames(num_frames)
     model.origin = identify_model(model_arguments.model_name_or_path)
     return _add_adapters(model, model_arguments.lora_rank) if model_arguments.lora_rank else model
@@ -462,8 +464,8 @@ def score(
     **protocol,
 ) -> dict[str, Any]:
     """
-    Score a model on the test split, and beside it the same rows with blank video; write `results.json` and, beside a
-    model that this run trained, its card.
+    Score a model on the test split, if there is one, and beside it the same rows with blank video; write
+    `results.json` and, beside a model that this run trained, its card.
 
     Args:
         trainer ([`AllInOneTrainer`])
@@ -473,9 +475,36 @@ def score(
         **protocol: What else to say of how it was scored.
 
     Returns:
-        `dict`: What was written: `"scores"`, `"blank_video"`, the `"protocol"`, the `"base_model"` and how that was
-        trained in this run (`"training"`; `None` if it was only scored).
+        `dict`: What was written: `"scores"`, `"blank_video"`, the `"protocol"` (`None` if nothing was scored), the
+        `"base_model"` and how that was trained in this run (`"training"`; `None` if it was only scored).
+
+    Raises:
+        ValueError: If there is nothing to score, and nothing was trained.
     """
+    if data_arguments.test_split is not None:
+        results = _measure(trainer, data_arguments, processor)
+        results["protocol"] |= protocol
+    elif trainer.args.do_train:
+        results = {"scores": {}, "blank_video": {}, "protocol": None}
+    else:
+        raise ValueError(_NOTHING_TO_DO)
+    model = trainer.accelerator.unwrap_model(trainer.model)
+    results["base_model"], results["training"] = unwrap_peft(model).origin, None
+    if trainer.args.do_train:
+        trained_on = trained_on or describe_training_data(data_arguments)
+        num_rows = len(trainer.train_dataset) if isinstance(trainer.train_dataset, Sized) else None
+        results["training"] = describe_training(trainer.args, trained_on, num_rows, trainer.state.global_step)
+        if trainer.args.load_best_model_at_end and trainer.state.best_global_step:
+            results["training"]["best_step"] = trainer.state.best_global_step
+    if trainer.is_world_process_zero():
+        write_results(results, trainer.args.output_dir)
+        if trainer.args.do_train:
+            write_card(model, trainer.args, results)
+    return results
+
+
+def _measure(trainer: AllInOneTrainer, data_arguments: DataArguments, processor: AllInOneProcessor) -> dict[str, Any]:
+    """The scores of the rows of the test split, those of blank video, and how they were measured."""
     rows = data_arguments.load(data_arguments.test_split, data_arguments.num_test_rows)
     results: dict[str, Any] = {}
     for name, is_blank in (("scores", False), ("blank_video", True)):
@@ -493,27 +522,12 @@ def score(
                 find_skipped(rows, output.label_ids) if isinstance(output.label_ids, np.ndarray) else None,
             )
     results["protocol"] = describe_protocol(trainer.model.config, trainer.args, data_arguments, processor, rows)
-    results["protocol"] |= protocol
-    model = trainer.accelerator.unwrap_model(trainer.model)
-    results["base_model"], results["training"] = unwrap_peft(model).origin, None
-    if trainer.args.do_train:
-        trained_on = trained_on or describe_training_data(data_arguments)
-        num_rows = len(trainer.train_dataset) if isinstance(trainer.train_dataset, Sized) else None
-        results["training"] = describe_training(trainer.args, trained_on, num_rows, trainer.state.global_step)
-        if trainer.args.load_best_model_at_end and trainer.state.best_global_step:
-            results["training"]["best_step"] = trainer.state.best_global_step
-    if trainer.is_world_process_zero():
-        write_results(results, trainer.args.output_dir)
-        if trainer.args.do_train:
-            write_card(model, trainer.args, results)
     return results
 
 
 def describe_training_data(data_arguments: DataArguments) -> str:
-    """What a model is trained on, in words; whether files in a data set's form are its own, only their owner knows."""
-    publisher = describe_dataset(data_arguments.dataset).publisher
-    form = f"files in the form of {publisher}" if publisher.startswith("http") else "generated clips"
-    return f"the {data_arguments.train_split} split of {data_arguments.dataset} ({form})"
+    """What a model is trained on, in words."""
+    return f"the {data_arguments.train_split} split of {data_arguments.described}"
 
 
 def describe_training(
@@ -603,6 +617,7 @@ def describe_protocol(
     replaced = [clip for clip in replaced if clip["sample_id"] in names]
     return {
         "dataset": data_arguments.dataset,
+        "data": data_arguments.described,
         "options": {**data_arguments.dataset_options, **data_arguments.test_options},
         "split": data_arguments.test_split,
         "num_rows": len(rows),
@@ -633,17 +648,18 @@ def write_card(model: torch.nn.Module, training_arguments: TrainingArguments, re
         results (mapping): Its scores and how it was trained, as [`score`] returns them.
     """
     model = unwrap_peft(model)
-    origin, training, protocol = results["base_model"], results["training"], results["protocol"]
+    origin, training, protocol = results["base_model"], results["training"], results["protocol"] or {}
     verb = "Pre-trained" if isinstance(model, AllInOneForPreTraining) else "Fine-tuned"
     is_repository = origin["revision"] is not None
     shown = {name.replace("_", " "): value for name, value in training.items() if name != "data" and value is not None}
-    data = {"dataset": protocol["dataset"], "split": protocol["split"], "num_rows": protocol["num_rows"]}
+    data = {"dataset": protocol.get("data"), "split": protocol.get("split"), "num_rows": protocol.get("num_rows")}
+    measured = f"`{RESULTS_NAME}` has how it was scored." if protocol else "Nothing was scored."
     blank = results["blank_video"]
     card = create_model_card(
         model.config,
         type(model).__name__,
         training_arguments.hub_model_id or training_arguments.output_dir,
-        f"{verb} on {training['data']}, {_describe_origin(origin)}. `{RESULTS_NAME}` has how it was scored.",
+        f"{verb} on {training['data']}, {_describe_origin(origin)}. {measured}",
         base_model=origin["name"] if is_repository else None,
         scores=[
             {**data, "metric": metric, "value": value, "blank_video": blank.get(metric)}
@@ -651,7 +667,7 @@ def write_card(model: torch.nn.Module, training_arguments: TrainingArguments, re
             if _is_score(metric, value)
         ],
         training=shown,
-        language=None if "own data" in training["data"] else "en",
+        language=None,  # of texts that are the user's
     )
     card.save(Path(training_arguments.output_dir, "README.md"))
 
@@ -669,6 +685,8 @@ def _describe_origin(origin: Mapping[str, str | None]) -> str:
 def _show(results: Mapping[str, Any]):
     """Log each score beside that of blank video."""
     scores, blank = results["scores"], results["blank_video"]
+    if not scores:
+        return
     names = [name for name, value in scores.items() if _is_score(name, value)]
     width = max(map(len, names), default=0)
     lines = [f"{'':{width}}  {'video':>8}  {'blank':>8}"]

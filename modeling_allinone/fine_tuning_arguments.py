@@ -20,7 +20,7 @@ from transformers.utils import is_peft_available, logging
 
 from .clip_reading import ON_DECODE_ERROR, SKIPPED_NAME, DeadWorkerError
 from .configuration_allinone import AllInOneConfig
-from .datasets import load_annotations, summarize
+from .datasets import describe_dataset, load_annotations, summarize
 from .shared_media import LoadedSplit, warn_of_shared_media
 
 if TYPE_CHECKING:
@@ -73,6 +73,10 @@ class DataArguments:
 
     dataset: str = field(metadata={"help": "Name of a data set, as list_datasets() shows them."})
     data_dir: str = field(metadata={"help": "Folder of its annotations."})
+    data_name: str | None = field(
+        default=None,
+        metadata={"help": "What cards call the data; if none, files in the form of the data set, as yours may be."},
+    )
     media_dir: str | None = field(default=None, metadata={"help": "Folder of its videos or images; data_dir if none."})
     dataset_options: dict | str | None = field(default=None, metadata={"help": "JSON of options of its reader."})
     test_options: dict | str | None = field(
@@ -153,8 +157,18 @@ class DataArguments:
                     "scored: give a test_split whose labels are public, or null in a recipe."
                 )
 
-    def load(self, split: str, num_rows: int | None = None) -> "datasets.Dataset":
+    @property
+    def described(self) -> str:
+        """What the data is called: whether files in a data set's form are that data set, only their owner knows."""
+        if self.data_name is not None:
+            return self.data_name
+        is_generated = not describe_dataset(self.dataset).publisher.startswith("http")
+        return f"{self.dataset} (generated clips)" if is_generated else f"files in the form of {self.dataset}"
+
+    def load(self, split: str | None, num_rows: int | None = None) -> "datasets.Dataset":
         """The rows of a split, or the first of them; a split is read once. Warns of videos that another has too."""
+        if split is None:
+            raise ValueError("A split that is needed is null: give train_split to train, test_split to score.")
         if split not in self._splits:
             options = {**self.dataset_options, **(self.test_options if split == self.test_split else {})}
             try:

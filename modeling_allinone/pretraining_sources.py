@@ -90,7 +90,7 @@ class SourceArguments:
         described = [
             f"own data in shards, called {source}"
             if "shards" in of
-            else f"the {of.get('split', 'train')} split of {of.get('dataset', source)}"
+            else f"the {of.get('split', 'train')} split of files in the form of {of.get('dataset', source)}"
             for source, of in {**self.video_sources, **self.image_sources}.items()
         ]
         return "; ".join(described) or None

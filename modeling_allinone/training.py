@@ -81,10 +81,22 @@ class AllInOneTrainingArguments(TrainingArguments):
                 "leave it out."
             )
         super().__post_init__()
+        self._check_compilation()
         if self.device.type == "cpu":
             self.dataloader_pin_memory = False  # of which torch would only warn
         if self.total_batch_size is not None:
             self._accumulate_to_total()
+
+    def _check_compilation(self):
+        """Raises a `ValueError` if there is no such way to compile the model."""
+        if self.torch_compile and self.torch_compile_mode is not None and self.torch_compile_backend == "inductor":
+            from torch._inductor import list_mode_options
+
+            modes = list_mode_options()
+            if self.torch_compile_mode not in modes:
+                raise ValueError(
+                    f"torch_compile_mode is {self.torch_compile_mode!r}; expected one of {', '.join(modes)}."
+                )
 
     def _accumulate_to_total(self):
         """Set the accumulation steps with which all devices together reach the total batch size."""

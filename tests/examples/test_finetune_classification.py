@@ -11,7 +11,7 @@ import pytest
 import torch
 from action_files import ACTIONS, write_actions
 from huggingface_hub import ModelCard
-from script_runs import EXAMPLES, QUIET, load_script, read_results, run_script, write_splits
+from script_runs import EXAMPLES, QUIET, last_line, load_script, read_results, run_script, write_splits
 from transformers import AutoModelForVideoClassification, AutoProcessor, pipeline
 from transformers.models.auto.video_processing_auto import AutoVideoProcessor
 from video_fixtures import encode_video
@@ -79,13 +79,16 @@ def test_every_data_set_trains_and_is_scored_by_its_recipe(recipe, arrangement, 
     results = read_results(output_dir)
     assert results["scores"]["num_rows"] == results["blank_video"]["num_rows"] == 1
     assert results["protocol"]["linear"] == ("linear" in recipe) and results["protocol"]["num_frames"] == 4
+    # The films are no films of the public set.
+    named = {entry.dataset_name for entry in ModelCard.load(output_dir / "README.md").data.eval_results}
+    assert named == {f"files in the form of {results['protocol']['dataset']}"}
     classes = AutoModelForVideoClassification.from_pretrained(output_dir).config.id2label
     assert list(classes) == [0, 1, 2] and sorted(classes.values()) == list(classes.values())
 
 
 def test_training_is_watched_scored_and_saved(on_shapes, shapes, tmp_path):
     watched = ["--eval_strategy", "steps", "--eval_steps", 1, "--logging_steps", 1, "--prompt", "it is doing [MASK]"]
-    assert run(*on_shapes, *watched) == 0
+    assert run(*on_shapes, *watched, "--data_name", "Our shapes") == 0
     output_dir = tmp_path / "output"
     results = read_results(output_dir)
     num_rows = len(load_moving_shapes(shapes, "test", "classification"))
@@ -94,7 +97,11 @@ def test_training_is_watched_scored_and_saved(on_shapes, shapes, tmp_path):
     assert results["protocol"]["prompt"] == "it is doing [MASK]" and results["protocol"]["split"] == "test"
     log = json.loads((output_dir / "trainer_state.json").read_text())["log_history"]
     assert sum("eval_top_1_accuracy" in entry for entry in log) == 2
-    assert "top_5_accuracy" in (output_dir / "README.md").read_text()
+    card = (output_dir / "README.md").read_text()
+    assert (
+        "on the train split of Our shapes, from" in card and "| Our shapes | test |" in card and "moving" not in card
+    )
+    assert "top_5_accuracy" in card
     model = AutoModelForVideoClassification.from_pretrained(output_dir)
     assert tuple(model.config.id2label.values()) == MOTION_CLASSES
 
@@ -126,9 +133,35 @@ def test_card_and_results_say_how_the_model_came_about(on_shapes, tiny, shapes, 
     for line in (f"| num rows | {num_rows} |", "| learning rate | 0.0003 |", "| seed | 7 |"):
         assert line in card.text
     assert card.data.pipeline_tag == "video-classification" and "| `a [MASK]` |" in card.text
-    row = re.search(r"\| moving_shapes \| test \| 3 \| top_1_accuracy \| (\S+) \| (\S+) \|", card.text)
+    row = re.search(
+        r"\| moving_shapes \(generated clips\) \| test \| 3 \| top_1_accuracy \| (\S+) \| (\S+) \|", card.text
+    )
     measured = (results[name]["top_1_accuracy"] for name in ("scores", "blank_video"))
     assert [float(value) for value in row.groups()] == pytest.approx(list(measured), abs=1e-4)
+
+
+def test_a_model_that_was_not_scored_has_a_card_that_says_so(on_shapes, tmp_path, capsys):
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text("test_split: null\n")
+    assert run(recipe, *on_shapes) == 0
+    results = read_results(tmp_path / "output")
+    assert results["scores"] == {} and results["protocol"] is None and results["training"]["num_steps"] == 2
+    card = ModelCard.load(tmp_path / "output" / "README.md")
+    assert "Nothing was scored." in card.text and "## Scores" not in card.text and not card.data.eval_results
+    assert run(recipe, *on_shapes, "--do_train", "false", "--output_dir", tmp_path / "other") == 2
+    assert "test_split to score" in last_line(capsys)
+
+
+def test_pipelines_show_as_many_frames_as_were_learned_from(on_shapes, shapes, tmp_path):
+    assert run(*on_shapes, "--num_frames", 2, "--num_test_rows", 2) == 0
+    output_dir = str(tmp_path / "output")
+    video = load_moving_shapes(shapes, "test", "classification")[0]["video"]
+    model = AutoModelForVideoClassification.from_pretrained(output_dir)
+    inputs = AutoVideoProcessor.from_pretrained(output_dir)(video)
+    assert model.config.num_frames == inputs["pixel_values"].shape[1] == 2
+    with torch.no_grad():
+        expected = model(**inputs).logits.softmax(dim=-1).max().item()
+    assert pipeline("video-classification", output_dir)(video)[0]["score"] == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("given", [None, "it is doing [MASK]"])
@@ -235,6 +268,7 @@ def test_broken_clips_are_named_or_counted_as_wrong(on_shapes, tmp_path, capsys)
         (["--frame_cache", "frames", "--video_processor", '{"num_views": 2}'], "frame_cache keeps the frames of one"),
         (["--video_processor", '{"num_views": 0}'], "num_views is 0; expected at least 1"),
         (["--num_views", 2], "num_views"),
+        (["--torch_compile_mode", "fast"], "torch_compile_mode is 'fast'; expected one of default, "),
     ],
 )
 def test_what_goes_wrong_is_said_in_a_line(on_shapes, tmp_path, capsys, monkeypatch, options, message):
