@@ -19,11 +19,11 @@ from transformers.utils import logging
 
 from .clip_allinone import Clip
 from .clip_reading import SKIPPED_NAME, read_skipped, record_skipped
-from .clip_sources_allinone import has_own_times, resolve_source, source_name
+from .clip_sources_allinone import has_own_times, is_decoder, resolve_source, source_name
 from .folder_lock import only_writer
 from .shard_reading import INDEX_NAME
 from .shard_rows import IMAGE_SUFFIXES, MEDIA_COLUMNS, VIDEO_SUFFIXES
-from .video_decoding_allinone import list_frames, open_clip
+from .video_decoding_allinone import DecoderClip, list_frames, open_clip
 from .video_file_allinone import ONE_THREAD
 
 if TYPE_CHECKING:
@@ -268,8 +268,10 @@ def _store_video(row: dict, shortest_edge: int | None) -> tuple[dict[str, bytes]
     """The files of a video, as they are or encoded anew, and what the fields of the row are then."""
     frame_rate = None if has_own_times(row["video"]) else row.get("frame_rate")
     source, name = resolve_source(row["video"], "the video")
-    is_file, start, end = isinstance(source, Path | bytes), row.get("start"), row.get("end")
-    clip = open_clip(source, name, frame_rate=frame_rate)
+    start, end = row.get("start"), row.get("end")
+    # A decoder as it is, because it may stand for another stream than the one that its file is read by.
+    clip = open_clip(row["video"] if is_decoder(row["video"]) else source, name, frame_rate=frame_rate)
+    is_file = isinstance(source, Path | bytes) and not isinstance(clip, DecoderClip)
     (frame,) = clip.read(np.array([0]))
     size = _reduced(frame.shape[:2], shortest_edge)
     is_smaller = clip.has_times and min(size) < min(frame.shape[:2]) - 1

@@ -74,7 +74,7 @@ def open_clip(
     source, name = resolve_source(source, name)
     if isinstance(source, Path | bytes):
         clip = _open_stored(source, name, backend, frame_rate, do_convert_rgb, on_corrupt_frame)
-        if decoder is not None and isinstance(clip, VideoFile) and clip._stream_index != decoder.stream_index:
+        if decoder is not None and isinstance(clip, VideoFile) and clip.stream_index != decoder.stream_index:
             clip = DecoderClip(decoder, name)  # the caller has chosen a stream that players do not
     elif is_decoder(source):
         clip = DecoderClip(source, name)

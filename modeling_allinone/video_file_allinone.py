@@ -125,7 +125,7 @@ class VideoFile(Clip):
 
     def _scan(self, container) -> None:
         stream = self._choose_stream(container)
-        self._stream_index, self._codec_name = stream.index, stream.codec_context.name
+        self.stream_index, self._codec_name = stream.index, stream.codec_context.name
         self._pixel_aspect = stream.sample_aspect_ratio
         codec, formats = stream.codec_context, set(container.format.name.split(","))
         check_tail(self._source, formats, self.name)
@@ -399,7 +399,7 @@ class VideoFile(Clip):
         return container or self._opened()
 
     def _stream_of(self, container):
-        stream = container.streams[self._stream_index]
+        stream = container.streams[self.stream_index]
         stream.codec_context.thread_count = 1
         stream.codec_context.options = _CODEC_OPTIONS | _MORE_CODEC_OPTIONS.get(self._codec_name, {})
         return stream

@@ -5,6 +5,7 @@
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -165,9 +166,13 @@ class VideoIndex:
             "content": torch.frombuffer(bytearray(content), dtype=torch.uint8),
         }
         with only_writer(folder):
+            # In a folder, because safetensors itself writes to a file of another name first.
             unfinished = folder / f"{INDEX_NAME}.unfinished"
-            save_file(tensors, unfinished, metadata={"sha256": _digest(tensors)})
-            os.replace(unfinished, folder / INDEX_NAME)
+            shutil.rmtree(unfinished, ignore_errors=True)  # of a run that was killed
+            unfinished.mkdir()
+            save_file(tensors, unfinished / INDEX_NAME, metadata={"sha256": _digest(tensors)})
+            os.replace(unfinished / INDEX_NAME, folder / INDEX_NAME)
+            unfinished.rmdir()
 
     @classmethod
     def load(

@@ -421,6 +421,17 @@ class TestDecodersOfTorchcodec:
         decoder.stream_index = 3
         assert isinstance(open_clip(decoder, "clip"), DecoderClip), "the caller has chosen another stream"
 
+    def test_shards_have_the_stream_that_was_chosen(self, files, tmp_path):
+        chosen = VideoDecoder(str(files / "clip.mp4"))
+        # As of a second stream: what its file is read by is another.
+        others = encode_video(tmp_path / "others.mp4", frames=grey_frames()[::-1])
+        chosen._hf_encoded = {"path": str(others), "bytes": None}
+        chosen.stream_index = 3
+        write_shards([{"video": chosen}], tmp_path / "shards", "one", num_workers=0)
+        with tarfile.open(tmp_path / "shards" / "one-000000.tar") as tar:
+            data = tar.extractfile("000000000.mp4").read()
+        assert numbers_of(read(data, 0, 5, 9).transpose(0, 3, 1, 2)) == [0, 5, 9]
+
 
 class TestDecord:
     def test_it_gets_no_bytes(self, site, files):

@@ -6,6 +6,7 @@ import math
 import multiprocessing
 import os
 import random
+import threading
 from pathlib import Path
 
 import evaluate
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from clean_processes import run_together
+from tqdm.auto import tqdm
 
 from modeling_allinone import AllInOneConfig, AllInOneForVideoTextRetrieval, AllInOneProcessor, AllInOneVideoProcessor
 from modeling_allinone.clip_reading import ClipReader
@@ -439,6 +441,7 @@ def test_index_is_kept_with_its_model(model, config, processor, rows, tmp_path):
 
 def save_by_turns(folder: Path, indices: list[VideoIndex]):
     torch.set_num_threads(1)  # a pool of threads does not outlive a fork
+    tqdm.set_lock(threading.RLock())  # its own is shared by forks, and held for ever by one that is killed
     for index in itertools.cycle(indices):
         index.save(folder)
 
