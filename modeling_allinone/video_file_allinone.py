@@ -224,8 +224,9 @@ class VideoFile(Clip):
                 break
         if is_irregular:
             table.take_order(shown)
-        elif shown:
-            table.begin_with(shown[0].number, run.missing() - run.damaged)
+        elif table.first not in run.damaged:  # pictures that are damaged keep their places
+            first = next((picture.number for picture in shown if table.is_shown[picture.number]), table.first)
+            table.begin_with(first, run.missing() - run.damaged)
         return shown if table.is_counted or is_irregular else []
 
     def _read_with_decord(self, indices: np.ndarray) -> np.ndarray:
