@@ -415,7 +415,7 @@ def _reason(run: Decoding, culprits: set[int]) -> str:
 
 def _has_idr(data: bytes, extradata: bytes) -> bool:
     """Whether a picture of H.264 is one at which a decoder can start afresh; other key pictures may need some more."""
-    if not extradata.startswith(b"\1"):
+    if not extradata.startswith(b"\1") or len(extradata) < 5:
         return any(unit[:1] and unit[0] & 31 == 5 for unit in data.split(b"\0\0\1")[1:])
     size, place = (extradata[4] & 3) + 1, 0
     while place + size < len(data):
