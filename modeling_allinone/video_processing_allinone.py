@@ -49,6 +49,9 @@ IMAGE_OPTIONS = {
     "do_pad": True,
 }
 
+# No camera films more for long; a slip of the hand would ask for billions.
+MOST_FRAMES_PER_SECOND = 1000
+
 PER_CLIP = ("start", "end", "frame_rate")
 CHOSEN_FRAMES = ("frame_indices", "timestamps")
 CALL_ONLY = (*CHOSEN_FRAMES, "start", "end", "seed", "generator", "return_tensors", "video_metadata")
@@ -107,8 +110,9 @@ class AllInOneVideoProcessor(SavedWithLoader, VideoProcessorMixin):
         num_frames (`int`, *optional*, defaults to 3):
             Frames of a clip, at least 1. A clip with fewer repeats some. A still image is always a clip of one frame.
         fps (`float`, *optional*):
-            Frames to take of each second, above 0, in the place of `num_frames`, as in transformers: `fps=2` on a
-            clip of 3 s makes 6. What `num_frames` of one call asks for goes before `fps` of the processor.
+            Frames to take of each second, above 0 and up to 1000, in the place of `num_frames`, as in transformers:
+            `fps=2` on a clip of 3 s makes 6. What `num_frames` of one call asks for goes before `fps` of the
+            processor.
         frame_sampling (`str`, *optional*, defaults to `"uniform"`):
             `"uniform"`: the middle of each of `num_frames` segments; `"random"`: a random frame of each.
         num_views (`int`, *optional*, defaults to 1):
@@ -484,8 +488,11 @@ class AllInOneVideoProcessor(SavedWithLoader, VideoProcessorMixin):
     def _check_options(self, options: dict) -> None:
         """Raise where an option has no meaning, alone or beside the others."""
         self._validate_preprocess_kwargs(**options)
-        if options["fps"] is not None and not 0 < options["fps"] < float("inf"):
-            raise ValueError(f"fps is {options['fps']}; expected more than 0 frames of each second.")
+        if options["fps"] is not None and not 0 < options["fps"] <= MOST_FRAMES_PER_SECOND:
+            raise ValueError(
+                f"fps is {options['fps']}; expected more than 0 and at most {MOST_FRAMES_PER_SECOND} frames of each "
+                "second."
+            )
         for name, reason in WITHOUT_EFFECT.items():
             if options.get(name) is not None:
                 raise ValueError(f"{name} has no effect in {type(self).__name__}; leave it out: {reason}.")

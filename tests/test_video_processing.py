@@ -726,6 +726,7 @@ class TestBadInput:
             ({"frame_rate": [float("nan")]}, ValueError, "frame_rate is nan; expected more than 0"),
             ({"fps": 0}, ValueError, "fps is 0; expected more than 0"),
             ({"fps": float("inf")}, ValueError, "fps is inf; expected more than 0"),
+            ({"fps": 1e9}, ValueError, "fps is 1000000000.0; expected more than 0 and at most 1000"),
             ({"fps": 2}, ValueError, r"videos\[0\]: its frames have no times, .* pass frame_rate="),
             ({"fps": 2, "num_frames": 3}, ValueError, "num_frames and fps are several ways to choose frames"),
             ({"fps": 2, "timestamps": [1.0]}, ValueError, "fps and timestamps are several ways to choose frames"),
