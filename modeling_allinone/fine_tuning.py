@@ -210,8 +210,9 @@ def _change_video_processor(processor: AllInOneProcessor, changes: Mapping[str, 
         # JSON has whole numbers where a field is a number of any kind.
         numbers = {name: _as_floats(changes[name]) for name in _NUMBERS_OF_PIXELS if name in changes}
         validate_typed_dict(AllInOneVideoProcessor.valid_kwargs, {**changes, **numbers})
+        torch.empty(0, device=changes.get("device"))
         processor.video_processor = AllInOneVideoProcessor(**{**processor.video_processor.to_dict(), **changes})
-    except (StrictDataclassError, TypeError, ValueError, LookupError) as error:
+    except (StrictDataclassError, TypeError, ValueError, LookupError, RuntimeError, AssertionError) as error:
         reason = str(error).partition(" Errors: ")[0].rpartition("TypeError: ")[2]
         raise ValueError(f"video_processor is {dict(changes)}, which it cannot be: {reason}") from error
 

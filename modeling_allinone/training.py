@@ -224,7 +224,12 @@ class AllInOneTrainer(Trainer):
     """
 
     def __init__(self, *arguments, eval_collator: Callable | None = None, **keywords):
-        super().__init__(*arguments, **keywords)
+        try:
+            super().__init__(*arguments, **keywords)
+        except RuntimeError as error:  # of what the log is sent to
+            if "to be installed" not in str(error):
+                raise
+            raise ImportError(f"report_to asks for a package that is missing: {error}") from error
         self.eval_collator = eval_collator
         self.num_usable_rows: torch.Tensor | None = None
         self._divergence = DivergenceWatch()

@@ -131,3 +131,9 @@ def test_two_processes_are_one_large_batch(config, tmp_path):
     whole = first_step(config, tmp_path, per_device_train_batch_size=NUM_ROWS)
     first, _ = run_together(half_a_step, config, tmp_path)
     assert first == pytest.approx(whole, rel=1e-4)
+
+
+def test_a_log_that_needs_a_package_names_it(tiny_config, tmp_path):
+    arguments = AllInOneTrainingArguments(tmp_path, use_cpu=True, report_to="comet_ml")
+    with pytest.raises(ImportError, match="report_to asks for a package that is missing"):
+        AllInOneTrainer(AllInOneForVideoQuestionAnswering(tiny_config(num_labels=2)), arguments)

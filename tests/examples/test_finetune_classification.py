@@ -268,6 +268,7 @@ def test_broken_clips_are_named_or_counted_as_wrong(on_shapes, tmp_path, capsys)
         (["--frame_cache", "frames", "--video_processor", '{"num_views": 2}'], "frame_cache keeps the frames of one"),
         (["--video_processor", '{"num_views": 0}'], "num_views is 0; expected at least 1"),
         (["--num_views", 2], "num_views"),
+        (["--video_processor", '{"device": "gpu"}'], "video_processor is {'device': 'gpu'}, which it cannot be: Exp"),
         (["--torch_compile_mode", "fast"], "torch_compile_mode is 'fast'; expected one of default, "),
     ],
 )
