@@ -82,8 +82,9 @@ class VideoFile(Clip):
             if self._container.format.name == "tty":
                 raise ValueError(f"{self.name} is a text file; expected {ACCEPTED}.")
             self._scan(self._container)
-        except (av.error.FFmpegError, MemoryError) as error:
-            reason = getattr(error, "strerror", None) or "it asks for more memory than there is"
+        # PyAV raises an IndexError where a stream appears in the midst of a file.
+        except (av.error.FFmpegError, MemoryError, IndexError) as error:
+            reason = getattr(error, "strerror", None) or str(error) or "it asks for more memory than there is"
             raise ValueError(
                 f"{self.name} cannot be read as a video ({reason}): it is damaged, cut short or something "
                 f"else; expected {ACCEPTED}. Check that it plays, or fetch it again."
