@@ -42,7 +42,7 @@ def check_whole(source: Path | bytes, name: str) -> None:
         elif head[:4] == MATROSKA_HEADER:
             declared, zeros = _walk_matroska(file, size)
         elif head == ASF_HEADER:
-            declared, zeros = _size_of_asf(file), None
+            declared, zeros = _size_of_asf(file, size), None
         else:
             declared, zeros = _walk_mp4(file, size)
     if zeros is not None:
@@ -128,6 +128,8 @@ def _walk_matroska(file: BinaryIO, size: int) -> tuple[int, int | None]:
     """Bytes that Matroska or WebM declares, 0 if it does not, and where zeros stand in place of a part."""
     file.seek(4)
     length, _ = _matroska_length(file)
+    if length > size:
+        return length, None
     file.seek(length, 1)
     if file.read(4) != MATROSKA_SEGMENT:
         return 0, None
@@ -163,9 +165,11 @@ def _matroska_length(file: BinaryIO) -> tuple[int, bool]:
     return length, length == (1 << 7 * (extra + 1)) - 1
 
 
-def _size_of_asf(file: BinaryIO) -> int:
+def _size_of_asf(file: BinaryIO, size: int) -> int:
     """Bytes that ASF (WMV) declares, 0 if it was broadcast."""
     end = int.from_bytes(file.read(8), "little")
+    if end > size:
+        return end
     file.seek(end)
     if file.read(16) != ASF_DATA:
         return 0
