@@ -41,7 +41,7 @@ def name_the_heads():
     every field with `_std` in its name for the deviation of initial weights.
     """
     names = {
-        id(modeling_auto.MODEL_MAPPING_NAMES): ["AllInOneModel"],
+        id(modeling_auto.MODEL_MAPPING_NAMES): ["AllInOneModel", "ModelOfClips"],
         id(modeling_auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES): ["AllInOneForMaskedLM"],
         id(modeling_auto.MODEL_FOR_VIDEO_CLASSIFICATION_MAPPING_NAMES): [
             "AllInOneForVideoClassification",
@@ -55,6 +55,12 @@ def name_the_heads():
 
 
 name_the_heads()
+
+
+class ModelOfClips(AllInOneModel):
+    """As the mixin can build its inputs where there is no text."""
+
+    main_input_name = "pixel_values"
 
 
 class ModelTester:
@@ -105,6 +111,7 @@ class CommonTests(ModelTesterMixin):
     test_resize_position_embeddings = True
     additional_model_inputs = (
         "input_ids",
+        "pixel_values",
         *(f"{part}_{name}" for part in ("answer", "rationale") for name in ("input_ids", "attention_mask")),
     )
 
@@ -177,7 +184,7 @@ ONE_CLASS = {"labels": CLASSES}
 
 TestBackbone = make(AllInOneModel)
 TestBackboneOnTexts = make(AllInOneModel, "text", **SOME_UNUSED)
-TestBackboneOnClips = make(AllInOneModel, "video", skips=NO_TEXT)
+TestBackboneOnClips = make(ModelOfClips, "video", skips=f"{NO_TEXT} test_model_main_input_name")
 TestBackboneOnImages = make(AllInOneModel, "image")
 TestDistilledBackboneWithShift = make(
     AllInOneModel, fields={"use_distillation_token": True, "temporal_mixing": "channel_shift", "patch_order": "raster"}
