@@ -73,10 +73,6 @@ class DataArguments:
 
     dataset: str = field(metadata={"help": "Name of a data set, as list_datasets() shows them."})
     data_dir: str = field(metadata={"help": "Folder of its annotations."})
-    data_name: str | None = field(
-        default=None,
-        metadata={"help": "What cards call the data; if none, files in the form of the data set, as yours may be."},
-    )
     media_dir: str | None = field(default=None, metadata={"help": "Folder of its videos or images; data_dir if none."})
     dataset_options: dict | str | None = field(default=None, metadata={"help": "JSON of options of its reader."})
     test_options: dict | str | None = field(
@@ -107,6 +103,10 @@ class DataArguments:
     on_missing_video: str = field(default="warn", metadata={"help": "warn, raise, drop (their rows) or ignore."})
     on_decode_error: str = field(default="raise", metadata={"help": f"{' or '.join(ON_DECODE_ERROR)}."})
     seconds_per_clip: float | None = field(default=None, metadata={"help": "Longest time to read a clip."})
+    data_name: str | None = field(
+        default=None,
+        metadata={"help": "What cards call the data; if none, files in the form of the data set, as yours may be."},
+    )
 
     def __post_init__(self):
         self.dataset_options = parse_mapping("dataset_options", self.dataset_options)
