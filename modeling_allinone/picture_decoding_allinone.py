@@ -84,7 +84,8 @@ class Decoding:
 
     def lost(self) -> set[int]:
         """Packets of which no picture came out for another reason."""
-        return {number for number in self.missing() if number > self.start + self.num_leading()}
+        last_leading = self.start + self.num_leading()
+        return {number for number in self.missing() if number > last_leading}
 
     def is_complete_at_first(self) -> bool:
         """Whether none of them may be shown before the first picture."""
@@ -106,6 +107,8 @@ class Decoding:
 
     def culprits(self, number: int) -> set[int]:
         """Damaged pictures, from the last key picture on, to which the picture of a packet may refer, or itself."""
+        if not self.damaged:
+            return set()
         shown_at = {other: place for place, other in enumerate(self.order)}
         place = shown_at.get(number, -1)
         before = (key for key in self.keys if key <= number and shown_at[key] <= place)

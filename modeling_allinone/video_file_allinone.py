@@ -334,6 +334,7 @@ class VideoFile(Clip):
         faults = {}
         if not self._is_trusted(run):
             return run, {place: set() for place in places}
+        lost = run.lost() if self._table.is_counted else set()
         unused = None
         for place in places:
             number, pixels = pictures.get(place, (int(self._table.numbers[place]), None))
@@ -341,8 +342,8 @@ class VideoFile(Clip):
             if culprits and number not in culprits:
                 unused = self._unused(begin(), run) if unused is None else unused
                 culprits -= unused
-            if self._table.is_counted:  # which place one has that is near a lost one cannot be told
-                culprits |= {other for other in run.lost() if abs(other - number) <= MOST_HELD_BACK}
+            # Which place a counted one has that is near a lost one cannot be told.
+            culprits |= {other for other in lost if abs(other - number) <= MOST_HELD_BACK}
             if culprits:
                 faults[place] = culprits
             else:
