@@ -188,6 +188,8 @@ def test_arguments_are_checked(processor):
         ClipReader(processor, seconds_per_clip=0)
 
 
+# torch tells of a dead worker from a signal handler, which may come in the midst of a `__del__`, whose errors Python drops.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("frames", (FramesThatCrash, FramesThatBlock))
 @pytest.mark.parametrize("stage", ("train", "evaluate"))
 def test_clip_that_its_worker_dies_of_is_named(tmp_path, monkeypatch, processor, tiny_config, clip, frames, stage):
