@@ -18,7 +18,7 @@ quickstart: $(VENV)/.installed-demo
 	$(VENV)/bin/python examples/quickstart.py $(ARGS)
 
 test: $(VENV)/.installed-test lint
-	$(VENV)/bin/python -m pytest -n auto $(PYTEST_ARGS)
+	$(VENV)/bin/python -m pytest -n auto --dist worksteal $(PYTEST_ARGS)
 
 test-common: $(VENV)/.installed-common
 	COMMON_TESTS=1 $(VENV)/bin/python -m pytest -n auto tests/common $(PYTEST_ARGS)

@@ -47,9 +47,9 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from modeling_allinone import AllInOneConfig, AllInOneForPreTraining, AllInOneProcessor, AllInOneVideoProcessor
+from modeling_allinone.data.pretraining_collators import PreTrainingCollator
 from modeling_allinone.datasets import train_tokenizer
-from modeling_allinone.pretraining_collators import PreTrainingCollator
-from modeling_allinone.training import ClipRows, parameter_groups
+from modeling_allinone.training.trainer import VideoDataset, parameter_groups
 
 MIXES = (
     "masked_lm",
@@ -146,7 +146,7 @@ def make_loader(film: Path, mix: str, arguments: argparse.Namespace) -> DataLoad
     num_rows = arguments.batch_size * (arguments.steps + max(1, arguments.workers) + num_prefetched)
     rows = [{"video": str(film), "caption": caption} for caption in islice(cycle(CAPTIONS), num_rows)]
     return DataLoader(
-        ClipRows(rows),
+        VideoDataset(rows),
         batch_size=arguments.batch_size,
         collate_fn=make_collator(mix, arguments),
         num_workers=arguments.workers,

@@ -31,12 +31,12 @@ from modeling_allinone import (
     AllInOneProcessor,
     AllInOneVideoProcessor,
 )
-from modeling_allinone.collators import VideoQuestionAnsweringCollator
+from modeling_allinone.data.collators import VideoQuestionAnsweringCollator
+from modeling_allinone.data.frame_cache import cache_frames
 from modeling_allinone.datasets import answer_vocabulary, load_moving_shapes, train_tokenizer, write_moving_shapes
 from modeling_allinone.datasets.moving_shapes import FRAME_KINDS, TIME_KINDS
-from modeling_allinone.fine_tuning import score_groups
-from modeling_allinone.frame_cache import cache_frames
-from modeling_allinone.training import AllInOneTrainer, AllInOneTrainingArguments, ClipRows
+from modeling_allinone.training.setup import score_groups
+from modeling_allinone.training.trainer import AllInOneTrainer, AllInOneTrainingArguments, VideoDataset
 
 NUM_FRAMES = 4
 FRAME_SIZE, PATCH_SIZE = 48, 12  # pixels
@@ -292,8 +292,8 @@ def make_trainer(
         ),
         data_collator=VideoQuestionAnsweringCollator(data.processor, num_labels, video_options=video_options or {}),
         eval_collator=VideoQuestionAnsweringCollator(data.processor, num_labels),
-        train_dataset=ClipRows(list(train_rows), training_arguments["seed"], data.frames),
-        eval_dataset=ClipRows(list(data.test_rows), frames=data.frames),
+        train_dataset=VideoDataset(list(train_rows), training_arguments["seed"], data.frames),
+        eval_dataset=VideoDataset(list(data.test_rows), frames=data.frames),
         compute_metrics=lambda output: score_groups(share_of_right, output.predictions, output.label_ids, kinds),
         preprocess_logits_for_metrics=lambda logits, labels: logits.argmax(dim=-1),
     )

@@ -3,7 +3,7 @@ How much sooner questions are learned from a pre-trained model than from nothing
 
     python benchmarks/transfer.py          # the figure and the table in docs/pretraining.md; some 10 minutes
 
-The same fine-tuning (examples/recipes/moving_shapes/question_answering.yaml: the easy level, all kinds of questions
+The same fine-tuning (moving_shapes/question_answering.yaml: the easy level, all kinds of questions
 but drift, batches of 16) starts from examples/checkpoints/moving-shapes and from random
 weights of the same size. The accuracy is that of the validation clips, which neither start has seen.
 """

@@ -1,7 +1,7 @@
 """
 Score models on many data sets, and put the scores beside those that the original reports.
 
-    python examples/evaluate_benchmark.py examples/suites/published.yaml --data_root DATA --model_root MODELS
+    python examples/evaluate_benchmark.py suites/published.yaml --data_root DATA --model_root MODELS
 
 A suite names runs; each is one of the scripts of this folder without training, in a process of its own. What was
 scored before is kept: a suite that was stopped goes on where it was. Every score has its control beside it: the same
@@ -23,7 +23,8 @@ from typing import Any
 import yaml
 from huggingface_hub import ModelCard
 
-from modeling_allinone.model_card import update_scores
+from modeling_allinone.hub.model_card import update_scores
+from modeling_allinone.recipes import RECIPES
 
 EXAMPLES = Path(__file__).parent
 SCRIPTS = {
@@ -91,7 +92,7 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
         "--launcher", default=sys.executable, help="what starts a script, such as 'torchrun --nproc-per-node 8'"
     )
     parser.add_argument(
-        "--published", type=Path, default=EXAMPLES / "published_scores.yaml", help="scores to compare with"
+        "--published", type=Path, default=RECIPES / "published_scores.yaml", help="scores to compare with"
     )
     parser.add_argument("--update_cards", action="store_true", help="write the scores into the models' README.md")
     return parser.parse_args(arguments)
@@ -130,7 +131,7 @@ def _complete(run: dict[str, Any], options: argparse.Namespace) -> dict[str, Any
     name, script = arguments.pop("name"), SCRIPTS[arguments.pop("task")]
     if "recipe" in arguments:
         path = Path(arguments.pop("recipe"))
-        path = path if path.exists() else EXAMPLES / "recipes" / path
+        path = path if path.exists() else RECIPES / path
         arguments = yaml.safe_load(path.read_text(encoding="utf-8")) | arguments
     if options.data_root is not None:
         arguments.setdefault("data_dir", str(options.data_root / name))

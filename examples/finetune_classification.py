@@ -1,8 +1,8 @@
 """
 Fine-tune All-in-one to recognise actions in video, wholly or by its pooler and head alone, and score it.
 
-    python examples/finetune_classification.py examples/recipes/ucf101.yaml --data_dir UCF101
-    torchrun --nproc-per-node 8 examples/finetune_classification.py examples/recipes/k400_linear.yaml --data_dir K400
+    python examples/finetune_classification.py ucf101.yaml --data_dir UCF101
+    torchrun --nproc-per-node 8 examples/finetune_classification.py k400_linear.yaml --data_dir K400
 
 The text that is read with every clip, `--prompt` or the data set's own, is kept in the model's configuration and read
 wherever none is given. With several views, `--video_processor '{"num_views": 4}'`, clips are scored by the mean of
@@ -16,24 +16,24 @@ import datasets
 import evaluate
 
 from modeling_allinone import AllInOneForVideoClassification
-from modeling_allinone.collators import VideoClassificationCollator
-from modeling_allinone.fine_tuning import (
+from modeling_allinone.data.collators import VideoClassificationCollator
+from modeling_allinone.metrics import metric_path
+from modeling_allinone.training.setup import (
     DataArguments,
     ModelArguments,
-    choose_answers,
     command_line,
+    evaluate_and_save,
     load_model,
     load_processor,
     parse_recipe,
     prepare_eval_rows,
     prepare_rows,
-    score,
-    start,
+    resolve_labels,
+    setup_run,
     train,
     unwrap_peft,
 )
-from modeling_allinone.metrics import metric_path
-from modeling_allinone.training import AllInOneTrainingArguments, VideoClassificationTrainer, freeze_backbone
+from modeling_allinone.training.trainer import AllInOneTrainingArguments, VideoClassificationTrainer, freeze_backbone
 
 
 @dataclass
@@ -60,8 +60,8 @@ def main(arguments: list[str] | None = None):
     )
     if class_arguments.linear and model_arguments.lora_rank:
         raise ValueError("linear trains no layer, and lora_rank asks for adapters beside them: give one of the two.")
-    start(training_arguments)
-    classes = choose_answers(model_arguments, data_arguments, training_arguments)
+    setup_run(training_arguments)
+    classes = resolve_labels(model_arguments, data_arguments, training_arguments)
     train_rows = data_arguments.load_splits(training_arguments)
     data_arguments.check_labels()
     processor = load_processor(model_arguments, data_arguments, train_rows)
@@ -70,7 +70,7 @@ def main(arguments: list[str] | None = None):
         AllInOneForVideoClassification,
         model_arguments,
         processor,
-        draws_head=training_arguments.do_train,
+        allow_new_head=training_arguments.do_train,
         id2label=dict(enumerate(classes)),
         **(processor.encode_prompt(prompt) if training_arguments.do_train else {}),
     )
@@ -101,7 +101,7 @@ def main(arguments: list[str] | None = None):
     )
     if training_arguments.do_train:
         train(trainer)
-    score(trainer, data_arguments, processor, linear=class_arguments.linear, prompt=prompt)
+    evaluate_and_save(trainer, data_arguments, processor, linear=class_arguments.linear, prompt=prompt)
 
 
 def choose_prompt(given: str | None, train_rows: datasets.Dataset | None) -> str | None:

@@ -1,7 +1,7 @@
 """
 Fine-tune All-in-one for multiple choice, of answers to a question or of captions, and score it.
 
-    python examples/finetune_multiple_choice.py examples/recipes/tgif_action.yaml --data_dir TGIF-QA
+    python examples/finetune_multiple_choice.py modeling_allinone/recipes/tgif_action.yaml --data_dir TGIF-QA
     torchrun --nproc-per-node 8 examples/finetune_multiple_choice.py RECIPE.yaml ...
 
 Rows to train on without options, such as those for MSRVTT's test or of a `caption_dataset`, are captions, each to be
@@ -17,24 +17,24 @@ import evaluate
 from transformers import TrainingArguments
 
 from modeling_allinone import AllInOneForMultipleChoice
-from modeling_allinone.collators import MultipleChoiceCollator
-from modeling_allinone.fine_tuning import (
+from modeling_allinone.data.collators import MultipleChoiceCollator
+from modeling_allinone.evaluation.retrieval import collect_captions
+from modeling_allinone.metrics import metric_path
+from modeling_allinone.training.setup import (
     DataArguments,
     ModelArguments,
     command_line,
     describe_training_data,
+    evaluate_and_save,
     load_model,
     load_processor,
     parse_recipe,
     prepare_eval_rows,
     prepare_rows,
-    score,
-    start,
+    setup_run,
     train,
 )
-from modeling_allinone.metrics import metric_path
-from modeling_allinone.retrieval import collect_captions
-from modeling_allinone.training import AllInOneTrainer, AllInOneTrainingArguments
+from modeling_allinone.training.trainer import AllInOneTrainer, AllInOneTrainingArguments
 
 if TYPE_CHECKING:
     import datasets
@@ -65,11 +65,13 @@ def main(arguments: list[str] | None = None):
         description=__doc__,
         arguments=arguments,
     )
-    start(training_arguments)
+    setup_run(training_arguments)
     train_rows = load_rows(data_arguments, choice_arguments, training_arguments)
     data_arguments.check_labels()
     processor = load_processor(model_arguments, data_arguments)
-    model = load_model(AllInOneForMultipleChoice, model_arguments, processor, draws_head=training_arguments.do_train)
+    model = load_model(
+        AllInOneForMultipleChoice, model_arguments, processor, allow_new_head=training_arguments.do_train
+    )
 
     draws_options = train_rows is not None and train_rows[0]["options"] is None
     train_collator = MultipleChoiceCollator(
@@ -95,7 +97,7 @@ def main(arguments: list[str] | None = None):
     if training_arguments.do_train:
         train(trainer)
     trained_on = describe_training_data(_source_of_captions(data_arguments, choice_arguments))
-    score(trainer, data_arguments, processor, trained_on)
+    evaluate_and_save(trainer, data_arguments, processor, trained_on)
 
 
 def load_rows(

@@ -1,7 +1,7 @@
 """
 Fine-tune All-in-one to tell whether a statement about two images is true, and score it.
 
-    python examples/finetune_paired_reasoning.py examples/recipes/nlvr2.yaml --data_dir NLVR2
+    python examples/finetune_paired_reasoning.py modeling_allinone/recipes/nlvr2.yaml --data_dir NLVR2
     torchrun --nproc-per-node 8 examples/finetune_paired_reasoning.py RECIPE.yaml ...
 
 Writes the model, its card and `results.json`, with the same statements about blank images beside the scores.
@@ -12,23 +12,23 @@ import sys
 import evaluate
 
 from modeling_allinone import AllInOneForPairedVisualReasoning
-from modeling_allinone.collators import PairedReasoningCollator
-from modeling_allinone.datasets.nlvr2 import LABELS
-from modeling_allinone.fine_tuning import (
+from modeling_allinone.data.collators import PairedReasoningCollator
+from modeling_allinone.datasets.readers.nlvr2 import LABELS
+from modeling_allinone.metrics import metric_path
+from modeling_allinone.training.setup import (
     DataArguments,
     ModelArguments,
     command_line,
+    evaluate_and_save,
     load_model,
     load_processor,
     parse_recipe,
     prepare_eval_rows,
     prepare_rows,
-    score,
-    start,
+    setup_run,
     train,
 )
-from modeling_allinone.metrics import metric_path
-from modeling_allinone.training import AllInOneTrainer, AllInOneTrainingArguments
+from modeling_allinone.training.trainer import AllInOneTrainer, AllInOneTrainingArguments
 
 
 @command_line
@@ -37,7 +37,7 @@ def main(arguments: list[str] | None = None):
     model_arguments, data_arguments, training_arguments = parse_recipe(
         ModelArguments, DataArguments, AllInOneTrainingArguments, description=__doc__, arguments=arguments
     )
-    start(training_arguments)
+    setup_run(training_arguments)
     train_rows = data_arguments.load_splits(training_arguments)
     data_arguments.check_labels()
     processor = load_processor(model_arguments, data_arguments, train_rows)
@@ -45,7 +45,7 @@ def main(arguments: list[str] | None = None):
         AllInOneForPairedVisualReasoning,
         model_arguments,
         processor,
-        draws_head=training_arguments.do_train,
+        allow_new_head=training_arguments.do_train,
         id2label={label: answer for answer, label in LABELS.items()},
     )
 
@@ -66,7 +66,7 @@ def main(arguments: list[str] | None = None):
     )
     if training_arguments.do_train:
         train(trainer)
-    score(trainer, data_arguments, processor)
+    evaluate_and_save(trainer, data_arguments, processor)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """
 Fine-tune All-in-one for open-ended video question answering, and score it.
 
-    python examples/finetune_question_answering.py examples/recipes/msrvtt_qa.yaml --data_dir MSRVTT-QA
+    python examples/finetune_question_answering.py modeling_allinone/recipes/msrvtt_qa.yaml --data_dir MSRVTT-QA
     torchrun --nproc-per-node 8 examples/finetune_question_answering.py RECIPE.yaml ...
 
 Writes the model, its card and `results.json`, with the same questions about blank video beside the scores.
@@ -10,23 +10,23 @@ Writes the model, its card and `results.json`, with the same questions about bla
 import sys
 
 from modeling_allinone import AllInOneForVideoQuestionAnswering
-from modeling_allinone.answer_scoring import score_answers
-from modeling_allinone.collators import VideoQuestionAnsweringCollator
-from modeling_allinone.fine_tuning import (
+from modeling_allinone.data.collators import VideoQuestionAnsweringCollator
+from modeling_allinone.evaluation.question_answering import score_answers
+from modeling_allinone.training.setup import (
     DataArguments,
     ModelArguments,
-    choose_answers,
     command_line,
+    evaluate_and_save,
     load_model,
     load_processor,
     parse_recipe,
     prepare_eval_rows,
     prepare_rows,
-    score,
-    start,
+    resolve_labels,
+    setup_run,
     train,
 )
-from modeling_allinone.training import AllInOneTrainer, AllInOneTrainingArguments
+from modeling_allinone.training.trainer import AllInOneTrainer, AllInOneTrainingArguments
 
 
 @command_line
@@ -35,8 +35,8 @@ def main(arguments: list[str] | None = None):
     model_arguments, data_arguments, training_arguments = parse_recipe(
         ModelArguments, DataArguments, AllInOneTrainingArguments, description=__doc__, arguments=arguments
     )
-    start(training_arguments)
-    answers = choose_answers(model_arguments, data_arguments, training_arguments)
+    setup_run(training_arguments)
+    answers = resolve_labels(model_arguments, data_arguments, training_arguments)
     train_rows = data_arguments.load_splits(training_arguments)
     data_arguments.check_labels()
     processor = load_processor(model_arguments, data_arguments)
@@ -44,7 +44,7 @@ def main(arguments: list[str] | None = None):
         AllInOneForVideoQuestionAnswering,
         model_arguments,
         processor,
-        draws_head=training_arguments.do_train,
+        allow_new_head=training_arguments.do_train,
         id2label=dict(enumerate(answers)),
     )
 
@@ -67,7 +67,7 @@ def main(arguments: list[str] | None = None):
     )
     if training_arguments.do_train:
         train(trainer)
-    score(trainer, data_arguments, processor)
+    evaluate_and_save(trainer, data_arguments, processor)
 
 
 if __name__ == "__main__":

@@ -26,13 +26,13 @@ from transformers import Trainer, get_scheduler
 from transformers.trainer_utils import rotate_checkpoints
 
 from modeling_allinone import AllInOneForVideoQuestionAnswering
-from modeling_allinone.answer_scoring import score_answers
-from modeling_allinone.collators import VideoQuestionAnsweringCollator
-from modeling_allinone.divergence import DivergenceWatch, check_weights
-from modeling_allinone.fine_tuning import (
+from modeling_allinone.data.collators import VideoQuestionAnsweringCollator
+from modeling_allinone.evaluation.question_answering import score_answers
+from modeling_allinone.hub.writing import naming_place
+from modeling_allinone.training.divergence import DivergenceWatch, check_weights
+from modeling_allinone.training.setup import (
     DataArguments,
     ModelArguments,
-    choose_answers,
     command_line,
     describe_protocol,
     describe_training,
@@ -43,23 +43,23 @@ from modeling_allinone.fine_tuning import (
     parse_recipe,
     prepare_eval_rows,
     prepare_rows,
+    resolve_labels,
     save_whole,
     score_groups,
-    start,
+    setup_run,
     unwrap_peft,
     write_card,
     write_results,
 )
-from modeling_allinone.training import (
+from modeling_allinone.training.trainer import (
     AllInOneTrainingArguments,
-    ClipRows,
+    VideoDataset,
     check_epoch,
     count_labelled,
     find_skipped,
     make_scheduler,
     parameter_groups,
 )
-from modeling_allinone.writing import naming_place
 
 
 @command_line
@@ -69,8 +69,8 @@ def main(arguments: list[str] | None = None):
         ModelArguments, DataArguments, AllInOneTrainingArguments, description=__doc__, arguments=arguments
     )
     check_arguments(training_arguments)
-    start(training_arguments)
-    answers = choose_answers(model_arguments, data_arguments, training_arguments)
+    setup_run(training_arguments)
+    answers = resolve_labels(model_arguments, data_arguments, training_arguments)
     train_rows = data_arguments.load_splits(training_arguments)
     data_arguments.check_labels()
     processor = load_processor(model_arguments, data_arguments)
@@ -78,7 +78,7 @@ def main(arguments: list[str] | None = None):
         AllInOneForVideoQuestionAnswering,
         model_arguments,
         processor,
-        draws_head=training_arguments.do_train,
+        allow_new_head=training_arguments.do_train,
         id2label=dict(enumerate(answers)),
     )
     output_dir = training_arguments.output_dir
@@ -143,7 +143,7 @@ def make_loader(
     accelerator: Accelerator,
     collator: Callable,
     arguments: AllInOneTrainingArguments,
-    rows: ClipRows,
+    rows: VideoDataset,
     training: bool = False,
 ) -> DataLoader:
     """The share of a process in the rows, in batches; in training, in an order drawn anew each epoch."""

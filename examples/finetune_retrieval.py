@@ -1,7 +1,7 @@
 """
 Fine-tune All-in-one for finding videos by text and texts by video, and score it.
 
-    python examples/finetune_retrieval.py examples/recipes/msrvtt_retrieval.yaml --data_dir MSRVTT
+    python examples/finetune_retrieval.py modeling_allinone/recipes/msrvtt_retrieval.yaml --data_dir MSRVTT
     torchrun --nproc-per-node 8 examples/finetune_retrieval.py RECIPE.yaml ...
 
 With the contrastive loss alone, texts and clips are compared by features. With wrong captions to rank (`num_negatives`
@@ -16,23 +16,23 @@ from typing import Any
 import evaluate
 
 from modeling_allinone import AllInOneForVideoTextRetrieval
-from modeling_allinone.collators import VideoTextRetrievalCollator
-from modeling_allinone.fine_tuning import (
+from modeling_allinone.data.collators import VideoTextRetrievalCollator
+from modeling_allinone.evaluation.retrieval import collect_captions
+from modeling_allinone.metrics import metric_path
+from modeling_allinone.training.setup import (
     DataArguments,
     ModelArguments,
     command_line,
+    evaluate_and_save,
     load_model,
     load_processor,
     parse_recipe,
     prepare_eval_rows,
     prepare_rows,
-    score,
-    start,
+    setup_run,
     train,
 )
-from modeling_allinone.metrics import metric_path
-from modeling_allinone.retrieval import collect_captions
-from modeling_allinone.training import AllInOneTrainingArguments, RetrievalTrainer
+from modeling_allinone.training.trainer import AllInOneTrainingArguments, RetrievalTrainer
 
 
 @dataclass
@@ -91,10 +91,12 @@ def main(arguments: list[str] | None = None):
     )
     if data_arguments.frame_cache is not None and retrieval_arguments.num_views > 1:
         raise ValueError(f"num_views is {retrieval_arguments.num_views}, but frames kept in frame_cache are one view.")
-    start(training_arguments)
+    setup_run(training_arguments)
     train_rows = data_arguments.load_splits(training_arguments)
     processor = load_processor(model_arguments, data_arguments, train_rows)
-    heads = {"use_pair_scorer": retrieval_arguments.ranks} if training_arguments.do_train else {"draws_head": False}
+    heads = (
+        {"use_pair_scorer": retrieval_arguments.ranks} if training_arguments.do_train else {"allow_new_head": False}
+    )
     model = load_model(AllInOneForVideoTextRetrieval, model_arguments, processor, **heads)
 
     train_options, eval_options = (
@@ -124,7 +126,7 @@ def main(arguments: list[str] | None = None):
     if training_arguments.do_train:
         train(trainer)
     searched = {"num_reranked": retrieval_arguments.num_reranked, **retrieval_arguments.view_options}
-    score(trainer, data_arguments, processor, **searched)
+    evaluate_and_save(trainer, data_arguments, processor, **searched)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """
 Fine-tune All-in-one for visual commonsense reasoning, answers and rationales at once, and score it.
 
-    python examples/finetune_visual_commonsense.py examples/recipes/vcr.yaml --data_dir VCR
+    python examples/finetune_visual_commonsense.py modeling_allinone/recipes/vcr.yaml --data_dir VCR
     torchrun --nproc-per-node 8 examples/finetune_visual_commonsense.py RECIPE.yaml ...
 
 The loss is that of choosing the answer plus that of choosing the rationale, told the right answer. Writes the model,
@@ -17,22 +17,22 @@ import torch
 from transformers.trainer_utils import EvalPrediction
 
 from modeling_allinone import AllInOneForVisualCommonsenseReasoning
-from modeling_allinone.collators import VisualCommonsenseCollator
-from modeling_allinone.fine_tuning import (
+from modeling_allinone.data.collators import VisualCommonsenseCollator
+from modeling_allinone.metrics import metric_path
+from modeling_allinone.training.setup import (
     DataArguments,
     ModelArguments,
     command_line,
+    evaluate_and_save,
     load_model,
     load_processor,
     parse_recipe,
     prepare_eval_rows,
     prepare_rows,
-    score,
-    start,
+    setup_run,
     train,
 )
-from modeling_allinone.metrics import metric_path
-from modeling_allinone.training import AllInOneTrainer, AllInOneTrainingArguments
+from modeling_allinone.training.trainer import AllInOneTrainer, AllInOneTrainingArguments
 
 
 @dataclass
@@ -54,12 +54,12 @@ def main(arguments: list[str] | None = None):
         arguments=arguments,
     )
     training_arguments.label_names = ["answer_labels", "rationale_labels"]
-    start(training_arguments)
+    setup_run(training_arguments)
     train_rows = data_arguments.load_splits(training_arguments)
     data_arguments.check_labels("label", "rationale_label")
     processor = load_processor(model_arguments, data_arguments, train_rows)
     model = load_model(
-        AllInOneForVisualCommonsenseReasoning, model_arguments, processor, draws_head=training_arguments.do_train
+        AllInOneForVisualCommonsenseReasoning, model_arguments, processor, allow_new_head=training_arguments.do_train
     )
 
     metric = evaluate.load(metric_path("visual_commonsense"), keep_in_memory=True)
@@ -88,7 +88,7 @@ def main(arguments: list[str] | None = None):
     )
     if training_arguments.do_train:
         train(trainer)
-    score(trainer, data_arguments, processor, **vars(commonsense_arguments))
+    evaluate_and_save(trainer, data_arguments, processor, **vars(commonsense_arguments))
 
 
 def stack_logits(outputs: tuple[torch.Tensor, ...], labels: tuple[torch.Tensor, ...]) -> torch.Tensor:

@@ -15,9 +15,9 @@ Of HowTo100M and YT-Temporal, a sample is a whole video with its transcript, of 
 import sys
 from dataclasses import dataclass, field
 
+from modeling_allinone.data.webdataset_writing import write_shards
 from modeling_allinone.datasets import load_annotations, replace_words
-from modeling_allinone.fine_tuning_arguments import command_line, parse_mapping, parse_recipe
-from modeling_allinone.shard_writing import write_shards
+from modeling_allinone.training.arguments import command_line, parse_mapping, parse_recipe
 
 # What takes long to do to a row, so that it is done once.
 PREPARATIONS = {"yttemporal": replace_words}

@@ -1,7 +1,7 @@
 """
 Pre-train All-in-one on videos, or on videos and images, with their captions.
 
-    python examples/pretrain.py examples/recipes/pretrain_webvid_howto100m.yaml --output_dir outputs/pretrain
+    python examples/pretrain.py modeling_allinone/recipes/pretrain_webvid_howto100m.yaml --output_dir outputs/pretrain
     torchrun --nproc-per-node 8 examples/pretrain.py RECIPE.yaml ...
 
 Objectives are weighted: masked words, matching with word-patch alignment, contrast, clip order, masked patches.
@@ -13,22 +13,22 @@ import sys
 from dataclasses import dataclass, field, replace
 
 from modeling_allinone import AllInOneForPreTraining
-from modeling_allinone.fine_tuning import (
+from modeling_allinone.data.pretraining_collators import PairedCollator, PreTrainingCollator
+from modeling_allinone.training.callbacks import EvaluationArguments, ZeroShotEvaluator, add_alignment_callback
+from modeling_allinone.training.pretraining_sources import SourceArguments, load_source_texts, load_sources
+from modeling_allinone.training.pretraining_trainer import PreTrainingArguments, PreTrainingTrainer
+from modeling_allinone.training.setup import (
     DataArguments,
     ModelArguments,
     command_line,
+    evaluate_and_save,
     load_model,
     load_processor,
     parse_recipe,
     prepare_eval_rows,
-    score,
-    start,
+    setup_run,
     train,
 )
-from modeling_allinone.pretraining import PreTrainingArguments, PreTrainingTrainer
-from modeling_allinone.pretraining_collators import CoTrainingCollator, PreTrainingCollator
-from modeling_allinone.pretraining_sources import SourceArguments, load_source_texts, load_sources
-from modeling_allinone.watching import WatchingArguments, ZeroShot, add_alignment_sheets
 
 
 @dataclass
@@ -42,7 +42,7 @@ class ObjectiveArguments:
     masked_patches_weight: float = field(default=0.0, metadata={"help": "Weight of the colours of masked patches."})
     mlm_probability: float = field(default=0.15, metadata={"help": "Probability of each word to be masked."})
     whole_word_mask: bool = field(default=True, metadata={"help": "Mask all pieces of a word together."})
-    draws_hard_clips: bool = field(
+    use_hard_negatives: bool = field(
         default=False, metadata={"help": "Match texts with clips that features confuse with theirs."}
     )
     contrast_across_processes: bool = field(
@@ -90,7 +90,7 @@ def main(arguments: list[str] | None = None):
         DataArguments,
         SourceArguments,
         ObjectiveArguments,
-        WatchingArguments,
+        EvaluationArguments,
         PreTrainingArguments,
         description=__doc__,
         arguments=arguments,
@@ -100,7 +100,7 @@ def main(arguments: list[str] | None = None):
             "masked_patches has the colours of clips and images learned, which are scaled by one mean and deviation: "
             "leave image_mean and image_std out of image_processor, or the objective."
         )
-    start(training_arguments)
+    setup_run(training_arguments)
     if data_arguments.test_split is not None:
         data_arguments.load(data_arguments.test_split)  # so that what is wrong with it is said before training
     zero_shot_rows = watching_arguments.load_zero_shot(data_arguments)
@@ -134,26 +134,26 @@ def main(arguments: list[str] | None = None):
     if source_arguments.image_sources:
         # RandAugment is for clips alone, as in the original.
         of_images = {**train_collator.video_options, "do_rand_augment": False, **source_arguments.image_processor}
-        data_collator = CoTrainingCollator(train_collator, replace(train_collator, video_options=of_images))
+        data_collator = PairedCollator(train_collator, replace(train_collator, video_options=of_images))
     trainer = PreTrainingTrainer(
         model,
         training_arguments,
         objectives=objective_arguments.objectives,
         contrast_across_processes=objective_arguments.contrast_across_processes,
-        draws_hard_clips=objective_arguments.draws_hard_clips,
+        use_hard_negatives=objective_arguments.use_hard_negatives,
         watched_words=objective_arguments.watched_words or (),
-        zero_shot=ZeroShot(zero_shot_rows) if zero_shot_rows else None,
+        zero_shot=ZeroShotEvaluator(zero_shot_rows) if zero_shot_rows else None,
         data_collator=data_collator,
         eval_collator=eval_collator,
         train_dataset=train_rows,
         eval_dataset=prepare_eval_rows(data_arguments, processor, training_arguments),
         processing_class=processor,
     )
-    add_alignment_sheets(trainer, watching_arguments.num_alignment_rows)
+    add_alignment_callback(trainer, watching_arguments.num_alignment_rows)
     if training_arguments.do_train:
         train(trainer)
     trained_on = source_arguments.describe()
-    score(trainer, data_arguments, processor, trained_on, zero_shot=watching_arguments.zero_shot)
+    evaluate_and_save(trainer, data_arguments, processor, trained_on, zero_shot=watching_arguments.zero_shot)
 
 
 if __name__ == "__main__":

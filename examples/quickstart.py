@@ -38,7 +38,7 @@ from modeling_allinone import (
     AllInOneProcessor,
     AllInOneVideoProcessor,
 )
-from modeling_allinone.collators import VideoQuestionAnsweringCollator
+from modeling_allinone.data.collators import VideoQuestionAnsweringCollator
 from modeling_allinone.datasets import answer_vocabulary, load_moving_shapes, train_tokenizer, write_moving_shapes
 from modeling_allinone.datasets.moving_shapes import FRAME_KINDS
 

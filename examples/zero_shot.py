@@ -1,7 +1,7 @@
 """
 Score a model on a task that it was not trained for: multiple choice of captions, retrieval, classification by prompts.
 
-    python examples/zero_shot.py examples/recipes/msrvtt_mc_zero_shot.yaml --data_dir MSRVTT --model_name_or_path MODEL
+    python examples/zero_shot.py msrvtt_mc_zero_shot.yaml --data_dir MSRVTT --model_name_or_path MODEL
     torchrun --nproc-per-node 8 examples/zero_shot.py RECIPE.yaml ...
 
 Any checkpoint will do that has what scores texts: a matching head (of pre-training) or a scorer for pairs of text and
@@ -16,9 +16,11 @@ import torch
 from accelerate import PartialState
 
 from modeling_allinone import AllInOneForVideoTextRetrieval
-from modeling_allinone.clip_reading import ClipReader
+from modeling_allinone.data.video_loading import VideoLoader
 from modeling_allinone.datasets import summarize
-from modeling_allinone.fine_tuning import (
+from modeling_allinone.evaluation.retrieval import evaluate_choice, evaluate_retrieval, list_options
+from modeling_allinone.metrics import metric_path
+from modeling_allinone.training.setup import (
     DataArguments,
     ModelArguments,
     command_line,
@@ -27,12 +29,10 @@ from modeling_allinone.fine_tuning import (
     load_processor,
     parse_recipe,
     prepare_rows,
-    start,
+    setup_run,
     write_results,
 )
-from modeling_allinone.metrics import metric_path
-from modeling_allinone.retrieval import evaluate_choice, evaluate_retrieval, list_options
-from modeling_allinone.training import AllInOneTrainingArguments
+from modeling_allinone.training.trainer import AllInOneTrainingArguments
 
 METRICS = {
     "multiple-choice": "multiple_choice_accuracy",
@@ -84,13 +84,13 @@ def main(arguments: list[str] | None = None):
         description=__doc__,
         arguments=arguments,
     )
-    start(run_arguments)
+    setup_run(run_arguments)
     rows = data_arguments.load(data_arguments.test_split, data_arguments.num_test_rows)
     processor = load_processor(model_arguments, data_arguments)
     model = load_model(
-        AllInOneForVideoTextRetrieval, model_arguments, processor, draws_head=False, **task_arguments.heads
+        AllInOneForVideoTextRetrieval, model_arguments, processor, allow_new_head=False, **task_arguments.heads
     ).to(run_arguments.device)
-    reader = ClipReader(processor, **data_arguments.collator_options(run_arguments.output_dir, training=False))
+    reader = VideoLoader(processor, **data_arguments.collator_options(run_arguments.output_dir, training=False))
     metric = evaluate.load(metric_path(METRICS[task_arguments.task]), keep_in_memory=True)
 
     results = {}

@@ -12,8 +12,8 @@ from transformers import (
 )
 from transformers.models.auto.video_processing_auto import AutoVideoProcessor
 
-from .configuration_allinone import AllInOneConfig
-from .modeling_allinone import (
+from .models.configuration_allinone import AllInOneConfig
+from .models.modeling_allinone import (
     AllInOneForMaskedLM,
     AllInOneForMultipleChoice,
     AllInOneForVideoClassification,
@@ -21,14 +21,14 @@ from .modeling_allinone import (
     AllInOneModel,
     AllInOnePreTrainedModel,
 )
-from .paired_reasoning_allinone import AllInOneForPairedVisualReasoning
-from .pretraining_allinone import AllInOneForPreTraining
-from .processing_allinone import AllInOneProcessor
-from .retrieval_allinone import AllInOneForVideoTextRetrieval
-from .video_processing_allinone import AllInOneVideoProcessor
-from .visual_commonsense_allinone import AllInOneForVisualCommonsenseReasoning
+from .models.modeling_paired_reasoning_allinone import AllInOneForPairedVisualReasoning
+from .models.modeling_pretraining_allinone import AllInOneForPreTraining
+from .models.modeling_retrieval_allinone import AllInOneForVideoTextRetrieval
+from .models.modeling_visual_commonsense_allinone import AllInOneForVisualCommonsenseReasoning
+from .models.processing_allinone import AllInOneProcessor
+from .models.video_processing_allinone import AllInOneVideoProcessor
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 AutoConfig.register("allinone", AllInOneConfig)
 AutoModel.register(AllInOneConfig, (AllInOneModel, AllInOneForVideoTextRetrieval))

@@ -15,11 +15,11 @@ import torch
 from PIL import Image
 from torch import nn
 
-from .configuration_allinone import AllInOneConfig
-from .modeling_allinone import AllInOnePreTrainedModel
-from .objectives_allinone import align_words_and_patches, select_words
-from .processing_allinone import AllInOneProcessor
-from .temporal_mixing_allinone import roll_tokens
+from .models.configuration_allinone import AllInOneConfig
+from .models.losses_allinone import align_words_and_patches, select_words
+from .models.modeling_allinone import AllInOnePreTrainedModel
+from .models.processing_allinone import AllInOneProcessor
+from .models.temporal_mixing_allinone import roll_tokens
 
 if TYPE_CHECKING:
     import numpy as np

@@ -5,7 +5,7 @@ import importlib
 _MODULES = {
     "annotations": ("describe_dataset", "list_datasets", "load_annotations"),
     "common_rows": ("summarize",),
-    "howto100m": ("draw_captioned_clip",),
+    "readers.howto100m": ("draw_captioned_clip",),
     "moving_shapes": (
         "answer_vocabulary",
         "load_moving_shapes",
@@ -13,9 +13,9 @@ _MODULES = {
         "write_moving_shapes",
     ),
     "row_transforms": ("by_row",),
-    "vcr": ("paint_objects",),
-    "vqav2": ("soft_label",),
-    "yttemporal": ("draw_spoken_clip", "replace_words"),
+    "readers.vcr": ("paint_objects",),
+    "readers.vqav2": ("soft_label",),
+    "readers.yttemporal": ("draw_spoken_clip", "replace_words"),
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 

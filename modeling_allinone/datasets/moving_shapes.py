@@ -30,7 +30,7 @@ from tokenizers.trainers import WordPieceTrainer
 from transformers import BertTokenizer
 from transformers.utils import logging
 
-from ..video_file_allinone import ONE_THREAD
+from ..models.video_file_allinone import ONE_THREAD
 from .annotation_files import AnnotationFile, read_records
 from .annotation_reader import AnnotationFolder, AnnotationReader, check_inside
 from .answer_vocabularies import AnswerVocabulary

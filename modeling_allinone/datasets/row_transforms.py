@@ -33,8 +33,8 @@ def _transform_batch(transform: Callable[[dict], dict], batch: dict[str, list]) 
 def generator_of(row: dict, generator: torch.Generator | None = None) -> torch.Generator | None:
     """Source of randomness of a row: the one that is given, else one for its number `draw`, else torch's own.
 
-    Rows have that number from [`ClipRows`], so that training which was interrupted goes on with the same draws; those
-    are made of its rows, such as by a collator: `collate([draw_spoken_clip(row) for row in rows])`.
+    Rows have that number from [`VideoDataset`], so that training which was interrupted goes on with the same draws;
+    those are made of its rows, such as by a collator: `collate([draw_spoken_clip(row) for row in rows])`.
 
     Args:
         row (`dict`): A row, with or without the number `draw`.

@@ -10,12 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from convert_original_checkpoint import DTYPES, convert_checkpoint, main, verify_directory
-from fingerprint import load_model, take_fingerprint
-from fingerprint import main as fingerprint_main
 from huggingface_hub import ModelCard
-from key_map import BACKBONE_RULES, DISTILLATION_RULES, HEADS, TASK_CLASSES, find_sources
-from safe_checkpoint import ConversionError
 from safetensors.torch import load_file, save_file
 from transformers import BertTokenizer
 
@@ -33,7 +28,12 @@ from modeling_allinone import (
     AllInOneModel,
     AllInOnePreTrainedModel,
 )
-from modeling_allinone.video_processing_allinone import IMAGE_OPTIONS
+from modeling_allinone.conversion.fingerprint import load_model, take_fingerprint
+from modeling_allinone.conversion.fingerprint import main as fingerprint_main
+from modeling_allinone.conversion.key_map import BACKBONE_RULES, DISTILLATION_RULES, HEADS, TASK_CLASSES, find_sources
+from modeling_allinone.conversion.original_checkpoint import DTYPES, convert_checkpoint, main, verify_directory
+from modeling_allinone.conversion.safe_checkpoint import ConversionError
+from modeling_allinone.models.video_processing_allinone import IMAGE_OPTIONS
 
 CASES = Path(__file__).parents[1] / "fixtures" / "parity"
 

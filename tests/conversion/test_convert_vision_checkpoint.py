@@ -7,10 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from convert_vision_checkpoint import convert_vision_checkpoint, main
 from huggingface_hub import ModelCard
-from key_map import TASK_CLASSES
-from safe_checkpoint import ConversionError
 from safetensors.torch import load_file, save_file
 from transformers import (
     BertConfig,
@@ -39,6 +36,9 @@ from modeling_allinone import (
     AllInOneForPreTraining,
     AllInOneModel,
 )
+from modeling_allinone.conversion.key_map import TASK_CLASSES
+from modeling_allinone.conversion.safe_checkpoint import ConversionError
+from modeling_allinone.conversion.vision_checkpoint import convert_vision_checkpoint, main
 
 WEIGHTS = "model.safetensors"
 
@@ -814,7 +814,7 @@ def test_card_and_code(tmp_path):
     assert card.data.license == "apache-2.0"
     assert 'AutoModelForPreTraining.from_pretrained("someone/start", trust_remote_code=True)' in card.text
     assert "start from `deit.pth`, an image backbone, the text embeddings from `bert`" in card.text
-    assert (tmp_path / "out" / "pretraining_allinone.py").is_file()
+    assert (tmp_path / "out" / "modeling_pretraining_allinone.py").is_file()
     assert "auto_map" in (tmp_path / "out" / "config.json").read_text()
 
 

@@ -8,10 +8,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from convert_original_checkpoint import convert_checkpoint
-from export_original_checkpoint import export_checkpoint, main, verify_export
-from original_hyper_parameters import find_vision_transformer
-from safe_checkpoint import ConversionError, read_checkpoint
 from safetensors.torch import load_file, save_file
 
 from modeling_allinone import (
@@ -26,6 +22,10 @@ from modeling_allinone import (
     AllInOneForVisualCommonsenseReasoning,
     AllInOneModel,
 )
+from modeling_allinone.conversion.original_checkpoint import convert_checkpoint
+from modeling_allinone.conversion.original_export import export_checkpoint, main, verify_export
+from modeling_allinone.conversion.original_hyper_parameters import find_vision_transformer
+from modeling_allinone.conversion.safe_checkpoint import ConversionError, read_checkpoint
 
 CASES = Path(__file__).parents[1] / "fixtures" / "parity"
 POSITION_IDS = "text_embeddings.position_ids"

@@ -14,17 +14,15 @@ import tarfile
 import zipfile
 import zlib
 from collections import Counter, OrderedDict, defaultdict
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from types import ModuleType
 
 import numpy as np
 import pytest
 import torch
-from safe_checkpoint import ConversionError, read_checkpoint
 from safetensors.torch import save_file
 
-CONVERSION = Path(__file__).parents[2] / "conversion"
-
+from modeling_allinone.conversion.safe_checkpoint import ConversionError, read_checkpoint
 
 # ------------------------------------------------------------------------------------------------- pickles by opcodes
 
@@ -925,8 +923,7 @@ BOMBS = {
 MEASURE = """
 import json, resource, sys
 from pathlib import Path
-sys.path.insert(0, sys.argv[1])
-from safe_checkpoint import ConversionError, read_checkpoint
+from modeling_allinone.conversion.safe_checkpoint import ConversionError, read_checkpoint
 
 def read(path):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -936,7 +933,7 @@ def read(path):
         message = str(error)
     return message, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
 
-for path in Path(sys.argv[2]).iterdir():
+for path in Path(sys.argv[1]).iterdir():
     print(json.dumps([path.name, *read(path)]), flush=True)
 """
 
@@ -947,7 +944,7 @@ def outcomes(tmp_path_factory):
     directory = tmp_path_factory.mktemp("bombs")
     for file_name, (data, _) in BOMBS.items():
         (directory / file_name).write_bytes(data())
-    command = [sys.executable, "-c", MEASURE, str(CONVERSION), str(directory)]
+    command = [sys.executable, "-c", MEASURE, str(directory)]
     finished = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
     outcomes = {name: outcome for name, *outcome in map(json.loads, finished.stdout.splitlines())}
     assert finished.returncode == 0, f"{finished.stderr[-2000:]} after {list(outcomes)}"

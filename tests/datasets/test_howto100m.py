@@ -7,7 +7,7 @@ import torch
 from annotation_fixtures import read_rows, table, write_files
 
 from modeling_allinone.datasets import load_annotations, summarize
-from modeling_allinone.datasets.howto100m import draw_captioned_clip
+from modeling_allinone.datasets.readers.howto100m import draw_captioned_clip
 from modeling_allinone.datasets.row_transforms import by_row
 
 LINES = [(1.5, 4.25, "whisk the eggs"), (4.25, 20.0, "heat the pan, slowly"), (30, 31, "")]

@@ -26,7 +26,7 @@ from modeling_allinone.datasets.moving_shapes import (
     write_questions,
 )
 from modeling_allinone.datasets.moving_shapes_scenes import COLOURS, LEVELS, NUMBERS, render_scene
-from modeling_allinone.frame_sampling_allinone import uniform_indices
+from modeling_allinone.models.frame_sampling_allinone import uniform_indices
 
 NUM_CLIPS = 40
 NUM_FRAMES = 12

@@ -9,11 +9,11 @@ from PIL import Image
 from transformers import BertTokenizer
 
 from modeling_allinone import AllInOneProcessor, AllInOneVideoProcessor
-from modeling_allinone.collators import VisualCommonsenseCollator
+from modeling_allinone.data.collators import VisualCommonsenseCollator
 from modeling_allinone.datasets import load_annotations, summarize
 from modeling_allinone.datasets.object_painting import OBJECT_COLOURS, paint_boxes
+from modeling_allinone.datasets.readers.vcr import paint_objects
 from modeling_allinone.datasets.row_transforms import by_row
-from modeling_allinone.datasets.vcr import paint_objects
 
 NAMES = ["person", "person", "car", "dog", "chair"]
 BOXES = [[10 * number, 5, 10 * number + 30.5, 60, 0.9] for number in range(5)]

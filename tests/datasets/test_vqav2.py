@@ -7,8 +7,8 @@ import pytest
 from annotation_fixtures import read_rows, write_files
 
 from modeling_allinone.datasets import load_annotations, summarize
+from modeling_allinone.datasets.readers.vqav2 import normalize_answer, soft_label
 from modeling_allinone.datasets.row_transforms import by_row
-from modeling_allinone.datasets.vqav2 import normalize_answer, soft_label
 
 
 def annotation(question_id, *answers):

@@ -7,8 +7,8 @@ import torch
 from annotation_fixtures import read_rows, write_files
 
 from modeling_allinone.datasets import load_annotations, summarize
+from modeling_allinone.datasets.readers.yttemporal import draw_spoken_clip, replace_words
 from modeling_allinone.datasets.row_transforms import by_row
-from modeling_allinone.datasets.yttemporal import draw_spoken_clip, replace_words
 
 
 def transcript(video_id="WAaKRUoY6Io", **changes):

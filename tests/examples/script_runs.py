@@ -7,7 +7,7 @@ from pathlib import Path
 from modeling_allinone.datasets import write_moving_shapes
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-RECIPES = EXAMPLES / "recipes"
+
 QUIET = ("--disable_tqdm", "true", "--report_to", "none", "--use_cpu", "true")
 
 

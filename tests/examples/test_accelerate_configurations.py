@@ -7,7 +7,7 @@ import pytest
 from accelerate.commands.config.config_args import load_config_from_file
 from accelerate.commands.launch import launch_command_parser
 
-from modeling_allinone import modeling_allinone
+from modeling_allinone.models import modeling_allinone
 
 FILES = sorted((Path(__file__).parents[2] / "examples" / "accelerate").glob("*.yaml"))
 

@@ -30,11 +30,11 @@ from modeling_allinone.datasets import (
     train_tokenizer,
     write_moving_shapes,
 )
-from modeling_allinone.model_card import create_model_card
+from modeling_allinone.hub.model_card import create_model_card
+from modeling_allinone.recipes import SUITES
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "examples"))
 from evaluate_benchmark import (
-    EXAMPLES,
     digest_checkpoint,
     find_cause,
     is_done,
@@ -164,7 +164,7 @@ def test_other_suites_that_cannot_run(tmp_path, suite, capsys):
     assert "is no suite: expected output_dir and a list of runs" in capsys.readouterr().err
 
 
-SUITES = sorted((EXAMPLES / "suites").glob("*.yaml"))
+SUITES = sorted((SUITES).glob("*.yaml"))
 ROWS = [(path, run["name"]) for path in SUITES for run in yaml.safe_load(path.read_text())["runs"]]
 
 

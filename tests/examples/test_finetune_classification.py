@@ -11,16 +11,17 @@ import pytest
 import torch
 from action_files import ACTIONS, write_actions
 from huggingface_hub import ModelCard
-from script_runs import EXAMPLES, QUIET, last_line, load_script, read_results, run_script, write_splits
+from script_runs import QUIET, last_line, load_script, read_results, run_script, write_splits
 from transformers import AutoModelForVideoClassification, AutoProcessor, pipeline
 from transformers.models.auto.video_processing_auto import AutoVideoProcessor
 from video_fixtures import encode_video
 
 from modeling_allinone import AllInOneForVideoClassification, AllInOneProcessor, AllInOneVideoProcessor
-from modeling_allinone.collators import VideoClassificationCollator
+from modeling_allinone.data.collators import VideoClassificationCollator
 from modeling_allinone.datasets import load_moving_shapes, train_tokenizer, write_moving_shapes
 from modeling_allinone.datasets.moving_shapes import MOTION_CLASSES
-from modeling_allinone.training import AllInOneTrainingArguments, ClipRows, VideoClassificationTrainer
+from modeling_allinone.recipes import RECIPES
+from modeling_allinone.training.trainer import AllInOneTrainingArguments, VideoClassificationTrainer, VideoDataset
 
 SCRIPT = load_script("finetune_classification")
 
@@ -68,7 +69,7 @@ def test_every_data_set_trains_and_is_scored_by_its_recipe(recipe, arrangement, 
     output_dir = tmp_path / "output"
     assert (
         run(
-            EXAMPLES / "recipes" / f"{recipe}.yaml",
+            RECIPES / f"{recipe}.yaml",
             *("--data_dir", tmp_path, "--on_missing_video", "raise", "--output_dir", output_dir),
             *("--model_name_or_path", tiny, "--num_frames", 4),
             *("--max_steps", 1, "--total_batch_size", 2, "--per_device_train_batch_size", 2),
@@ -218,7 +219,7 @@ def test_logits_of_views_are_averaged(shapes, tiny, tmp_path):
         tmp_path, per_device_eval_batch_size=5, use_cpu=True, disable_tqdm=True, report_to="none"
     )
     trainer = VideoClassificationTrainer(model, arguments, data_collator=collator)
-    output = trainer.predict(ClipRows(rows))
+    output = trainer.predict(VideoDataset(rows))
     torch.testing.assert_close(torch.tensor(output.predictions), torch.stack(expected), atol=1e-5, rtol=0)
     assert output.label_ids.tolist() == rows["label"][:]
     assert output.metrics["test_loss"] == pytest.approx(sum(losses) / 15, rel=1e-5)
@@ -234,7 +235,13 @@ def test_two_processes_score_as_one(on_shapes, tiny, shapes, tmp_path):
     arguments += ["--video_processor", '{"num_views": 2}']
     assert run(*arguments, "--output_dir", tmp_path / "one") == 0
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    command += [EXAMPLES / "finetune_classification.py", *arguments, "--output_dir", tmp_path / "two", *QUIET]
+    command += [
+        RECIPES.parents[1] / "examples" / "finetune_classification.py",
+        *arguments,
+        "--output_dir",
+        tmp_path / "two",
+        *QUIET,
+    ]
     subprocess.run([*map(str, command), "--ddp_backend", "gloo"], check=True, timeout=200, capture_output=True)
     one, two = read_results(tmp_path / "one"), read_results(tmp_path / "two")
     assert one["scores"]["num_rows"] == num_rows and one["protocol"]["num_views"] == 2

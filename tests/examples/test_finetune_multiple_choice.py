@@ -6,7 +6,7 @@ import pytest
 import torch
 from question_files import CHOICES
 from retrieval_files import write_places
-from script_runs import RECIPES, last_line, load_script, read_results, run_script, write_splits
+from script_runs import last_line, load_script, read_results, run_script, write_splits
 
 from modeling_allinone import (
     AllInOneForMultipleChoice,
@@ -14,8 +14,9 @@ from modeling_allinone import (
     AllInOneProcessor,
     AllInOneVideoProcessor,
 )
-from modeling_allinone.collators import MultipleChoiceCollator
+from modeling_allinone.data.collators import MultipleChoiceCollator
 from modeling_allinone.datasets import list_datasets, load_moving_shapes, train_tokenizer, write_moving_shapes
+from modeling_allinone.recipes import RECIPES
 
 SCRIPT = load_script("finetune_multiple_choice")
 

@@ -6,12 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from image_files import COLOURS, PLACES, draw_blocks, write_recipe
-from script_runs import EXAMPLES, load_script, read_results, run_script
+from script_runs import load_script, read_results, run_script
 from transformers import AutoConfig
 
 from modeling_allinone import AllInOneForPairedVisualReasoning, AllInOneProcessor, AllInOneVideoProcessor
 from modeling_allinone.datasets import train_tokenizer
-from modeling_allinone.video_processing_allinone import IMAGE_OPTIONS
+from modeling_allinone.models.video_processing_allinone import IMAGE_OPTIONS
+from modeling_allinone.recipes import RECIPES
 
 SCRIPT = load_script("finetune_paired_reasoning")
 
@@ -61,7 +62,7 @@ def tiny(tmp_path_factory, tiny_config):
 def small(tiny, tmp_path):
     """Arguments of a short run by the recipe."""
     return [
-        EXAMPLES / "recipes" / "nlvr2.yaml",
+        RECIPES / "nlvr2.yaml",
         *("--model_name_or_path", tiny, "--output_dir", tmp_path / "output"),
         *("--max_steps", 2, "--total_batch_size", 2, "--per_device_train_batch_size", 2),
         *("--fp16", "false", "--dataloader_num_workers", 0),

@@ -9,7 +9,7 @@ import torch
 from question_files import QUESTIONS
 from retrieval_files import write_places
 from safetensors.torch import load_file, save_file
-from script_runs import RECIPES, last_line, load_script, read_log, read_results, run_script, write_splits
+from script_runs import last_line, load_script, read_log, read_results, run_script, write_splits
 
 from modeling_allinone import (
     AllInOneForMaskedLM,
@@ -24,7 +24,8 @@ from modeling_allinone.datasets import (
     train_tokenizer,
     write_moving_shapes,
 )
-from modeling_allinone.video_processing_allinone import IMAGE_OPTIONS
+from modeling_allinone.models.video_processing_allinone import IMAGE_OPTIONS
+from modeling_allinone.recipes import RECIPES
 
 SCRIPT = load_script("finetune_question_answering")
 ANSWERS = answer_vocabulary("easy")

@@ -6,11 +6,12 @@ from PIL import Image
 from question_files import QUESTIONS
 from retrieval_files import write_places
 from safetensors.torch import load_file
-from script_runs import RECIPES, last_line, load_script, read_results, run_script, write_splits
+from script_runs import last_line, load_script, read_results, run_script, write_splits
 from video_fixtures import encode_video
 
 from modeling_allinone import AllInOneForVideoQuestionAnswering, AllInOneProcessor, AllInOneVideoProcessor
 from modeling_allinone.datasets import answer_vocabulary, load_moving_shapes, train_tokenizer
+from modeling_allinone.recipes import RECIPES
 
 SCRIPT = load_script("finetune_question_answering_no_trainer")
 

@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 from retrieval_files import DATA, write_data
-from script_runs import RECIPES, last_line, load_script, read_log, read_results, run_script, write_splits
+from script_runs import last_line, load_script, read_log, read_results, run_script, write_splits
 
 from modeling_allinone import (
     AllInOneForVideoQuestionAnswering,
@@ -14,7 +14,8 @@ from modeling_allinone import (
     AllInOneVideoProcessor,
 )
 from modeling_allinone.datasets import list_datasets, load_moving_shapes, train_tokenizer, write_moving_shapes
-from modeling_allinone.video_index import VideoIndex
+from modeling_allinone.recipes import RECIPES
+from modeling_allinone.search.video_index import VideoIndex
 
 DIRECTIONS = [f"{stage}{way}" for stage in ("", "reranked_") for way in ("text_to_video", "video_to_text")]
 FIGURES = ("recall_at_1", "recall_at_5", "recall_at_10", "recall_at_50", "median_rank", "mean_rank")

@@ -83,7 +83,7 @@ def test_two_processes_contrast_and_score_as_one_does(arguments, shapes, tmp_pat
 @pytest.mark.slow
 def test_a_run_that_was_killed_ends_as_if_it_had_not(arguments, tmp_path):
     # With dropout, shuffled patches, hard clips, random frames and crops, workers, and checkpoints within epochs.
-    options = [*arguments("masked_lm", "matching", "contrastive"), "--draws_hard_clips", "true", "--max_steps", 24]
+    options = [*arguments("masked_lm", "matching", "contrastive"), "--use_hard_negatives", "true", "--max_steps", 24]
     options += ["--per_device_train_batch_size", 2, "--total_batch_size", 4, "--dataloader_num_workers", 2]
     options += ["--save_strategy", "steps", "--save_steps", 2, "--save_total_limit", 3, "--learning_rate", 1e-3]
     options += ["--eval_strategy", "steps", "--eval_steps", 7, "--num_test_rows", 2, "--test_split", "validation"]

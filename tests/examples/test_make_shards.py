@@ -6,7 +6,7 @@ import pytest
 from script_runs import load_script
 from video_fixtures import encode_video
 
-from modeling_allinone.clip_stream import ClipSource, ClipStream, parse_sources
+from modeling_allinone.data.webdataset_stream import ClipSource, WebDatasetStream, parse_sources
 from modeling_allinone.datasets import write_moving_shapes
 
 script = load_script("make_shards")
@@ -42,7 +42,7 @@ def test_a_data_set_is_written_and_read(shapes, tmp_path, capsys):
     summary = capsys.readouterr().out.splitlines()[-1]
     assert summary.startswith(f"{output_dir}: 3 shards, 5 rows, ") and summary.endswith("MB; skipped clips: 2")
     assert len((output_dir / "skipped_clips.jsonl").read_text().splitlines()) == 2
-    rows = list(ClipStream(ClipSource(output_dir), num_epochs=1))
+    rows = list(WebDatasetStream(ClipSource(output_dir), num_epochs=1))
     assert len(rows) == 5 and all(row["caption"] and row["duration"] == 3.0 for row in rows)
     assert run(*shapes, *options) == 0
     assert capsys.readouterr().out.splitlines()[-1] == summary
@@ -58,7 +58,7 @@ def test_films_with_transcripts_are_stored_once(tmp_path):
     encode_video(root / "a.mp4", num_frames=16, times_in_ms=[500 * number for number in range(16)])
     assert run("--dataset", "howto100m", "--data_dir", root, "--output_dir", tmp_path / "shards") == 0
     source = parse_sources({"howto": {"shards": tmp_path / "shards", "transform": "draw_captioned_clip"}})
-    rows = list(ClipStream(source, num_epochs=10))
+    rows = list(WebDatasetStream(source, num_epochs=10))
     assert {row["caption"] for row in rows} == {"whisk the eggs", "add salt"}
     assert all(row["video"] == (root / "a.mp4").read_bytes() and row["end"] - row["start"] == 1.5 for row in rows)
 
@@ -74,10 +74,10 @@ def test_words_of_transcripts_are_replaced_once(tmp_path):
     (root / "yttemporal180m_000of100.jsonl").write_text(json.dumps(transcript) + "\n")
     encode_video(root / "videos" / "a.mp4", num_frames=16, times_in_ms=[1000 * number for number in range(16)])
     assert run("--dataset", "yttemporal", "--data_dir", root, "--output_dir", tmp_path / "shards") == 0
-    (row,) = ClipStream(ClipSource(tmp_path / "shards"), num_epochs=1, needs_text=False)
+    (row,) = WebDatasetStream(ClipSource(tmp_path / "shards"), num_epochs=1, needs_text=False)
     assert row["words"] == ["Stir!"] and row["clean_words"] is None
     source = ClipSource(tmp_path / "shards", transform="draw_spoken_clip")
-    assert next(iter(ClipStream(source)))["caption"] == "Stir!"
+    assert next(iter(WebDatasetStream(source)))["caption"] == "Stir!"
 
 
 @pytest.mark.parametrize(

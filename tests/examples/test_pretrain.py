@@ -57,7 +57,7 @@ def test_every_objective_is_trained_watched_and_scored(on_shapes, zero_shot, tmp
     weights = ["--contrastive_weight", 1, "--clip_order_weight", 0.5, "--masked_patches_weight", 0.1]
     watching = ["--eval_strategy", "steps", "--eval_steps", 2, "--zero_shot", zero_shot, "--num_alignment_rows", 1]
     watching += ["--watched_words", "red", "up"]
-    assert run(*on_shapes, *weights, *watching, "--draws_hard_clips", "true", "--mlm_probability", 0.5) == 0
+    assert run(*on_shapes, *weights, *watching, "--use_hard_negatives", "true", "--mlm_probability", 0.5) == 0
     output_dir = tmp_path / "output"
     results = read_results(output_dir)
     names = {"mlm_loss", "mlm_accuracy", "matching_loss", "alignment_loss", "contrastive_loss", "clip_order_loss"}
@@ -164,7 +164,7 @@ def test_broken_clips_are_skipped_if_asked(on_shapes, shapes, tmp_path, capsys):
         (["--matching_weight", "inf"], "matching_weight is inf; expected a number of 0 or more"),
         (["--captioning_weight", 1], "--captioning_weight"),
         (["--masked_lm_weight", 0, "--matching_weight", 0], "All weights of objectives are 0, so there is nothing to"),
-        (["--draws_hard_clips", "true"], "draws_hard_clips needs matching and, to tell what is hard"),
+        (["--use_hard_negatives", "true"], "use_hard_negatives needs matching and, to tell what is hard"),
         (["--mlm_probability", 2], "mlm_probability is 2.0; expected a probability, from 0 to 1"),
         (["--watched_words", "zebra"], "watched_words has 'zebra', which the tokenizer does not know"),
         (["--dataset", "hmdb51"], "error: "),

@@ -3,11 +3,12 @@
 import pytest
 import yaml
 from PIL import Image
-from script_runs import RECIPES, load_script, read_log, read_results, run_script
+from script_runs import load_script, read_log, read_results, run_script
 from video_fixtures import encode_video
 
 from modeling_allinone import AllInOneForPreTraining, AllInOneProcessor, AllInOneVideoProcessor
 from modeling_allinone.datasets import describe_dataset, train_tokenizer
+from modeling_allinone.recipes import RECIPES
 
 NAMES = sorted(path.stem for path in RECIPES.glob("pretrain_*.yaml"))
 CAPTIONS = ("a boat at sea", "a man skis down a hill", "two dogs run", "hands cut a tomato")

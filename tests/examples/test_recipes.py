@@ -1,10 +1,10 @@
 """What recipes take over from the original, and from which of its tasks."""
 
 import yaml
-from script_runs import RECIPES
 
 from modeling_allinone.datasets import describe_dataset
-from modeling_allinone.video_processing_allinone import IMAGE_OPTIONS
+from modeling_allinone.models.video_processing_allinone import IMAGE_OPTIONS
+from modeling_allinone.recipes import RECIPES
 
 ALL = {path.stem: yaml.safe_load(path.read_text()) for path in RECIPES.glob("*.yaml")}
 CO_TRAINING = {"pretrain_webvid_cc3m", "pretrain_eight_sets"}

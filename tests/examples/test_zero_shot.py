@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 import torch
 from question_files import CAPTION_CHOICES, CAPTIONS
-from script_runs import RECIPES, last_line, load_script, read_results, run_script
+from script_runs import last_line, load_script, read_results, run_script
 from video_fixtures import encode_video
 
 from modeling_allinone import (
@@ -19,6 +19,7 @@ from modeling_allinone import (
     AllInOneVideoProcessor,
 )
 from modeling_allinone.datasets import load_moving_shapes, train_tokenizer, write_moving_shapes
+from modeling_allinone.recipes import RECIPES
 
 NUM_CLIPS = 24
 

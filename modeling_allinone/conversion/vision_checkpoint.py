@@ -1,0 +1,406 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
+"""
+Start a model from an image backbone, as the original starts its pre-training: from a ViT of timm, of DeiT or of
+transformers, with text embeddings of BERT or fresh ones.
+
+    python conversion/convert_vision_checkpoint.py deit_base_patch16_224.pth allinone-base --text-model bert/
+"""
+
+import argparse
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from transformers.utils import logging
+
+import modeling_allinone
+
+from .. import AllInOneConfig, AllInOnePreTrainedModel
+from ..hub.model_card import create_model_card
+from .conversion_output import (
+    add_skip_checksums,
+    check_output_directory,
+    command_line,
+    complete_directory,
+    save_model,
+)
+from .key_map import TASK_CLASSES, Rule, find_sources
+from .original_checkpoint import (
+    DEFAULT_TOKENIZER,
+    DTYPES,
+    ReportLine,
+    build_processor,
+    check_arguments,
+    enumerate_keys,
+    load_tokenizer,
+    print_report,
+)
+from .safe_checkpoint import ConversionError
+from .vision_config import build_config, read_backbone_fields, read_text_fields
+from .vision_key_map import CLASS_TOKEN, MASKED_LM_RULES, TEXT_LEFT_OUT, TEXT_RULES
+from .vision_source import Source, find_layout, read_source
+
+_TOKENIZER_FILES = ("tokenizer.json", "vocab.txt")
+_WORDS, _POSITIONS = "embeddings.word_embeddings.weight", "embeddings.position_embeddings.weight"
+_MASKED_LM_DECODER, _MASKED_LM_DENSE = "cls.predictions.decoder.weight", "cls.predictions.transform.dense.weight"
+
+
+class Start(NamedTuple):
+    """
+    What a model was started from.
+
+    Args:
+        backbone (`list` of [`ReportLine`]): What became of every tensor of the image backbone.
+        text (`list` of [`ReportLine`]): The same of the text model; empty without one.
+        fresh (`list` of `str`): Names of the model's tensors that came from neither.
+    """
+
+    backbone: list[ReportLine]
+    text: list[ReportLine]
+    fresh: list[str]
+
+
+def convert_vision_checkpoint(
+    backbone: str | Path,
+    output_dir: str | Path,
+    task: str = "pretraining",
+    text_model: str | Path | None = None,
+    tokenizer: str | None = None,
+    with_processor: bool = True,
+    num_frames: int = 3,
+    max_text_length: int = 40,
+    num_attention_heads: int | None = None,
+    temporal_mixing: str = "token_roll",
+    patch_order: str = "random",
+    image_mean: Sequence[float] | None = None,
+    image_std: Sequence[float] | None = None,
+    seed: int = 0,
+    dtype: str = "float32",
+    overwrite: bool = False,
+    with_code: bool = False,
+    name: str | None = None,
+    license: str | None = None,
+    skip_checksums: bool = False,
+) -> Start:
+    """
+    Start a model from an image backbone; the output directory appears when it is complete, or not at all.
+
+    An image alone then gives the tokens that the backbone gives. For that, the embedding of the visual modality starts
+    at zero, where the original draws it; the temporal embedding starts at zero, as in the original.
+
+    Args:
+        backbone (`str` or `Path`): A file of timm or DeiT (`.pth`, `.safetensors`), a directory of timm, or one of
+            transformers: `ViTModel`, `DeiTModel`, or one of their heads.
+        output_dir (`str` or `Path`): Directory to be written.
+        task (`str`, defaults to `"pretraining"`): One of `TASK_CLASSES`; which class to write. Its head starts fresh.
+        text_model (`str` or `Path`, *optional*): Directory of `BertModel`, `BertForMaskedLM` or another BERT, whose
+            embeddings, and masked-language-modelling head where both have one, are taken. Default: fresh ones, as in
+            the original.
+        tokenizer (`str`, *optional*): Name or path of the processor's BERT tokenizer. Default: that of `text_model`
+            where it has one, else `"bert-base-uncased"`. Fresh text embeddings get its vocabulary.
+        with_processor (`bool`, defaults to `True`): Whether to write a processor.
+        num_frames (`int`, defaults to 3): Frames of a clip, at least 1.
+        max_text_length (`int`, defaults to 40): Longest text, in tokens.
+        num_attention_heads (`int`, *optional*): Heads of a block, for a file of another width than ViT-Ti, S, B, L
+            and H.
+        temporal_mixing (`str`, defaults to `"token_roll"`): As in [`AllInOneConfig`].
+        patch_order (`str`, defaults to `"random"`): As in [`AllInOneConfig`].
+        image_mean, image_std (sequences of `float`, *optional*): What frames are normalised with, a number for each
+            channel. Default: what the backbone's directory says, else ImageNet's.
+        seed (`int`, defaults to 0): Seed of what starts fresh, from 0 to 2⁶⁴ - 1.
+        dtype (`str`, defaults to `"float32"`): Type to save the weights in: `"float32"`, `"float16"`, `"bfloat16"`.
+        overwrite (`bool`, defaults to `False`): Whether to replace an output directory that has files in it.
+        with_code (`bool`, defaults to `False`): Whether to put the code that the model needs beside it.
+        name (`str`, *optional*): What the model card's code loads: a repository of the Hub. Default: `output_dir`.
+        license (`str`, *optional*): Licence of the weights, for the card.
+        skip_checksums (`bool`, defaults to `False`): Whether to read files of `torch.save` without looking at their
+            checksums, which they lack if they were written after `set_crc32_options(False)`.
+
+    Returns:
+        [`Start`]
+
+    Raises:
+        ConversionError: If no such model can be started. Nothing is written.
+
+    Example:
+
+    ```python
+    >>> convert_vision_checkpoint("deit_tiny_patch16_224.pth", "allinone-tiny", with_processor=False)  # doctest: +SKIP
+    >>> model = AllInOneForPreTraining.from_pretrained("allinone-tiny")  # doctest: +SKIP
+    ```
+    """
+    backbone, name = Path(backbone), name or str(output_dir)
+    output_dir = Path(output_dir).expanduser().resolve()
+    check_arguments(backbone, output_dir, task, dtype, overwrite)
+    if not 0 <= seed < 2**64:
+        raise ConversionError(f"The seed is {seed}, but must be from 0 to 2**64 - 1.")
+    if text_model is not None:
+        text_model = Path(text_model)
+        check_output_directory(output_dir, text_model, overwrite)
+
+    vision = read_source(backbone, skip_checksums)
+    layout = find_layout(vision)
+    fields = read_backbone_fields(vision, layout, num_attention_heads)
+    text = None if text_model is None else read_source(text_model, skip_checksums)
+    if text is not None:
+        fields |= read_text_fields(text, fields["hidden_size"], max_text_length)
+    if with_processor:
+        tokenizer = load_tokenizer(tokenizer or _find_tokenizer(text_model), max_text_length)
+        fields = {"vocab_size": len(tokenizer)} | fields
+    normalization = {"image_mean": image_mean, "image_std": image_std}
+    fields |= {name: list(values) for name, values in normalization.items() if values is not None}
+    if task == "paired-reasoning":
+        fields["modality_type_vocab_size"] = 3
+    config = build_config(
+        fields
+        | {
+            "num_frames": num_frames,
+            "max_position_embeddings": max_text_length,
+            "temporal_mixing": temporal_mixing,
+            "patch_order": patch_order,
+        }
+    )
+    processor = build_processor(tokenizer, config) if with_processor else None
+
+    model_class = getattr(modeling_allinone, TASK_CLASSES[task])
+    with torch.device("meta"):
+        expected = model_class(config).state_dict()
+    rules = layout.rules
+    if config.use_distillation_token:
+        rules += (Rule(layout.distillation_token, CLASS_TOKEN),)
+    weights, backbone_report = convert_tensors(vision, vision.tensors, expected, rules, layout.left_out, DTYPES[dtype])
+    text_report = []
+    if text is not None:
+        text_weights, text_report = _convert_text(text, expected, config, DTYPES[dtype])
+        weights |= text_weights
+    source = f"The blocks start from `{backbone.name}`, an image backbone"
+    source += ", the text embeddings fresh" if text is None else f", the text embeddings from `{text_model.name}`"
+    source += f"; what neither has was drawn with seed {seed}. It has not been trained on text and video yet."
+    del vision, text  # and with them, in half precision, the files mapped into memory
+    model = start_model(model_class, config, weights, DTYPES[dtype], seed)
+    with complete_directory(output_dir) as directory:
+        save_model(directory, model, processor, with_code)
+        has_processor = processor is not None
+        card = create_model_card(
+            config, model_class.__name__, name, source, license, has_processor=has_processor, has_code=with_code
+        )
+        card.save(directory / "README.md")
+    return Start(backbone_report, text_report, [name for name in expected if name not in weights])
+
+
+def convert_tensors(
+    source: Source,
+    tensors: Mapping[str, torch.Tensor],
+    expected: Mapping[str, torch.Tensor],
+    rules: Sequence[Rule],
+    left_out: Sequence[tuple[str, str]],
+    dtype: torch.dtype = torch.float32,
+    notes: Mapping[str, str] | None = None,
+) -> tuple[dict[str, torch.Tensor], list[ReportLine]]:
+    """
+    Rename the tensors of a source to those of a model; each that the rules name must be there with the right shape.
+
+    Args:
+        source ([`Source`]): Where the tensors come from.
+        tensors (mapping of `str` to `torch.Tensor`): They, or what is to be taken of them.
+        expected (mapping of `str` to `torch.Tensor`): The model's state dictionary; its values are not read.
+        rules (sequence of [`Rule`]): The names.
+        left_out (sequence of pairs of `str`): Patterns of names that no rule is about, and why.
+        dtype (`torch.dtype`, defaults to `torch.float32`): Type of the result.
+        notes (mapping of `str` to `str`, *optional*): Remarks for the report.
+
+    Returns:
+        A part of the model's state dictionary, and a [`ReportLine`] for every tensor of the source.
+
+    Raises:
+        ConversionError: If tensors are missing, not known, of another shape, not floating-point or not finite.
+    """
+    sources = {name: [key for key, _ in find_sources(name, rules)] for name in expected}
+    targets = {part: name for name, parts in sources.items() for part in parts}
+    missing = [part for part in targets if part not in tensors]
+    if missing:
+        raise ConversionError(f"{source.path} lacks {enumerate_keys(missing)}.")
+    reasons = {name: _why_left_out(name, left_out) for name in source.tensors if name not in targets}
+    unknown = [source.keys[name] for name, reason in reasons.items() if reason is None]
+    if unknown:
+        raise ConversionError(f"{source.path} holds {enumerate_keys(unknown)}, which no known ViT or BERT has.")
+    converted, storages = {}, set()
+    for name, parts in sources.items():
+        if not parts:
+            continue
+        weight = _join(source, tensors, parts, expected[name].shape).to(dtype).contiguous()
+        if not weight.isfinite().all():
+            key = source.keys.get(parts[0], parts[0])
+            raise ConversionError(f"{key} holds values that are not finite in {str(dtype).removeprefix('torch.')}.")
+        # Weights stay mapped into memory and are never copied, unless they share it, which the format to be written
+        # does not know.
+        storage = weight.untyped_storage().data_ptr()
+        converted[name] = weight.clone() if storage in storages else weight
+        storages.add(storage)
+    report = []
+    for name, tensor in source.tensors.items():
+        note = reasons.get(name) or (notes or {}).get(name, "")
+        report.append(ReportLine(source.keys[name], tuple(tensor.shape), targets.get(name), None, note))
+    return converted, report
+
+
+def start_model(
+    model_class: type[AllInOnePreTrainedModel],
+    config: AllInOneConfig,
+    weights: dict[str, torch.Tensor],
+    dtype: torch.dtype = torch.float32,
+    seed: int = 0,
+) -> AllInOnePreTrainedModel:
+    """
+    A model with some weights, the others fresh: temporal embedding and visual modality zero, the rest as the class
+    draws it.
+
+    Args:
+        model_class (`type`): A class of this package.
+        config ([`AllInOneConfig`]): Its configuration.
+        weights (`dict`): A part of its state dictionary.
+        dtype (`torch.dtype`, defaults to `torch.float32`): Type of all weights.
+        seed (`int`, defaults to 0): Seed of the others.
+
+    Returns:
+        [`AllInOnePreTrainedModel`]
+    """
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity_error()  # that some weights are fresh is meant
+    try:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            model = model_class.from_pretrained(None, config=config, state_dict=weights, dtype=dtype)
+    finally:
+        logging.set_verbosity(verbosity)
+    embeddings = model.base_model.embeddings
+    with torch.no_grad():
+        embeddings.modality_type_embeddings.weight[1:] = 0
+        if embeddings.visual_embeddings.temporal_embeddings is not None:
+            embeddings.visual_embeddings.temporal_embeddings.zero_()
+    return model
+
+
+def _convert_text(
+    text: Source, expected: Mapping[str, torch.Tensor], config: AllInOneConfig, dtype: torch.dtype
+) -> tuple[dict[str, torch.Tensor], list[ReportLine]]:
+    """The tensors of BERT that a model takes over, and the report of all."""
+    tensors, rules, notes = dict(text.tensors), TEXT_RULES, {}
+    if _POSITIONS in tensors and tensors[_POSITIONS].ndim == 2:
+        tensors[_POSITIONS] = tensors[_POSITIONS][: config.max_position_embeddings]
+        notes[_POSITIONS] = f"the first {config.max_position_embeddings} rows"
+    reason = None
+    if not any(name.startswith("mlm_head.") for name in expected):
+        reason = "the class has no masked-language-modelling head"
+    elif (activation := text.config.get("hidden_act", "gelu")) != config.hidden_act:
+        reason = f"a head with the activation {activation}, where the model has {config.hidden_act}"
+    left_out = TEXT_LEFT_OUT
+    if reason is not None:
+        left_out += ((r"cls\.predictions\..*", reason),)
+    elif _MASKED_LM_DENSE in tensors:
+        rules += MASKED_LM_RULES
+        if _MASKED_LM_DECODER not in tensors and _WORDS in tensors:
+            tensors[_MASKED_LM_DECODER] = tensors[_WORDS]
+            notes[_WORDS] = "and mlm_head.decoder.weight, which BERT ties to it"
+    return convert_tensors(text, tensors, expected, rules, left_out, dtype, notes)
+
+
+def _join(source: Source, tensors: Mapping[str, torch.Tensor], names: list[str], shape: Sequence[int]) -> torch.Tensor:
+    """One tensor or several: tokens stand one behind the other, queries, keys and values one below the other."""
+    dimension = 1 if len(shape) == 3 else 0
+    part_shape = list(shape)
+    part_shape[dimension] //= len(names)
+    for name in names:
+        key, tensor = source.keys.get(name, name), tensors[name]
+        if not tensor.is_floating_point():
+            raise ConversionError(f"{key} is of type {tensor.dtype}, but expected floating-point weights.")
+        if list(tensor.shape) != part_shape:
+            raise ConversionError(
+                f"{key} has shape {tuple(tensor.shape)}, but the sizes of {source.path} ask for {tuple(part_shape)}."
+            )
+    return tensors[names[0]] if len(names) == 1 else torch.cat([tensors[name] for name in names], dim=dimension)
+
+
+def _why_left_out(name: str, left_out: Sequence[tuple[str, str]]) -> str | None:
+    return next((reason for pattern, reason in left_out if re.fullmatch(pattern, name)), None)
+
+
+def _find_tokenizer(text_model: Path | None) -> str:
+    has_one = text_model is not None and any((text_model / name).is_file() for name in _TOKENIZER_FILES)
+    return str(text_model) if has_one else DEFAULT_TOKENIZER
+
+
+def _parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description="Start a model from an image backbone (a ViT of timm, DeiT or transformers).",
+        epilog="example: python conversion/convert_vision_checkpoint.py deit_base_patch16_224.pth allinone-base "
+        "--text-model path/to/bert-base-uncased",
+    )
+    parser.add_argument(
+        "backbone", metavar="BACKBONE", help="file of timm or DeiT, or directory of transformers (ViT, DeiT) or timm"
+    )
+    parser.add_argument("output_dir", metavar="OUTPUT_DIR", help="directory to be written")
+    parser.add_argument(
+        "--task",
+        metavar="NAME",
+        default="pretraining",
+        help=f"which class to write, with a fresh head: {', '.join(TASK_CLASSES)} (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--text-model", metavar="DIR", help="directory of a BERT, whose embeddings are taken (default: fresh ones)"
+    )
+    processor = parser.add_mutually_exclusive_group()
+    processor.add_argument(
+        "--tokenizer",
+        metavar="NAME_OR_PATH",
+        help=f"tokenizer of the processor (default: that of the text model, else {DEFAULT_TOKENIZER})",
+    )
+    processor.add_argument("--no-processor", action="store_false", dest="with_processor", help="write no processor")
+    parser.add_argument("--num-frames", type=int, default=3, metavar="N", help="frames of a clip (default: 3)")
+    parser.add_argument(
+        "--max-text-length", type=int, default=40, metavar="N", help="longest text, in tokens (default: 40)"
+    )
+    parser.add_argument("--num-attention-heads", type=int, metavar="N", help="where the file does not say")
+    parser.add_argument(
+        "--temporal-mixing",
+        default="token_roll",
+        metavar="NAME",
+        help="token_roll, channel_shift, none (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--patch-order", default="random", metavar="NAME", help="random, raster (default: %(default)s)"
+    )
+    for name in ("mean", "std"):
+        parser.add_argument(
+            f"--image-{name}",
+            nargs="+",
+            type=float,
+            metavar="X",
+            help="of the frames' channels (default: what the backbone's directory says, else ImageNet's)",
+        )
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of what starts fresh (default: 0)")
+    parser.add_argument("--dtype", default="float32", help=f"{', '.join(DTYPES)} (default: %(default)s)")
+    parser.add_argument("--overwrite", action="store_true", help="replace an output directory that has files in it")
+    parser.add_argument(
+        "--with-code", action="store_true", help="put the code beside the model, to be loaded with trust_remote_code"
+    )
+    add_skip_checksums(parser)
+    card = parser.add_argument_group("model card")
+    card.add_argument("--name", metavar="REPOSITORY", help="what its code loads (default: OUTPUT_DIR)")
+    card.add_argument("--license", help="licence of the backbone's weights")
+    return parser.parse_args(arguments)
+
+
+@command_line
+def main(arguments: list[str] | None = None):
+    """Convert as the command line says."""
+    options = _parse_arguments(arguments)
+    start = convert_vision_checkpoint(**vars(options))
+    print_report(start.backbone)
+    if start.text:
+        print_report(start.text)
+    print(f"fresh: {', '.join(start.fresh)}")
+    print(f"written: {options.output_dir}")

@@ -1,0 +1,3 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
+"""Rows to batches: data sets of rows, loading of their clips, caches of frames, collators, and WebDataset shards."""

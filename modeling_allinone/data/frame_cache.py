@@ -1,0 +1,141 @@
+"""Decoded frames kept on disk: the clips of small data sets are decoded once, and not in every epoch of every run."""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from accelerate import PartialState
+from fsspec.core import url_to_fs
+from torch.utils.data import DataLoader
+from transformers.utils import logging
+
+from ..models.processing_allinone import AllInOneProcessor
+from ..models.video_processing_allinone import AllInOneVideoProcessor
+from ..models.video_sources_allinone import has_own_times, is_url
+from .video_loading import run_within
+
+if TYPE_CHECKING:
+    import datasets
+
+
+class CachedFrames(Mapping):
+    """
+    Frames by clip, read from disk when they are asked for.
+
+    Args:
+        paths (mapping of (video, start, end) to `Path`): Where the frames of each clip lie.
+    """
+
+    def __init__(self, paths: Mapping[tuple, Path]):
+        self.paths = paths
+
+    def __getitem__(self, clip: tuple) -> np.ndarray:
+        path = self.paths[clip]
+        try:
+            return np.load(path)
+        except (ValueError, EOFError) as error:
+            raise ValueError(f"The frames kept in {path} are damaged ({error}); remove the file.") from error
+
+    def __iter__(self) -> Iterator[tuple]:
+        return iter(self.paths)
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __contains__(self, clip: object) -> bool:
+        return clip in self.paths
+
+
+def cache_frames(
+    rows: "datasets.Dataset",
+    processor: AllInOneProcessor,
+    folder: str | Path,
+    num_workers: int | None = None,
+    seconds_per_clip: float | None = None,
+) -> CachedFrames:
+    """
+    Decode every clip once and keep its frames on disk, as training asks for them many times.
+
+    Args:
+        rows (`datasets.Dataset`): Rows with `video`, `start`, `end` and perhaps `frame_rate`. Videos that are neither
+            paths nor URLs are left out.
+        processor ([`AllInOneProcessor`]): Chooses the frames, those of evaluation, and their size.
+        folder (`str` or `Path`): Where the frames are kept, a file for each clip; they are found again there as long
+            as the video and the options of the processor are the same.
+        num_workers (`int`, *optional*): Processes that decode. Default: one for each core.
+        seconds_per_clip (`float`, *optional*): Longest time to decode a clip; one that takes longer is left out.
+
+    Returns:
+        [`CachedFrames`]: (video, start, end) -> frames (T, H, W, 3), uint8; without clips that cannot be read, which
+        are left to the collator to raise or to skip.
+    """
+    rates = rows["frame_rate"] if "frame_rate" in rows.column_names else [None] * len(rows)
+    columns = zip(rows["video"], rows["start"], rows["end"], rates, strict=True)
+    clips = {(video, start, end): rate for video, start, end, rate in columns if isinstance(video, str)}
+    # Not who loads it, which is noted when it is saved.
+    options = {name: value for name, value in processor.video_processor.to_dict().items() if name != "auto_map"}
+    options = json.dumps(options, sort_keys=True, default=str)
+    paths = {clip: Path(folder, f"{_identify(clip, rate, options)}.npy") for clip, rate in clips.items()}
+    with PartialState().main_process_first():
+        missing = [(clip, clips[clip], path) for clip, path in paths.items() if not path.exists()]
+        if missing:
+            Path(folder).mkdir(parents=True, exist_ok=True)
+            _write_frames(missing, processor.video_processor, num_workers, seconds_per_clip)
+    return CachedFrames({clip: path for clip, path in paths.items() if path.exists()})
+
+
+def _identify(clip: tuple, frame_rate: float | None, options: str) -> str:
+    """A name for the frames of a clip, another one if its file has changed."""
+    state = None
+    with suppress(Exception):  # said when it is read; each file system raises its own types
+        if is_url(clip[0]):
+            files, path = url_to_fs(clip[0])
+            state = json.dumps(files.info(path), sort_keys=True, default=str)
+        else:
+            found = os.stat(clip[0])
+            state = (found.st_size, found.st_mtime_ns)
+    return hashlib.sha256(json.dumps([clip, frame_rate, state, options]).encode()).hexdigest()[:32]
+
+
+def _write_frames(
+    clips: list[tuple],
+    video_processor: AllInOneVideoProcessor,
+    num_workers: int | None,
+    seconds_per_clip: float | None,
+):
+    loader = DataLoader(
+        clips,
+        32,
+        num_workers=(os.cpu_count() or 1) if num_workers is None else num_workers,
+        collate_fn=partial(_write_some, video_processor, seconds_per_clip),
+    )
+    # The library's bar takes an iterator of what it is given, too, which of a loader starts its workers twice.
+    for _ in logging.tqdm(iter(loader), total=len(loader), desc="decoding, 32 clips at a time"):
+        pass
+
+
+def _write_some(video_processor: AllInOneVideoProcessor, seconds_per_clip: float | None, clips: list[tuple]):
+    """Decode and write a few clips, but for those that the collator will have to speak of."""
+    options = {"do_rescale": False, "do_normalize": False, "num_views": 1, "return_metadata": True}
+    for (video, start, end), rate, path in clips:
+        frame_rate = [None if has_own_times(video) else rate]
+        try:
+            read = partial(video_processor, [video], start=[start], end=[end], frame_rate=frame_rate, **options)
+            inputs = run_within(seconds_per_clip, str(video), read)
+        except Exception:  # libraries of codecs raise whatever they like
+            continue
+        if inputs["video_metadata"][0].replaced_frames:
+            continue
+        unfinished = path.with_name(f"{path.stem}.{os.getpid()}.npy")
+        np.save(unfinished, inputs["pixel_values"][0].to(torch.uint8).permute(0, 2, 3, 1).numpy())
+        unfinished.rename(path)
+
+
+__all__ = ["CachedFrames", "cache_frames"]

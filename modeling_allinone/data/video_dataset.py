@@ -1,0 +1,118 @@
+"""Rows of pre-training: several data sets mixed by weight, and clips beside images."""
+
+import math
+from bisect import bisect_right
+from collections.abc import Sequence
+from itertools import accumulate
+from typing import Any
+
+from torch.utils.data import Dataset
+
+from ..training.trainer import LARGEST_SEED, VideoDataset
+
+
+class InterleavedDataset(Dataset):
+    """
+    Several data sets as one. An epoch has as many rows as all of them together, of each as its weight says; those of
+    which fewer are taken than there are go on in the next epoch with the rows that were left; those of which more are
+    taken begin anew, with other draws.
+
+    Args:
+        sources (sequence of [`VideoDataset`]): At least one, none of them empty.
+        weights (sequence of `float`, *optional*): One for each, above 0. Default: the number of its rows.
+
+    Raises:
+        ValueError: If there is no source, or an empty one; if weights do not fit, or leave a source without a row.
+
+    Example:
+
+    ```python
+    >>> cats, dogs = VideoDataset([{"caption": "a cat"}] * 3), VideoDataset([{"caption": "a dog"}])
+    >>> [row["caption"] for row in InterleavedDataset([cats, dogs], weights=[1, 1])]
+    ['a cat', 'a cat', 'a dog', 'a dog']
+
+    ```
+    """
+
+    def __init__(self, sources: Sequence[VideoDataset], weights: Sequence[float] | None = None):
+        lengths = [len(source) for source in sources]
+        if not lengths or 0 in lengths:
+            raise ValueError(f"The sources have {lengths} rows; expected at least one source, and none without rows.")
+        weights = lengths if weights is None else list(weights)
+        if len(weights) != len(lengths) or not all(0 < weight < math.inf for weight in weights):
+            raise ValueError(f"weights are {weights}; expected {len(lengths)} numbers above 0.")
+        self.sources = list(sources)
+        self._ends = [round(end / sum(weights) * sum(lengths)) for end in accumulate(weights)]
+        self._starts = [0, *self._ends[:-1]]
+        if any(start == end for start, end in zip(self._starts, self._ends, strict=True)):
+            raise ValueError(
+                f"weights are {weights} for sources of {lengths} rows, so that of one of them no row is taken in an "
+                "epoch; give it more weight, or leave it out."
+            )
+
+    @property
+    def epoch(self) -> int:
+        """Number of the epoch, from 0."""
+        return int(self.sources[0].epoch)
+
+    def __len__(self) -> int:
+        return self._ends[-1]
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        if not 0 <= index < len(self):
+            raise IndexError(f"Row {index} was asked for, but there are {len(self)}.")
+        number = bisect_right(self._ends, index)
+        start = self._starts[number]
+        return _take(self.sources[number], self.epoch * (self._ends[number] - start) + index - start)
+
+    def set_epoch(self, epoch: int):
+        """Draw anew, and go on to the rows that are left."""
+        for source in self.sources:
+            source.set_epoch(epoch)
+
+
+class PairedDataset(Dataset):
+    """
+    Clips, each with an image beside it that has nothing to do with it. An epoch is that of the clips; images begin
+    anew, or go on in the next epoch, as there are fewer or more of them.
+
+    Args:
+        videos ([`VideoDataset`] or [`InterleavedDataset`]): Clips.
+        images ([`VideoDataset`] or [`InterleavedDataset`]): Images.
+
+    Example:
+
+    ```python
+    >>> videos, images = VideoDataset([{"video": "a.mp4"}, {"video": "b.mp4"}]), VideoDataset([{"image": "c.jpg"}])
+    >>> rows = PairedDataset(videos, images)
+    >>> rows[1]["video"]["video"], rows[1]["image"]["image"]
+    ('b.mp4', 'c.jpg')
+
+    ```
+    """
+
+    def __init__(self, videos: VideoDataset | InterleavedDataset, images: VideoDataset | InterleavedDataset):
+        self.videos = videos
+        self.images = images
+
+    def __len__(self) -> int:
+        return len(self.videos)
+
+    def __getitem__(self, index: int) -> dict[str, dict[str, Any]]:
+        image = _take(self.images, int(self.videos.epoch) * len(self) + index)
+        return {"video": self.videos[index], "image": image}
+
+    def set_epoch(self, epoch: int):
+        """Draw anew, and go on to the images that are left."""
+        self.videos.set_epoch(epoch)
+        self.images.set_epoch(epoch)
+
+
+def _take(rows: VideoDataset | InterleavedDataset, number: int) -> dict[str, Any]:
+    """A row of rows that begin anew, with other draws, as often as they have been read."""
+    times_read, index = divmod(number, len(rows))
+    row = rows[index]
+    return row | {"draw": (row["draw"] + times_read) % LARGEST_SEED}
+
+
+__all__ = ["InterleavedDataset", "PairedDataset"]

@@ -1,0 +1,44 @@
+"""Scores of open-ended answers, whatever their labels: one right answer, or what every answer scores."""
+
+import evaluate
+import numpy as np
+
+from ..metrics import metric_path
+
+
+def score_answers(predictions: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    """
+    Score the answers of a model.
+
+    Args:
+        predictions (`np.ndarray` of shape `(rows,)`): Index of the predicted answer.
+        labels (`np.ndarray` of shape `(rows,)` or `(rows, answers)`): Index of the right answer, or the score of every
+            answer from 0 to 1, as of VQAv2; -100, which counts as wrong, where there is none or the clip could not be
+            read.
+
+    Returns:
+        `dict`: What the metric `video_question_answering` returns, or `vqa_score` for scores.
+
+    Example:
+
+    ```python
+    >>> score_answers(np.array([3, 1]), np.array([3, -100]))
+    {'accuracy': 0.5, 'num_rows': 2, 'num_out_of_vocabulary': 1}
+    >>> score_answers(np.array([0, 1]), np.array([[0.3, 1.0], [0.0, 0.9]], dtype=np.float32))
+    {'vqa_score': 0.6, 'num_rows': 2, 'num_out_of_vocabulary': 0}
+
+    ```
+    """
+    name, references = "video_question_answering", labels
+    if labels.ndim == 2:
+        name, references = "vqa_score", [_scored_answers(row) for row in labels]
+    metric = evaluate.load(metric_path(name), keep_in_memory=True)
+    return metric.compute(predictions=predictions, references=references)
+
+
+def _scored_answers(row: np.ndarray) -> dict[int, float]:
+    """The answers that score, and what; rounded, as 0.3 in single precision is a little more."""
+    return {int(answer): round(float(row[answer]), 6) for answer in np.flatnonzero(row > 0)}
+
+
+__all__ = ["score_answers"]

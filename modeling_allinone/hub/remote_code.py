@@ -1,0 +1,81 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
+"""Saving a model with its code, so that it loads where this package is not installed."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from ..models.modeling_allinone import AllInOneModel, AllInOnePreTrainedModel
+from ..models.processing_allinone import AllInOneProcessor
+from ..models.video_processing_allinone import AllInOneVideoProcessor
+
+# Models that are not named here are loaded by AutoModel.
+TASK_AUTO_CLASSES = {
+    "AllInOneForMaskedLM": "AutoModelForMaskedLM",
+    "AllInOneForMultipleChoice": "AutoModelForMultipleChoice",
+    "AllInOneForPreTraining": "AutoModelForPreTraining",
+    "AllInOneForVideoClassification": "AutoModelForVideoClassification",
+    "AllInOneForVideoQuestionAnswering": "AutoModelForVisualQuestionAnswering",
+}
+
+
+@contextmanager
+def saving_code(model: AllInOnePreTrainedModel, processor: AllInOneProcessor | None = None) -> Iterator[None]:
+    """
+    Inside the block, saving the model or the processor, or pushing it to the Hub, puts its code beside it.
+
+    The directory or repository then loads with `trust_remote_code=True` wherever transformers is installed: the
+    configuration with `AutoConfig`, the model with the Auto class of its task, its backbone with `AutoModel` (where
+    that is not the class of the task), the processor with `AutoProcessor`. Where this package is imported, its own
+    classes are loaded all the same.
+
+    Args:
+        model ([`AllInOnePreTrainedModel`]): The model to be saved.
+        processor ([`AllInOneProcessor`], *optional*): The processor to be saved.
+
+    Raises:
+        TypeError: If one of them is something else, or of a class whose code lies outside of this package.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from modeling_allinone import AllInOneConfig, AllInOneForMaskedLM
+        >>> from modeling_allinone.hub.remote_code import saving_code
+
+        >>> model = AllInOneForMaskedLM(AllInOneConfig(hidden_size=32, num_hidden_layers=1, num_attention_heads=2))
+        >>> with saving_code(model):
+        ...     model.save_pretrained("allinone-with-code")
+        >>> Path("allinone-with-code", "modeling_allinone.py").is_file()
+        True
+    """
+    _check_class("model", model, AllInOnePreTrainedModel)
+    parts = [(model.config, "AutoConfig"), (model, TASK_AUTO_CLASSES.get(type(model).__name__, "AutoModel"))]
+    if processor is not None:
+        _check_class("processor", processor, AllInOneProcessor)
+        _check_class("processor.video_processor", processor.video_processor, AllInOneVideoProcessor)
+        parts += [(processor.video_processor, "AutoVideoProcessor"), (processor, "AutoProcessor")]
+
+    # The library notes the Auto class in the class and the map in the instance, and leaves both there.
+    before = [(type(part)._auto_class, vars(part).pop("auto_map", None)) for part, _ in parts]
+    try:
+        for part, auto_class in parts:
+            type(part).register_for_auto_class(auto_class)
+        model.config.auto_map = {"AutoModel": f"{AllInOneModel.__module__.split('.')[-1]}.{AllInOneModel.__name__}"}
+        yield
+    finally:
+        for (part, _), (auto_class, auto_map) in zip(parts, before, strict=True):
+            type(part)._auto_class = auto_class
+            vars(part).pop("auto_map", None)
+            if auto_map is not None:
+                part.auto_map = auto_map
+
+
+def _check_class(name: str, value: Any, expected: type):
+    """Raise a `TypeError` unless the value is an instance of the expected class, and its own class of this package."""
+    module = type(value).__module__
+    package = AllInOneModel.__module__.rpartition(".")[0]
+    if not isinstance(value, expected) or module.rpartition(".")[0] != package:
+        raise TypeError(
+            f"{name} is of class {type(value).__name__} from {module}, but only code of {package} is saved; "
+            f"expected {expected.__name__} or a class that {package} derives from it."
+        )

@@ -1,0 +1,165 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
+"""
+Paired visual reasoning: whether a statement about two images or clips holds.
+
+Shapes in the comments: B pairs, T frames, L text tokens.
+"""
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from transformers.processing_utils import Unpack
+from transformers.utils import TransformersKwargs, can_return_tuple
+
+from .checkpoint_mapping_allinone import adds_modality_types
+from .configuration_allinone import AllInOneConfig
+from .modeling_allinone import (
+    AllInOneClassificationHead,
+    AllInOneModel,
+    AllInOnePreTrainedModel,
+    AllInOneTaskOutput,
+    _check_labels,
+    _cross_entropy,
+    _num_weights,
+    _refuse_problem_type,
+    _shapes,
+    _text_shape,
+)
+
+_NUM_MODALITY_TYPES = 3  # text, first and second clip
+
+
+@adds_modality_types
+class AllInOneForPairedVisualReasoning(AllInOnePreTrainedModel):
+    """
+    All-in-one for a statement about two images or clips (NLVR2): each is read with the text in a pass of its own, the
+    second with a modality type of its own, and a classifier sees both pooled outputs. Classes are `config.id2label`.
+
+    There are three modality types: text, first and second clip, also where the configuration says two. Loaded from a
+    checkpoint with two, the second clip's starts as that of the first, as in the original.
+
+    Example:
+
+    ```python
+    >>> import torch
+    >>> from modeling_allinone import AllInOneConfig, AllInOneForPairedVisualReasoning
+
+    >>> model = AllInOneForPairedVisualReasoning(AllInOneConfig.from_preset("tiny")).eval()
+    >>> model(input_ids=torch.tensor([[101, 2119, 102]]), pixel_values=torch.zeros(1, 2, 1, 3, 224, 224)).logits.shape
+    torch.Size([1, 2])
+
+    ```
+    """
+
+    def __init__(self, config: AllInOneConfig):
+        if config.modality_type_vocab_size < _NUM_MODALITY_TYPES:
+            config = copy.deepcopy(config)
+            config.modality_type_vocab_size = _NUM_MODALITY_TYPES
+        super().__init__(config)
+        _refuse_problem_type(config, ("single_label_classification",), "a pair has one class")
+        self.allinone = AllInOneModel(config)
+        self.classifier = AllInOneClassificationHead(
+            config,
+            config.classifier_hidden_size or 2 * config.hidden_size,
+            config.num_labels,
+            input_size=2 * config.hidden_size,
+        )
+        self.post_init()
+
+    def _multiply_adds(self, inputs: Mapping[str, Any]) -> int:
+        text, pairs = _shapes(inputs)
+        of_pass = self._multiply_adds_of_pass(text, (pairs[0], *pairs[2:]))
+        return 2 * of_pass + pairs[0] * _num_weights(self.classifier)
+
+    @can_return_tuple
+    def forward(
+        self,
+        input_ids: torch.LongTensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        token_type_ids: torch.LongTensor | None = None,
+        pixel_values: torch.FloatTensor | None = None,
+        pixel_mask: torch.Tensor | None = None,
+        inputs_embeds: torch.FloatTensor | None = None,
+        patch_permutation: torch.LongTensor | None = None,
+        labels: torch.LongTensor | None = None,
+        **kwargs: Unpack[TransformersKwargs],
+    ) -> AllInOneTaskOutput:
+        """
+        Args:
+            input_ids, attention_mask, token_type_ids, inputs_embeds: As in [`AllInOneModel.forward`].
+            pixel_values (`torch.FloatTensor` of shape `(B, 2, T, channels, height, width)`): Two clips for each text,
+                or two images: `(B, 2, channels, height, width)`.
+            pixel_mask (`torch.Tensor` of shape `(B, 2, height, width)` or `(B, 2, T, height, width)`, *optional*): 1
+                for pixels, 0 for padding.
+            patch_permutation (`torch.LongTensor` of shape `(B, 2, T, P)`, *optional*): As in
+                [`AllInOneModel.forward`], for each clip of the pair.
+            labels (`torch.LongTensor` of shape `(B,)`, *optional*): Index of the class, -100 for no loss.
+
+        Returns:
+            [`AllInOneTaskOutput`] with `logits` of shape `(B, num_labels)` and as `loss` the mean cross-entropy.
+            `hidden_states` and `attentions` are those of the pass over the first clip, then of that over the second,
+            one after the other: indices in `output_hidden_states` count through both. `patch_permutation` is of shape
+            `(B, 2, T, P)`.
+        """
+        _text_shape(input_ids, inputs_embeds, ndim=2)
+        if pixel_values is None or pixel_values.ndim not in (5, 6) or pixel_values.shape[1] != 2:
+            found = "is missing" if pixel_values is None else f"has shape {tuple(pixel_values.shape)}"
+            raise ValueError(
+                f"pixel_values {found}, but expected a pair for each text: (batch, 2, frames, channels, height, "
+                "width), or (batch, 2, channels, height, width) for images."
+            )
+        for name, values in (("pixel_mask", pixel_mask), ("patch_permutation", patch_permutation)):
+            if values is not None and (values.ndim < 2 or values.shape[1] != 2):
+                raise ValueError(f"{name} has shape {tuple(values.shape)}, but expected a pair: (batch, 2, …).")
+        wants_hidden_states = kwargs.pop("output_hidden_states", None)
+        if wants_hidden_states is None:
+            wants_hidden_states = self.config.output_hidden_states
+        chosen = self._choose_hidden_states(wants_hidden_states)
+        passes = [
+            self.allinone(
+                input_ids=input_ids,
+                attention_mask=attention_mask,
+                token_type_ids=token_type_ids,
+                pixel_values=pixel_values[:, place],
+                pixel_mask=None if pixel_mask is None else pixel_mask[:, place],
+                inputs_embeds=inputs_embeds,
+                patch_permutation=None if patch_permutation is None else patch_permutation[:, place],
+                image_token_type_idx=1 + place,
+                output_hidden_states=chosen[place],
+                return_dict=True,
+                **kwargs,
+            )
+            for place in range(2)
+        ]
+        logits = self.classifier(torch.cat([outputs.pooler_output for outputs in passes], dim=-1))
+        loss = None
+        if labels is not None:
+            _check_labels(labels, self.config.num_labels, logits.shape[:1])
+            loss = _cross_entropy(logits, labels)
+        hidden_states = None
+        if any(chosen):
+            none = (None,) * (self.config.num_hidden_layers + 1)
+            hidden_states = tuple(state for outputs in passes for state in outputs.hidden_states or none)
+        first, second = passes
+        return AllInOneTaskOutput(
+            loss=loss,
+            logits=logits,
+            hidden_states=hidden_states,
+            attentions=None if first.attentions is None else first.attentions + second.attentions,
+            patch_permutation=torch.stack([outputs.patch_permutation for outputs in passes], dim=1),
+        )
+
+    def _choose_hidden_states(self, output_hidden_states: bool | int | list[int]) -> list[bool | list[int]]:
+        """What each pass is asked for, of indices that count through the hidden states of both."""
+        if isinstance(output_hidden_states, bool):
+            return [output_hidden_states] * 2
+        wanted = [output_hidden_states] if isinstance(output_hidden_states, int) else output_hidden_states
+        of_pass = self.config.num_hidden_layers + 1
+        wanted = [index % (2 * of_pass) for index in wanted if -2 * of_pass <= index < 2 * of_pass]
+        return [[index % of_pass for index in wanted if index // of_pass == place] for place in range(2)]
+
+
+__all__ = ["AllInOneForPairedVisualReasoning"]

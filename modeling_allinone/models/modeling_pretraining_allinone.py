@@ -1,0 +1,605 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
+"""
+Pre-training: every objective of All-in-one over one backbone.
+
+Shapes in the comments: B clips, T frames, L text tokens, P patches, V visual tokens, D hidden size.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+from transformers.activations import ACT2FN
+from transformers.modeling_outputs import ModelOutput
+from transformers.processing_utils import Unpack
+from transformers.utils import TransformersKwargs, can_return_tuple
+
+from .configuration_allinone import AllInOneConfig
+from .losses_allinone import (
+    NUM_COLOUR_BINS,
+    align_words_and_patches,
+    alignment_loss,
+    clip_order_labels,
+    contrastive_loss,
+    draw_hard_negatives,
+    pair_frames,
+    patch_colours,
+    select_words,
+)
+from .modeling_allinone import (
+    TIED_WORDS,
+    AllInOneMaskedLMHead,
+    AllInOneModel,
+    AllInOneModelOutput,
+    AllInOnePreTrainedModel,
+    _check_labels,
+    _cross_entropy,
+    _is_readable,
+    _num_weights,
+    _shapes,
+    _text_shape,
+)
+from .temporal_mixing_allinone import roll_tokens
+
+
+@dataclass
+class AllInOneForPreTrainingOutput(ModelOutput):
+    """
+    What [`AllInOneForPreTraining`] returns. A loss is present if its targets were given.
+
+    Args:
+        loss (`torch.FloatTensor`, *optional*): Sum of the losses below, that of alignment times
+            `config.alignment_loss_weight`.
+        mlm_loss (`torch.FloatTensor`, *optional*): Mean cross-entropy over labelled tokens.
+        mlm_logits (`torch.FloatTensor` of shape `(B, L, vocab_size)`, *optional*): Scores of tokens.
+        matching_loss (`torch.FloatTensor`, *optional*): Mean cross-entropy over pairs.
+        matching_logits (`torch.FloatTensor` of shape `(B, 2)`, *optional*): Scores of "they do not match" and "they
+            match".
+        alignment_loss (`torch.FloatTensor`, *optional*): Word-patch alignment, before its weight.
+        contrastive_loss (`torch.FloatTensor`, *optional*): InfoNCE, both directions added.
+        text_embeds, video_embeds (`torch.FloatTensor` of shape `(B, projection_dim)`, *optional*): What is contrasted,
+            not normalised.
+        clip_order_loss (`torch.FloatTensor`, *optional*): Mean cross-entropy over clips.
+        clip_order_logits (`torch.FloatTensor` of shape `(B, T!)`, *optional*): Scores of the orders, sorted as
+            `itertools.permutations` gives them; present if `frame_order` was given.
+        masked_patch_loss (`torch.FloatTensor`, *optional*): Mean cross-entropy over the colour channels of masked
+            patches that are kept (`config.max_image_length`) and no padding.
+        hidden_states, attentions, patch_permutation: As in [`AllInOneModelOutput`], of the pass over text and video
+            that all targets share; those of texts and clips read alone, for the contrastive loss, and of a pass for
+            each objective are not returned.
+    """
+
+    loss: torch.FloatTensor | None = None
+    mlm_loss: torch.FloatTensor | None = None
+    mlm_logits: torch.FloatTensor | None = None
+    matching_loss: torch.FloatTensor | None = None
+    matching_logits: torch.FloatTensor | None = None
+    alignment_loss: torch.FloatTensor | None = None
+    contrastive_loss: torch.FloatTensor | None = None
+    text_embeds: torch.FloatTensor | None = None
+    video_embeds: torch.FloatTensor | None = None
+    clip_order_loss: torch.FloatTensor | None = None
+    clip_order_logits: torch.FloatTensor | None = None
+    masked_patch_loss: torch.FloatTensor | None = None
+    hidden_states: tuple[torch.FloatTensor, ...] | None = None
+    attentions: tuple[torch.FloatTensor, ...] | None = None
+    patch_permutation: torch.LongTensor | None = None
+
+
+class AllInOneClipOrderHead(nn.Module):
+    """Every two frames through one linear layer and ReLU, then all of them through another (Xu et al. 2019)."""
+
+    def __init__(self, config: AllInOneConfig):
+        super().__init__()
+        self.num_frames = config.num_frames
+        self.pair_layer = nn.Linear(2 * config.hidden_size, config.clip_order_hidden_size)
+        self.dropout = nn.Dropout(config.clip_order_dropout)
+        self.out_proj = nn.Linear(
+            math.comb(config.num_frames, 2) * config.clip_order_hidden_size, math.factorial(config.num_frames)
+        )
+
+    def forward(self, frame_features: torch.Tensor) -> torch.Tensor:
+        """Returns (B, T!) for (B, T, D)."""
+        pairs = nn.functional.relu(self.pair_layer(pair_frames(frame_features)))
+        return self.out_proj(self.dropout(pairs.flatten(1)))
+
+
+class AllInOneMaskedPatchHead(nn.Module):
+    """Linear, activation, layer norm, linear: a score for each bin of each colour channel."""
+
+    def __init__(self, config: AllInOneConfig):
+        super().__init__()
+        self.num_channels = config.num_channels
+        self.dense = nn.Linear(config.hidden_size, config.hidden_size)
+        self.activation = ACT2FN[config.hidden_act]
+        self.layer_norm = nn.LayerNorm(config.hidden_size, eps=config.text_layer_norm_eps)
+        self.decoder = nn.Linear(config.hidden_size, config.num_channels * NUM_COLOUR_BINS)
+
+    def forward(self, visual_states: torch.Tensor) -> torch.Tensor:
+        """Returns (B·T, V, channels, 256) for (B·T, V, D)."""
+        logits = self.decoder(self.layer_norm(self.activation(self.dense(visual_states))))
+        return logits.unflatten(-1, (self.num_channels, NUM_COLOUR_BINS))
+
+
+class AllInOneForPreTraining(AllInOnePreTrainedModel):
+    """
+    All-in-one with the heads of its pre-training: those that `config.pretraining_objectives` names.
+
+    Targets say which losses are computed. There are two ways to read text and video for them:
+
+    - *A pass for each objective*, with its own inputs, as the original does: `labels` belong to `masked_input_ids`,
+      `matching_labels` to the clips that `matching_indices` names. Masked patches are read with the masked text. Clip
+      order needs no pass for those clips that matching has read with their own text.
+    - *One pass for all*, without `masked_input_ids` and `matching_indices`: what is given is what each objective sees:
+      with `labels`, the masked text; with `matching_labels`, the clips after swapping; with `bool_masked_pos`, the
+      clips with a mask token in place of those patches.
+
+    The contrastive objective reads texts and clips alone. In the original, clip order and masked patches do not run.
+
+    Example:
+
+    ```python
+    >>> import torch
+    >>> from modeling_allinone import AllInOneConfig, AllInOneForPreTraining
+
+    >>> model = AllInOneForPreTraining(AllInOneConfig.from_preset("tiny")).eval()
+    >>> input_ids = torch.tensor([[101, 1037, 103, 102], [101, 1996, 103, 102]])
+    >>> outputs = model(
+    ...     input_ids=input_ids,
+    ...     pixel_values=torch.zeros(2, 3, 3, 224, 224),
+    ...     labels=torch.tensor([[-100, -100, 4937, -100], [-100, -100, 3899, -100]]),
+    ...     matching_labels=torch.tensor([1, 0]),
+    ... )
+    >>> parts = outputs.mlm_loss + outputs.matching_loss + 0.1 * outputs.alignment_loss
+    >>> torch.allclose(outputs.loss, parts)
+    True
+
+    ```
+    """
+
+    def __init__(self, config: AllInOneConfig):
+        super().__init__(config)
+        objectives = config.chosen_pretraining_objectives
+        if "masked_lm" in objectives:
+            self._tied_weights_keys = TIED_WORDS
+        self.allinone = AllInOneModel(
+            config, add_pooling_layer="matching" in objectives, use_mask_token="masked_patches" in objectives
+        )
+        self.mlm_head = self.matching_head = self.text_projection = self.video_projection = None
+        if "masked_lm" in objectives:
+            self.mlm_head = AllInOneMaskedLMHead(config)
+        if "matching" in objectives:
+            self.matching_head = nn.Linear(config.hidden_size, 2)
+        if "contrastive" in objectives:
+            self.text_projection = nn.Linear(config.hidden_size, config.projection_dim)
+            self.video_projection = nn.Linear(config.hidden_size, config.projection_dim)
+        self.clip_order_head = AllInOneClipOrderHead(config) if "clip_order" in objectives else None
+        self.masked_patch_head = AllInOneMaskedPatchHead(config) if "masked_patches" in objectives else None
+        self.post_init()
+
+    def _multiply_adds(self, inputs: Mapping[str, Any]) -> int:
+        text, clips = _shapes(inputs)
+        has_own_passes = inputs.get("masked_input_ids") is not None or inputs.get("matching_indices") is not None
+        has_own_passes = has_own_passes or inputs.get("use_hard_negatives", False)
+        given = {
+            name
+            for name in ("labels", "matching_labels", "frame_order", "bool_masked_pos")
+            if inputs.get(name) is not None
+        }
+        joint = self._multiply_adds_of_pass(text, clips)
+        total = 0
+        if inputs.get("return_contrastive_loss"):
+            for head, modalities in ((self.text_projection, (text, None)), (self.video_projection, (None, clips))):
+                total += self._multiply_adds_of_pass(*modalities) + text[0] * _num_weights(head)
+        if has_own_passes:
+            total += joint * len(given - {"frame_order"}) + self._multiply_adds_of_unread(inputs)
+        elif given or not inputs.get("return_contrastive_loss"):
+            total += joint
+            # What there is a head for is computed, too.
+            given |= {"labels"} if self.mlm_head is not None else set()
+            given |= {"matching_labels"} if self.matching_head is not None and clips is not None else set()
+        if "labels" in given:
+            total += math.prod(text) * _num_weights(self.mlm_head)
+        if "matching_labels" in given:
+            total += text[0] * _num_weights(self.matching_head)
+        if "frame_order" in given:
+            head = self.clip_order_head
+            num_pairs = math.comb(head.num_frames, 2)
+            total += text[0] * (num_pairs * head.pair_layer.weight.numel() + head.out_proj.weight.numel())
+        if "bool_masked_pos" in given:
+            num_frames, num_patches = inputs["bool_masked_pos"].shape[1:]
+            num_kept = min(self.config.max_image_length or num_patches, num_patches)
+            num_tokens = num_frames * (self.config.num_special_visual_tokens + num_kept)
+            total += text[0] * num_tokens * _num_weights(self.masked_patch_head)
+        return total
+
+    def _multiply_adds_of_unread(self, inputs: Mapping[str, Any]) -> int:
+        """Of the clips that matching has not read with their own text, and clip order needs."""
+        text, clips = _shapes(inputs)
+        if inputs.get("frame_order") is None:
+            return 0
+        num_unread = text[0]
+        if inputs.get("matching_labels") is not None:
+            rows = torch.arange(text[0])
+            matching_indices = inputs.get("matching_indices")
+            if inputs.get("use_hard_negatives"):
+                num_unread = int((inputs["matching_labels"] == 0).sum())
+            else:
+                num_unread = 0 if matching_indices is None else int((matching_indices.cpu() != rows).sum())
+        return self._multiply_adds_of_pass((num_unread, *text[1:]), (num_unread, *clips[1:]))
+
+    def get_output_embeddings(self) -> nn.Linear | None:
+        """The layer that maps to the vocabulary, if the model has one."""
+        return None if self.mlm_head is None else self.mlm_head.decoder
+
+    def set_output_embeddings(self, new_embeddings: nn.Linear):
+        """Replace the layer that maps to the vocabulary."""
+        self.mlm_head.decoder = new_embeddings
+
+    def resize_num_frames(self, num_frames: int):
+        """As for every model; a clip-order classifier, whose classes are the orders of the frames, starts afresh."""
+        if num_frames == self.config.num_frames:
+            return self
+        super().resize_num_frames(num_frames)
+        self.clip_order_head = None
+        if "clip_order" in self.config.chosen_pretraining_objectives:
+            head = AllInOneClipOrderHead(self.config).to(self.device, self.dtype).train(self.training)
+            for module in head.modules():
+                self._init_weights(module)
+            self.clip_order_head = head
+        return self
+
+    @can_return_tuple
+    def forward(
+        self,
+        input_ids: torch.LongTensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        token_type_ids: torch.LongTensor | None = None,
+        pixel_values: torch.FloatTensor | None = None,
+        pixel_mask: torch.Tensor | None = None,
+        inputs_embeds: torch.FloatTensor | None = None,
+        patch_permutation: torch.LongTensor | None = None,
+        labels: torch.LongTensor | None = None,
+        matching_labels: torch.LongTensor | None = None,
+        frame_order: torch.LongTensor | None = None,
+        bool_masked_pos: torch.BoolTensor | None = None,
+        return_contrastive_loss: bool | None = None,
+        masked_input_ids: torch.LongTensor | None = None,
+        matching_indices: torch.LongTensor | None = None,
+        use_hard_negatives: bool = False,
+        is_pair: torch.BoolTensor | None = None,
+        **kwargs: Unpack[TransformersKwargs],
+    ) -> AllInOneForPreTrainingOutput:
+        """
+        Args:
+            input_ids, attention_mask, token_type_ids, pixel_values, pixel_mask, inputs_embeds, patch_permutation: As
+                in [`AllInOneModel.forward`]; text is required.
+            labels (`torch.LongTensor` of shape `(B, L)`, *optional*): Token to predict at each place, -100 for none.
+            matching_labels (`torch.LongTensor` of shape `(B,)`, *optional*): 1 where text and clip belong together, 0
+                where they do not, -100 for no loss.
+            frame_order (`torch.LongTensor` of shape `(B, T)`, *optional*): Order in which the classifier is shown the
+                features of the frames, and which it is to find. Needs `config.num_frames` frames.
+            bool_masked_pos (`torch.BoolTensor` of shape `(B, T, P)`, *optional*): Patches, in raster order, each
+                of which the mask token replaces in the joint pass, and whose mean colour is predicted; see
+                [`~losses_allinone.draw_masked_patches`].
+            return_contrastive_loss (`bool`, *optional*): Whether to contrast texts and clips, each read alone. With no
+                other target, nothing else is read.
+            masked_input_ids (`torch.LongTensor` of shape `(B, L)`, *optional*): The text with masks, to which `labels`
+                belong, and `bool_masked_pos`; `input_ids` is the text itself.
+            matching_indices (`torch.LongTensor` of shape `(B,)`, *optional*): For each text, the row of the clip that
+                matching reads with it. Default: its own.
+            use_hard_negatives (`bool`, defaults to `False`): Whether the clips of texts whose `matching_labels` is 0
+                are drawn from the batch, each with the probability that the contrastive features give it, see
+                [`~losses_allinone.draw_hard_negatives`]. Needs `return_contrastive_loss`.
+            is_pair (`torch.BoolTensor` of shape `(B,)`, *optional*): Rows whose text and own clip belong together; the
+                others are left out of the contrastive loss, and their clips are not drawn. Default: all; without
+                `matching_indices`, those whose `matching_labels` is not 0.
+
+        Returns:
+            [`AllInOneForPreTrainingOutput`]
+
+        Raises:
+            ValueError: If targets do not fit, or if the model has no head for them.
+        """
+        _text_shape(input_ids, inputs_embeds, ndim=2)  # text is required
+        self._check_targets(
+            pixel_values, labels, matching_labels, frame_order, bool_masked_pos, return_contrastive_loss
+        )
+        if use_hard_negatives and not (return_contrastive_loss and matching_labels is not None):
+            raise ValueError("use_hard_negatives needs return_contrastive_loss=True and matching_labels.")
+        texts = {
+            "input_ids": input_ids,
+            "attention_mask": attention_mask,
+            "token_type_ids": token_type_ids,
+            "inputs_embeds": inputs_embeds,
+        }
+        clips = {"pixel_values": pixel_values, "pixel_mask": pixel_mask, "patch_permutation": patch_permutation}
+        targets = {
+            "labels": labels,
+            "matching_labels": matching_labels,
+            "frame_order": frame_order,
+            "bool_masked_pos": bool_masked_pos,
+        }
+        wants_hidden_states = kwargs.pop("output_hidden_states", None)
+        if wants_hidden_states is None:
+            wants_hidden_states = self.config.output_hidden_states
+        has_own_passes = masked_input_ids is not None or matching_indices is not None or use_hard_negatives
+        result = AllInOneForPreTrainingOutput()
+        if return_contrastive_loss:
+            if is_pair is None and matching_labels is not None and not has_own_passes:
+                is_pair = matching_labels != 0
+            self._contrast(result, texts, clips, is_pair, **kwargs)
+        if use_hard_negatives:
+            matching_indices = self._draw_hard_clips(result, input_ids, matching_labels, is_pair)
+        if has_own_passes:
+            self._read_for_each(result, texts, clips, targets, masked_input_ids, matching_indices, **kwargs)
+        elif not return_contrastive_loss or any(target is not None for target in targets.values()):
+            self._read_for_all(result, texts, clips, targets, wants_hidden_states, **kwargs)
+        losses = [
+            result.mlm_loss,
+            result.matching_loss,
+            None if result.alignment_loss is None else self.config.alignment_loss_weight * result.alignment_loss,
+            result.clip_order_loss,
+            result.masked_patch_loss,
+            result.contrastive_loss,
+        ]
+        losses = [loss for loss in losses if loss is not None]
+        return AllInOneForPreTrainingOutput(**{"loss": sum(losses) if losses else None, **result})
+
+    def _contrast(self, result: AllInOneForPreTrainingOutput, texts: dict, clips: dict, is_pair, **kwargs):
+        """Read texts and clips alone, and contrast them."""
+        text_outputs = self.allinone(**texts, return_dict=True, **kwargs)
+        video_outputs = self.allinone(**clips, return_dict=True, **kwargs)
+        result["text_embeds"] = self.text_projection(text_outputs.last_hidden_state[:, 0])
+        result["video_embeds"] = self.video_projection(video_outputs.last_hidden_state[:, 0])
+        result["contrastive_loss"] = contrastive_loss(
+            result.text_embeds, result.video_embeds, self.config.contrastive_temperature, is_pair
+        )
+
+    def _draw_hard_clips(
+        self, result: AllInOneForPreTrainingOutput, input_ids: torch.Tensor, matching_labels: torch.Tensor, is_pair
+    ) -> torch.Tensor:
+        """For each text (B,) its own clip, or, where it is to have another, one that the features confuse with it."""
+        is_unfit = (input_ids[:, None] == input_ids).all(dim=-1)  # another clip of the same text is no wrong one
+        if is_pair is not None:
+            is_unfit = is_unfit | ~is_pair
+        drawn = draw_hard_negatives(
+            result.video_embeds, result.text_embeds, 1, self.config.contrastive_temperature, is_unfit
+        )
+        return torch.where(matching_labels == 0, drawn[:, -1], drawn[:, 0])
+
+    def _read_for_all(
+        self,
+        result: AllInOneForPreTrainingOutput,
+        texts: dict,
+        clips: dict,
+        targets: dict,
+        wants_hidden_states: bool | int | list[int],
+        **kwargs,
+    ):
+        """One pass over text and video, and whatever the heads make of it."""
+        texts = self._with_mask(texts)
+        num_text_tokens = texts["attention_mask"].shape[1]
+        # The backbone returns the mean over frames; clip order and masked patches read frame by frame.
+        reads_frames = targets["frame_order"] is not None or targets["bool_masked_pos"] is not None
+        outputs = self.allinone(
+            **texts,
+            **clips,
+            bool_masked_pos=targets["bool_masked_pos"],
+            output_hidden_states=reads_frames or wants_hidden_states,
+            return_dict=True,
+            **kwargs,
+        )
+        if self.mlm_head is not None:
+            self._predict_words(result, outputs, num_text_tokens, targets["labels"])
+        if self.matching_head is not None and clips["pixel_values"] is not None:
+            self._match(result, outputs, texts["attention_mask"], targets["matching_labels"])
+        if targets["frame_order"] is not None:
+            self._order_frames(result, self._first_tokens(outputs), targets["frame_order"])
+        if targets["bool_masked_pos"] is not None:
+            result["masked_patch_loss"] = self._masked_patch_loss(
+                outputs, clips["pixel_values"], targets["bool_masked_pos"], num_text_tokens
+            )
+        if wants_hidden_states:
+            result["hidden_states"] = _choose(outputs.hidden_states, wants_hidden_states)
+        result["attentions"] = outputs.attentions
+        result["patch_permutation"] = outputs.patch_permutation
+
+    def _read_for_each(
+        self,
+        result: AllInOneForPreTrainingOutput,
+        texts: dict,
+        clips: dict,
+        targets: dict,
+        masked_input_ids: torch.Tensor | None,
+        matching_indices: torch.Tensor | None,
+        **kwargs,
+    ):
+        """A pass over text and video for each objective, with inputs of its own."""
+        texts = self._with_mask(texts)
+        masked_texts = texts
+        if masked_input_ids is not None:
+            masked_texts = texts | {"input_ids": masked_input_ids, "inputs_embeds": None}
+        num_text_tokens = texts["attention_mask"].shape[1]
+        if targets["labels"] is not None:
+            outputs = self.allinone(**masked_texts, **clips, return_dict=True, **kwargs)
+            self._predict_words(result, outputs, num_text_tokens, targets["labels"])
+        orders_frames = targets["frame_order"] is not None
+        first_tokens = None
+        if targets["matching_labels"] is not None:
+            others = clips if matching_indices is None else _select(clips, matching_indices)
+            outputs = self.allinone(**texts, **others, output_hidden_states=orders_frames, return_dict=True, **kwargs)
+            self._match(result, outputs, texts["attention_mask"], targets["matching_labels"])
+            first_tokens = self._first_tokens(outputs) if orders_frames else None
+        if orders_frames:
+            # What matching has read with its own text is not read again.
+            rows = torch.arange(len(texts["attention_mask"]), device=texts["attention_mask"].device)
+            if first_tokens is not None:
+                rows = rows[matching_indices != rows] if matching_indices is not None else rows[:0]
+            if len(rows):
+                unread = _select(texts, rows) | _select(clips, rows)
+                outputs = self.allinone(**unread, output_hidden_states=True, return_dict=True, **kwargs)
+                read = self._first_tokens(outputs)
+                first_tokens = read if first_tokens is None else first_tokens.index_put((rows,), read)
+            self._order_frames(result, first_tokens, targets["frame_order"])
+        if targets["bool_masked_pos"] is not None:
+            bool_masked_pos = targets["bool_masked_pos"]
+            outputs = self.allinone(
+                **masked_texts,
+                **clips,
+                bool_masked_pos=bool_masked_pos,
+                output_hidden_states=True,
+                return_dict=True,
+                **kwargs,
+            )
+            result["masked_patch_loss"] = self._masked_patch_loss(
+                outputs, clips["pixel_values"], bool_masked_pos, num_text_tokens
+            )
+
+    def _with_mask(self, texts: dict) -> dict:
+        """The texts with an attention mask, of ones if they had none."""
+        if texts["attention_mask"] is not None:
+            return texts
+        shape = _text_shape(texts["input_ids"], texts["inputs_embeds"], ndim=2)
+        return texts | {"attention_mask": torch.ones(shape, dtype=torch.long, device=self.device)}
+
+    def _predict_words(
+        self,
+        result: AllInOneForPreTrainingOutput,
+        outputs: AllInOneModelOutput,
+        num_text_tokens: int,
+        labels: torch.Tensor | None,
+    ):
+        result["mlm_logits"] = self.mlm_head(outputs.last_hidden_state[:, :num_text_tokens])
+        if labels is not None:
+            _check_labels(labels, self.config.vocab_size, result.mlm_logits.shape[:2])
+            result["mlm_loss"] = _cross_entropy(result.mlm_logits.flatten(0, 1), labels.flatten())
+
+    def _match(
+        self,
+        result: AllInOneForPreTrainingOutput,
+        outputs: AllInOneModelOutput,
+        attention_mask: torch.Tensor,
+        matching_labels: torch.Tensor | None,
+    ):
+        result["matching_logits"] = self.matching_head(outputs.pooler_output)
+        if matching_labels is not None:
+            _check_labels(matching_labels, 2, attention_mask.shape[:1], "matching_labels")
+            result["matching_loss"] = _cross_entropy(result.matching_logits, matching_labels)
+            result["alignment_loss"] = self._alignment_loss(outputs, attention_mask, matching_labels)
+
+    def _first_tokens(self, outputs: AllInOneModelOutput) -> torch.Tensor:
+        """The first token of each frame (B, T, D), before the mean over frames."""
+        first_tokens = self.allinone.layernorm(outputs.hidden_states[-1][:, 0])
+        return first_tokens.unflatten(0, (outputs.last_hidden_state.shape[0], -1))
+
+    def _order_frames(
+        self, result: AllInOneForPreTrainingOutput, first_tokens: torch.Tensor, frame_order: torch.Tensor
+    ):
+        result["clip_order_logits"] = self._clip_order_logits(first_tokens, frame_order)
+        result["clip_order_loss"] = _cross_entropy(result.clip_order_logits, clip_order_labels(frame_order))
+
+    def _check_targets(
+        self, pixel_values, labels, matching_labels, frame_order, bool_masked_pos, return_contrastive_loss
+    ):
+        """Raise a `ValueError` unless there is a head for every target, and video where it is about video."""
+        for name, is_given, objective, head in (
+            ("labels", labels is not None, "masked_lm", self.mlm_head),
+            ("matching_labels", matching_labels is not None, "matching", self.matching_head),
+            ("frame_order", frame_order is not None, "clip_order", self.clip_order_head),
+            ("bool_masked_pos", bool_masked_pos is not None, "masked_patches", self.masked_patch_head),
+            ("return_contrastive_loss", return_contrastive_loss, "contrastive", self.text_projection),
+        ):
+            if is_given and head is None:
+                raise ValueError(
+                    f"{name} was given, but the model has no head for it: its objectives are "
+                    f"{', '.join(self.config.chosen_pretraining_objectives)}. Load it with {objective!r} among "
+                    "pretraining_objectives."
+                )
+            if is_given and objective != "masked_lm" and pixel_values is None:
+                raise ValueError(f"{name} was given, but no video: give pixel_values.")
+
+    def _alignment_loss(
+        self, outputs: AllInOneModelOutput, attention_mask: torch.Tensor, matching_labels: torch.Tensor
+    ) -> torch.Tensor:
+        """Word-patch alignment, on tokens averaged over frames."""
+        text, visual = outputs.last_hidden_state.tensor_split((attention_mask.shape[1],), dim=1)
+        is_patch = outputs.visual_attention_mask
+        if is_patch is None:
+            is_patch = torch.ones(visual.shape[:2], dtype=torch.bool, device=visual.device)
+        num_left_out = 1 if self.config.align_distillation_token else self.config.num_special_visual_tokens
+        is_patch = is_patch & (torch.arange(visual.shape[1], device=visual.device) >= num_left_out)
+        distances, _ = align_words_and_patches(text, visual, select_words(attention_mask), is_patch)
+        return alignment_loss(distances, matching_labels)
+
+    def _clip_order_logits(self, first_tokens: torch.Tensor, frame_order: torch.Tensor) -> torch.Tensor:
+        """Scores of the orders (B, T!), from the first tokens of the frames (B, T, D), shown in that order (B, T)."""
+        num_clips, num_shown = first_tokens.shape[:2]
+        num_frames = self.clip_order_head.num_frames
+        if num_shown != num_frames:
+            raise ValueError(
+                f"pixel_values has {num_shown} frames, but the clip-order classifier knows the orders of "
+                f"{num_frames}; pass num_frames={num_frames} to the processor."
+            )
+        if tuple(frame_order.shape) != (num_clips, num_frames):
+            raise ValueError(
+                f"frame_order has shape {tuple(frame_order.shape)}, but expected ({num_clips}, {num_frames})."
+            )
+        if _is_readable(frame_order):
+            expected = torch.arange(num_frames).expand(num_clips, -1)
+            if not torch.equal(frame_order.sort(dim=1).values, expected):
+                raise ValueError(f"frame_order must hold each of 0 to {num_frames - 1} once in every row.")
+        index = frame_order[..., None].expand(-1, -1, first_tokens.shape[-1])
+        return self.clip_order_head(first_tokens.gather(1, index))
+
+    def _masked_patch_loss(
+        self,
+        outputs: AllInOneModelOutput,
+        pixel_values: torch.Tensor,
+        bool_masked_pos: torch.Tensor,
+        num_text_tokens: int,
+    ) -> torch.Tensor:
+        """Mean cross-entropy over the colours of masked patches that are kept and no padding."""
+        if pixel_values.ndim == 4:
+            pixel_values = pixel_values[:, None]
+        config = self.config
+        colours = patch_colours(pixel_values, config.patch_size, config.image_mean, config.image_std)
+        labels = colours.masked_fill(~bool_masked_pos[..., None], -100)  # (B, T, P, channels), raster order
+        index = outputs.patch_permutation[..., None].expand(-1, -1, -1, labels.shape[-1])
+        labels = labels.gather(2, index)
+        labels = nn.functional.pad(labels, (0, 0, config.num_special_visual_tokens, 0), value=-100)
+        num_visual_tokens = None
+        if outputs.visual_attention_mask is not None:
+            labels = labels.masked_fill(~outputs.visual_attention_mask[:, None, :, None], -100)
+            num_visual_tokens = outputs.visual_attention_mask.sum(dim=1)
+        num_frames = labels.shape[1]
+        labels = labels.flatten(0, 1)  # (B * T, V, channels)
+        if num_frames > 1 and config.temporal_mixing == "token_roll":
+            # A token ends up in another frame than it came from: its colour goes the same way.
+            for _ in range(config.num_hidden_layers):
+                labels = roll_tokens(labels, num_frames, 0, config.roll_divisor, num_visual_tokens)
+        visual_states = self.allinone.layernorm(outputs.hidden_states[-1][:, num_text_tokens:])
+        return _cross_entropy(self.masked_patch_head(visual_states).flatten(0, 2), labels.flatten())
+
+
+def _choose(
+    hidden_states: tuple[torch.Tensor, ...], wanted: bool | int | list[int]
+) -> tuple[torch.Tensor | None, ...]:
+    """The hidden states of the wanted indices, which may count from the end, and `None` for the others."""
+    if isinstance(wanted, bool):
+        return hidden_states
+    wanted = [wanted] if isinstance(wanted, int) else wanted
+    num = len(hidden_states)
+    return tuple(state if {index, index - num} & set(wanted) else None for index, state in enumerate(hidden_states))
+
+
+def _select(inputs: dict, rows: torch.Tensor) -> dict:
+    """The given rows of each input that there is."""
+    return {name: None if value is None else value[rows] for name, value in inputs.items()}
+
+
+__all__ = ["AllInOneForPreTraining", "AllInOneForPreTrainingOutput"]

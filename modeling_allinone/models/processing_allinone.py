@@ -1,0 +1,356 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
+"""Processor of All-in-one: text and clips -> the inputs of every model, and logits -> answers."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from transformers.feature_extraction_utils import BatchFeature
+from transformers.processing_utils import ProcessingKwargs, ProcessorMixin, Unpack
+from transformers.utils import logging
+from transformers.video_processing_utils import VideoProcessorMixin
+
+from .saving_allinone import SavedWithLoader
+from .video_decoding_allinone import is_array
+from .video_processing_allinone import AllInOneVideoProcessorKwargs
+
+logger = logging.get_logger(__name__)
+
+# Above this, `model_max_length` is the library's way to say that the tokenizer has no limit.
+LONGEST_TEXT = 1_000_000
+
+
+class AllInOneProcessorKwargs(ProcessingKwargs, total=False):
+    """Arguments of [`AllInOneProcessor`]: the library's for text, the video processor's for clips."""
+
+    videos_kwargs: AllInOneVideoProcessorKwargs
+
+
+class _SavedProcessor(SavedWithLoader, ProcessorMixin):
+    """The library looks for what a processor overrides in its first base class, which has to know all of its own."""
+
+
+class AllInOneProcessor(_SavedProcessor):
+    r"""
+    Turns text and clips into model inputs, with a BERT tokenizer and [`AllInOneVideoProcessor`].
+
+    Args:
+        video_processor ([`AllInOneVideoProcessor`]): Makes `pixel_values`.
+        tokenizer ([`BertTokenizer`]): Makes `input_ids`. Its `model_max_length` (40 in converted checkpoints) is the
+            length, in tokens, to which longer text is cut, unless it was made with a `max_length` of its own; its own
+            `padding` counts, too.
+
+    Example:
+        >>> import numpy as np
+        >>> from transformers import BertTokenizer
+        >>> from modeling_allinone import AllInOneProcessor, AllInOneVideoProcessor
+
+        >>> words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "dog", "runs"]
+        >>> tokenizer = BertTokenizer(vocab={word: index for index, word in enumerate(words)}, model_max_length=40)
+        >>> processor = AllInOneProcessor(AllInOneVideoProcessor(), tokenizer)
+        >>> inputs = processor(text="a dog runs", videos=np.zeros((16, 120, 160, 3), dtype=np.uint8))
+        >>> {name: tuple(value.shape) for name, value in inputs.items()}
+        {'input_ids': (1, 5), 'attention_mask': (1, 5), 'pixel_values': (1, 3, 3, 224, 224)}
+    """
+
+    valid_processor_kwargs = AllInOneProcessorKwargs
+    _loaded_by = "AutoProcessor"
+    text_kwargs = {"padding": True, "truncation": True, "return_token_type_ids": False}
+
+    def __init__(self, video_processor, tokenizer, **kwargs):
+        super().__init__(video_processor, tokenizer, **kwargs)
+        self._has_warned_of_truncation = False
+
+    def _name_loader(self, directory):
+        """As for others; and for the parts, of which the tokenizer may have been loaded with a name of this class."""
+        super()._name_loader(directory)
+        if self._auto_class is None:
+            (self.tokenizer.init_kwargs.get("auto_map") or {}).pop("AutoProcessor", None)
+        if isinstance(self.video_processor, SavedWithLoader):
+            self.video_processor._name_loader(directory)
+
+    def check_argument_for_proper_class(self, argument_name, argument):
+        """Check a part's class; the library looks the video processor's up where it is only with torchvision."""
+        if argument_name != "video_processor":
+            return super().check_argument_for_proper_class(argument_name, argument)
+        if not isinstance(argument, VideoProcessorMixin):
+            raise TypeError(
+                f"video_processor is a {type(argument).__name__}; expected an AllInOneVideoProcessor, "
+                "and the tokenizer after it."
+            )
+        return VideoProcessorMixin
+
+    def __call__(
+        self,
+        text: str | list[str] | list[list[str]] | None = None,
+        videos=None,
+        images=None,
+        **kwargs: Unpack[AllInOneProcessorKwargs],
+    ) -> BatchFeature:
+        r"""
+        Args:
+            text (`str`, `list[str]` or `list[list[str]]`, *optional*):
+                One text, one for each clip, or for each clip equally many options.
+            videos (*optional*):
+                One clip or a batch: paths, folders, arrays, lists of images, as in
+                [`AllInOneVideoProcessor.preprocess`].
+            images (*optional*):
+                One image or a list of them, each a clip of one frame; or a list of equally long lists of images,
+                such as the pairs of NLVR2. Not together with `videos`.
+            kwargs:
+                Arguments of the tokenizer and of the video processor (`num_frames`, `frame_sampling`, `start`, ...),
+                as they are or in `text_kwargs` and `videos_kwargs`. `return_tensors` is `"pt"` by default.
+
+        Returns:
+            `BatchFeature` with those of the following that were asked for, B the number of clips or texts:
+
+            - `input_ids`, `attention_mask`: `(B, L)`, or `(B, options, L)`, padded to the longest of the batch.
+            - `pixel_values`: `(B, frames, 3, height, width)`; lists of images make `(B, images, 1, 3, height, width)`.
+            - `pixel_mask`, if the video processor pads: `(B, height, width)`; `(B, images, height, width)`.
+
+            With `num_views` above 1 every clip makes as many consecutive rows, and its text is repeated for each.
+
+        Raises:
+            `TypeError`: An unknown argument, or text that is not text.
+            `ValueError`: Numbers of texts, options or clips that do not fit, and all that the video processor raises.
+        """
+        if text is None and videos is None and images is None:
+            raise ValueError("There is nothing to process; give text, videos or images.")
+        if videos is not None and images is not None:
+            raise ValueError("videos and images are both given; a batch is of one kind, so process them one by one.")
+        # Kept apart, because the library copies its arguments and a copied generator would repeat itself.
+        generator = kwargs.pop("generator", None)
+        self._check_names(kwargs)
+        merged = self._merge_kwargs(tokenizer_init_kwargs=self._settings_of_tokenizer(), **kwargs)
+        text_kwargs, videos_kwargs = merged["text_kwargs"], merged["videos_kwargs"]
+        return_tensors = text_kwargs.pop("return_tensors", None) or videos_kwargs.pop("return_tensors", None) or "pt"
+        if return_tensors not in ("pt", "np"):
+            raise ValueError(f"return_tensors is {return_tensors!r}; expected 'pt' or 'np'.")
+        videos_kwargs["return_tensors"] = "pt"
+        if generator is not None:
+            videos_kwargs["generator"] = generator
+
+        text_inputs, video_inputs = {}, {}
+        if videos is not None:
+            video_inputs = self.video_processor(videos, **videos_kwargs)
+        elif images is not None:
+            video_inputs = self._process_images(images, **videos_kwargs)
+        if text is not None:
+            text_inputs = self._process_text(text, **text_kwargs)
+        if text_inputs and video_inputs:
+            num_views = videos_kwargs.get("num_views") or self.video_processor.num_views
+            num_texts, num_clips = len(text_inputs["input_ids"]), len(video_inputs["pixel_values"]) // num_views
+            if num_texts != num_clips:
+                raise ValueError(
+                    f"There are {num_texts} texts but {num_clips} clips; expected one text, or one list of options, "
+                    "for each clip. Repeat the clips or the texts, or process them apart."
+                )
+            text_inputs = {name: value.repeat_interleave(num_views, dim=0) for name, value in text_inputs.items()}
+        return BatchFeature(
+            _as_tensors({**text_inputs, **video_inputs}, return_tensors),
+            skip_tensor_conversion=self.skip_tensor_conversion,
+        )
+
+    def save_pretrained(self, *arguments, **keywords):
+        """As in the library, without the padding and the length of the tokenizer's last call."""
+        if self.tokenizer.is_fast:
+            self.tokenizer.backend_tokenizer.no_truncation()
+            self.tokenizer.backend_tokenizer.no_padding()
+        saved = super().save_pretrained(*arguments, **keywords)
+        if self._auto_class is None:
+            vars(self).pop("auto_map", None)  # of the folder: a processor that is loaded from it has none
+        return saved
+
+    @staticmethod
+    def apply_choice_template(
+        question: str | list[str], options: list[str] | list[list[str]]
+    ) -> list[str] | list[list[str]]:
+        """
+        Texts of a multiple-choice question, one for each option, spelled as the checkpoints were trained.
+
+        Args:
+            question (`str` or `list[str]`): One question or a batch.
+            options (`list[str]` or `list[list[str]]`): The options of the question, or of each.
+
+        Returns:
+            `list[str]`, or for a batch `list[list[str]]`: To be given as `text` (for one clip, in a list of its own).
+
+        Raises:
+            `ValueError`: Options missing, or other numbers of questions and of lists of options.
+
+        Example:
+            >>> AllInOneProcessor.apply_choice_template("what runs?", ["dog", "cat"])
+            ['what runs?Options: dog catAnswer: dog', 'what runs?Options: dog catAnswer: cat']
+        """
+        if isinstance(question, str):
+            if not options or isinstance(options, str) or not all(isinstance(option, str) for option in options):
+                raise ValueError(f"options of {question!r} are {options!r}; expected a list of at least one text.")
+            # No space before "Options:" and "Answer:": the original has none, and its weights know that.
+            stem = f"{question}Options: {' '.join(options)}Answer: "
+            return [stem + option for option in options]
+        if len(question) != len(options):
+            raise ValueError(f"There are {len(question)} questions but {len(options)} lists of options.")
+        return [
+            AllInOneProcessor.apply_choice_template(one, its_options)
+            for one, its_options in zip(question, options, strict=True)
+        ]
+
+    def encode_prompt(self, text: str | None) -> dict[str, str | list[int] | None]:
+        """
+        The fields of a configuration by which a video classifier reads a text with every clip.
+
+        Args:
+            text (`str`, *optional*): The text; `None` for none.
+
+        Returns:
+            `dict`: `"prompt"` and `"prompt_input_ids"`, to be given to [`AllInOneConfig`] or `from_pretrained`.
+
+        Raises:
+            `TypeError`: Something else than one text.
+
+        Example:
+            >>> from transformers import BertTokenizer
+            >>> from modeling_allinone import AllInOneProcessor, AllInOneVideoProcessor
+
+            >>> words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "person", "is", "doing"]
+            >>> tokenizer = BertTokenizer(vocab={word: index for index, word in enumerate(words)}, model_max_length=40)
+            >>> processor = AllInOneProcessor(AllInOneVideoProcessor(), tokenizer)
+            >>> processor.encode_prompt("A person is doing [MASK]")
+            {'prompt': 'A person is doing [MASK]', 'prompt_input_ids': [2, 5, 6, 7, 8, 4, 3]}
+        """
+        if text is None:
+            return {"prompt": None, "prompt_input_ids": None}
+        if not isinstance(text, str):
+            raise TypeError(f"text is {text!r}; expected one text, or None.")
+        return {"prompt": text, "prompt_input_ids": self(text=text)["input_ids"][0].tolist()}
+
+    def post_process_question_answering(
+        self, outputs, id2label: Mapping[int, str] | list[str], top_k: int = 1, multi_label: bool = False
+    ) -> list[list[dict]]:
+        """
+        The best answers, by score.
+
+        Args:
+            outputs: What [`AllInOneForVideoQuestionAnswering`] returned, or its logits of shape `(batch, answers)`.
+            id2label (`dict[int, str]` or `list[str]`): The answers: `model.config.id2label`.
+            top_k (`int`, defaults to 1): How many answers, at least 1; all, if there are fewer.
+            multi_label (`bool`, defaults to `False`):
+                Scores are probabilities of each answer on its own (models trained with soft labels, such as VQAv2's),
+                instead of shares that add up to 1.
+
+        Returns:
+            `list[list[dict]]`: For each row, best first, `{"answer": str, "score": float}`.
+
+        Raises:
+            `ValueError`: Logits of another shape, fewer answers than logits, or `top_k` below 1.
+        """
+        logits = outputs if isinstance(outputs, torch.Tensor) else outputs.logits
+        if logits.ndim != 2 or logits.shape[1] > len(id2label):
+            raise ValueError(
+                f"logits have shape {tuple(logits.shape)} and id2label has {len(id2label)} answers; "
+                "expected (batch, answers), and a name for each answer."
+            )
+        if top_k < 1:
+            raise ValueError(f"top_k is {top_k}; expected at least 1.")
+        logits = logits.float()
+        scores = logits.sigmoid() if multi_label else logits.softmax(dim=-1)
+        best = scores.topk(min(top_k, scores.shape[1]))
+        return [
+            [{"answer": id2label[index], "score": score} for index, score in zip(*row, strict=True)]
+            for row in zip(best.indices.tolist(), best.values.tolist(), strict=True)
+        ]
+
+    @property
+    def unused_input_names(self) -> list[str]:
+        """Inputs that BERT's tokenizer could give and the models do not take: text is one segment."""
+        return ["token_type_ids"]
+
+    def _check_names(self, kwargs: dict) -> None:
+        """The library warns of an argument that it does not know and goes on; a typing error should not pass so."""
+        groups = {"text_kwargs", "videos_kwargs", "common_kwargs"}
+        text_names = AllInOneProcessorKwargs.__annotations__["text_kwargs"].__annotations__
+        known = groups | set(text_names) | set(self.video_processor.valid_kwargs.__annotations__)
+        unknown = sorted(set(kwargs) - known)
+        if unknown:
+            raise TypeError(f"{type(self).__name__} does not know {', '.join(unknown)}; it knows {sorted(known)}.")
+
+    def _settings_of_tokenizer(self) -> dict:
+        """What the tokenizer was made with, for calls that say nothing else."""
+        settings = self.tokenizer.init_kwargs
+        names = ["padding", "truncation"]
+        # Saved on its own, a tokenizer remembers the lengths of its last call, and these two: that was no setting.
+        if not {"truncation_strategy", "pad_token_type_id"} & set(settings):
+            names += ["max_length", "pad_to_multiple_of"]
+        return {name: settings[name] for name in names if settings.get(name) is not None}
+
+    def _process_text(self, text, **text_kwargs) -> dict[str, torch.Tensor]:
+        """Text of any nesting -> `input_ids` and `attention_mask` with the same leading axes."""
+        # Any sequence of texts will do, such as a column of a data set.
+        texts = [text] if isinstance(text, str) else list(text) if isinstance(text, Sequence) else None
+        if not texts:
+            raise TypeError(f"text is {text!r}; expected a text, a list of texts or a list of lists of texts.")
+        num_options = None
+        if all(isinstance(one, list | tuple) for one in texts):
+            counts = [len(one) for one in texts]
+            if len(set(counts)) > 1 or counts[0] == 0:
+                raise ValueError(
+                    f"text has {counts} options; expected equally many, at least 1, for each clip of a batch. "
+                    "Group questions by their number of options."
+                )
+            num_options = counts[0]
+            texts = [option for one in texts for option in one]
+        wrong = [one for one in texts if not isinstance(one, str)]
+        if wrong:
+            raise TypeError(f"text contains {wrong[0]!r}, a {type(wrong[0]).__name__}; expected nothing but texts.")
+
+        max_length = text_kwargs.pop("max_length", None) or self.tokenizer.model_max_length
+        is_limited = max_length < LONGEST_TEXT
+        text_kwargs["truncation"] = text_kwargs["truncation"] if is_limited else False
+        text_kwargs["max_length"] = max_length if is_limited else None
+        encoded = self.tokenizer(list(texts), verbose=False, **text_kwargs, return_tensors="pt")
+        if is_limited and text_kwargs["truncation"] and encoded["input_ids"].shape[1] >= max_length:
+            self._warn_of_truncation(list(texts), max_length)
+        if num_options is None:
+            return dict(encoded)
+        return {name: value.unflatten(0, (-1, num_options)) for name, value in encoded.items()}
+
+    def _warn_of_truncation(self, texts: list[str], max_length: int) -> None:
+        if self._has_warned_of_truncation:
+            return
+        lengths = [len(tokens) for tokens in self.tokenizer(texts, truncation=False, verbose=False)["input_ids"]]
+        if max(lengths) > max_length:
+            self._has_warned_of_truncation = True
+            logger.warning(
+                f"A text of {max(lengths)} tokens was cut to {max_length}, the limit of the tokenizer "
+                f"({sum(length > max_length for length in lengths)} of {len(texts)} texts in this batch; not said "
+                "again). Shorten the text, or use a checkpoint with more text positions and set max_length."
+            )
+
+    def _process_images(self, images, **videos_kwargs) -> BatchFeature:
+        """Images -> `pixel_values` of clips of one frame, with one more axis for lists of lists of images."""
+        is_batch = isinstance(images, list | tuple) or (is_array(images) and images.ndim == 4)
+        images = list(images) if is_batch else [images]
+        if not images:
+            raise ValueError("images is an empty list; expected at least one image.")
+        num_images = None
+        if all(isinstance(one, list | tuple) for one in images):
+            counts = [len(one) for one in images]
+            if len(set(counts)) > 1 or counts[0] == 0:
+                raise ValueError(f"images has lists of {counts} images; expected equally many, at least 1, in each.")
+            num_images = counts[0]
+            num_views = videos_kwargs.get("num_views") or self.video_processor.num_views
+            if num_views > 1:
+                raise ValueError(f"num_views is {num_views}, but lists of images have one view each; set num_views=1.")
+            images = [image for one in images for image in one]
+        # One frame each, so that a file that moves is its first frame, and a flat list is not one clip.
+        inputs = self.video_processor([[image] for image in images], **videos_kwargs | {"num_frames": 1, "fps": None})
+        if num_images is not None:
+            for name in {"pixel_values", "pixel_mask"} & set(inputs):
+                inputs[name] = inputs[name].unflatten(0, (-1, num_images))
+        return inputs
+
+
+def _as_tensors(data: dict, return_tensors: str) -> dict:
+    if return_tensors == "pt":
+        return data
+    return {name: value.numpy() if isinstance(value, torch.Tensor) else value for name, value in data.items()}

@@ -1,0 +1,71 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
+"""Saving with what makes transformers ask for this package where it is not imported, instead of guessing without."""
+
+from pathlib import Path
+
+LOADER = "import_modeling_allinone"
+
+_LOADER_CODE = '''\
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
+"""
+Finds the classes of this model in the package modeling_allinone; transformers runs it with `trust_remote_code=True`.
+
+It is not needed after `import modeling_allinone`, with which the Auto classes know the model.
+"""
+
+try:
+    import modeling_allinone
+except ImportError as error:
+    raise ImportError(
+        f"This model needs the package modeling_allinone, which cannot be imported here ({error}): install it with "
+        "pip install modeling_allinone, or with pip install -e . in a copy of its repository."
+    ) from error
+
+
+class _OfPackage:
+    """What transformers asks of a class it finds here; without a note that its code is to be saved with it."""
+
+    def __init__(self, name):
+        self.from_pretrained = getattr(modeling_allinone, name).from_pretrained
+
+    def register_for_auto_class(self, auto_class=None):
+        pass
+
+
+def __getattr__(name):
+    if name not in modeling_allinone.__all__:
+        raise AttributeError(f"This was saved by {name}, which modeling_allinone lacks; import what has it.")
+    return _OfPackage(name)
+'''
+
+
+class SavedWithLoader:
+    """
+    What configuration and processors have so that the folders they are saved to load with `trust_remote_code=True`
+    where this package is installed but not imported, and fail with a message that names it where it is not installed.
+
+    Their `auto_map` names a file of a few lines, which is written beside them; unless they are saved with their code
+    (see [`~hub.remote_code.saving_code`]).
+    """
+
+    def save_pretrained(self, save_directory, *args, **kwargs):
+        """Save as the library does; see there for the arguments."""
+        self._name_loader(Path(save_directory))
+        return super().save_pretrained(save_directory, *args, **kwargs)
+
+    def _name_loader(self, directory: Path):
+        """Write the file, and name it in `auto_map`; what else that names stays if it is there."""
+        if self._auto_class is not None:
+            return
+        directory.mkdir(parents=True, exist_ok=True)
+        (directory / f"{LOADER}.py").write_text(_LOADER_CODE, encoding="utf-8")
+        named = vars(self).get("auto_map") or {}
+        kept = {key: name for key, name in named.items() if (directory / f"{name.split('.')[0]}.py").is_file()}
+        self.auto_map = {**kept, self._loaded_by: f"{LOADER}.{type(self).__name__}"}
+
+    def _get_files_timestamps(self, working_dir):
+        """When the files of a folder were written, by which the library finds what is new, to push it to the Hub."""
+        written = super()._get_files_timestamps(working_dir)
+        return {name: time for name, time in written.items() if name != f"{LOADER}.py"}

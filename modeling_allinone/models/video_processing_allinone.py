@@ -1,0 +1,750 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
+"""Video processor of All-in-one: files, folders, images or decoded frames -> `pixel_values`."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from huggingface_hub.dataclasses import validate_typed_dict
+from PIL import Image
+from torch import nn
+from transformers.feature_extraction_utils import BatchFeature
+from transformers.image_processing_utils import get_size_dict
+from transformers.image_utils import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD, SizeDict
+from transformers.processing_utils import Unpack, VideosKwargs
+from transformers.utils import logging
+from transformers.video_processing_utils import VideoProcessorMixin
+from transformers.video_utils import VideoMetadata
+
+from .augmentation_allinone import HIGHEST_MAGNITUDE, OPERATIONS, rand_augment
+from .clip_allinone import Clip
+from .frame_sampling_allinone import (
+    checked_indices,
+    count_at_rate,
+    indices_at,
+    random_indices,
+    segment_bounds,
+    uniform_indices,
+)
+from .saving_allinone import SavedWithLoader
+from .video_decoding_allinone import VIDEO_BACKENDS, is_array, open_clip
+from .video_file_allinone import ON_CORRUPT_FRAME, VideoFile
+from .video_sources_allinone import has_own_times, source_name
+
+logger = logging.get_logger(__name__)
+
+NEAREST, BILINEAR, BICUBIC = 0, 2, 3  # as Pillow numbers them
+
+# How the original shows images (VQAv2, NLVR2, COCO, Flickr30k, co-training), as ViLT does: whole and in their shape.
+IMAGE_OPTIONS = {
+    "do_center_crop": False,
+    "size": {"shortest_edge": 224, "longest_edge": 373},  # as 800 is to 1333
+    "size_divisor": 32,
+    "resample": BICUBIC,
+    "image_mean": 0.5,
+    "image_std": 0.5,
+    "do_pad": True,
+}
+
+# No camera films more for long; a slip of the hand would ask for billions.
+MOST_FRAMES_PER_SECOND = 1000
+
+PER_CLIP = ("start", "end", "frame_rate")
+CHOSEN_FRAMES = ("frame_indices", "timestamps")
+CALL_ONLY = (*CHOSEN_FRAMES, "start", "end", "seed", "generator", "return_tensors", "video_metadata")
+# What the library's processors know and this one has no use for; refused, so that nobody waits for its effect.
+WITHOUT_EFFECT = {
+    "data_format": "pixel_values are always channels first",
+}
+
+
+@dataclass
+class ClipMetadata(VideoMetadata):
+    """
+    What transformers says of a clip, and which frames took the place of others.
+
+    Args:
+        replaced_frames (`dict[int, int]`): Damaged frames that were chosen, each with the frame that was shown.
+    """
+
+    replaced_frames: dict[int, int] = field(default_factory=dict)
+
+
+class AllInOneVideoProcessorKwargs(VideosKwargs, total=False):
+    """Arguments of [`AllInOneVideoProcessor`] beside those of the library; its docstring describes them."""
+
+    frame_sampling: str | None
+    num_views: int | None
+    do_random_crop: bool | None
+    do_rand_augment: bool | None
+    rand_augment_num_ops: int | None
+    rand_augment_magnitude: int | float | None
+    decode_size: int | dict[str, int] | None
+    size_divisor: int | None
+    video_backend: str | None
+    on_corrupt_frame: str | None
+    fps: int | float | None
+    # The following may differ from clip to clip, and are checked where they are taken apart.
+    frame_rate: Any
+    start: Any
+    end: Any
+    frame_indices: Any
+    timestamps: Any
+    seed: int | None
+    generator: Any
+
+
+class AllInOneVideoProcessor(SavedWithLoader, VideoProcessorMixin):
+    r"""
+    Turns clips into `pixel_values` of shape `(batch, num_frames, 3, height, width)`: picks frames, decodes only
+    those, resizes, crops, scales and normalises.
+
+    The original has every frame decoded to 512 x 512 first, which loses the aspect ratio; set `decode_size=512` for
+    that. Images of its image data sets (VQAv2, NLVR2, COCO, …) it shows whole, in their shape, as ViLT does;
+    [`IMAGE_OPTIONS`] are the options for that.
+
+    Args:
+        num_frames (`int`, *optional*, defaults to 3):
+            Frames of a clip, at least 1. A clip with fewer repeats some. A still image is always a clip of one frame.
+        fps (`float`, *optional*):
+            Frames to take of each second, above 0 and up to 1000, in the place of `num_frames`, as in transformers:
+            `fps=2` on a clip of 3 s makes 6. What `num_frames` of one call asks for goes before `fps` of the
+            processor.
+        frame_sampling (`str`, *optional*, defaults to `"uniform"`):
+            `"uniform"`: the middle of each of `num_frames` segments; `"random"`: a random frame of each.
+        num_views (`int`, *optional*, defaults to 1):
+            How often each clip is sampled, at least 1: evenly spaced offsets inside the segments, or independent draws
+            with `"random"`. The views of a clip follow each other: `pixel_values` has `batch * num_views` rows.
+        do_sample_frames (`bool`, *optional*, defaults to `True`): `False` keeps every frame (of the window).
+        frame_rate (`float`, *optional*):
+            Frames per second, above 0, that folders, lists of images and arrays hold; needed to choose their frames
+            by seconds. Files carry their own times: in one call, it is refused for them.
+        video_backend (`str`, *optional*, defaults to `"auto"`):
+            Decoder of video files: `"pyav"`, `"decord"`, which takes longer and refuses files that it would misread,
+            or `"auto"` for the one that takes least time: PyAV, today.
+        on_corrupt_frame (`str`, *optional*, defaults to `"raise"`):
+            What to do about a frame of a video that is damaged: `"raise"`, or `"nearest"`: the nearest whole frame of
+            its segment takes its place (of the clip or its window, where no segments are sampled), which is warned
+            of, and told by `replaced_frames` of the metadata.
+        decode_size (`int` or `dict`, *optional*):
+            Pixels, `{"height": ..., "width": ...}`: a first resize of every frame, whatever its aspect ratio.
+        do_resize (`bool`, *optional*, defaults to `True`): Whether to resize to `size`.
+        size (`int` or `dict`, *optional*, defaults to `{"shortest_edge": 268}`):
+            Pixels: of the shorter side, or `{"height": ..., "width": ...}`. Smaller frames are enlarged. With
+            `{"shortest_edge": ..., "longest_edge": ...}`, the shorter side is less where the longer one would be more.
+        size_divisor (`int`, *optional*):
+            Pixels: after resizing, both sides are the next lower multiples of it. Default: they stay as they are.
+        resample (`int`, *optional*, defaults to 2):
+            2: bilinear with antialiasing, 3: bicubic, both equal to Pillow's to the last bit; 0: true nearest
+            neighbour. The original's resize of videos says nearest neighbour in its code but runs Pillow's bilinear
+            filter, because its two constants are swapped: 2 reproduces its pixel values to 1e-6.
+        do_center_crop (`bool`, *optional*, defaults to `True`): Whether to cut `crop_size` out of the centre.
+        do_random_crop (`bool`, *optional*, defaults to `False`):
+            Whether to cut it out at random instead (training); the same place in all frames of a clip.
+        crop_size (`int` or `dict`, *optional*, defaults to `{"height": 224, "width": 224}`): Pixels.
+        do_rand_augment (`bool`, *optional*, defaults to `False`):
+            Whether to change colours and geometry at random (training), all frames of a clip alike, after the crop;
+            see [`~augmentation_allinone.rand_augment`]. Texts about colours may no longer be true then.
+        rand_augment_num_ops (`int`, *optional*, defaults to 2):
+            Operations drawn for a clip, from 0 to 14; half of them are left out.
+        rand_augment_magnitude (`float`, *optional*, defaults to 9): How strong they are, from 0 to 10.
+        do_rescale (`bool`, *optional*, defaults to `True`): Whether to multiply pixels (0 to 255) by `rescale_factor`.
+        rescale_factor (`float`, *optional*, defaults to 1/255): Above 0.
+        do_normalize (`bool`, *optional*, defaults to `True`): Whether to subtract mean and divide by deviation.
+        image_mean (`float` or `list[float]`, *optional*, defaults to ImageNet's):
+            Of red, green, blue, or one for all, after scaling.
+        image_std (`float` or `list[float]`, *optional*, defaults to ImageNet's):
+            Of red, green, blue, or one for all, after scaling. Above 0.
+        do_convert_rgb (`bool`, *optional*, defaults to `True`):
+            Whether to convert grey and palette images to RGB, and transparent ones by painting them on white.
+        do_pad (`bool`, *optional*, defaults to `False`):
+            Whether clips of a batch may differ in height and width: they are padded with 0, at the right and at the
+            bottom, to the largest, and there is a `pixel_mask`.
+
+    Example:
+        >>> import numpy as np
+        >>> from modeling_allinone import AllInOneVideoProcessor
+
+        >>> video_processor = AllInOneVideoProcessor(num_frames=3)
+        >>> frames = np.zeros((16, 120, 160, 3), dtype=np.uint8)
+        >>> video_processor(frames)["pixel_values"].shape
+        torch.Size([1, 3, 3, 224, 224])
+    """
+
+    valid_kwargs = AllInOneVideoProcessorKwargs
+    num_frames = 3
+    _loaded_by = "AutoVideoProcessor"
+    frame_sampling = "uniform"
+    num_views = 1
+    do_sample_frames = True
+    video_backend = "auto"
+    on_corrupt_frame = "raise"
+    do_resize = True
+    size = {"shortest_edge": 268}  # 1.2 times the crop
+    size_divisor = None
+    default_to_square = False
+    resample = BILINEAR
+    do_center_crop = True
+    do_random_crop = False
+    crop_size = {"height": 224, "width": 224}
+    do_rand_augment = False
+    rand_augment_num_ops = 2
+    rand_augment_magnitude = 9
+    do_rescale = True
+    rescale_factor = 1 / 255
+    do_normalize = True
+    image_mean = IMAGENET_DEFAULT_MEAN
+    image_std = IMAGENET_DEFAULT_STD
+    do_convert_rgb = True
+    do_pad = False
+
+    def __init__(self, **kwargs: Unpack[AllInOneVideoProcessorKwargs]):
+        for name in CALL_ONLY:
+            if kwargs.get(name) is not None:
+                raise ValueError(f"{name} belongs to one call, not to the processor; pass it with the videos.")
+        super().__init__(**kwargs)
+        self._set_attributes(**kwargs)
+        self._check_options({name: getattr(self, name, None) for name in self.valid_kwargs.__annotations__})
+
+    @property
+    def model_input_names(self) -> list[str]:
+        """What a batch has."""
+        return ["pixel_values", "pixel_mask"] if self.do_pad else ["pixel_values"]
+
+    @classmethod
+    def from_dict(cls, video_processor_dict: dict[str, Any], **kwargs):
+        """As in transformers; saved before `on_corrupt_frame` was an option, `fps` is what is now `frame_rate`."""
+        if "frame_sampling" in video_processor_dict and "on_corrupt_frame" not in video_processor_dict:
+            video_processor_dict = dict(video_processor_dict)
+            video_processor_dict["frame_rate"] = video_processor_dict.pop("fps", None)
+        return super().from_dict(video_processor_dict, **kwargs)
+
+    def preprocess(self, videos, **kwargs: Unpack[AllInOneVideoProcessorKwargs]) -> BatchFeature:
+        r"""
+        Args:
+            videos:
+                One clip or a batch of them. A clip is a path (video, GIF, WebP, image, or folder of images sorted by
+                name and number), the URL of a file (`https`, `hf`, `s3` and what else fsspec reads) or its bytes;
+                `{"path": ..., "bytes": ...}` or a torchcodec `VideoDecoder`, as `datasets.Video` gives them; a PIL
+                image or an array of shape `(height, width, 3)`, which makes a clip of one frame; an array `(frames,
+                height, width, 3)`; a list of nothing but images (PIL, arrays with 3 axes), which makes one clip. A
+                batch is a list of other clips, of lists of images (here also paths, URLs and bytes), or an array with
+                5 axes. Arrays are uint8, or floating point from 0 to 1; channels may come first. Pixels of videos that
+                are not square are stretched in width, and what is transparent is shown on black, as players do.
+            frame_indices (`list[int]` or `list[list[int]]`, *optional*):
+                Frames to take, for all clips or for each; repeats and any order are allowed. Replaces sampling.
+            timestamps (`list[float]` or `list[list[float]]`, *optional*):
+                Seconds at which to take the frame on screen, for all clips or for each. Replaces sampling.
+            start (`float` or `list`, *optional*):
+                Sample from here, seconds, for all clips or for each. As in players, seconds count from the beginning
+                of the file; until the first frame appears, it is that one which is shown.
+            end (`float` or `list`, *optional*):
+                Sample up to here, seconds, for all clips or for each; or up to the end of the clip, if it is shorter.
+            video_metadata (`VideoMetadata`, `dict` or a list of them, *optional*):
+                Of folders, lists and arrays: `fps`, which is their `frame_rate`, and `total_num_frames`.
+            seed (`int`, *optional*): Fixes random frames, crops and augmentation of this call.
+            generator (`torch.Generator`, *optional*):
+                Source of random frames, crops and augmentation, instead of a seed; torch's own by default.
+            return_metadata (`bool`, *optional*):
+                Whether to add `video_metadata`, a [`ClipMetadata`] for each clip, which says what was taken.
+            return_tensors (`str`, *optional*, defaults to `"pt"`): `"pt"` or `"np"`.
+            kwargs: Any attribute of the processor, for this call.
+
+        Returns:
+            `BatchFeature` with `pixel_values` of shape `(batch * num_views, frames, 3, height, width)`, float32; and
+            with `do_pad`, `pixel_mask` of shape `(batch * num_views, height, width)`, int64: 1 for pixels, 0 for
+            padding.
+
+        Raises:
+            `FileNotFoundError`: A path at which nothing lies.
+            `TypeError`: An argument or a clip of a type that is not understood.
+            `ValueError`: Anything else that cannot be processed; the message names the clip.
+        """
+        given = {name: value for name, value in kwargs.items() if value is not None}
+        unknown = sorted(set(given) - set(self.valid_kwargs.__annotations__))
+        if unknown:
+            raise TypeError(
+                f"{type(self).__name__} does not know {', '.join(unknown)}; "
+                f"it knows {', '.join(sorted(set(self.valid_kwargs.__annotations__) - set(WITHOUT_EFFECT)))}."
+            )
+        validate_typed_dict(self.valid_kwargs, given)
+        options = {name: getattr(self, name, None) for name in self.valid_kwargs.__annotations__} | given
+        ways = [name for name in ("num_frames", "fps", *CHOSEN_FRAMES) if name in given]
+        if "fps" in ways and len(ways) > 1:
+            raise ValueError(f"{' and '.join(ways)} are several ways to choose frames; give one of them.")
+        if {"frame_rate", "video_metadata"} <= set(given):
+            raise ValueError("frame_rate and video_metadata are two ways to say the same; give one of them.")
+        if ways and "fps" not in ways:
+            options["fps"] = None
+        options = self._standardize_kwargs(**options)
+        self._check_options(options)
+
+        sources = split_batch(videos)
+        generators = _clip_generators(len(sources), options)
+        per_clip = {name: _per_clip(name, options[name], len(sources)) for name in PER_CLIP + CHOSEN_FRAMES}
+        stated = _stated_metadata(options["video_metadata"], len(sources))
+        clips, metadata = [], []
+        for place, source in enumerate(sources):
+            clip_options = options | {name: values[place] for name, values in per_clip.items()}
+            clip_options["generator"] = generators[place]
+            frame_rate = clip_options["frame_rate"]
+            if frame_rate is not None and "frame_rate" not in given and has_own_times(source):
+                frame_rate = None
+            if stated[place].get("fps") is not None:
+                frame_rate = stated[place]["fps"]
+            clip = open_clip(
+                source,
+                name=_name(source, place),
+                backend=options["video_backend"],
+                frame_rate=frame_rate,
+                input_data_format=options["input_data_format"],
+                do_convert_rgb=options["do_convert_rgb"],
+                on_corrupt_frame=options["on_corrupt_frame"],
+            )
+            if stated[place].get("total_num_frames") not in (None, clip.total_frames):
+                raise ValueError(
+                    f"{clip.name} has {clip.total_frames} frames, but total_num_frames of its video_metadata is "
+                    f"{stated[place]['total_num_frames']}; give the rate of the frames that are left as frame_rate."
+                )
+            indices = self.sample_frames(clip, **clip_options)
+            is_chosen = any(clip_options[name] is not None for name in CHOSEN_FRAMES)
+            if is_chosen and given.get("num_frames", indices.shape[1]) != indices.shape[1]:
+                raise ValueError(
+                    f"{clip.name}: {indices.shape[1]} frames are chosen but num_frames is {given['num_frames']}; "
+                    "leave num_frames out where frame_indices or timestamps say it."
+                )
+            # Repeated frames are decoded and resized once.
+            wanted, place_of = np.unique(indices, return_inverse=True)
+            if options["on_corrupt_frame"] == "nearest" and isinstance(clip, VideoFile):
+                segments = self._segments(clip, wanted, **clip_options | {"num_frames": indices.shape[1]})
+                frames = clip.read(wanted, segments)
+            else:
+                frames = clip.read(wanted)
+            if clip.replaced:
+                logger.warning_once(
+                    f"{clip.name} has damaged frames; the nearest whole ones take their place, as on_corrupt_frame="
+                    "'nearest' says. return_metadata=True tells which."
+                )
+            pixels = self._preprocess(frames, clip.name, **clip_options)
+            pixels = pixels[torch.from_numpy(place_of.reshape(indices.shape)).to(pixels.device)]
+            clips.append((clip.name, {"pixel_values": pixels}))
+            if options["do_pad"]:
+                clips[-1][1]["pixel_mask"] = _full_mask(pixels)
+            if options["return_metadata"]:
+                metadata.append(_metadata(clip, indices, frames[0]))
+        data = {key: values.flatten(0, 1) for key, values in stack_clips(clips).items()}
+        if options["return_metadata"]:
+            data["video_metadata"] = metadata
+        return BatchFeature(
+            data, tensor_type=options["return_tensors"] or "pt", skip_tensor_conversion=["video_metadata"]
+        )
+
+    def sample_frames(
+        self,
+        clip: Clip,
+        generator: np.random.Generator | None = None,
+        num_frames: int = 3,
+        fps: float | None = None,
+        frame_sampling: str = "uniform",
+        num_views: int = 1,
+        do_sample_frames: bool = True,
+        frame_indices=None,
+        timestamps=None,
+        start: float | None = None,
+        end: float | None = None,
+        **kwargs,
+    ) -> np.ndarray:
+        """
+        Choose frames of a clip.
+
+        Args:
+            clip ([`Clip`]): An open clip.
+            generator (`np.random.Generator`, *optional*): Needed by `frame_sampling="random"`.
+            num_frames, fps, frame_sampling, num_views, do_sample_frames: As the attributes of the processor.
+            frame_indices, timestamps, start, end: As in `preprocess`, of this clip.
+
+        Returns:
+            `np.ndarray` of shape `(num_views, frames)`, int64.
+
+        Raises:
+            `ValueError`: Frames or seconds outside the clip, or seconds of a clip without times.
+        """
+        try:
+            if frame_indices is not None:
+                return checked_indices(frame_indices, clip.total_frames)[None]
+            if timestamps is not None:
+                return indices_at(clip.times, clip.duration, timestamps)[None]
+            first, stop = clip.window(start, end)
+            if not do_sample_frames:
+                return np.arange(first, stop)[None].repeat(num_views, axis=0)
+            if clip.is_image:
+                num_frames = 1
+            elif fps is not None:
+                begin = max(start or 0.0, float(clip.times[0]))
+                finish = clip.duration if end is None else min(end, clip.duration)
+                num_frames = count_at_rate(finish - begin, fps)
+            if frame_sampling == "random":
+                views = [random_indices(num_frames, stop - first, generator) for _ in range(num_views)]
+            else:
+                views = [uniform_indices(num_frames, stop - first, view, num_views) for view in range(num_views)]
+            return first + np.stack(views)
+        except ValueError as error:
+            raise ValueError(f"{clip.name}: {error}") from error
+
+    @staticmethod
+    def _segments(
+        clip: Clip,
+        wanted: np.ndarray,
+        num_frames: int,
+        do_sample_frames: bool,
+        start: float | None,
+        end: float | None,
+        **kwargs,
+    ) -> np.ndarray:
+        """First and last frame (n, 2) of what each frame stands for: its segment, or else the window or the clip."""
+        if any(kwargs[name] is not None for name in CHOSEN_FRAMES):
+            start, end, do_sample_frames = None, None, False
+        first, stop = clip.window(start, end)
+        if not do_sample_frames or num_frames >= stop - first:
+            return np.array([[first, stop - 1]] * len(wanted))
+        segments = first + segment_bounds(num_frames, stop - first)
+        return segments[np.searchsorted(segments[:, 0], wanted, side="right") - 1]
+
+    def _preprocess(
+        self,
+        frames: Sequence[np.ndarray],
+        name: str,
+        *,
+        generator: np.random.Generator | None,
+        do_resize: bool,
+        size: SizeDict,
+        size_divisor: int | None,
+        decode_size: SizeDict | None,
+        resample: int,
+        do_center_crop: bool,
+        do_random_crop: bool,
+        crop_size: SizeDict,
+        do_rand_augment: bool,
+        rand_augment_num_ops: int,
+        rand_augment_magnitude: float,
+        do_rescale: bool,
+        rescale_factor: float,
+        do_normalize: bool,
+        image_mean,
+        image_std,
+        device=None,
+        **kwargs,
+    ) -> torch.Tensor:
+        """Frames `(height, width, 3)` of one clip, uint8 -> `(n, 3, height, width)`, float32."""
+        if decode_size is not None:
+            frames = resize_and_crop(frames, (decode_size.height, decode_size.width), resample=resample)
+        height, width = frames[0].shape[:2]
+        if do_resize:
+            height, width = _resized((height, width), size, size_divisor)
+            if min(height, width) < 1:
+                raise ValueError(
+                    f"{name} has frames of {frames[0].shape[0]} x {frames[0].shape[1]} pixels (height x width), of "
+                    f"which size={dict(size)} and size_divisor={size_divisor} leave {height} x {width}; cut such a "
+                    "strip in pieces, or give size with height and width."
+                )
+        crop = (0, 0, height, width)
+        if do_center_crop or do_random_crop:
+            room = height - crop_size.height, width - crop_size.width
+            if min(room) < 0:
+                raise ValueError(
+                    f"{name} has frames of {height} x {width} pixels (height x width) where they are cropped to "
+                    f"{crop_size.height} x {crop_size.width}; enlarge size, reduce crop_size or set do_resize=True."
+                )
+            if do_random_crop:
+                top, left = generator.integers(0, np.array(room) + 1).tolist()
+            else:
+                top, left = (round(free / 2) for free in room)
+            crop = (top, left, crop_size.height, crop_size.width)
+        pixels = resize_and_crop(frames, (height, width), crop, resample).permute(0, 3, 1, 2)
+        if do_rand_augment:
+            clip_generator = torch.Generator().manual_seed(int(generator.integers(2**62)))
+            pixels = rand_augment(pixels, rand_augment_num_ops, rand_augment_magnitude, clip_generator)
+        pixels = pixels.to(torch.float32, memory_format=torch.contiguous_format)
+        pixels = pixels.to(device)
+        if do_rescale:
+            pixels *= rescale_factor
+        if do_normalize:
+            mean, deviation = (
+                torch.tensor(value, dtype=torch.float32, device=pixels.device).reshape(-1, 1, 1)
+                for value in (image_mean, image_std)
+            )
+            pixels = pixels.sub_(mean).div_(deviation)
+        return pixels
+
+    def _standardize_kwargs(self, decode_size=None, **kwargs) -> dict:
+        kwargs = super()._standardize_kwargs(**kwargs)
+        if decode_size is not None and not isinstance(decode_size, SizeDict):
+            decode_size = SizeDict(**get_size_dict(decode_size, default_to_square=True, param_name="decode_size"))
+        return kwargs | {"decode_size": decode_size}
+
+    def _check_options(self, options: dict) -> None:
+        """Raise where an option has no meaning, alone or beside the others."""
+        self._validate_preprocess_kwargs(**options)
+        if options["fps"] is not None and not 0 < options["fps"] <= MOST_FRAMES_PER_SECOND:
+            raise ValueError(
+                f"fps is {options['fps']}; expected more than 0 and at most {MOST_FRAMES_PER_SECOND} frames of each "
+                "second."
+            )
+        for name, reason in WITHOUT_EFFECT.items():
+            if options.get(name) is not None:
+                raise ValueError(f"{name} has no effect in {type(self).__name__}; leave it out: {reason}.")
+        for name in ("num_frames", "num_views"):
+            if options[name] < 1:
+                raise ValueError(f"{name} is {options[name]}; expected at least 1.")
+        for name, legal in {
+            "frame_sampling": ("uniform", "random"),
+            "video_backend": VIDEO_BACKENDS,
+            "on_corrupt_frame": ON_CORRUPT_FRAME,
+            "resample": (NEAREST, BILINEAR, BICUBIC),
+            "return_tensors": (None, "pt", "np"),
+        }.items():
+            if options[name] not in legal:
+                raise ValueError(f"{name} is {options[name]!r}; expected one of {', '.join(map(repr, legal))}.")
+        for name, keys in {
+            "size": ({"shortest_edge"}, {"shortest_edge", "longest_edge"}, {"height", "width"}),
+            "crop_size": ({"height", "width"},),
+            "decode_size": ({"height", "width"},),
+        }.items():
+            value = options[name]
+            if value is not None and (set(dict(value)) not in keys or min(dict(value).values()) < 1):
+                expected = " or ".join(str(sorted(one)) for one in keys)
+                raise ValueError(f"{name} is {dict(value)}; expected {expected}, each at least 1 pixel.")
+        size = options["size"]
+        if size is not None and size.get("longest_edge") is not None and size["longest_edge"] < size["shortest_edge"]:
+            raise ValueError(f"size is {dict(size)}; expected longest_edge to be no less than shortest_edge.")
+        if options["size_divisor"] is not None and options["size_divisor"] < 1:
+            raise ValueError(f"size_divisor is {options['size_divisor']}; expected at least 1 pixel.")
+        if options["do_pad"] and options["do_random_crop"] and not options["do_center_crop"]:
+            raise ValueError(
+                "do_random_crop cuts frames that do_pad is to show whole; set do_random_crop=False (in a recipe, "
+                "random_crop: false), or do_center_crop=True to cut all frames to one size."
+            )
+        for name, highest in (
+            ("rand_augment_num_ops", len(OPERATIONS)),
+            ("rand_augment_magnitude", HIGHEST_MAGNITUDE),
+        ):
+            if not 0 <= options[name] <= highest:
+                raise ValueError(f"{name} is {options[name]}; expected 0 to {highest}.")
+        for name in ("rescale_factor", "image_std"):
+            if options[name] is not None and not np.all(np.greater(options[name], 0)):
+                raise ValueError(f"{name} is {options[name]}; expected above 0.")
+        for name in ("image_mean", "image_std"):
+            if np.size(options[name]) not in (1, 3):
+                raise ValueError(f"{name} is {options[name]}; expected one number, or three for red, green and blue.")
+        choices = [name for name in CHOSEN_FRAMES if options[name] is not None]
+        others = [name for name in ("start", "end") if options[name] is not None]
+        if options["num_views"] > 1:
+            others.append("num_views")
+        if len(choices) == 2 or (choices and others):
+            raise ValueError(f"{', '.join(choices + others)} exclude each other; give {choices[0]} alone.")
+        if options["seed"] is not None and options["generator"] is not None:
+            raise ValueError("seed and generator are two ways to say the same; give one of them.")
+        if options["generator"] is not None and not isinstance(options["generator"], torch.Generator):
+            raise TypeError(f"generator is a {type(options['generator']).__name__}; expected a torch.Generator.")
+
+
+def split_batch(videos) -> list:
+    """
+    The clips of a batch; one clip makes a batch of one.
+
+    Args:
+        videos: As in [`AllInOneVideoProcessor.preprocess`].
+
+    Returns:
+        `list`: What [`open_clip`] takes, one for each clip.
+
+    Raises:
+        `ValueError`: An empty batch.
+
+    Example:
+        >>> split_batch("clip.mp4"), split_batch(["a.mp4", "b.mp4"])
+        (['clip.mp4'], ['a.mp4', 'b.mp4'])
+    """
+    if is_array(videos) and videos.ndim == 5:
+        videos = list(videos)
+    if isinstance(videos, Sequence) and not isinstance(videos, str | bytes | bytearray | memoryview):
+        videos = list(videos)  # such as a column of a data set
+    if not isinstance(videos, list):
+        return [videos]
+    if not videos:
+        raise ValueError("videos is an empty list; expected at least one clip.")
+    if all(isinstance(video, Image.Image) or (is_array(video) and video.ndim == 3) for video in videos):
+        return [list(videos)]
+    return list(videos)
+
+
+def resize_and_crop(
+    frames: Sequence[np.ndarray] | torch.Tensor,
+    size: tuple[int, int],
+    crop: tuple[int, int, int, int] | None = None,
+    resample: int = BILINEAR,
+) -> torch.Tensor:
+    """
+    Resize frames and cut out a part. Bilinear is Pillow's, on which weights were trained.
+
+    Args:
+        frames (sequence of `np.ndarray` of shape `(height, width, 3)`, or `torch.Tensor`): uint8, all of one size.
+        size (`tuple[int, int]`): Height and width to resize to, pixels, at least 1.
+        crop (`tuple[int, int, int, int]`, *optional*):
+            Top, left, height and width inside the resized frame, pixels; the whole by default.
+        resample (`int`, defaults to 2): 2: bilinear with antialiasing; 0: nearest neighbour.
+
+    Returns:
+        `torch.Tensor` of shape `(n, crop height, crop width, 3)`, uint8.
+
+    Example:
+        >>> resize_and_crop(torch.zeros(2, 60, 80, 3, dtype=torch.uint8), (30, 40), (5, 10, 20, 20)).shape
+        torch.Size([2, 20, 20, 3])
+    """
+    top, left, height, width = crop or (0, 0, *size)
+    resized = torch.empty(len(frames), height, width, 3, dtype=torch.uint8)
+    for frame, target in zip(frames, resized.numpy(), strict=True):
+        target[:] = _resize(np.asarray(frame), size, resample)[top : top + height, left : left + width]
+    return resized
+
+
+def _resize(frame: np.ndarray, size: tuple[int, int], resample: int) -> np.ndarray:
+    if frame.shape[:2] == size:
+        return frame
+    if resample == NEAREST:
+        # Pillow's own lets rounding errors grow along a line.
+        rows, columns = (
+            (2 * np.arange(new) + 1) * old // (2 * new) for new, old in zip(size, frame.shape[:2], strict=True)
+        )
+        return frame[rows[:, None], columns]
+    return np.asarray(Image.fromarray(frame).resize(size[::-1], resample))
+
+
+def _resized(old: tuple[int, int], size: SizeDict, divisor: int | None) -> tuple[int, int]:
+    """Height and width to resize frames to."""
+    if size.shortest_edge is None:
+        new = (size.height, size.width)
+    elif size.longest_edge is None and divisor is None:
+        # The original cuts fractions off where it crops, and rounds where it does not.
+        return tuple(int(size.shortest_edge * side / min(old)) for side in old)
+    else:
+        scale = size.shortest_edge / min(old)
+        new = tuple(size.shortest_edge if side == min(old) else scale * side for side in old)
+        if size.longest_edge is not None and max(new) > size.longest_edge:
+            scale = size.longest_edge / max(new)
+            new = tuple(scale * side for side in new)
+        new = tuple(int(side + 0.5) for side in new)
+    return tuple(side // (divisor or 1) * (divisor or 1) for side in new)
+
+
+def _clip_generators(count: int, options: dict) -> list:
+    """One generator for each clip; torch's own is left alone where nothing is random."""
+    if options["frame_sampling"] != "random" and not options["do_random_crop"] and not options["do_rand_augment"]:
+        return [None] * count
+    generator = options["generator"]
+    if options["seed"] is not None:
+        generator = torch.Generator().manual_seed(options["seed"])
+    device = "cpu" if generator is None else generator.device
+    seeds = torch.randint(2**62, (count,), generator=generator, device=device)
+    return [np.random.default_rng(seed) for seed in seeds.tolist()]
+
+
+def _per_clip(name: str, value, count: int) -> list:
+    """An argument that is one for all clips or a list of one for each -> a list of one for each."""
+    if is_array(value):
+        value = value.tolist()
+    is_list = isinstance(value, list | tuple)
+    is_each = is_list and (name in PER_CLIP or any(isinstance(one, list | tuple) or is_array(one) for one in value))
+    if is_each and len(value) != count:
+        raise ValueError(f"{name} has {len(value)} entries for {count} clips; give one for all, or one for each.")
+    values = list(value) if is_each else [value] * count
+    for one in values:
+        numbers = one if name in CHOSEN_FRAMES and isinstance(one, list | tuple) else [one]
+        if not all(number is None or isinstance(number, int | float | np.number) for number in numbers):
+            raise TypeError(f"{name} is {value!r}; expected numbers, one for all clips or one for each.")
+        if name == "frame_rate" and one is not None and not 0 < one < float("inf"):
+            raise ValueError(f"frame_rate is {one}; expected more than 0 frames per second.")
+    return values
+
+
+def _stated_metadata(metadata, count: int) -> list[Mapping]:
+    """What the caller says of each clip, as transformers' processors take it."""
+    if metadata is None:
+        return [{}] * count
+    metadata = [metadata] if isinstance(metadata, Mapping) else list(metadata)
+    if len(metadata) != count or not all(isinstance(one, Mapping) for one in metadata):
+        raise ValueError(f"video_metadata has {len(metadata)} entries for {count} clips; give a dict for each clip.")
+    return [dict(one) for one in metadata]
+
+
+def stack_clips(clips: Sequence[tuple[str, Mapping[str, torch.Tensor]]]) -> dict[str, torch.Tensor]:
+    """
+    Make a batch of clips; those with a `pixel_mask` may differ in height and width, and are padded with 0 at the right
+    and at the bottom.
+
+    Args:
+        clips (sequence of pairs):
+            What to call each clip, and its `pixel_values` of shape `(..., frames, 3, height, width)` and perhaps
+            `pixel_mask` of shape `(..., height, width)`.
+
+    Returns:
+        `dict`: The same, with one more axis, B, before the others.
+
+    Raises:
+        `ValueError`: Clips of different shape, which the message names.
+
+    Example:
+        >>> wide = {"pixel_values": torch.ones(1, 3, 2, 3), "pixel_mask": torch.ones(2, 3)}
+        >>> high = {"pixel_values": torch.ones(1, 3, 4, 1), "pixel_mask": torch.ones(4, 1)}
+        >>> batch = stack_clips([("a.jpg", wide), ("b.jpg", high)])
+        >>> batch["pixel_values"].shape, batch["pixel_mask"][1, 0]
+        (torch.Size([2, 1, 3, 4, 3]), tensor([1., 0., 0.]))
+    """
+    first_name, first = clips[0][0], clips[0][1]["pixel_values"].shape
+    for name, clip in clips:
+        shape = clip["pixel_values"].shape
+        if shape[:-2] != first[:-2]:
+            raise ValueError(
+                f"{name} gives {shape[-4]} frames but {first_name} gives {first[-4]}; clips of a batch need "
+                "as many. Process images and clips, or clips kept whole, in batches of their own."
+            )
+        if shape != first and "pixel_mask" not in clip:
+            raise ValueError(
+                f"{name} gives {shape[-2]} x {shape[-1]} pixels (height x width) but {first_name} gives "
+                f"{first[-2]} x {first[-1]}; set do_pad=True, do_center_crop=True or size with height and width."
+            )
+    height, width = (max(clip["pixel_values"].shape[axis] for _, clip in clips) for axis in (-2, -1))
+    return {key: torch.stack([_padded(clip[key], height, width) for _, clip in clips]) for key in clips[0][1]}
+
+
+def _name(source, place: int) -> str:
+    """What messages call a clip that is no file: an image in a list of its own has its name."""
+    is_one = isinstance(source, list | tuple) and len(source) == 1
+    return (source_name(source[0]) if is_one else None) or f"videos[{place}]"
+
+
+def _padded(values: torch.Tensor, height: int, width: int) -> torch.Tensor:
+    if values.shape[-2:] == (height, width):
+        return values
+    return nn.functional.pad(values, (0, width - values.shape[-1], 0, height - values.shape[-2]))
+
+
+def _full_mask(pixels: torch.Tensor) -> torch.Tensor:
+    """The mask of clips (num_views, frames, 3, height, width) without padding."""
+    return torch.ones(len(pixels), *pixels.shape[-2:], dtype=torch.int64, device=pixels.device)
+
+
+def _metadata(clip: Clip, indices: np.ndarray, frame: np.ndarray) -> ClipMetadata:
+    return ClipMetadata(
+        total_num_frames=clip.total_frames,
+        fps=clip.mean_frame_rate if clip.has_times else None,
+        height=frame.shape[0],
+        width=frame.shape[1],
+        duration=clip.duration if clip.has_times else None,
+        video_backend=clip.backend,
+        frames_indices=indices.reshape(-1).tolist(),
+        replaced_frames=dict(clip.replaced),
+    )

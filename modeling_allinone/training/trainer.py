@@ -1,0 +1,764 @@
+"""Training: the original's optimiser, the contrastive loss across devices, rows that can be resumed, broken clips."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from torch import nn
+from torch.distributed import nn as distributed_nn
+from torch.optim.lr_scheduler import LRScheduler
+from torch.utils.data import DataLoader, Dataset
+from transformers import Trainer, TrainerCallback, TrainerState, TrainingArguments
+from transformers.integrations import is_deepspeed_available
+from transformers.trainer import TRAINER_STATE_NAME
+from transformers.trainer_utils import EvalLoopOutput, PredictionOutput, SchedulerType, get_last_checkpoint
+
+from ..data.webdataset_stream import PairedStream, WebDatasetStream
+from ..evaluation.retrieval import evaluate_retrieval
+from ..hub.writing import naming_place
+from ..models.losses_allinone import calibration_loss, contrastive_loss, ranking_loss
+from .divergence import DivergenceWatch, check_weights
+
+if TYPE_CHECKING:
+    import evaluate
+
+STREAMS = (WebDatasetStream, PairedStream)
+
+LARGEST_SEED = 2**63 - 1
+_BLANK_SIZE = 512  # pixels
+
+
+@dataclass
+class AllInOneTrainingArguments(TrainingArguments):
+    """
+    The library's `TrainingArguments`, with the original's values as defaults: AdamW with betas 0.9 and 0.98, weight
+    decay 0.01, a tenth of the steps of linear warm-up, then linear decay to 0.
+
+    Args:
+        head_learning_rate_multiplier (`float`, defaults to 1): How many times larger the learning rate of the head is
+            than that of the backbone; the original has 10 for the classifiers of questions and of their options, but
+            not for the scorers of captions.
+        total_batch_size (`int`, *optional*): Rows of an optimiser step, over all devices and accumulated batches; it
+            sets `gradient_accumulation_steps`, so that a recipe means the same on any number of devices.
+    """
+
+    adam_beta2: float = field(default=0.98, metadata={"help": "Second beta of AdamW."})
+    weight_decay: float = field(default=0.01, metadata={"help": "Weight decay, of all but biases and norms."})
+    warmup_steps: float = field(default=0.1, metadata={"help": "Steps of warm-up, or below 1 their share of all."})
+    remove_unused_columns: bool = field(default=False, metadata={"help": "Stays off: collators read the columns."})
+    label_names: list[str] | None = field(
+        default_factory=lambda: ["labels"], metadata={"help": "What the model's inputs call labels."}
+    )
+    head_learning_rate_multiplier: float = field(
+        default=1.0, metadata={"help": "How many times larger the learning rate of the head is; 10 in the original."}
+    )
+    total_batch_size: int | None = field(
+        default=None, metadata={"help": "Rows of a step over all devices; sets gradient_accumulation_steps."}
+    )
+
+    def __post_init__(self):
+        if not self.head_learning_rate_multiplier > 0:
+            raise ValueError(
+                f"head_learning_rate_multiplier is {self.head_learning_rate_multiplier}; expected a positive number."
+            )
+        if self.deepspeed is not None and not is_deepspeed_available():
+            raise ValueError(f"deepspeed is {self.deepspeed!r}, but the package is missing: pip install deepspeed.")
+        if self.gradient_accumulation_steps < 1:
+            raise ValueError(
+                f"gradient_accumulation_steps is {self.gradient_accumulation_steps}; expected at least 1."
+            )
+        if self.max_steps < 1 and not self.num_train_epochs > 0:
+            raise ValueError(f"num_train_epochs is {self.num_train_epochs}; expected a positive number, or max_steps.")
+        if self.label_smoothing_factor:
+            raise ValueError(
+                f"label_smoothing_factor is {self.label_smoothing_factor}, but the losses here know no smoothing; "
+                "leave it out."
+            )
+        super().__post_init__()
+        self._check_compilation()
+        if self.device.type == "cpu":
+            self.dataloader_pin_memory = False  # of which torch would only warn
+        if self.total_batch_size is not None:
+            self._accumulate_to_total()
+
+    def _check_compilation(self):
+        """Raises a `ValueError` if there is no such way to compile the model."""
+        if self.torch_compile and self.torch_compile_mode is not None and self.torch_compile_backend == "inductor":
+            from torch._inductor import list_mode_options
+
+            modes = list_mode_options()
+            if self.torch_compile_mode not in modes:
+                raise ValueError(
+                    f"torch_compile_mode is {self.torch_compile_mode!r}; expected one of {', '.join(modes)}."
+                )
+
+    def _accumulate_to_total(self):
+        """Set the accumulation steps with which all devices together reach the total batch size."""
+        at_once = self.train_batch_size * self.world_size
+        if self.total_batch_size < 1 or self.total_batch_size % at_once:
+            raise ValueError(
+                f"total_batch_size is {self.total_batch_size}; expected a multiple of the {at_once} rows that "
+                f"{self.world_size} processes take at once; change per_device_train_batch_size, or leave "
+                "total_batch_size out."
+            )
+        self.gradient_accumulation_steps = self.total_batch_size // at_once
+
+
+class VideoDataset(Dataset):
+    """
+    Rows of a data set, each with a number `draw` that decides its random frames and captions.
+
+    It depends on the seed, the epoch and the row, and not on which process or worker reads the row: so training that
+    was interrupted goes on as if it had not been.
+
+    Args:
+        rows (`datasets.Dataset` or a sequence of `dict`): Rows of annotations.
+        seed (`int`, defaults to 0): What the draws depend on.
+        frames (mapping of (video, start, end) to arrays `(T, H, W, 3)`, *optional*): Decoded frames, which take the
+            place of `video`, `start` and `end`.
+        is_blank (`bool`, defaults to `False`): Whether all clips and images are shown grey: a control, that tells what
+            can be known from text alone.
+
+    Example:
+
+    ```python
+    >>> rows = VideoDataset([{"video": "a.mp4"}, {"video": "b.mp4"}])
+    >>> rows[0]["draw"] == rows[0]["draw"], rows[0]["draw"] == rows[1]["draw"]
+    (True, False)
+    >>> before = rows[0]["draw"]
+    >>> rows.set_epoch(1)
+    >>> rows[0]["draw"] == before
+    False
+
+    ```
+    """
+
+    def __init__(self, rows, seed: int = 0, frames: Mapping[tuple, Any] | None = None, is_blank: bool = False):
+        self.rows = rows
+        self.seed = seed
+        self.frames = frames or {}
+        self.is_blank = is_blank
+        # In memory that is shared, so that workers that outlive an epoch see the next one.
+        self.epoch = torch.zeros((), dtype=torch.int64).share_memory_()
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        row = dict(self.rows[index])
+        clip = (row.get("video"), row.get("start"), row.get("end"))
+        if self.is_blank:
+            row |= _blank(row)
+        elif self.frames and isinstance(clip[0], str) and clip in self.frames:
+            row |= {"video": self.frames[clip], "start": None, "end": None, "frame_rate": None}
+        return row | {"draw": hash((self.seed, int(self.epoch), index)) % LARGEST_SEED}
+
+    def set_epoch(self, epoch: int):
+        """Draw anew; [`AllInOneTrainer`] calls it at the beginning of every epoch."""
+        self.epoch.fill_(epoch)
+
+
+def _blank(row: Mapping[str, Any]) -> dict[str, Any]:
+    """What takes the place of a row's clip, image or images."""
+    grey = np.full((_BLANK_SIZE, _BLANK_SIZE, 3), 128, dtype=np.uint8)
+    if row.get("images") is not None:
+        return {"images": [grey] * len(row["images"])}
+    if row.get("image") is not None:
+        return {"image": grey}
+    return {"video": grey[None], "start": None, "end": None}
+
+
+class _Epochs(TrainerCallback):
+    """
+    Tells the rows which epoch it is before the loader's workers get their copy of them, and counts those of an epoch
+    that can be learned from.
+    """
+
+    def __init__(self, trainer: "AllInOneTrainer"):
+        self.trainer = trainer
+
+    def on_epoch_begin(self, args, state, control, train_dataloader=None, **kwargs):
+        rows = getattr(train_dataloader, "dataset", None)
+        if hasattr(rows, "set_epoch"):
+            rows.set_epoch(int(state.epoch or 0))
+        self.begin = state.epoch or 0
+        self.trainer.num_usable_rows = None
+
+    def on_step_end(self, args, state, control, train_dataloader=None, **kwargs):
+        # The library counts on from a checkpoint only where it has skipped the batches itself.
+        if isinstance(getattr(train_dataloader, "dataset", None), STREAMS):
+            state.epoch = state.global_step / state.max_steps
+
+    def on_epoch_end(self, args, state, control, **kwargs):
+        # Of an epoch that was begun or ended elsewhere, a few rows may be the broken ones.
+        is_whole = float(self.begin).is_integer() and (self.begin == 0 or float(state.epoch).is_integer())
+        if is_whole and self.trainer.num_usable_rows is not None:
+            check_epoch(self.trainer.accelerator, int(self.begin) + 1, self.trainer.num_usable_rows)
+
+
+class AllInOneTrainer(Trainer):
+    """
+    The library's `Trainer`, with parameter groups for backbone and head ([`AllInOneTrainingArguments`]), rows that
+    draw anew each epoch ([`VideoDataset`]), and the name of the clip in the error when a worker dies of it.
+
+    Training stops with a [`~divergence.DivergenceError`] if it diverges, and with a `ValueError` after an epoch of
+    which no clip could be read. A model with weights that are not finite is neither evaluated nor saved.
+
+    A loss is the mean over all labelled rows of a step, wherever and in whatever parts they are read: rows without a
+    label, -100, may fall on processes and accumulated batches unevenly.
+
+    With a [`WebDatasetStream`] to train on, every process reads its own rows, training that was interrupted goes on
+    with the rows that come next, unless `ignore_data_skip` says to begin the stream again, and what the main process
+    has read is logged beside the loss.
+
+    Args:
+        eval_collator (callable, *optional*): Makes the batches of evaluation, whose frames are not drawn at random.
+            Default: `data_collator`.
+        Others: see `transformers.Trainer`.
+    """
+
+    def __init__(self, *arguments, eval_collator: Callable | None = None, **keywords):
+        try:
+            super().__init__(*arguments, **keywords)
+        except RuntimeError as error:  # of what the log is sent to
+            if "to be installed" not in str(error):
+                raise
+            raise ImportError(f"report_to asks for a package that is missing: {error}") from error
+        self.eval_collator = eval_collator
+        self.num_usable_rows: torch.Tensor | None = None
+        self._divergence = DivergenceWatch()
+        self._loss_of_step: torch.Tensor | float = 0.0
+        self.add_callback(_Epochs(self))
+
+    def get_train_dataloader(self) -> DataLoader:
+        """As in the library; the batches of a stream are neither sent around nor shared out by accelerate."""
+        if not isinstance(self.train_dataset, STREAMS):
+            return super().get_train_dataloader()
+        self.train_dataset.set_process(self.args.process_index, self.args.world_size)
+        return DataLoader(
+            self.train_dataset,
+            self._train_batch_size,
+            collate_fn=self.data_collator,
+            num_workers=self.args.dataloader_num_workers,
+            pin_memory=self.args.dataloader_pin_memory,
+            prefetch_factor=self.args.dataloader_prefetch_factor,
+            multiprocessing_context=self.args.dataloader_multiprocessing_context,
+            # Its own, since the seed of the workers is drawn again when training goes on from a checkpoint.
+            generator=torch.Generator().manual_seed(self.args.seed),
+        )
+
+    def get_eval_dataloader(self, *arguments, **keywords) -> DataLoader:
+        """As in the library, with the collator of evaluation."""
+        with self._collating_for_evaluation():
+            return super().get_eval_dataloader(*arguments, **keywords)
+
+    def get_test_dataloader(self, *arguments, **keywords) -> DataLoader:
+        """As in the library, with the collator of evaluation."""
+        with self._collating_for_evaluation():
+            return super().get_test_dataloader(*arguments, **keywords)
+
+    def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
+        """Build the optimiser that the arguments name, with four groups of parameters."""
+        if self.optimizer is None:
+            model = self.model if model is None else model
+            optimizer_class, optimizer_keywords = self.get_optimizer_cls_and_kwargs(self.args, model)
+            groups = parameter_groups(
+                model,
+                self.args.learning_rate,
+                self.args.weight_decay,
+                getattr(self.args, "head_learning_rate_multiplier", 1.0),
+                decayed=self.get_decay_parameter_names(model),
+            )
+            self.optimizer = optimizer_class(groups, **optimizer_keywords)
+        return self.optimizer
+
+    def create_scheduler(self, num_training_steps: int, *arguments, **keywords) -> LRScheduler:
+        """As in the library; a course that cannot be computed is explained before the first step."""
+        make = partial(super().create_scheduler, num_training_steps, *arguments, **keywords)
+        return make_scheduler(make, self.args, num_training_steps)
+
+    def train(self, resume_from_checkpoint: str | bool | None = None, *arguments, **keywords):
+        """As in the library; a dead worker is explained, at whatever step its death is noticed."""
+        with self._explaining_dead_workers(), self._skipping_in_stream(resume_from_checkpoint):
+            return super().train(resume_from_checkpoint, *arguments, **keywords)
+
+    def log(self, logs: dict[str, float], *arguments, **keywords):
+        """As in the library; beside the loss, what has been read of a stream."""
+        if "loss" in logs and isinstance(self.train_dataset, STREAMS):
+            figures = self.train_dataset.statistics()
+            reader = getattr(self.data_collator, "reader", None)
+            if reader is not None:
+                figures["undecodable_clips"] = reader.num_skipped
+                figures["replaced_frames"] = reader.num_replaced
+            logs |= {f"stream_{name}": value for name, value in figures.items()}
+        super().log(logs, *arguments, **keywords)
+
+    def get_batch_samples(self, *arguments, **keywords) -> tuple[list[dict], torch.Tensor | None]:
+        """The batches of a step, and how many labelled rows they have in all processes."""
+        batches, _ = super().get_batch_samples(*arguments, **keywords)
+        batches = [self._prepare_inputs(batch) for batch in batches]  # those of a stream are not on the device yet
+        for batch in batches:
+            self._count_usable(batch)
+        counts = [self._count_labelled(batch) for batch in batches]
+        if not counts or None in counts:
+            return batches, None
+        return batches, self.accelerator.reduce(torch.stack(counts).sum(), "sum")
+
+    def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
+        """The model's loss, weighted in training by its share of the labelled rows of a step."""
+        loss, outputs = super().compute_loss(model, inputs, return_outputs=True)
+        if num_items_in_batch is not None:
+            # Gradients are averaged over processes, and the library divides by the number of accumulated batches.
+            num_parts = self.accelerator.num_processes * self.current_gradient_accumulation_steps
+            loss = loss * (num_parts * self._count_labelled(inputs) / num_items_in_batch.clamp(min=1))
+        return (loss, outputs) if return_outputs else loss
+
+    def floating_point_ops(self, inputs: Mapping[str, Any]) -> int:
+        """What the model says; the library would take every token of the main input through every weight once."""
+        model = self.accelerator.unwrap_model(self.model)
+        return model.floating_point_ops(inputs) if hasattr(model, "floating_point_ops") else 0
+
+    def _count_labelled(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor | None:
+        """How many rows of a batch have a label; `None` where the task has none."""
+        labels = batch.get(self.label_names[0]) if self.label_names else None
+        return None if labels is None else count_labelled(labels)
+
+    def _count_usable(self, batch: Mapping[str, Any]):
+        """Count in the rows of a batch that can be learned from, where it tells."""
+        for part in batch.values():
+            if isinstance(part, Mapping):  # of co-training
+                self._count_usable(part)
+        is_pair = batch.get("is_pair")
+        count = self._count_labelled(batch) if is_pair is None else is_pair.sum()
+        if count is not None:
+            self.num_usable_rows = count + (0 if self.num_usable_rows is None else self.num_usable_rows)
+
+    def training_step(self, *arguments, **keywords) -> torch.Tensor:
+        """As in the library; the loss of the step is kept to be looked at."""
+        loss = super().training_step(*arguments, **keywords)
+        self._loss_of_step = self._loss_of_step + loss.detach()
+        return loss
+
+    def _get_grad_norm(self, *arguments, **keywords) -> torch.Tensor | float | None:
+        """As in the library, which calls it before each step of the optimiser."""
+        gradient_norm = super()._get_grad_norm(*arguments, **keywords)
+        loss, self._loss_of_step = self._loss_of_step, 0.0
+        self._divergence.check(self.accelerator, self.state.global_step + 1, loss, gradient_norm)
+        return gradient_norm
+
+    def evaluate(self, *arguments, **keywords) -> dict[str, float]:
+        """As in the library, of a model whose weights are finite."""
+        self._check_weights()
+        return super().evaluate(*arguments, **keywords)
+
+    def predict(self, *arguments, **keywords) -> PredictionOutput:
+        """As in the library, of a model whose weights are finite."""
+        self._check_weights()
+        return super().predict(*arguments, **keywords)
+
+    def save_model(self, *arguments, **keywords):
+        """As in the library, of a model whose weights are finite."""
+        self._check_weights()
+        with naming_place(self.args.output_dir):
+            super().save_model(*arguments, **keywords)
+
+    def _save_checkpoint(self, *arguments, **keywords):
+        """As in the library; the place of what cannot be written is named."""
+        with naming_place(self.args.output_dir):
+            super()._save_checkpoint(*arguments, **keywords)
+
+    def _check_weights(self):
+        check_weights(self.model, f"the model after step {self.state.global_step}", self.accelerator)
+
+    def evaluation_loop(self, dataloader, *arguments, metric_key_prefix="eval", **keywords):
+        """As in the library; a dead worker is explained, and skipped rows are not out of vocabulary."""
+        with self._explaining_dead_workers():
+            output = super().evaluation_loop(dataloader, *arguments, metric_key_prefix=metric_key_prefix, **keywords)
+        name = f"{metric_key_prefix}_num_out_of_vocabulary"
+        if name in (output.metrics or {}):
+            output.metrics[name] -= int(find_skipped(dataloader.dataset, output.label_ids).sum())
+        return output
+
+    @contextmanager
+    def _collating_for_evaluation(self) -> Iterator[None]:
+        of_training = self.data_collator
+        self.data_collator = self.eval_collator or of_training
+        try:
+            yield
+        finally:
+            self.data_collator = of_training
+
+    @contextmanager
+    def _skipping_in_stream(self, resume_from_checkpoint: str | bool | None) -> Iterator[None]:
+        """Lets a stream pass over the rows of a checkpoint, which takes the library the decoding of them all."""
+        if not isinstance(self.train_dataset, STREAMS):
+            yield
+            return
+        begins_again = self.args.ignore_data_skip
+        if resume_from_checkpoint is True:
+            resume_from_checkpoint = get_last_checkpoint(self.args.output_dir)
+        num_batches = 0
+        if resume_from_checkpoint and not begins_again:
+            state = TrainerState.load_from_json(str(Path(resume_from_checkpoint, TRAINER_STATE_NAME)))
+            num_batches = state.global_step * self.args.gradient_accumulation_steps
+        self.train_dataset.skip_batches(num_batches, self._train_batch_size)
+        self.args.ignore_data_skip = True
+        try:
+            yield
+        finally:
+            self.args.ignore_data_skip = begins_again
+
+    @contextmanager
+    def _explaining_dead_workers(self) -> Iterator[None]:
+        try:
+            yield
+        except (RuntimeError, ConnectionError, EOFError) as error:
+            for collator in (self.eval_collator, self.data_collator):
+                reader = getattr(collator, "reader", None)
+                if reader is not None and (explained := reader.explain_dead_worker(error)):
+                    raise explained from error
+            raise
+
+
+class VideoClassificationTrainer(AllInOneTrainer):
+    """
+    Trains and evaluates [`AllInOneForVideoClassification`] on batches of `VideoClassificationCollator`; where a clip
+    has several views (B, views, T, 3, H, W), the logits of a clip are the mean over its views.
+    """
+
+    def floating_point_ops(self, inputs: Mapping[str, Any]) -> int:
+        """Of all views."""
+        return super().floating_point_ops(_spread_views(inputs))
+
+    def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
+        """The loss of the model, averaged over views as it is over clips."""
+        views = _spread_views(inputs)
+        if views is inputs:
+            return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+        num_views = inputs["pixel_values"].shape[1]
+        if num_items_in_batch is not None:
+            num_items_in_batch = num_items_in_batch * num_views
+        loss, outputs = super().compute_loss(model, views, True, num_items_in_batch)
+        outputs["logits"] = outputs["logits"].unflatten(0, (-1, num_views)).mean(dim=1)
+        return (loss, outputs) if return_outputs else loss
+
+
+def _spread_views(inputs: Mapping[str, torch.Tensor]) -> Mapping[str, torch.Tensor]:
+    """A row for each view of clips that have several (B, views, T, 3, H, W)."""
+    if inputs["pixel_values"].ndim == 5:
+        return inputs
+    num_views = inputs["pixel_values"].shape[1]
+    views = {name: value.repeat_interleave(num_views, dim=0) for name, value in inputs.items()}
+    return views | {name: inputs[name].flatten(0, 1) for name in ("pixel_values", "pixel_mask") if name in inputs}
+
+
+class RetrievalTrainer(AllInOneTrainer):
+    """
+    Trains [`AllInOneForVideoTextRetrieval`] on batches of `VideoTextRetrievalCollator`: contrast, and, where the batch
+    has candidates or `num_hard_negatives` is above 0, the ranking of texts for a clip. Evaluates it by finding clips
+    by text and texts by clip, see [`evaluate_retrieval`].
+
+    Args:
+        metric (`evaluate.EvaluationModule`): `video_text_retrieval`.
+        num_hard_negatives (`int`, defaults to 0): Wrong texts for each clip that are drawn from the batch, each with
+            the probability that the contrastive features give it (ALBEF, Li et al. 2021, arXiv 2107.07651).
+        ranking_weight (`float`, defaults to 1): Weight of the ranking loss beside the contrastive one.
+        calibration_weight (`float`, defaults to 0.5): Weight of [`calibration_loss`] on the same scores, in place of
+            the matching loss that the original has beside ranking.
+        contrast_across_processes (`bool`, defaults to `True`): Whether a text is contrasted with the clips of all
+            processes, or of its own alone, as in the original.
+        num_reranked (`int`, defaults to 20): In evaluation, how many candidates to re-rank.
+        Others: see `transformers.Trainer`.
+
+    Raises:
+        ValueError: If the model is sharded over processes.
+    """
+
+    def __init__(
+        self,
+        *arguments,
+        metric: "evaluate.EvaluationModule",
+        num_hard_negatives: int = 0,
+        ranking_weight: float = 1.0,
+        calibration_weight: float = 0.5,
+        contrast_across_processes: bool = True,
+        num_reranked: int = 20,
+        **keywords,
+    ):
+        super().__init__(*arguments, **keywords)
+        if self.is_fsdp_enabled:
+            raise ValueError(
+                "The model is sharded over processes (FSDP), which a search that reads other numbers of clips in each "
+                "cannot use; train with DDP, as torchrun does alone."
+            )
+        self.metric = metric
+        self.num_hard_negatives = num_hard_negatives
+        self.ranking_weight = ranking_weight
+        self.calibration_weight = calibration_weight
+        self.contrast_across_processes = contrast_across_processes
+        self.num_reranked = num_reranked
+
+    def floating_point_ops(self, inputs: Mapping[str, Any]) -> int:
+        """Of the passes over texts, over clips and over pairs, with those that are drawn."""
+        return super().floating_point_ops({**inputs, "num_hard_negatives": self.num_hard_negatives})
+
+    def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
+        """The contrastive loss, plus the weighted losses of scores."""
+        # One call of the model for all, since DDP counts on it.
+        outputs = model(**inputs, num_hard_negatives=self.num_hard_negatives)
+        is_pair = inputs["is_pair"]
+        contrasted = (outputs.text_embeds, outputs.video_embeds, is_pair)
+        if self.contrast_across_processes:
+            contrasted = tuple(gather_features(tensor) for tensor in contrasted)
+        text_embeds, video_embeds, is_contrasted = contrasted
+        temperature = self.accelerator.unwrap_model(model).config.contrastive_temperature
+        loss = contrastive_loss(text_embeds, video_embeds, temperature, is_contrasted)
+        if outputs.logits is not None:
+            # The mean over the pairs of all processes, which may have different numbers of them.
+            share = is_pair.sum() / gather_features(is_pair).sum().clamp(min=1) * self.accelerator.num_processes
+            of_scores = self.ranking_weight * ranking_loss(outputs.logits, is_pair, outputs.text_rows)
+            of_scores = of_scores + self.calibration_weight * calibration_loss(outputs.logits, is_pair)
+            loss = loss + share * of_scores
+        return (loss, outputs) if return_outputs else loss
+
+    def evaluation_loop(self, dataloader, description, *arguments, metric_key_prefix="eval", **keywords):
+        """The figures of retrieval on the rows of the loader; no predictions."""
+        reader = (self.eval_collator or self.data_collator).reader
+        with self._explaining_dead_workers(), self.compute_loss_context_manager():
+            figures = evaluate_retrieval(
+                self.accelerator.unwrap_model(self.model),
+                reader,
+                dataloader.dataset,
+                self.metric,
+                self.num_reranked,
+                self.args.eval_batch_size,
+                self.args.dataloader_num_workers,
+            )
+        metrics = {f"{metric_key_prefix}_{name}": value for name, value in figures.items()}
+        return EvalLoopOutput(None, None, metrics, num_samples=len(dataloader.dataset))
+
+
+def freeze_backbone(model: nn.Module):
+    """
+    Leave only the head and the backbone's pooler to train: linear evaluation, as the original does it.
+
+    Dropout and drop path of the backbone stay on in training, as in the original; set `hidden_dropout_prob` and
+    `drop_path_rate` of the configuration to 0 for features that do not vary.
+
+    Args:
+        model (`nn.Module`): A model with a head; the rest of its parameters no longer require gradients.
+
+    Example:
+
+    ```python
+    >>> from modeling_allinone import AllInOneConfig, AllInOneForVideoClassification
+
+    >>> config = AllInOneConfig.from_preset("tiny", num_hidden_layers=1, num_labels=5)
+    >>> model = AllInOneForVideoClassification(config)
+    >>> freeze_backbone(model)
+    >>> [name for name, parameter in model.named_parameters() if parameter.requires_grad][:3]
+    ['allinone.pooler.dense.weight', 'allinone.pooler.dense.bias', 'classifier.dense.weight']
+
+    ```
+    """
+    for name, parameter in model.named_parameters():
+        parts = name.split(".")
+        parameter.requires_grad_("allinone" not in parts or "pooler" in parts)
+
+
+def count_labelled(labels: torch.Tensor) -> torch.Tensor:
+    """
+    Count the rows that have a label: those over which the losses of the heads are a mean.
+
+    Args:
+        labels (`torch.Tensor` of shape `(B,)` or `(B, answers)`): Labels, -100 where there is none; single floats are
+            numbers of a regression, -100 as any other.
+
+    Returns:
+        `torch.LongTensor` without dimensions.
+
+    Example:
+
+    ```python
+    >>> count_labelled(torch.tensor([3, -100, 0]))
+    tensor(2)
+
+    ```
+    """
+    labels = labels.view(len(labels), -1)
+    is_labelled = labels != -100
+    if labels.is_floating_point() and labels.shape[1] == 1:
+        is_labelled = torch.ones_like(is_labelled)
+    return is_labelled.any(dim=1).sum()
+
+
+def make_scheduler(
+    make: Callable[[], LRScheduler], training_arguments: TrainingArguments, num_training_steps: int
+) -> LRScheduler:
+    """
+    Make the course of the learning rate, and try it.
+
+    Args:
+        make (`Callable[[], LRScheduler]`): Makes it.
+        training_arguments (`TrainingArguments`): What it is made of, for the message.
+        num_training_steps (`int`)
+
+    Returns:
+        `LRScheduler`
+
+    Raises:
+        ValueError: If it cannot be made, or not be computed at some step.
+    """
+    try:
+        scheduler = make()
+        for course in getattr(scheduler, "lr_lambdas", ()):
+            for step in (0, 1, num_training_steps // 2, num_training_steps - 1):
+                course(step)
+    except (TypeError, ValueError, ArithmeticError) as error:
+        name = SchedulerType(training_arguments.lr_scheduler_type).value
+        raise ValueError(
+            f"lr_scheduler_type {name} cannot have lr_scheduler_kwargs {training_arguments.lr_scheduler_kwargs} over "
+            f"{num_training_steps} steps with warmup_steps {training_arguments.warmup_steps:g}: {error}"
+        ) from error
+    return scheduler
+
+
+def find_skipped(rows: VideoDataset | Sequence[dict], labels: np.ndarray) -> np.ndarray:
+    """
+    Find the rows whose label was taken from them, since their clip could not be read.
+
+    Args:
+        rows ([`VideoDataset`] or sequence of `dict`): N rows, with a `label` of their own where it is an index.
+        labels (`np.ndarray` of shape `(N,)` or `(N, answers)`): Labels that collators gave them.
+
+    Returns:
+        `np.ndarray` of shape `(N,)`, bool.
+
+    Example:
+
+    ```python
+    >>> find_skipped([{"label": 1}, {"label": 2}, {"label": -100}], np.array([1, -100, -100]))
+    array([False,  True, False])
+
+    ```
+    """
+    is_without_label = (labels == -100).reshape(len(labels), -1).all(axis=1)
+    if labels.ndim > 1:
+        return is_without_label
+    rows = rows.rows if isinstance(rows, VideoDataset) else rows
+    own = rows["label"] if hasattr(rows, "column_names") else [row.get("label") for row in rows]
+    return is_without_label & np.array([label not in (None, -100) for label in own])
+
+
+def check_epoch(accelerator: Accelerator, epoch: int, num_usable_rows: torch.Tensor):
+    """
+    Make sure that something could be learned of an epoch.
+
+    Args:
+        accelerator (`Accelerator`)
+        epoch (`int`): Its number, from 1, for the message.
+        num_usable_rows (`torch.Tensor` without dimensions): Rows of this process whose clip could be read, and which
+            have a label where the task has some.
+
+    Raises:
+        ValueError: If there are none in all processes.
+    """
+    if not accelerator.reduce(num_usable_rows, "sum"):
+        raise ValueError(
+            f"Nothing could be learned of epoch {epoch}: every clip was skipped, as skipped_clips.jsonl of the output "
+            "folder says, or has no label."
+        )
+
+
+def parameter_groups(
+    model: nn.Module,
+    learning_rate: float,
+    weight_decay: float = 0.01,
+    head_learning_rate_multiplier: float = 1.0,
+    decayed: list[str] | None = None,
+) -> list[dict[str, Any]]:
+    """
+    Groups of parameters for an optimiser: backbone and head, each with and without weight decay.
+
+    Args:
+        model (`nn.Module`): A model with a head, perhaps with adapters of `peft`.
+        learning_rate (`float`): Of the backbone.
+        weight_decay (`float`, defaults to 0.01): Of all but biases and norms.
+        head_learning_rate_multiplier (`float`, defaults to 1): How many times larger the learning rate of the head is.
+        decayed (`list` of `str`, *optional*): Names of the parameters that decay. Default: those of more than one
+            dimension.
+
+    Returns:
+        `list` of `dict`: Groups with `params`, `lr` and `weight_decay`; empty ones are left out.
+
+    Example:
+
+    ```python
+    >>> from modeling_allinone import AllInOneConfig, AllInOneForMultipleChoice
+
+    >>> config = AllInOneConfig.from_preset("tiny", num_hidden_layers=1)
+    >>> groups = parameter_groups(AllInOneForMultipleChoice(config), 1e-5, head_learning_rate_multiplier=10)
+    >>> [(len(group["params"]), f"{group['lr']:.0e}", group["weight_decay"]) for group in groups]
+    [(13, '1e-05', 0.01), (14, '1e-05', 0.0), (1, '1e-04', 0.01), (1, '1e-04', 0.0)]
+
+    ```
+    """
+    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            is_head = "allinone" not in name.split(".")
+            is_decayed = parameter.ndim > 1 if decayed is None else name in decayed
+            groups.setdefault((is_head, not is_decayed), []).append(parameter)
+    return [
+        {
+            "params": groups[key],
+            "lr": learning_rate * (head_learning_rate_multiplier if key[0] else 1.0),
+            "weight_decay": 0.0 if key[1] else weight_decay,
+        }
+        for key in sorted(groups)
+    ]
+
+
+def gather_features(features: torch.Tensor) -> torch.Tensor:
+    """
+    The features of all processes, in the order of their ranks, with gradients to each.
+
+    Args:
+        features (`torch.Tensor` of shape `(B, …)`): Of this process; B is the same in all.
+
+    Returns:
+        `torch.Tensor` of shape `(processes * B, …)`; `features` where there is but one process. If every process
+        computes the same loss of it, and gradients are averaged over processes, as DDP does, the gradient is that of
+        the whole batch on one device.
+    """
+    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+        return features
+    if torch.distributed.get_world_size() == 1:
+        return features
+    if features.is_floating_point():
+        return torch.cat(distributed_nn.all_gather(features.contiguous()))
+    gathered = [torch.empty_like(features) for _ in range(torch.distributed.get_world_size())]
+    torch.distributed.all_gather(gathered, features.contiguous())
+    return torch.cat(gathered)
+
+
+__all__ = [
+    "AllInOneTrainer",
+    "AllInOneTrainingArguments",
+    "RetrievalTrainer",
+    "VideoClassificationTrainer",
+    "VideoDataset",
+    "check_epoch",
+    "count_labelled",
+    "find_skipped",
+    "freeze_backbone",
+    "gather_features",
+    "make_scheduler",
+    "parameter_groups",
+]

@@ -1,0 +1,407 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
+"""
+Saving with code: the directory loads and computes the same without the package. Saving without: it loads where the
+package is installed, and names it where it is not.
+"""
+
+import ast
+import inspect
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoConfig, AutoModelForMaskedLM, AutoProcessor, BertTokenizer
+from transformers.dynamic_module_utils import get_imports
+from transformers.models.auto.video_processing_auto import AutoVideoProcessor
+from video_fixtures import encode_video, grey_frames
+
+import modeling_allinone
+from modeling_allinone import (
+    AllInOneConfig,
+    AllInOneForMaskedLM,
+    AllInOneForVideoQuestionAnswering,
+    AllInOneModel,
+    AllInOnePreTrainedModel,
+    AllInOneProcessor,
+    AllInOneVideoProcessor,
+)
+from modeling_allinone.hub.remote_code import saving_code
+from modeling_allinone.models.saving_allinone import LOADER
+
+AUTO_CLASSES = {
+    "AllInOneModel": "AutoModel",
+    "AllInOneForMaskedLM": "AutoModelForMaskedLM",
+    "AllInOneForMultipleChoice": "AutoModelForMultipleChoice",
+    "AllInOneForPairedVisualReasoning": "AutoModel",
+    "AllInOneForPreTraining": "AutoModelForPreTraining",
+    "AllInOneForVideoClassification": "AutoModelForVideoClassification",
+    "AllInOneForVideoQuestionAnswering": "AutoModelForVisualQuestionAnswering",
+    "AllInOneForVideoTextRetrieval": "AutoModel",
+    "AllInOneForVisualCommonsenseReasoning": "AutoModel",
+}
+ALWAYS_INSTALLED = {"PIL", "fsspec", "huggingface_hub", "numpy", "torch", "transformers"}  # fsspec by huggingface_hub
+PACKAGE = Path(modeling_allinone.__file__).parent
+MODELS = PACKAGE / "models"
+
+
+def build_model(name: str, config):
+    fields = {"AllInOneForPairedVisualReasoning": {"modality_type_vocab_size": 3}}.get(name, {})
+    return getattr(modeling_allinone, name)(config(**fields)).eval()
+
+
+def build_processor() -> AllInOneProcessor:
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "dog", "runs"]
+    tokenizer = BertTokenizer(vocab={word: index for index, word in enumerate(words)}, model_max_length=16)
+    return AllInOneProcessor(AllInOneVideoProcessor(size=40, crop_size=32), tokenizer)
+
+
+def save_with_code(directory: Path, model, processor=None) -> Path:
+    with saving_code(model, processor):
+        model.save_pretrained(directory)
+        if processor is not None:
+            processor.save_pretrained(directory)
+    return directory
+
+
+def inputs_of(name: str, inputs: dict) -> dict:
+    """Inputs of a class, made of those of one text for each clip."""
+    texts = {key: inputs[key] for key in ("input_ids", "attention_mask")}
+    choices = {key: torch.stack([text, text.roll(1, 0)], dim=1) for key, text in texts.items()}
+    clips = inputs["pixel_values"]
+    if name == "AllInOneForMultipleChoice":
+        return choices | {"pixel_values": clips}
+    if name == "AllInOneForVisualCommonsenseReasoning":
+        return {f"answer_{key}": text for key, text in choices.items()} | {"pixel_values": clips}
+    if name == "AllInOneForPairedVisualReasoning":
+        return texts | {"pixel_values": torch.stack([clips, clips.flip(-1)], dim=1)}
+    if name == "AllInOneForPreTraining":
+        return inputs | {"matching_labels": torch.tensor([1, 0])}
+    return inputs
+
+
+def computed(model, inputs: dict) -> dict:
+    with torch.no_grad():
+        outputs = model.eval()(**inputs)
+    return {name: value for name, value in outputs.items() if isinstance(value, torch.Tensor)}
+
+
+def needed_files(*classes) -> set[str]:
+    """Names of the files that classes are written in, and of all that those import from beside them."""
+    files, waiting = set(), [inspect.getsourcefile(cls) for cls in classes]
+    while waiting:
+        path = Path(waiting.pop())
+        if path.name not in files:
+            files.add(path.name)
+            tree = ast.parse(path.read_text(encoding="utf-8"))
+            siblings = [node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level]
+            waiting += [path.with_name(f"{module}.py") for module in siblings]
+    return files
+
+
+def code_in(directory: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in directory.glob("*.py")}
+
+
+def is_code_of_package(directory: Path, *classes) -> bool:
+    return code_in(directory) == {name: (MODELS / name).read_bytes() for name in needed_files(*classes)}
+
+
+def assert_names_what_is_there(directory: Path):
+    """Each `auto_map` of a directory names files beside it."""
+    for path in directory.glob("*.json"):
+        for reference in re.findall(r'"Auto\w+": "(\w+)\.\w+"', path.read_text(encoding="utf-8")):
+            assert (directory / f"{reference}.py").is_file(), f"{path.name} names {reference}"
+
+
+def auto_maps(directory: Path) -> list[str]:
+    return [path.name for path in directory.glob("*.json") if "auto_map" in path.read_text(encoding="utf-8")]
+
+
+# ------------------------------------------------------------------------------------------------ without the package
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, tiny_config, tiny_inputs) -> Path:
+    """Everything saved, then used by a process in which the package cannot be imported."""
+    folder = tmp_path_factory.mktemp("remote_code")
+    torch.manual_seed(0)
+    inputs, processor, jobs = tiny_inputs(), build_processor(), {}
+    for name, auto_class in AUTO_CLASSES.items():
+        save_with_code(folder / name, build_model(name, tiny_config), processor)
+        jobs[name] = (auto_class, inputs_of(name, inputs), None if auto_class == "AutoModel" else inputs)
+    torch.save({"models": jobs, "frames": torch.from_numpy(grey_frames())}, folder / "jobs.pt")
+    encode_video(folder / "clip.mp4")
+    save_with_code(folder / "without_decoders", build_model("AllInOneModel", tiny_config), processor)
+    later = save_with_code(folder / "later_release", build_model("AllInOneModel", tiny_config))
+    with (later / "modeling_allinone.py").open("a") as file:
+        file.write('\nAllInOneModel.release = "later"\n')
+
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    environment |= {"HF_HOME": str(folder / "home"), "HF_MODULES_CACHE": str(folder / "modules")}
+    command = [sys.executable, Path(__file__).with_name("remote_code_user.py"), folder]
+    done = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture(scope="module")
+def results(folder) -> dict:
+    """What that process found."""
+    return torch.load(folder / "results.pt")
+
+
+def test_the_process_has_no_package(folder, results):
+    assert results["is_without_package"]
+    used = [model["classes"] for model in results["models"].values()]
+    used += [results[name]["classes"] for name in ("processor", "without_decoders")]
+    for module, name in (cls for classes in used for cls in classes):
+        assert module.startswith("transformers_modules."), f"{name} is of {module}"
+        assert (folder / "modules" / module.replace(".", "/")).with_suffix(".py").is_file()
+
+
+def test_every_model_class_is_tried():
+    public = (getattr(modeling_allinone, name) for name in modeling_allinone.__all__)
+    models = {cls.__name__ for cls in public if issubclass(cls, AllInOnePreTrainedModel)}
+    assert set(AUTO_CLASSES) == models - {"AllInOnePreTrainedModel"}
+
+
+@pytest.mark.parametrize("name", AUTO_CLASSES)
+def test_models_compute_the_same(folder, results, tiny_inputs, name):
+    found, inputs = results["models"][name], tiny_inputs()
+    expected_classes = ["AllInOneConfig", name]
+    with_package = computed(getattr(modeling_allinone, name).from_pretrained(folder / name), inputs_of(name, inputs))
+    torch.testing.assert_close(found["outputs"], with_package, rtol=0, atol=0)
+    if AUTO_CLASSES[name] != "AutoModel":
+        expected_classes.append("AllInOneModel")
+        backbone = computed(AllInOneModel.from_pretrained(folder / name), inputs)
+        torch.testing.assert_close(
+            found["backbone"]["last_hidden_state"], backbone["last_hidden_state"], rtol=0, atol=0
+        )
+    assert [class_name for _, class_name in found["classes"]] == expected_classes
+
+
+def test_processors_read_a_film_the_same(folder, results):
+    found, processor = results["processor"], AllInOneProcessor.from_pretrained(folder / "AllInOneForMaskedLM")
+    clip = str(folder / "clip.mp4")
+    expected = dict(processor(text="a dog runs", videos=clip, video_backend="pyav"))
+    torch.testing.assert_close(found["inputs"], expected, rtol=0, atol=0)
+    assert torch.equal(found["pixel_values"], expected["pixel_values"])
+    classes = [class_name for _, class_name in found["classes"]]
+    assert classes == ["AllInOneProcessor", "AllInOneVideoProcessor", "AllInOneVideoProcessor"]
+
+
+def test_processors_need_no_decoder_for_frames(results):
+    found, expected = results["without_decoders"], build_processor()(text="a dog runs", videos=grey_frames())
+    torch.testing.assert_close(found["inputs"], dict(expected), rtol=0, atol=0)
+
+
+def test_fine_tuned_models_keep_their_code(folder, results):
+    assert results["fine_tuning"] == {"has_learned": True, "is_kept": True}
+    finetuned, origin = folder / "finetuned", folder / "AllInOneForVideoQuestionAnswering"
+    assert code_in(finetuned) == code_in(origin)
+    for name in ("config.json", "processor_config.json", "tokenizer_config.json"):
+        maps = [json.loads((directory / name).read_text())["auto_map"] for directory in (finetuned, origin)]
+        assert maps[0] == maps[1], name
+
+
+def test_releases_of_the_code_do_not_mix(results):
+    assert results["releases"] == [None, "later", None]
+
+
+# --------------------------------------------------------------------------------------------------- with the package
+
+
+@pytest.mark.parametrize("trust_remote_code", (None, False, True))
+def test_the_package_goes_before_the_code(tiny_config, tmp_path, trust_remote_code):
+    save_with_code(tmp_path, build_model("AllInOneForMaskedLM", tiny_config), build_processor())
+    expected = {
+        AutoConfig: AllInOneConfig,
+        AutoModelForMaskedLM: AllInOneForMaskedLM,
+        AutoProcessor: AllInOneProcessor,
+        AutoVideoProcessor: AllInOneVideoProcessor,
+    }
+    for auto_class, cls in expected.items():
+        assert type(auto_class.from_pretrained(tmp_path, trust_remote_code=trust_remote_code)) is cls
+
+
+@pytest.mark.parametrize("name", AUTO_CLASSES)
+def test_only_needed_files_are_copied(tiny_config, tmp_path, name):
+    model = build_model(name, tiny_config)
+    save_with_code(tmp_path / "model", model)
+    assert is_code_of_package(tmp_path / "model", type(model))
+    assert auto_maps(tmp_path / "model") == ["config.json"]
+    save_with_code(tmp_path / "both", model, build_processor())
+    assert is_code_of_package(tmp_path / "both", type(model), AllInOneProcessor)
+
+
+def test_code_travels_with_its_licence_and_needs_no_other_library(tiny_config, tmp_path):
+    """Transformers refuses files with an import that fails, even one inside a function."""
+    for name in AUTO_CLASSES:
+        save_with_code(tmp_path, build_model(name, tiny_config), build_processor())
+    for path in tmp_path.glob("*.py"):
+        assert path.read_text(encoding="utf-8").startswith("# Copyright"), path.name
+        assert set(get_imports(path)) <= ALWAYS_INSTALLED | sys.stdlib_module_names, path.name
+
+
+def test_code_that_is_there_is_replaced(tiny_config, tmp_path):
+    for name in ("modeling_allinone.py", "configuration_allinone.py"):
+        (tmp_path / name).write_text("of another release")
+    save_with_code(tmp_path, build_model("AllInOneForMaskedLM", tiny_config))
+    assert is_code_of_package(tmp_path, AllInOneForMaskedLM)
+
+
+class TestAfterwards:
+    """Nothing of it stays: neither in the classes nor in the objects that were saved."""
+
+    def save_without_code(self, directory: Path, *parts):
+        for part in parts:
+            part.save_pretrained(directory)
+        assert list(code_in(directory)) == [f"{LOADER}.py"]
+        assert_names_what_is_there(directory)
+
+    def test_nothing_is_saved_with_code(self, tiny_config, tmp_path):
+        model, processor = build_model("AllInOneForMaskedLM", tiny_config), build_processor()
+        save_with_code(tmp_path / "with", model, processor)
+        self.save_without_code(tmp_path / "same", model, processor, processor.video_processor)
+        self.save_without_code(tmp_path / "others", build_model("AllInOneForMaskedLM", tiny_config), build_processor())
+
+    def test_even_if_saving_fails(self, tiny_config, tmp_path):
+        model, processor = build_model("AllInOneModel", tiny_config), build_processor()
+        with pytest.raises(OSError, match="disk"), saving_code(model, processor):
+            model.save_pretrained(tmp_path / "with")
+            raise OSError("the disk is full")
+        self.save_without_code(tmp_path / "without", model, processor)
+
+    def test_maps_that_were_there_are_put_back(self, tiny_config, tmp_path):
+        first, second = tmp_path / "first", tmp_path / "second"
+        save_with_code(first, build_model("AllInOneForMaskedLM", tiny_config), build_processor())
+        model, processor = AutoModelForMaskedLM.from_pretrained(first), AutoProcessor.from_pretrained(first)
+        parts = (model.config, processor.video_processor)
+        for part in parts:
+            part.auto_map = {"AutoModelForCausalLM": "elsewhere.Model"}
+        save_with_code(second, model, processor)
+        for part in parts:
+            assert part.auto_map == {"AutoModelForCausalLM": "elsewhere.Model"}
+        for name in ("config.json", "processor_config.json"):
+            assert (second / name).read_text() == (first / name).read_text()
+        assert json.loads((second / "config.json").read_text())["auto_map"] == {
+            "AutoConfig": "configuration_allinone.AllInOneConfig",
+            "AutoModel": "modeling_allinone.AllInOneModel",
+            "AutoModelForMaskedLM": "modeling_allinone.AllInOneForMaskedLM",
+        }
+
+
+# ----------------------------------------------------------------------------------------------------- without code
+
+# Prints what each Auto class gives in a process of its own: whether the package can be imported, whether remote code
+# is trusted, the Auto class, and what was loaded or raised.
+LOADING = """
+import os, sys
+import transformers.modeling_utils, transformers.models.bert  # once for all
+from transformers import AutoConfig, AutoModelForMaskedLM, AutoProcessor, AutoTokenizer
+from transformers.models.auto.video_processing_auto import AutoVideoProcessor
+assert "modeling_allinone" not in sys.modules
+for case in (("installed", None), ("installed", False), ("installed", True), ("missing", True)):
+    for auto_class in (AutoProcessor, AutoVideoProcessor, AutoConfig, AutoModelForMaskedLM, AutoTokenizer):
+        if os.fork():
+            os.wait()
+            continue
+        if case[0] == "missing":
+            sys.modules["modeling_allinone"] = None
+        try:
+            loaded = auto_class.from_pretrained(sys.argv[1], trust_remote_code=case[1])
+            said = f"{type(loaded).__module__}.{type(loaded).__name__}, {type(loaded)._auto_class}"
+        except Exception as error:
+            said = " ".join(f"{type(error).__name__}: {error}".split())
+        print("", *case, auto_class.__name__, said, sep="\\t", flush=True)
+        os._exit(0)
+"""
+
+
+@pytest.fixture(scope="module")
+def loaded_elsewhere(tmp_path_factory, tiny_config) -> dict[tuple, dict[str, str]]:
+    """What Auto classes give for a model and processor saved as anybody would, where the package is not imported."""
+    folder = tmp_path_factory.mktemp("plain")
+    build_model("AllInOneForMaskedLM", tiny_config).save_pretrained(folder)
+    build_processor().save_pretrained(folder)
+    environment = os.environ | {"HF_MODULES_CACHE": str(folder / "modules"), "PYTHONPATH": str(PACKAGE.parent)}
+    options = {"capture_output": True, "text": True, "timeout": 100, "stdin": subprocess.DEVNULL}
+    done = subprocess.run([sys.executable, "-c", LOADING, folder], env=environment, **options)
+    assert done.returncode == 0, done.stderr
+    found = {}
+    for package, trusted, auto_class, said in re.findall(r"\t(\w+)\t(\w+)\t(Auto\w+)\t(.*)", done.stdout):
+        found.setdefault((package, trusted), {})[auto_class] = said
+    assert all(len(said) == 5 for said in found.values())
+    return found
+
+
+@pytest.mark.parametrize("trust_remote_code", ("None", "False"))
+def test_without_import_nothing_is_guessed(loaded_elsewhere, trust_remote_code):
+    found = dict(loaded_elsewhere["installed", trust_remote_code])
+    assert found.pop("AutoTokenizer").startswith("transformers."), "which is what was asked for"
+    for name, said in found.items():
+        assert said.startswith("ValueError") and "pass the argument `trust_remote_code=True`" in said, name
+
+
+def test_without_import_the_package_is_found_if_trusted(loaded_elsewhere):
+    expected = {
+        "AutoProcessor": "processing_allinone.AllInOneProcessor",
+        "AutoVideoProcessor": "video_processing_allinone.AllInOneVideoProcessor",
+        "AutoConfig": "configuration_allinone.AllInOneConfig",
+        "AutoModelForMaskedLM": "modeling_allinone.AllInOneForMaskedLM",
+    }
+    for name, cls in expected.items():
+        assert loaded_elsewhere["installed", "True"][name] == f"modeling_allinone.models.{cls}, None"
+
+
+def test_without_the_package_it_is_named(loaded_elsewhere):
+    for name, said in loaded_elsewhere["missing", "True"].items():
+        assert said.startswith("ImportError") and "pip install modeling_allinone" in said, name
+
+
+def test_maps_name_no_code_that_was_left_behind(tiny_config, tmp_path):
+    """A model that was saved with code, loaded by the package and saved without."""
+    first = save_with_code(tmp_path / "first", build_model("AllInOneForMaskedLM", tiny_config), build_processor())
+    AutoModelForMaskedLM.from_pretrained(first).save_pretrained(tmp_path / "second")
+    AutoProcessor.from_pretrained(first).save_pretrained(tmp_path / "second")
+    assert_names_what_is_there(tmp_path / "second")
+    config = json.loads((tmp_path / "second" / "config.json").read_text())
+    assert config["auto_map"] == {"AutoConfig": f"{LOADER}.AllInOneConfig"}
+    video_processor = AllInOneVideoProcessor.from_pretrained(first)
+    video_processor.save_pretrained(tmp_path / "third")
+    assert_names_what_is_there(tmp_path / "third")
+
+
+def test_the_library_pushes_the_loader(tmp_path):
+    processor = build_processor()
+    processor.save_pretrained(tmp_path)
+    assert f"{LOADER}.py" not in processor._get_files_timestamps(tmp_path)
+
+
+def test_code_outside_of_the_package_is_refused(tiny_config):
+    class MyModel(AllInOneForVideoQuestionAnswering):
+        pass
+
+    class MyVideoProcessor(AllInOneVideoProcessor):
+        pass
+
+    model, processor = build_model("AllInOneModel", tiny_config), build_processor()
+    own_part = AllInOneProcessor(MyVideoProcessor(), processor.tokenizer)
+    for arguments, message in (
+        (
+            (MyModel(tiny_config()),),
+            "model is of class MyModel from test_remote_code, but only code of modeling_allin",
+        ),
+        ((torch.nn.DataParallel(model),), r"model is of class DataParallel from torch\.nn\."),
+        ((processor, model), "model is of class AllInOneProcessor .* expected AllInOnePreTrainedModel"),
+        ((model, processor.tokenizer), "processor is of class BertTokenizer .* expected AllInOneProcessor"),
+        ((model, own_part), r"processor\.video_processor is of class MyVideoProcessor from test_remote_code"),
+    ):
+        with pytest.raises(TypeError, match=message), saving_code(*arguments):
+            pass
