@@ -1,5 +1,24 @@
-"""All-in-one: unified video-language pre-training, for transformers."""
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
+"""
+All-in-one: unified video-language pre-training, for transformers.
 
+`import modeling_allinone` makes the models known to transformers' Auto classes. All else is imported when it is first
+used; what there is, is listed in `__init__.pyi`:
+
+- models, their configuration and processor: `AllInOneConfig`, `AllInOneModel`, `AllInOnePreTrainedModel`,
+  `AllInOneFor…`, `AllInOneProcessor`, `AllInOneVideoProcessor`;
+- data: `VideoDataset`, `InterleavedDataset`, `PairedDataset`, `VideoLoader`, `cache_frames`, a `…Collator` for each
+  task, `WebDatasetStream`, `write_shards`; public data sets and your own: `list_datasets`, `describe_dataset`,
+  `load_annotations`, `register_dataset`, `summarize`, `train_tokenizer`;
+- training: `AllInOneTrainer`, `RetrievalTrainer` and `VideoClassificationTrainer` with `AllInOneTrainingArguments`,
+  `PreTrainingTrainer` with `PreTrainingArguments`, `AlignmentCallback`;
+- evaluation and search: `metric_path`, `score_answers`, `evaluate_choice`, `evaluate_retrieval`, `ZeroShotEvaluator`,
+  `VideoIndex`;
+- to show and to share: `align_words`, `align_words_with_frames`, `draw_alignment`, `create_model_card`, `saving_code`.
+"""
+
+import lazy_loader
 from transformers import (
     AutoConfig,
     AutoModel,
@@ -19,16 +38,15 @@ from .models.modeling_allinone import (
     AllInOneForVideoClassification,
     AllInOneForVideoQuestionAnswering,
     AllInOneModel,
-    AllInOnePreTrainedModel,
 )
-from .models.modeling_paired_reasoning_allinone import AllInOneForPairedVisualReasoning
 from .models.modeling_pretraining_allinone import AllInOneForPreTraining
 from .models.modeling_retrieval_allinone import AllInOneForVideoTextRetrieval
-from .models.modeling_visual_commonsense_allinone import AllInOneForVisualCommonsenseReasoning
 from .models.processing_allinone import AllInOneProcessor
 from .models.video_processing_allinone import AllInOneVideoProcessor
 
 __version__ = "0.2.0"
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 
 AutoConfig.register("allinone", AllInOneConfig)
 AutoModel.register(AllInOneConfig, (AllInOneModel, AllInOneForVideoTextRetrieval))
@@ -39,19 +57,3 @@ AutoModelForVideoClassification.register(AllInOneConfig, AllInOneForVideoClassif
 AutoModelForVisualQuestionAnswering.register(AllInOneConfig, AllInOneForVideoQuestionAnswering)
 AutoProcessor.register(AllInOneConfig, AllInOneProcessor)
 AutoVideoProcessor.register(AllInOneConfig, AllInOneVideoProcessor)
-
-__all__ = [
-    "AllInOneConfig",
-    "AllInOneForMaskedLM",
-    "AllInOneForMultipleChoice",
-    "AllInOneForPairedVisualReasoning",
-    "AllInOneForPreTraining",
-    "AllInOneForVideoClassification",
-    "AllInOneForVideoQuestionAnswering",
-    "AllInOneForVideoTextRetrieval",
-    "AllInOneForVisualCommonsenseReasoning",
-    "AllInOneModel",
-    "AllInOnePreTrainedModel",
-    "AllInOneProcessor",
-    "AllInOneVideoProcessor",
-]

@@ -1,0 +1,60 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
+from .data.collators import MultipleChoiceCollator as MultipleChoiceCollator
+from .data.collators import PairedReasoningCollator as PairedReasoningCollator
+from .data.collators import VideoClassificationCollator as VideoClassificationCollator
+from .data.collators import VideoCollator as VideoCollator
+from .data.collators import VideoQuestionAnsweringCollator as VideoQuestionAnsweringCollator
+from .data.collators import VideoTextRetrievalCollator as VideoTextRetrievalCollator
+from .data.collators import VisualCommonsenseCollator as VisualCommonsenseCollator
+from .data.frame_cache import cache_frames as cache_frames
+from .data.pretraining_collators import PairedCollator as PairedCollator
+from .data.pretraining_collators import PreTrainingCollator as PreTrainingCollator
+from .data.video_dataset import InterleavedDataset as InterleavedDataset
+from .data.video_dataset import PairedDataset as PairedDataset
+from .data.video_loading import VideoLoader as VideoLoader
+from .data.webdataset_stream import WebDatasetStream as WebDatasetStream
+from .data.webdataset_writing import write_shards as write_shards
+from .datasets import describe_dataset as describe_dataset
+from .datasets import list_datasets as list_datasets
+from .datasets import load_annotations as load_annotations
+from .datasets import summarize as summarize
+from .datasets import train_tokenizer as train_tokenizer
+from .evaluation.question_answering import score_answers as score_answers
+from .evaluation.retrieval import evaluate_choice as evaluate_choice
+from .evaluation.retrieval import evaluate_retrieval as evaluate_retrieval
+from .hub.model_card import create_model_card as create_model_card
+from .hub.remote_code import saving_code as saving_code
+from .metrics import metric_path as metric_path
+from .models.configuration_allinone import AllInOneConfig as AllInOneConfig
+from .models.modeling_allinone import AllInOneForMaskedLM as AllInOneForMaskedLM
+from .models.modeling_allinone import AllInOneForMultipleChoice as AllInOneForMultipleChoice
+from .models.modeling_allinone import AllInOneForVideoClassification as AllInOneForVideoClassification
+from .models.modeling_allinone import AllInOneForVideoQuestionAnswering as AllInOneForVideoQuestionAnswering
+from .models.modeling_allinone import AllInOneModel as AllInOneModel
+from .models.modeling_allinone import AllInOnePreTrainedModel as AllInOnePreTrainedModel
+from .models.modeling_paired_reasoning_allinone import (
+    AllInOneForPairedVisualReasoning as AllInOneForPairedVisualReasoning,
+)
+from .models.modeling_pretraining_allinone import AllInOneForPreTraining as AllInOneForPreTraining
+from .models.modeling_retrieval_allinone import AllInOneForVideoTextRetrieval as AllInOneForVideoTextRetrieval
+from .models.modeling_visual_commonsense_allinone import (
+    AllInOneForVisualCommonsenseReasoning as AllInOneForVisualCommonsenseReasoning,
+)
+from .models.processing_allinone import AllInOneProcessor as AllInOneProcessor
+from .models.video_processing_allinone import AllInOneVideoProcessor as AllInOneVideoProcessor
+from .search.video_index import VideoIndex as VideoIndex
+from .training.callbacks import AlignmentCallback as AlignmentCallback
+from .training.callbacks import ZeroShotEvaluator as ZeroShotEvaluator
+from .training.pretraining_trainer import PreTrainingArguments as PreTrainingArguments
+from .training.pretraining_trainer import PreTrainingTrainer as PreTrainingTrainer
+from .training.trainer import AllInOneTrainer as AllInOneTrainer
+from .training.trainer import AllInOneTrainingArguments as AllInOneTrainingArguments
+from .training.trainer import RetrievalTrainer as RetrievalTrainer
+from .training.trainer import VideoClassificationTrainer as VideoClassificationTrainer
+from .training.trainer import VideoDataset as VideoDataset
+from .visualization import align_words as align_words
+from .visualization import align_words_with_frames as align_words_with_frames
+from .visualization import draw_alignment as draw_alignment
+
+__version__: str
