@@ -1,8 +1,9 @@
 # Two commands, each of which makes its own virtual environment on a machine with nothing but Python 3.11 or newer:
 #   make quickstart   install, then write a corpus of videos, fine-tune a model on it and answer questions
 #   make test         install, then lint and test
-# One more wants the network and some minutes:
+# Two more want the network:
 #   make test-common  transformers' own tests of every model, from its source distribution, on the classes of this package
+#   make dist         the files of a release
 # Options: PYTHON=python3.12, VENV=/somewhere/else, ARGS="--help" for the quickstart, PYTEST_ARGS="-k roll" for tests.
 
 PYTHON ?= python3
@@ -12,27 +13,37 @@ VENV ?= .venv
 # of a small model ten times slower.
 export OMP_WAIT_POLICY ?= passive
 
-.PHONY: quickstart test test-common lint clean
+BIN = $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
+
+.PHONY: quickstart test test-common lint dist clean
 
 quickstart: $(VENV)/.installed-demo
-	$(VENV)/bin/python examples/quickstart.py $(ARGS)
+	$(BIN)/python examples/quickstart.py $(ARGS)
 
 test: $(VENV)/.installed-test lint
-	$(VENV)/bin/python -m pytest -n auto --dist worksteal $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n auto --dist worksteal $(PYTEST_ARGS)
 
 test-common: $(VENV)/.installed-common
-	COMMON_TESTS=1 $(VENV)/bin/python -m pytest -n auto tests/common $(PYTEST_ARGS)
+	COMMON_TESTS=1 $(BIN)/python -m pytest -n auto tests/common $(PYTEST_ARGS)
 
 lint: $(VENV)/.installed-test
-	$(VENV)/bin/ruff check .
-	$(VENV)/bin/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 
 $(VENV)/.installed-%: setup.cfg pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "$(PYTHON) is older than Python 3.11; name a newer one: make PYTHON=python3.12 ..."; exit 1; }
-	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[$*]'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[$*]'
 	@touch $@
+
+# A page of the package index has no folders: the README's links lead to files below REPOSITORY=https://…
+dist: $(VENV)/.installed-test
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check build twine
+	rm -rf dist build && mkdir -p build/source && git archive HEAD | tar -x -C build/source
+	sed -i.links -E 's#\]\((docs|examples|benchmarks)/#](${REPOSITORY}/\1/#g' build/source/README.md
+	$(BIN)/python -m build --quiet --outdir dist build/source
+	$(BIN)/python -m twine check --strict dist/*
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info outputs
