@@ -41,7 +41,7 @@ $(VENV)/.installed-%: setup.cfg pyproject.toml constraints.txt
 dist: $(VENV)/.installed-test
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check build twine
 	rm -rf dist build && mkdir -p build/source && git archive HEAD | tar -x -C build/source
-	sed -i.links -E 's#\]\((docs|examples|benchmarks)/#](${REPOSITORY}/\1/#g' build/source/README.md
+	sed -i.links -E 's#\]\((docs/|examples/|benchmarks/|CONTRIBUTING|CHANGELOG)#](${REPOSITORY}/\1#g' build/source/README.md
 	$(BIN)/python -m build --quiet --outdir dist build/source
 	$(BIN)/python -m twine check --strict dist/*
 
