@@ -48,8 +48,9 @@ from tqdm import tqdm
 
 from modeling_allinone import AllInOneConfig, AllInOneForPreTraining, AllInOneProcessor, AllInOneVideoProcessor
 from modeling_allinone.data.pretraining_collators import PreTrainingCollator
+from modeling_allinone.data.video_dataset import VideoDataset
 from modeling_allinone.datasets import train_tokenizer
-from modeling_allinone.training.trainer import VideoDataset, parameter_groups
+from modeling_allinone.training.trainer import parameter_groups
 
 MIXES = (
     "masked_lm",

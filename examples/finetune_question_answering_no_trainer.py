@@ -27,8 +27,10 @@ from transformers.trainer_utils import rotate_checkpoints
 
 from modeling_allinone import AllInOneForVideoQuestionAnswering
 from modeling_allinone.data.collators import VideoQuestionAnsweringCollator
+from modeling_allinone.data.video_dataset import VideoDataset, find_skipped
 from modeling_allinone.evaluation.question_answering import score_answers
 from modeling_allinone.hub.writing import naming_place
+from modeling_allinone.training.distributed import check_epoch, count_labelled
 from modeling_allinone.training.divergence import DivergenceWatch, check_weights
 from modeling_allinone.training.setup import (
     DataArguments,
@@ -51,15 +53,7 @@ from modeling_allinone.training.setup import (
     write_card,
     write_results,
 )
-from modeling_allinone.training.trainer import (
-    AllInOneTrainingArguments,
-    VideoDataset,
-    check_epoch,
-    count_labelled,
-    find_skipped,
-    make_scheduler,
-    parameter_groups,
-)
+from modeling_allinone.training.trainer import AllInOneTrainingArguments, make_scheduler, parameter_groups
 
 
 @command_line

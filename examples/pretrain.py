@@ -14,7 +14,8 @@ from dataclasses import dataclass, field, replace
 
 from modeling_allinone import AllInOneForPreTraining
 from modeling_allinone.data.pretraining_collators import PairedCollator, PreTrainingCollator
-from modeling_allinone.training.callbacks import EvaluationArguments, ZeroShotEvaluator, add_alignment_callback
+from modeling_allinone.evaluation.zero_shot import ZeroShotEvaluator
+from modeling_allinone.training.callbacks import EvaluationArguments, add_alignment_callback
 from modeling_allinone.training.pretraining_sources import SourceArguments, load_source_texts, load_sources
 from modeling_allinone.training.pretraining_trainer import PreTrainingArguments, PreTrainingTrainer
 from modeling_allinone.training.setup import (

@@ -12,6 +12,7 @@ from .data.pretraining_collators import PairedCollator as PairedCollator
 from .data.pretraining_collators import PreTrainingCollator as PreTrainingCollator
 from .data.video_dataset import InterleavedDataset as InterleavedDataset
 from .data.video_dataset import PairedDataset as PairedDataset
+from .data.video_dataset import VideoDataset as VideoDataset
 from .data.video_loading import VideoLoader as VideoLoader
 from .data.webdataset_stream import WebDatasetStream as WebDatasetStream
 from .data.webdataset_writing import write_shards as write_shards
@@ -23,6 +24,7 @@ from .datasets import train_tokenizer as train_tokenizer
 from .evaluation.question_answering import score_answers as score_answers
 from .evaluation.retrieval import evaluate_choice as evaluate_choice
 from .evaluation.retrieval import evaluate_retrieval as evaluate_retrieval
+from .evaluation.zero_shot import ZeroShotEvaluator as ZeroShotEvaluator
 from .hub.model_card import create_model_card as create_model_card
 from .hub.remote_code import saving_code as saving_code
 from .metrics import metric_path as metric_path
@@ -45,14 +47,12 @@ from .models.processing_allinone import AllInOneProcessor as AllInOneProcessor
 from .models.video_processing_allinone import AllInOneVideoProcessor as AllInOneVideoProcessor
 from .search.video_index import VideoIndex as VideoIndex
 from .training.callbacks import AlignmentCallback as AlignmentCallback
-from .training.callbacks import ZeroShotEvaluator as ZeroShotEvaluator
 from .training.pretraining_trainer import PreTrainingArguments as PreTrainingArguments
 from .training.pretraining_trainer import PreTrainingTrainer as PreTrainingTrainer
 from .training.trainer import AllInOneTrainer as AllInOneTrainer
 from .training.trainer import AllInOneTrainingArguments as AllInOneTrainingArguments
 from .training.trainer import RetrievalTrainer as RetrievalTrainer
 from .training.trainer import VideoClassificationTrainer as VideoClassificationTrainer
-from .training.trainer import VideoDataset as VideoDataset
 from .visualization import align_words as align_words
 from .visualization import align_words_with_frames as align_words_with_frames
 from .visualization import draw_alignment as draw_alignment

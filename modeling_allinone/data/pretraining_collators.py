@@ -11,8 +11,8 @@ from ..datasets import draw_captioned_clip, draw_spoken_clip
 from ..datasets.row_transforms import generator_of
 from ..models.configuration_allinone import PRETRAINING_OBJECTIVES
 from ..models.losses_allinone import draw_masked_patches
-from ..training.trainer import LARGEST_SEED
 from .collators import VideoCollator, draw_caption
+from .video_dataset import LARGEST_SEED
 from .video_loading import VideoLoader
 
 

@@ -1,14 +1,83 @@
-"""Rows of pre-training: several data sets mixed by weight, and clips beside images."""
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
+"""Rows of a data set as a loader reads them, each with what decides its random frames; data sets mixed and paired."""
 
 import math
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from typing import Any
 
+import numpy as np
+import torch
 from torch.utils.data import Dataset
 
-from ..training.trainer import LARGEST_SEED, VideoDataset
+LARGEST_SEED = 2**63 - 1
+_BLANK_SIZE = 512  # pixels
+
+
+class VideoDataset(Dataset):
+    """
+    Rows of a data set, each with a number `draw` that decides its random frames and captions.
+
+    It depends on the seed, the epoch and the row, and not on which process or worker reads the row: so training that
+    was interrupted goes on as if it had not been.
+
+    Args:
+        rows (`datasets.Dataset` or a sequence of `dict`): Rows of annotations.
+        seed (`int`, defaults to 0): What the draws depend on.
+        frames (mapping of (video, start, end) to arrays `(T, H, W, 3)`, *optional*): Decoded frames, which take the
+            place of `video`, `start` and `end`.
+        is_blank (`bool`, defaults to `False`): Whether all clips and images are shown grey: a control, that tells what
+            can be known from text alone.
+
+    Example:
+
+    ```python
+    >>> rows = VideoDataset([{"video": "a.mp4"}, {"video": "b.mp4"}])
+    >>> rows[0]["draw"] == rows[0]["draw"], rows[0]["draw"] == rows[1]["draw"]
+    (True, False)
+    >>> before = rows[0]["draw"]
+    >>> rows.set_epoch(1)
+    >>> rows[0]["draw"] == before
+    False
+
+    ```
+    """
+
+    def __init__(self, rows, seed: int = 0, frames: Mapping[tuple, Any] | None = None, is_blank: bool = False):
+        self.rows = rows
+        self.seed = seed
+        self.frames = frames or {}
+        self.is_blank = is_blank
+        # In memory that is shared, so that workers that outlive an epoch see the next one.
+        self.epoch = torch.zeros((), dtype=torch.int64).share_memory_()
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        row = dict(self.rows[index])
+        clip = (row.get("video"), row.get("start"), row.get("end"))
+        if self.is_blank:
+            row |= _blank(row)
+        elif self.frames and isinstance(clip[0], str) and clip in self.frames:
+            row |= {"video": self.frames[clip], "start": None, "end": None, "frame_rate": None}
+        return row | {"draw": hash((self.seed, int(self.epoch), index)) % LARGEST_SEED}
+
+    def set_epoch(self, epoch: int):
+        """Draw anew; [`AllInOneTrainer`] calls it at the beginning of every epoch."""
+        self.epoch.fill_(epoch)
+
+
+def _blank(row: Mapping[str, Any]) -> dict[str, Any]:
+    """What takes the place of a row's clip, image or images."""
+    grey = np.full((_BLANK_SIZE, _BLANK_SIZE, 3), 128, dtype=np.uint8)
+    if row.get("images") is not None:
+        return {"images": [grey] * len(row["images"])}
+    if row.get("image") is not None:
+        return {"image": grey}
+    return {"video": grey[None], "start": None, "end": None}
 
 
 class InterleavedDataset(Dataset):
@@ -115,4 +184,31 @@ def _take(rows: VideoDataset | InterleavedDataset, number: int) -> dict[str, Any
     return row | {"draw": (row["draw"] + times_read) % LARGEST_SEED}
 
 
-__all__ = ["InterleavedDataset", "PairedDataset"]
+def find_skipped(rows: VideoDataset | Sequence[dict], labels: np.ndarray) -> np.ndarray:
+    """
+    Find the rows whose label was taken from them, since their clip could not be read.
+
+    Args:
+        rows ([`VideoDataset`] or sequence of `dict`): N rows, with a `label` of their own where it is an index.
+        labels (`np.ndarray` of shape `(N,)` or `(N, answers)`): Labels that collators gave them.
+
+    Returns:
+        `np.ndarray` of shape `(N,)`, bool.
+
+    Example:
+
+    ```python
+    >>> find_skipped([{"label": 1}, {"label": 2}, {"label": -100}], np.array([1, -100, -100]))
+    array([False,  True, False])
+
+    ```
+    """
+    is_without_label = (labels == -100).reshape(len(labels), -1).all(axis=1)
+    if labels.ndim > 1:
+        return is_without_label
+    rows = rows.rows if isinstance(rows, VideoDataset) else rows
+    own = rows["label"] if hasattr(rows, "column_names") else [row.get("label") for row in rows]
+    return is_without_label & np.array([label not in (None, -100) for label in own])
+
+
+__all__ = ["InterleavedDataset", "PairedDataset", "VideoDataset", "find_skipped"]

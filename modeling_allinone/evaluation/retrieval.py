@@ -23,14 +23,13 @@ from torch.utils.data import DataLoader, Dataset, Subset
 from transformers.feature_extraction_utils import BatchFeature
 from transformers.utils import logging
 
+from ..data.video_dataset import VideoDataset
 from ..data.video_loading import VideoLoader
 from ..models.modeling_retrieval_allinone import AllInOneForVideoTextRetrieval
 from ..models.processing_allinone import AllInOneProcessor
 
 if TYPE_CHECKING:
     import evaluate
-
-    from ..training.trainer import VideoDataset
 
 # What the lowest of the re-ranked scores of a query becomes: above every cosine.
 _ABOVE_SIMILARITIES = 2.0
@@ -478,7 +477,7 @@ def list_options(rows: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[lis
 def evaluate_choice(
     model: AllInOneForVideoTextRetrieval,
     reader: VideoLoader,
-    rows: "VideoDataset",
+    rows: VideoDataset,
     texts: Sequence[str],
     candidates: Sequence[Sequence[int]],
     metric: "evaluate.EvaluationModule",
@@ -538,7 +537,7 @@ def _compare_candidates(
 def evaluate_retrieval(
     model: AllInOneForVideoTextRetrieval,
     reader: VideoLoader,
-    rows: "VideoDataset",
+    rows: VideoDataset,
     metric: "evaluate.EvaluationModule",
     top_k: int = 20,
     batch_size: int = 32,

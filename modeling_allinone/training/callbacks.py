@@ -1,18 +1,18 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """
 Watching pre-training: what the model can do without being trained for it, and where its words are transported to.
 
 Both are measured on held-out rows, each time that the Trainer evaluates.
 """
 
-import copy
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from torch import nn
 from transformers import TrainerCallback
 from transformers.integrations import TensorBoardCallback
@@ -23,15 +23,12 @@ from ..data.collators import draw_caption
 from ..data.pretraining_collators import draw_clip
 from ..data.video_loading import VideoLoader
 from ..datasets.row_transforms import generator_of
-from ..evaluation.retrieval import collect_captions, evaluate_choice, evaluate_retrieval, list_options
-from ..metrics import metric_path
-from ..models.modeling_pretraining_allinone import AllInOneForPreTraining
-from ..models.modeling_retrieval_allinone import AllInOneForVideoTextRetrieval
+from ..evaluation.retrieval import collect_captions, list_options
+from ..evaluation.zero_shot import ZERO_SHOT_TASKS
 from ..visualization import align_words_with_frames, draw_alignment, join_figures
 from .arguments import DataArguments, parse_mapping
 from .pretraining_trainer import PreTrainingTrainer
 from .setup import unwrap_peft
-from .trainer import VideoDataset
 
 if TYPE_CHECKING:
     import datasets
@@ -39,10 +36,8 @@ if TYPE_CHECKING:
 
 logger = logging.get_logger(__name__)
 
-TASKS = ("multiple-choice", "retrieval")
 SHEETS_FOLDER = "alignment"
 
-_FIGURES_OF_RETRIEVAL = ("recall_at_1", "recall_at_5", "recall_at_10", "median_rank")
 _WORDS_OF_A_PICTURE, _LETTERS_OF_AN_INCH = 6, 10
 
 
@@ -58,8 +53,8 @@ class EvaluationArguments:
     zero_shot: dict | str | None = field(
         default=None,
         metadata={
-            "help": f"Held-out rows of {' and '.join(TASKS)}, which the model is not trained for: JSON of a mapping "
-            "from task to dataset, data_dir, media_dir, split, options and num_rows."
+            "help": f"Held-out rows of {' and '.join(ZERO_SHOT_TASKS)}, which the model is not trained for: JSON of a "
+            "mapping from task to dataset, data_dir, media_dir, split, options and num_rows."
         },
     )
     num_alignment_rows: int = field(
@@ -70,8 +65,10 @@ class EvaluationArguments:
         self.zero_shot = parse_mapping("zero_shot", self.zero_shot)
         if self.num_alignment_rows < 0:
             raise ValueError(f"num_alignment_rows is {self.num_alignment_rows}; expected 0 or more.")
-        if unknown := [task for task in self.zero_shot if task not in TASKS]:
-            raise ValueError(f"zero_shot has {', '.join(map(repr, unknown))}; expected tasks of {', '.join(TASKS)}.")
+        if unknown := [task for task in self.zero_shot if task not in ZERO_SHOT_TASKS]:
+            raise ValueError(
+                f"zero_shot has {', '.join(map(repr, unknown))}; expected tasks of {', '.join(ZERO_SHOT_TASKS)}."
+            )
 
     def load_zero_shot(self, data_arguments: DataArguments) -> dict[str, "datasets.Dataset"]:
         """
@@ -117,123 +114,6 @@ def _load_rows(task: str, described: Any, data_arguments: DataArguments) -> "dat
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from error
     return rows
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# Zero-shot
-# ---------------------------------------------------------------------------------------------------------------------
-
-
-def share_weights(model: AllInOneForPreTraining) -> AllInOneForVideoTextRetrieval | None:
-    """
-    A model that compares texts and clips with the weights of one that is being trained, which are not copied.
-
-    Args:
-        model ([`AllInOneForPreTraining`])
-
-    Returns:
-        [`AllInOneForVideoTextRetrieval`], whose parts are those of `model`, as `from_pretrained` would take them over:
-        with the matching head's score of "they match" for pairs, with projections for features, or with one of them,
-        as the model was trained for; `None` if for neither.
-
-    Example:
-
-    ```python
-    >>> from modeling_allinone import AllInOneConfig, AllInOneForPreTraining
-
-    >>> model = AllInOneForPreTraining(AllInOneConfig.from_preset("tiny", pretraining_objectives=["matching"]))
-    >>> retrieval = share_weights(model)
-    >>> retrieval.allinone is model.allinone, retrieval.text_projection is None
-    (True, True)
-
-    ```
-    """
-    if model.matching_head is None and model.text_projection is None:
-        return None
-    config = copy.deepcopy(model.config)
-    config.use_pair_scorer = model.matching_head is not None
-    if model.text_projection is None:
-        config.projection_dim = None
-    with torch.device("meta"):
-        shared = AllInOneForVideoTextRetrieval(config)
-    shared.allinone = model.allinone
-    shared.text_projection, shared.video_projection = model.text_projection, model.video_projection
-    if model.matching_head is not None:
-        for name in ("weight", "bias"):
-            row = getattr(model.matching_head, name).detach()[1:2]  # in the memory of the head
-            setattr(shared.scorer.out_proj, name, nn.Parameter(row, requires_grad=False))
-    return shared.train(model.training)
-
-
-class ZeroShotEvaluator:
-    """
-    Held-out rows of tasks that a model is not trained for: multiple choice of captions, by pairs and by features, and
-    retrieval, by features.
-
-    Args:
-        rows (mapping of `str` to `datasets.Dataset`): Rows of `"multiple-choice"`, with `options` and `label`, and of
-            `"retrieval"`, with captions.
-
-    Raises:
-        ValueError: For another task.
-    """
-
-    def __init__(self, rows: Mapping[str, "datasets.Dataset"]):
-        import evaluate
-
-        if unknown := [task for task in rows if task not in TASKS]:
-            names = ", ".join(map(repr, unknown))
-            raise ValueError(f"There are rows of {names}; expected those of {', '.join(TASKS)}.")
-        self.rows = dict(rows)
-        self._choice, self._retrieval = (
-            evaluate.load(metric_path(name), keep_in_memory=True)
-            for name in ("multiple_choice_accuracy", "video_text_retrieval")
-        )
-
-    def evaluate(
-        self,
-        model: AllInOneForPreTraining,
-        reader: VideoLoader,
-        is_blank: bool = False,
-        batch_size: int = 32,
-        num_workers: int = 0,
-    ) -> dict[str, float]:
-        """
-        Score a model. Processes share the work, and get the same figures.
-
-        Args:
-            model ([`AllInOneForPreTraining`])
-            reader ([`VideoLoader`]): Reads the clips.
-            is_blank (`bool`, defaults to `False`): Whether all clips are shown grey, see [`VideoDataset`].
-            batch_size (`int`, defaults to 32): Clips read, and pairs scored, at a time.
-            num_workers (`int`, defaults to 0): Processes that read clips; 0 is this one.
-
-        Returns:
-            `dict` of `str` to `float`: What can be told of the model: `zero_shot_multiple_choice_accuracy`, by its
-            matching head, and `zero_shot_multiple_choice_by_features_accuracy`, `zero_shot_text_to_video_recall_at_1`
-            and so on, by its projections.
-        """
-        shared = share_weights(model)
-        if shared is None:
-            return {}
-        sizes = (batch_size, num_workers)
-        figures: dict[str, float] = {}
-        for task, rows in self.rows.items():
-            clips = VideoDataset(rows, is_blank=is_blank)
-            if task == "multiple-choice":
-                chosen = (shared, reader, clips, *list_options(rows), self._choice)
-                if shared.scorer is not None:
-                    of_pairs = evaluate_choice(*chosen, "pairs", *sizes)
-                    figures["zero_shot_multiple_choice_accuracy"] = of_pairs["accuracy"]
-                if shared.text_projection is not None:
-                    of_features = evaluate_choice(*chosen, "features", *sizes)
-                    figures["zero_shot_multiple_choice_by_features_accuracy"] = of_features["accuracy"]
-            elif shared.text_projection is not None:
-                found = evaluate_retrieval(shared, reader, clips, self._retrieval, 0, *sizes)
-                for direction in ("text_to_video", "video_to_text"):
-                    for name in _FIGURES_OF_RETRIEVAL:
-                        figures[f"zero_shot_{direction}_{name}"] = found[f"{direction}_{name}"]
-        return figures
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -309,10 +189,7 @@ def add_alignment_callback(trainer: PreTrainingTrainer, num_rows: int = 4):
 
 __all__ = [
     "SHEETS_FOLDER",
-    "TASKS",
     "AlignmentCallback",
     "EvaluationArguments",
-    "ZeroShotEvaluator",
     "add_alignment_callback",
-    "share_weights",
 ]

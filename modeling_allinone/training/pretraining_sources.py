@@ -9,7 +9,7 @@ import datasets
 from torch.utils.data import Dataset
 from transformers import TrainingArguments
 
-from ..data.video_dataset import InterleavedDataset, PairedDataset
+from ..data.video_dataset import InterleavedDataset, PairedDataset, VideoDataset
 from ..data.video_loading import SKIPPED_NAME
 from ..data.webdataset_stream import PairedStream, WebDatasetStream, parse_sources
 from ..datasets.moving_shapes import TEXT_COLUMNS
@@ -17,7 +17,6 @@ from ..models.processing_allinone import AllInOneProcessor
 from ..models.video_processing_allinone import AllInOneVideoProcessor
 from .arguments import DataArguments, parse_mapping
 from .setup import prepare_rows
-from .trainer import VideoDataset
 
 _FIELDS = ("dataset", "data_dir", "media_dir", "split", "options", "weight")
 _FIELDS_OF_SHARDS = ("shards", "transform", "transform_options", "weight")

@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """Pre-training with the library's `Trainer`: objectives by weight, watched while they are learned."""
 
 import math
@@ -5,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from accelerate.utils import gather_object
@@ -13,13 +15,12 @@ from torch.utils.data import DataLoader
 from transformers.integrations import is_tensorboard_available
 from transformers.trainer_utils import EvalLoopOutput
 
+from ..evaluation.zero_shot import ZeroShotEvaluator
 from ..models.losses_allinone import contrastive_loss, cosine_similarities
 from ..models.modeling_pretraining_allinone import AllInOneForPreTrainingOutput
 from ..models.processing_allinone import AllInOneProcessor
-from .trainer import AllInOneTrainer, AllInOneTrainingArguments, gather_features
-
-if TYPE_CHECKING:
-    from .callbacks import ZeroShotEvaluator
+from .distributed import gather_features
+from .trainer import AllInOneTrainer, AllInOneTrainingArguments
 
 _LOSSES = {
     "masked_lm": "mlm_loss",
@@ -114,7 +115,7 @@ class PreTrainingTrainer(AllInOneTrainer):
             features confuse with the right one. Needs the contrastive objective.
         watched_words (sequence of `str`, defaults to none): Words whose accuracy is given apart, such as those that
             only the video tells.
-        zero_shot ([`~callbacks.ZeroShotEvaluator`], *optional*): Tasks that the model is not trained
+        zero_shot ([`ZeroShotEvaluator`], *optional*): Tasks that the model is not trained
             for, to be scored in every evaluation; with blank clips where the rows of evaluation are blank.
         Others: see `transformers.Trainer`.
 
@@ -132,7 +133,7 @@ class PreTrainingTrainer(AllInOneTrainer):
         contrast_across_processes: bool = True,
         use_hard_negatives: bool = False,
         watched_words: Sequence[str] = (),
-        zero_shot: "ZeroShotEvaluator | None" = None,
+        zero_shot: ZeroShotEvaluator | None = None,
         **keywords,
     ):
         super().__init__(*arguments, **keywords)

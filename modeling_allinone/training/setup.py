@@ -24,6 +24,7 @@ from transformers.trainer_utils import EvalPrediction, get_last_checkpoint
 from transformers.utils import CONFIG_NAME, logging
 
 from ..data.frame_cache import cache_frames
+from ..data.video_dataset import VideoDataset, find_skipped
 from ..data.video_loading import REPLACED_NAME, SKIPPED_NAME, read_replaced, read_skipped
 from ..datasets import describe_dataset, summarize, train_tokenizer
 from ..hub.model_card import create_model_card
@@ -37,7 +38,7 @@ from ..models.video_processing_allinone import AllInOneVideoProcessor
 from .arguments import DataArguments, ModelArguments, command_line, parse_recipe
 from .divergence import check_weights
 from .resumption import find_checkpoint, resumes
-from .trainer import AllInOneTrainer, VideoDataset, find_skipped
+from .trainer import AllInOneTrainer
 
 if TYPE_CHECKING:
     import datasets

@@ -1,37 +1,35 @@
-"""Training: the original's optimiser, the contrastive loss across devices, rows that can be resumed, broken clips."""
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
+"""The Trainer: the original's optimiser, losses that are means over labelled rows, runs that can be resumed."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
-from accelerate import Accelerator
 from torch import nn
-from torch.distributed import nn as distributed_nn
 from torch.optim.lr_scheduler import LRScheduler
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 from transformers import Trainer, TrainerCallback, TrainerState, TrainingArguments
 from transformers.integrations import is_deepspeed_available
 from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_utils import EvalLoopOutput, PredictionOutput, SchedulerType, get_last_checkpoint
 
+from ..data.video_dataset import find_skipped
 from ..data.webdataset_stream import PairedStream, WebDatasetStream
 from ..evaluation.retrieval import evaluate_retrieval
 from ..hub.writing import naming_place
 from ..models.losses_allinone import calibration_loss, contrastive_loss, ranking_loss
+from .distributed import check_epoch, count_labelled, gather_features
 from .divergence import DivergenceWatch, check_weights
 
 if TYPE_CHECKING:
     import evaluate
 
 STREAMS = (WebDatasetStream, PairedStream)
-
-LARGEST_SEED = 2**63 - 1
-_BLANK_SIZE = 512  # pixels
 
 
 @dataclass
@@ -108,70 +106,6 @@ class AllInOneTrainingArguments(TrainingArguments):
                 "total_batch_size out."
             )
         self.gradient_accumulation_steps = self.total_batch_size // at_once
-
-
-class VideoDataset(Dataset):
-    """
-    Rows of a data set, each with a number `draw` that decides its random frames and captions.
-
-    It depends on the seed, the epoch and the row, and not on which process or worker reads the row: so training that
-    was interrupted goes on as if it had not been.
-
-    Args:
-        rows (`datasets.Dataset` or a sequence of `dict`): Rows of annotations.
-        seed (`int`, defaults to 0): What the draws depend on.
-        frames (mapping of (video, start, end) to arrays `(T, H, W, 3)`, *optional*): Decoded frames, which take the
-            place of `video`, `start` and `end`.
-        is_blank (`bool`, defaults to `False`): Whether all clips and images are shown grey: a control, that tells what
-            can be known from text alone.
-
-    Example:
-
-    ```python
-    >>> rows = VideoDataset([{"video": "a.mp4"}, {"video": "b.mp4"}])
-    >>> rows[0]["draw"] == rows[0]["draw"], rows[0]["draw"] == rows[1]["draw"]
-    (True, False)
-    >>> before = rows[0]["draw"]
-    >>> rows.set_epoch(1)
-    >>> rows[0]["draw"] == before
-    False
-
-    ```
-    """
-
-    def __init__(self, rows, seed: int = 0, frames: Mapping[tuple, Any] | None = None, is_blank: bool = False):
-        self.rows = rows
-        self.seed = seed
-        self.frames = frames or {}
-        self.is_blank = is_blank
-        # In memory that is shared, so that workers that outlive an epoch see the next one.
-        self.epoch = torch.zeros((), dtype=torch.int64).share_memory_()
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __getitem__(self, index: int) -> dict[str, Any]:
-        row = dict(self.rows[index])
-        clip = (row.get("video"), row.get("start"), row.get("end"))
-        if self.is_blank:
-            row |= _blank(row)
-        elif self.frames and isinstance(clip[0], str) and clip in self.frames:
-            row |= {"video": self.frames[clip], "start": None, "end": None, "frame_rate": None}
-        return row | {"draw": hash((self.seed, int(self.epoch), index)) % LARGEST_SEED}
-
-    def set_epoch(self, epoch: int):
-        """Draw anew; [`AllInOneTrainer`] calls it at the beginning of every epoch."""
-        self.epoch.fill_(epoch)
-
-
-def _blank(row: Mapping[str, Any]) -> dict[str, Any]:
-    """What takes the place of a row's clip, image or images."""
-    grey = np.full((_BLANK_SIZE, _BLANK_SIZE, 3), 128, dtype=np.uint8)
-    if row.get("images") is not None:
-        return {"images": [grey] * len(row["images"])}
-    if row.get("image") is not None:
-        return {"image": grey}
-    return {"video": grey[None], "start": None, "end": None}
 
 
 class _Epochs(TrainerCallback):
@@ -572,32 +506,6 @@ def freeze_backbone(model: nn.Module):
         parameter.requires_grad_("allinone" not in parts or "pooler" in parts)
 
 
-def count_labelled(labels: torch.Tensor) -> torch.Tensor:
-    """
-    Count the rows that have a label: those over which the losses of the heads are a mean.
-
-    Args:
-        labels (`torch.Tensor` of shape `(B,)` or `(B, answers)`): Labels, -100 where there is none; single floats are
-            numbers of a regression, -100 as any other.
-
-    Returns:
-        `torch.LongTensor` without dimensions.
-
-    Example:
-
-    ```python
-    >>> count_labelled(torch.tensor([3, -100, 0]))
-    tensor(2)
-
-    ```
-    """
-    labels = labels.view(len(labels), -1)
-    is_labelled = labels != -100
-    if labels.is_floating_point() and labels.shape[1] == 1:
-        is_labelled = torch.ones_like(is_labelled)
-    return is_labelled.any(dim=1).sum()
-
-
 def make_scheduler(
     make: Callable[[], LRScheduler], training_arguments: TrainingArguments, num_training_steps: int
 ) -> LRScheduler:
@@ -627,53 +535,6 @@ def make_scheduler(
             f"{num_training_steps} steps with warmup_steps {training_arguments.warmup_steps:g}: {error}"
         ) from error
     return scheduler
-
-
-def find_skipped(rows: VideoDataset | Sequence[dict], labels: np.ndarray) -> np.ndarray:
-    """
-    Find the rows whose label was taken from them, since their clip could not be read.
-
-    Args:
-        rows ([`VideoDataset`] or sequence of `dict`): N rows, with a `label` of their own where it is an index.
-        labels (`np.ndarray` of shape `(N,)` or `(N, answers)`): Labels that collators gave them.
-
-    Returns:
-        `np.ndarray` of shape `(N,)`, bool.
-
-    Example:
-
-    ```python
-    >>> find_skipped([{"label": 1}, {"label": 2}, {"label": -100}], np.array([1, -100, -100]))
-    array([False,  True, False])
-
-    ```
-    """
-    is_without_label = (labels == -100).reshape(len(labels), -1).all(axis=1)
-    if labels.ndim > 1:
-        return is_without_label
-    rows = rows.rows if isinstance(rows, VideoDataset) else rows
-    own = rows["label"] if hasattr(rows, "column_names") else [row.get("label") for row in rows]
-    return is_without_label & np.array([label not in (None, -100) for label in own])
-
-
-def check_epoch(accelerator: Accelerator, epoch: int, num_usable_rows: torch.Tensor):
-    """
-    Make sure that something could be learned of an epoch.
-
-    Args:
-        accelerator (`Accelerator`)
-        epoch (`int`): Its number, from 1, for the message.
-        num_usable_rows (`torch.Tensor` without dimensions): Rows of this process whose clip could be read, and which
-            have a label where the task has some.
-
-    Raises:
-        ValueError: If there are none in all processes.
-    """
-    if not accelerator.reduce(num_usable_rows, "sum"):
-        raise ValueError(
-            f"Nothing could be learned of epoch {epoch}: every clip was skipped, as skipped_clips.jsonl of the output "
-            "folder says, or has no label."
-        )
 
 
 def parameter_groups(
@@ -725,40 +586,12 @@ def parameter_groups(
     ]
 
 
-def gather_features(features: torch.Tensor) -> torch.Tensor:
-    """
-    The features of all processes, in the order of their ranks, with gradients to each.
-
-    Args:
-        features (`torch.Tensor` of shape `(B, …)`): Of this process; B is the same in all.
-
-    Returns:
-        `torch.Tensor` of shape `(processes * B, …)`; `features` where there is but one process. If every process
-        computes the same loss of it, and gradients are averaged over processes, as DDP does, the gradient is that of
-        the whole batch on one device.
-    """
-    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
-        return features
-    if torch.distributed.get_world_size() == 1:
-        return features
-    if features.is_floating_point():
-        return torch.cat(distributed_nn.all_gather(features.contiguous()))
-    gathered = [torch.empty_like(features) for _ in range(torch.distributed.get_world_size())]
-    torch.distributed.all_gather(gathered, features.contiguous())
-    return torch.cat(gathered)
-
-
 __all__ = [
     "AllInOneTrainer",
     "AllInOneTrainingArguments",
     "RetrievalTrainer",
     "VideoClassificationTrainer",
-    "VideoDataset",
-    "check_epoch",
-    "count_labelled",
-    "find_skipped",
     "freeze_backbone",
-    "gather_features",
     "make_scheduler",
     "parameter_groups",
 ]

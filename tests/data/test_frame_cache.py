@@ -8,8 +8,8 @@ from video_fixtures import encode_video, grey_frames
 
 from modeling_allinone import AllInOneProcessor, AllInOneVideoProcessor
 from modeling_allinone.data.frame_cache import cache_frames
+from modeling_allinone.data.video_dataset import VideoDataset
 from modeling_allinone.datasets import train_tokenizer
-from modeling_allinone.training.trainer import VideoDataset
 
 
 @pytest.fixture

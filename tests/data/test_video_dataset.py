@@ -5,8 +5,7 @@ from collections import Counter
 import pytest
 from torch.utils.data import DataLoader
 
-from modeling_allinone.data.video_dataset import InterleavedDataset, PairedDataset
-from modeling_allinone.training.trainer import VideoDataset
+from modeling_allinone.data.video_dataset import InterleavedDataset, PairedDataset, VideoDataset
 
 
 def source(name: str, num_rows: int) -> VideoDataset:

@@ -22,10 +22,11 @@ from video_fixtures import encode_video
 from modeling_allinone import AllInOneProcessor, AllInOneVideoProcessor
 from modeling_allinone.data.collators import VideoQuestionAnsweringCollator
 from modeling_allinone.data.frame_cache import cache_frames
+from modeling_allinone.data.video_dataset import VideoDataset
 from modeling_allinone.data.video_loading import ClipTimeoutError, VideoLoader, read_replaced, read_skipped
 from modeling_allinone.datasets import train_tokenizer
 from modeling_allinone.training.setup import DataArguments, describe_protocol
-from modeling_allinone.training.trainer import AllInOneTrainer, AllInOneTrainingArguments, VideoDataset
+from modeling_allinone.training.trainer import AllInOneTrainer, AllInOneTrainingArguments
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,7 @@ from tqdm.auto import tqdm
 
 from modeling_allinone import AllInOneConfig, AllInOneForVideoTextRetrieval, AllInOneProcessor, AllInOneVideoProcessor
 from modeling_allinone.data.collators import VideoTextRetrievalCollator
+from modeling_allinone.data.video_dataset import VideoDataset
 from modeling_allinone.data.video_loading import VideoLoader
 from modeling_allinone.datasets import load_moving_shapes, train_tokenizer, write_moving_shapes
 from modeling_allinone.evaluation.retrieval import (
@@ -32,7 +33,7 @@ from modeling_allinone.evaluation.retrieval import (
 from modeling_allinone.metrics import metric_path
 from modeling_allinone.models.losses_allinone import calibration_loss, draw_hard_negatives, ranking_loss
 from modeling_allinone.search.video_index import VideoIndex
-from modeling_allinone.training.trainer import AllInOneTrainingArguments, RetrievalTrainer, VideoDataset
+from modeling_allinone.training.trainer import AllInOneTrainingArguments, RetrievalTrainer
 
 NUM_CLIPS = 7
 TEXTS = ["a red ring moves up", "a blue bar", "a green cross grows in the top left", "a square", "a ring"]

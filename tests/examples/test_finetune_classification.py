@@ -18,10 +18,11 @@ from video_fixtures import encode_video
 
 from modeling_allinone import AllInOneForVideoClassification, AllInOneProcessor, AllInOneVideoProcessor
 from modeling_allinone.data.collators import VideoClassificationCollator
+from modeling_allinone.data.video_dataset import VideoDataset
 from modeling_allinone.datasets import load_moving_shapes, train_tokenizer, write_moving_shapes
 from modeling_allinone.datasets.moving_shapes import MOTION_CLASSES
 from modeling_allinone.recipes import RECIPES
-from modeling_allinone.training.trainer import AllInOneTrainingArguments, VideoClassificationTrainer, VideoDataset
+from modeling_allinone.training.trainer import AllInOneTrainingArguments, VideoClassificationTrainer
 
 SCRIPT = load_script("finetune_classification")
 

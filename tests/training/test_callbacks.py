@@ -14,19 +14,18 @@ from modeling_allinone import (
     AllInOneVideoProcessor,
 )
 from modeling_allinone.data.pretraining_collators import PreTrainingCollator
+from modeling_allinone.data.video_dataset import VideoDataset
 from modeling_allinone.data.video_loading import VideoLoader
 from modeling_allinone.datasets import load_moving_shapes, train_tokenizer, write_moving_shapes
 from modeling_allinone.evaluation.retrieval import evaluate_choice, evaluate_retrieval, list_options
+from modeling_allinone.evaluation.zero_shot import ZeroShotEvaluator, share_weights
 from modeling_allinone.metrics import metric_path
 from modeling_allinone.training.arguments import DataArguments
 from modeling_allinone.training.callbacks import (
     EvaluationArguments,
-    ZeroShotEvaluator,
     add_alignment_callback,
-    share_weights,
 )
 from modeling_allinone.training.pretraining_trainer import PreTrainingArguments, PreTrainingTrainer
-from modeling_allinone.training.trainer import VideoDataset
 
 NUM_CLIPS = 12
 

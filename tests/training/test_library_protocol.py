@@ -21,12 +21,8 @@ from modeling_allinone import (
     AllInOneForVisualCommonsenseReasoning,
     AllInOneModel,
 )
-from modeling_allinone.training.trainer import (
-    AllInOneTrainer,
-    AllInOneTrainingArguments,
-    VideoClassificationTrainer,
-    count_labelled,
-)
+from modeling_allinone.training.distributed import count_labelled
+from modeling_allinone.training.trainer import AllInOneTrainer, AllInOneTrainingArguments, VideoClassificationTrainer
 
 pytestmark = pytest.mark.usefixtures("modules_are_not_collected")
 

@@ -7,7 +7,8 @@ from torch.utils.data import DataLoader
 from transformers import Trainer, TrainingArguments
 
 from modeling_allinone import AllInOneForVideoQuestionAnswering
-from modeling_allinone.training.trainer import AllInOneTrainer, AllInOneTrainingArguments, VideoDataset
+from modeling_allinone.data.video_dataset import VideoDataset
+from modeling_allinone.training.trainer import AllInOneTrainer, AllInOneTrainingArguments
 
 NUM_ROWS = 8
 
