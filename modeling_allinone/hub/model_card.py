@@ -4,113 +4,41 @@
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, cast
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ..models.configuration_allinone import AllInOneConfig
+from .remote_code import TASK_AUTO_CLASSES
 
-
-class _Use(NamedTuple):
-    """
-    What the card of a class says: its Auto class, the Hub's name of its task (`None`: the Hub has none), what it is
-    for, how to call it.
-    """
-
-    auto_class: str | None
-    pipeline_tag: str | None
-    purpose: str
-    call: str
-
-
-_QUESTION = 'inputs = processor(text="what is the man doing?", videos=video)\n'
-_CAPTIONS = 'captions = ["a man plays the guitar", "a dog catches a ball"]\n'
-_USES = {
-    "AllInOneModel": _Use(
-        "AutoModel",
-        "feature-extraction",
-        "turning text, video or both into features",
-        'outputs = model(**processor(text="a dog catches a ball", videos=video))\n'
-        "print(outputs.last_hidden_state.shape, outputs.pooler_output.shape)",
-    ),
-    "AllInOneForPreTraining": _Use(
-        "AutoModelForPreTraining",
+# The Hub's name of the task of each class (`None`: the Hub has none), and what the class is for.
+_PURPOSES: dict[str, tuple[str | None, str]] = {
+    "AllInOneModel": ("feature-extraction", "turning text, video or both into features"),
+    "AllInOneForPreTraining": (
         None,
         "training further on pairs of text and video, and as the start of every task",
-        'outputs = model(**processor(text="a man plays the [MASK]", videos=video))\n'
-        "print({name: tuple(value.shape) for name, value in outputs.items()})",
     ),
-    "AllInOneForMaskedLM": _Use(
-        "AutoModelForMaskedLM",
-        "fill-mask",
-        "filling masked words of a text about a video",
-        'inputs = processor(text=f"a man plays the {processor.tokenizer.mask_token}", videos=video)\n'
-        'is_masked = inputs["input_ids"] == processor.tokenizer.mask_token_id\n'
-        "words = model(**inputs).logits[is_masked].argmax(dim=-1)\n"
-        "print(processor.tokenizer.convert_ids_to_tokens(words.tolist()))",
-    ),
-    "AllInOneForVideoQuestionAnswering": _Use(
-        "AutoModelForVisualQuestionAnswering",
+    "AllInOneForMaskedLM": ("fill-mask", "filling masked words of a text about a video"),
+    "AllInOneForVideoQuestionAnswering": (
         "visual-question-answering",
         "answering questions about videos with one of a fixed list of answers",
-        _QUESTION
-        + "print(processor.post_process_question_answering(model(**inputs), model.config.id2label, top_k=3))",
     ),
-    "AllInOneForMultipleChoice": _Use(
-        "AutoModelForMultipleChoice",
-        "multiple-choice",
-        "choosing the text, among several, that fits a video",
-        _CAPTIONS + "scores = model(**processor(text=[captions], videos=video)).logits[0]\n"
-        "print(captions[scores.argmax()], scores.softmax(dim=0).tolist())",
-    ),
-    "AllInOneForVideoTextRetrieval": _Use(
-        "AutoModel",
-        "feature-extraction",
-        "finding videos by text and texts by video",
-        _CAPTIONS + "inputs = processor(text=[captions], videos=video)\n{retrieval}",
-    ),
-    "AllInOneForVideoClassification": _Use(
-        "AutoModelForVideoClassification",
+    "AllInOneForMultipleChoice": ("multiple-choice", "choosing the text, among several, that fits a video"),
+    "AllInOneForVideoTextRetrieval": ("feature-extraction", "finding videos by text and texts by video"),
+    "AllInOneForVideoClassification": (
         "video-classification",
         "telling which of its classes a video shows, such as actions",
-        "inputs = processor(videos=video)\nprint(model.config.id2label[model(**inputs).logits[0].argmax().item()])",
     ),
-    "AllInOneForVisualCommonsenseReasoning": _Use(
-        None,
+    "AllInOneForVisualCommonsenseReasoning": (
         "visual-question-answering",
         "choosing the answer to a question about an image, and the rationale for it",
-        'answers = processor(text=[["why does he smile?[SEP]he won", "why does he smile?[SEP]he lost"]])\n'
-        'rationales = processor(text=[["why does he smile? he won[SEP]he holds a cup", '
-        '"why does he smile? he won[SEP]it rains"]])\n'
-        "outputs = model(\n"
-        '    pixel_values=processor(images=video[0])["pixel_values"],\n'
-        '    **{f"answer_{name}": value for name, value in answers.items()},\n'
-        '    **{f"rationale_{name}": value for name, value in rationales.items()},\n'
-        ")\n"
-        "print(outputs.answer_logits.softmax(dim=-1), outputs.rationale_logits.softmax(dim=-1))",
     ),
-    "AllInOneForPairedVisualReasoning": _Use(
-        None,
-        None,
-        "telling whether a statement about two images is true",
-        'inputs = processor(text="both images show a dog", images=[[video[0], video[1]]])\n'
-        "print(model.config.id2label[model(**inputs).logits[0].argmax().item()])",
-    ),
+    "AllInOneForPairedVisualReasoning": (None, "telling whether a statement about two images is true"),
 }
-_RETRIEVAL_BY_FEATURES = """\
-texts = model.get_text_features(inputs["input_ids"][0], inputs["attention_mask"][0]).pooler_output
-clips = model.get_video_features(inputs["pixel_values"]).pooler_output
-print(torch.nn.functional.cosine_similarity(texts, clips))  # of each caption with the clip"""
-_RETRIEVAL_BY_PAIRS = "print(model.score_pairs(**inputs))  # how well each caption fits the clip"
-
-# How frames come together, by `temporal_mixing`.
-_MIXING = {
-    "token_roll": "frames exchange patches by token rolling",
-    "channel_shift": "frames exchange channels by a temporal shift",
-    "none": "frames are read one by one, and what was read is averaged",
-}
+_WITHOUT_AUTO_CLASS = {"AllInOneForVisualCommonsenseReasoning", "AllInOneForPairedVisualReasoning"}
 
 # What the Hub calls a task that it has no name for.
 _OTHER_TASK = "other"
@@ -118,7 +46,9 @@ _NEEDED_OF_SCORE = {"dataset", "metric", "value"}
 _OPTIONAL_OF_SCORE = {"split", "task", "source_name", "source_url", "blank_video", "num_rows"}
 _SCORES_SECTION = re.compile(r"## Scores\n.*?(?=^## |\Z)", re.DOTALL | re.MULTILINE)
 
-_TEMPLATE = Path(__file__).with_name("model_card_template.md")
+_TEMPLATES = Environment(
+    loader=FileSystemLoader(Path(__file__).parent), trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined
+)
 
 
 def create_model_card(
@@ -170,8 +100,9 @@ def create_model_card(
 
     ```
     """
-    use = _USES[class_name]
-    pipeline_tag = None if not _has_features(config, class_name) else use.pipeline_tag
+    pipeline_tag, purpose = _PURPOSES[class_name]
+    if class_name == "AllInOneForVideoTextRetrieval" and config.projection_dim is None:
+        pipeline_tag = None  # it scores pairs, and has no features
     title = name.rstrip("/").split("/")[-1] or class_name
     scores = list(scores)
     results = to_eval_results(scores, pipeline_tag or _OTHER_TASK)
@@ -186,21 +117,22 @@ def create_model_card(
         model_name=title if results else None,
         eval_results=results or None,
     )
-    if training:
-        source += "\n\n" + _table(("", ""), training.items())
-    return ModelCard.from_template(
-        data,
-        template_path=str(_TEMPLATE),
+    has_no_auto_class = class_name in _WITHOUT_AUTO_CLASS and not has_code
+    text = _TEMPLATES.get_template("model_card_template.md").render(
+        card_data=data.to_yaml(),
         title=title,
-        purpose=use.purpose,
-        mixing="it reads single frames" if config.num_frames == 1 else _MIXING[config.temporal_mixing],
-        requirements=_requirements(has_processor, has_code),
-        sample=_code_sample(config, class_name, name, has_code),
-        configuration=_table(("", ""), _describe(config, class_name).items()),
-        source=source,
+        purpose=purpose,
+        config=config,
+        class_name=class_name,
+        loader=class_name if has_no_auto_class else TASK_AUTO_CLASSES.get(class_name, "AutoModel"),
+        quoted_name=json.dumps(name),
+        has_processor=has_processor,
+        has_code=has_code,
+        language=language,
+        source=f"{source}\n\n{_table(('', ''), training.items())}" if training else source,
         scores=_scores_section(scores),
-        limits="\n".join(f"- {limit}" for limit in _limits(config, language)),
     )
+    return ModelCard(text)
 
 
 def update_scores(card: ModelCard, scores: Iterable[Mapping[str, Any]]):
@@ -215,7 +147,8 @@ def update_scores(card: ModelCard, scores: Iterable[Mapping[str, Any]]):
         ValueError: If a score lacks a field, or its value is no number.
     """
     scores = list(scores)
-    card.data.eval_results = to_eval_results(scores, card.data.pipeline_tag or _OTHER_TASK)
+    data = cast(ModelCardData, card.data)
+    data.eval_results = to_eval_results(scores, data.pipeline_tag or _OTHER_TASK)
     section = _scores_section(scores)
     text, is_replaced = _SCORES_SECTION.subn(lambda _: section, card.text, count=1)
     card.text = text if is_replaced else f"{card.text.rstrip()}\n\n{section}"
@@ -264,11 +197,6 @@ def to_eval_results(scores: Iterable[Mapping[str, Any]], task: str = _OTHER_TASK
     return results
 
 
-def _has_features(config: AllInOneConfig, class_name: str) -> bool:
-    """Whether a model does what its class is known for; for retrieval that is features, not scores of pairs."""
-    return class_name != "AllInOneForVideoTextRetrieval" or config.projection_dim is not None
-
-
 def _table(head: tuple[str, ...], rows: Iterable[Iterable[Any]]) -> str:
     """A table in Markdown, whatever stands in its cells."""
     lines = [head, ["---"] * len(head), *rows]
@@ -290,88 +218,6 @@ def _scores_section(scores: list[Mapping[str, Any]]) -> str:
 def _round(value: Any) -> Any:
     """A number that can be read."""
     return "" if value is None else f"{value:.4f}".rstrip("0").rstrip(".") if isinstance(value, float) else value
-
-
-def _limits(config: AllInOneConfig, language: str | None) -> Iterator[str]:
-    """What is to be known of the model, a sentence or two each."""
-    frames = "one frame of a clip" if config.num_frames == 1 else f"up to {config.num_frames} frames of a clip"
-    yield f"It sees {frames}; what happens between them is not seen, and there is no sound."
-    yield f"Texts have at most {config.max_position_embeddings} tokens{', in English' if language == 'en' else ''}."
-    if config.temporal_mixing == "token_roll" and config.num_frames > 1:
-        order = "in their places" if config.patch_order == "raster" else "in an order that is fixed in inference"
-        yield (
-            "Which patches roll between frames depends on the order of patches. The original shuffles them at every "
-            "forward, so its own outputs differ a little from run to run; here they are "
-            f'{order} (`patch_order="{config.patch_order}"`), and inference always gives the same.'
-        )
-    yield "Where it has learned from videos and texts of the web, it has learned their biases, too."
-
-
-def _requirements(has_processor: bool, has_code: bool) -> str:
-    if has_code:
-        requirements = (
-            "The code is in this repository; it needs `transformers`, `torch`, `numpy` and `Pillow`, and `av` to read "
-            "video files. Load it with `trust_remote_code=True`."
-        )
-    else:
-        requirements = (
-            "It needs the package `modeling_allinone`: `import modeling_allinone` first, which makes the Auto classes "
-            "of transformers know the model."
-        )
-    if not has_processor:
-        requirements += " There is no processor here yet: save an `AllInOneProcessor` beside the model first."
-    return requirements
-
-
-def _code_sample(config: AllInOneConfig, class_name: str, name: str, has_code: bool) -> str:
-    use, quoted = _USES[class_name], json.dumps(name)
-    retrieval = _RETRIEVAL_BY_FEATURES if config.projection_dim is not None else _RETRIEVAL_BY_PAIRS
-    call = use.call.replace("{retrieval}", retrieval)
-    imports = ["import numpy"]
-    if "torch." in call:
-        imports.append("import torch")
-    loader, trust = use.auto_class or "AutoModel", ""
-    if has_code:
-        trust = ", trust_remote_code=True"
-        imports.append(f"from transformers import {loader}, AutoProcessor")
-    elif use.auto_class is None:
-        loader = class_name
-        imports += ["from transformers import AutoProcessor", f"from modeling_allinone import {class_name}"]
-    else:
-        imports = ["import modeling_allinone  # makes the Auto classes know the model", *imports]
-        imports.append(f"from transformers import {loader}, AutoProcessor")
-    return "\n".join(
-        [
-            *imports,
-            "",
-            f"model = {loader}.from_pretrained({quoted}{trust}).eval()",
-            f"processor = AutoProcessor.from_pretrained({quoted}{trust})",
-            'video = numpy.zeros((16, 240, 320, 3), dtype="uint8")  # or a file: "clip.mp4"',
-            call,
-        ]
-    )
-
-
-def _describe(config: AllInOneConfig, class_name: str) -> dict[str, Any]:
-    height, width = config.image_height_width
-    described = {
-        "class": f"`{class_name}`",
-        "blocks": config.num_hidden_layers,
-        "width": config.hidden_size,
-        "attention heads": config.num_attention_heads,
-        "frames": config.num_frames,
-        "frame size": f"{height} × {width} pixels, patches of {config.patch_size} × {config.patch_size}",
-        "text": f"{config.max_position_embeddings} tokens of a vocabulary of {config.vocab_size}",
-        "mixing of frames": f'`temporal_mixing="{config.temporal_mixing}"`',
-    }
-    if class_name == "AllInOneForVideoQuestionAnswering":
-        described["answers"] = config.num_labels
-    if class_name == "AllInOneForVideoClassification":
-        described["classes"] = config.num_labels
-        described["prompt, read where no text is given"] = "none" if config.prompt is None else f"`{config.prompt}`"
-    if class_name == "AllInOneForPreTraining":
-        described["objectives"] = ", ".join(config.chosen_pretraining_objectives)
-    return described
 
 
 __all__ = ["create_model_card", "to_eval_results", "update_scores"]

@@ -49,18 +49,20 @@ def saving_code(model: AllInOnePreTrainedModel, processor: AllInOneProcessor | N
         True
     """
     _check_class("model", model, AllInOnePreTrainedModel)
-    parts = [(model.config, "AutoConfig"), (model, TASK_AUTO_CLASSES.get(type(model).__name__, "AutoModel"))]
+    auto_class = TASK_AUTO_CLASSES.get(type(model).__name__, "AutoModel")
+    # What they have in common, `_auto_class` and `register_for_auto_class`, transformers declares in no common class.
+    parts: list[tuple[Any, str]] = [(model.config, "AutoConfig"), (model, auto_class)]
     if processor is not None:
         _check_class("processor", processor, AllInOneProcessor)
         _check_class("processor.video_processor", processor.video_processor, AllInOneVideoProcessor)
         parts += [(processor.video_processor, "AutoVideoProcessor"), (processor, "AutoProcessor")]
 
-    # The library notes the Auto class in the class and the map in the instance, and leaves both there.
+    # Transformers notes the Auto class in the class and the map in the instance, and leaves both there.
     before = [(type(part)._auto_class, vars(part).pop("auto_map", None)) for part, _ in parts]
     try:
         for part, auto_class in parts:
             type(part).register_for_auto_class(auto_class)
-        model.config.auto_map = {"AutoModel": f"{AllInOneModel.__module__.split('.')[-1]}.{AllInOneModel.__name__}"}
+        model.config.auto_map = {"AutoModel": f"{AllInOneModel.__module__.rpartition('.')[2]}.AllInOneModel"}
         yield
     finally:
         for (part, _), (auto_class, auto_map) in zip(parts, before, strict=True):
@@ -79,3 +81,6 @@ def _check_class(name: str, value: Any, expected: type):
             f"{name} is of class {type(value).__name__} from {module}, but only code of {package} is saved; "
             f"expected {expected.__name__} or a class that {package} derives from it."
         )
+
+
+__all__ = ["TASK_AUTO_CLASSES", "saving_code"]

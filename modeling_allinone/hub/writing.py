@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """Errors of writing, which the libraries that write models raise each in its own way."""
 
 from collections.abc import Iterator
