@@ -35,7 +35,7 @@ from modeling_allinone.data.collators import VideoQuestionAnsweringCollator
 from modeling_allinone.data.frame_cache import cache_frames
 from modeling_allinone.data.video_dataset import VideoDataset
 from modeling_allinone.datasets import answer_vocabulary, load_moving_shapes, train_tokenizer, write_moving_shapes
-from modeling_allinone.datasets.moving_shapes import FRAME_KINDS, TIME_KINDS
+from modeling_allinone.datasets.moving_shapes_texts import FRAME_KINDS, TIME_KINDS
 from modeling_allinone.training.setup import score_groups
 from modeling_allinone.training.trainer import AllInOneTrainer, AllInOneTrainingArguments
 

@@ -40,7 +40,7 @@ from modeling_allinone import (
 )
 from modeling_allinone.data.collators import VideoQuestionAnsweringCollator
 from modeling_allinone.datasets import answer_vocabulary, load_moving_shapes, train_tokenizer, write_moving_shapes
-from modeling_allinone.datasets.moving_shapes import FRAME_KINDS
+from modeling_allinone.datasets.moving_shapes_texts import FRAME_KINDS
 
 CHECKPOINT = Path(__file__).parent / "checkpoints" / "moving-shapes"
 NUM_FRAMES = 4

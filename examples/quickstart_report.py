@@ -12,7 +12,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from PIL import Image
 
-from modeling_allinone.datasets.moving_shapes import FRAME_KINDS, TIME_KINDS
+from modeling_allinone.datasets.moving_shapes_texts import FRAME_KINDS, TIME_KINDS
 
 # Answering where the background drifts takes comparing frames patch by patch, so it is told apart.
 GROUPS = {

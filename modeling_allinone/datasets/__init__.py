@@ -1,32 +1,56 @@
-"""Data sets as tables of one common row; what they need is imported when a name is first used."""
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
+"""Data sets as tables of one common row, and what readers of your own are made of."""
 
-import importlib
+from .annotation_files import (
+    AnnotationFile,
+    Record,
+    read_fields,
+    read_json,
+    read_lines,
+    read_listed_records,
+    read_records,
+    read_table,
+)
+from .annotation_reader import AnnotationFolder, AnnotationReader, AnnotationSummary
+from .annotations import describe_dataset, list_datasets, load_annotations, register_dataset
+from .answer_vocabularies import AnswerVocabulary
+from .common_rows import summarize
+from .moving_shapes import load_moving_shapes, write_moving_shapes
+from .moving_shapes_texts import answer_vocabulary
+from .readers.howto100m import draw_captioned_clip
+from .readers.vcr import paint_objects
+from .readers.vqav2 import soft_label
+from .readers.yttemporal import draw_spoken_clip, replace_words
+from .row_transforms import by_row
+from .tokenizer_training import train_tokenizer
 
-_MODULES = {
-    "annotations": ("describe_dataset", "list_datasets", "load_annotations"),
-    "common_rows": ("summarize",),
-    "readers.howto100m": ("draw_captioned_clip",),
-    "moving_shapes": (
-        "answer_vocabulary",
-        "load_moving_shapes",
-        "train_tokenizer",
-        "write_moving_shapes",
-    ),
-    "row_transforms": ("by_row",),
-    "readers.vcr": ("paint_objects",),
-    "readers.vqav2": ("soft_label",),
-    "readers.yttemporal": ("draw_spoken_clip", "replace_words"),
-}
-_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
-
-__all__ = sorted(_MODULE_OF)
-
-
-def __getattr__(name: str):
-    if name in _MODULE_OF:
-        return getattr(importlib.import_module(f".{_MODULE_OF[name]}", __name__), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+__all__ = [
+    "AnnotationFile",
+    "AnnotationFolder",
+    "AnnotationReader",
+    "AnnotationSummary",
+    "AnswerVocabulary",
+    "Record",
+    "answer_vocabulary",
+    "by_row",
+    "describe_dataset",
+    "draw_captioned_clip",
+    "draw_spoken_clip",
+    "list_datasets",
+    "load_annotations",
+    "load_moving_shapes",
+    "paint_objects",
+    "read_fields",
+    "read_json",
+    "read_lines",
+    "read_listed_records",
+    "read_records",
+    "read_table",
+    "register_dataset",
+    "replace_words",
+    "soft_label",
+    "summarize",
+    "train_tokenizer",
+    "write_moving_shapes",
+]

@@ -7,46 +7,61 @@ True
 
 import difflib
 import os
+from functools import cache
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from pkgutil import iter_modules
 
+from datasets import Dataset
+
+from . import readers
 from .annotation_reader import ON_MISSING_VIDEO, TASKS, AnnotationFolder, AnnotationReader
+from .common_rows import collect_rows
 
-if TYPE_CHECKING:
-    import datasets
+_OWN_READERS: dict[str, AnnotationReader] = {}
 
-# Modules of this package with `READERS`, a tuple of `AnnotationReader`s.
-_READER_MODULES = (
-    "moving_shapes",
-    "readers.msrvtt_qa",
-    "readers.msvd_qa",
-    "readers.tgif_qa",
-    "readers.activitynet_qa",
-    "readers.tvqa",
-    "readers.msrvtt_mc",
-    "readers.lsmdc",
-    "readers.ego4d_mc",
-    "readers.msrvtt_retrieval",
-    "readers.msvd_retrieval",
-    "readers.didemo_retrieval",
-    "readers.activitynet_retrieval",
-    "readers.vcr",
-    "readers.nlvr2",
-    "readers.vqav2",
-    "readers.coco_karpathy",
-    "readers.flickr30k",
-    "readers.kinetics400",
-    "readers.hmdb51",
-    "readers.ucf101",
-    "readers.webvid",
-    "readers.howto100m",
-    "readers.yttemporal",
-    "readers.cc3m",
-    "readers.cc12m",
-    "readers.sbu",
-    "readers.visual_genome",
-)
+
+def register_dataset(reader: AnnotationReader) -> AnnotationReader:
+    """Make a reader of your own known by its name: to [`list_datasets`], [`describe_dataset`], [`load_annotations`]
+    and the option `--dataset` of every script that runs in the same process.
+
+    Args:
+        reader (`AnnotationReader`): The reader; one that was registered under the same name before is replaced.
+
+    Returns:
+        `AnnotationReader`, the same.
+
+    Raises:
+        TypeError: If it is something else.
+        ValueError: If its name is that of a public data set.
+
+    Example:
+        >>> from modeling_allinone.datasets import AnnotationFile, read_records
+        >>> def read_rows(folder, split, language="en"):
+        ...     for record in read_records(folder.find_split(split)):
+        ...         video = folder.media_path(record, name=record.text("file"))
+        ...         yield {"video": video, "caption": record.text(language), "video_id": record.text("file")}
+        >>> reader = AnnotationReader(
+        ...     name="cooking",
+        ...     tasks=("retrieval",),
+        ...     publisher="https://example.org/cooking",
+        ...     splits={"test": (AnnotationFile("cooking.jsonl", "JSON lines with file, en"),)},
+        ...     media="clips/{name}.mp4",
+        ...     read_rows=read_rows,
+        ... )
+        >>> register_dataset(reader).options
+        {'language': 'en'}
+        >>> Path("cooking.jsonl").write_text('{"file": "7", "en": "somebody whisks eggs"}')
+        43
+        >>> load_annotations("cooking", ".", "test", on_missing_video="ignore")[0]["caption"]
+        'somebody whisks eggs'
+    """
+    if not isinstance(reader, AnnotationReader):
+        raise TypeError(f"reader is {reader!r:.80}; expected an AnnotationReader.")
+    if reader.name in _public_readers():
+        raise ValueError(f"{reader.name!r} is the name of a public data set; give the reader another.")
+    _OWN_READERS[reader.name] = reader
+    return reader
 
 
 def list_datasets() -> dict[str, list[str]]:
@@ -55,8 +70,8 @@ def list_datasets() -> dict[str, list[str]]:
     Returns:
         `dict[str, list[str]]`: For each task, what [`load_annotations`] takes as `name`; a data set may have several.
     """
-    readers = _readers().values()
-    return {task: [reader.name for reader in readers if task in reader.tasks] for task in TASKS}
+    known = (_public_readers() | _OWN_READERS).values()
+    return {task: [reader.name for reader in known if task in reader.tasks] for task in TASKS}
 
 
 def describe_dataset(name: str) -> AnnotationReader:
@@ -75,12 +90,12 @@ def describe_dataset(name: str) -> AnnotationReader:
         >>> describe_dataset("moving_shapes").options["task"]
         'question-answering'
     """
-    readers = _readers()
-    if not isinstance(name, str) or name not in readers:
-        near = difflib.get_close_matches(str(name).lower().replace("-", "_"), readers, n=1, cutoff=0.5)
+    known = _public_readers() | _OWN_READERS
+    if not isinstance(name, str) or name not in known:
+        near = difflib.get_close_matches(str(name).lower().replace("-", "_"), known, n=1, cutoff=0.5)
         hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"There is no data set {name!r}; there are {', '.join(sorted(readers))}.{hint}")
-    return readers[name]
+        raise ValueError(f"There is no data set {name!r}; there are {', '.join(sorted(known))}.{hint}")
+    return known[name]
 
 
 def load_annotations(
@@ -92,7 +107,7 @@ def load_annotations(
     media_pattern: str | None = None,
     on_missing_video: str = "warn",
     **options,
-) -> "datasets.Dataset":
+) -> Dataset:
     """Read the annotations of a public data set as a table of the common row (see `common_rows`).
 
     No video is decoded; what was found is logged and kept: `summarize(rows)` has the files, the numbers of rows and
@@ -130,8 +145,6 @@ def load_annotations(
         >>> summarize(rows).missing_media
         ()
     """
-    from .common_rows import collect_rows
-
     reader = describe_dataset(name)
     reader.check_split(split)
     reader.check_options(options)
@@ -154,7 +167,9 @@ def load_annotations(
     return collect_rows(reader.read_rows(folder, split, **options), folder, split, on_missing_video)
 
 
-def _readers() -> dict[str, AnnotationReader]:
-    """All readers by name."""
-    modules = [import_module(f".{module}", __package__) for module in _READER_MODULES]
-    return {reader.name: reader for module in modules for reader in module.READERS}
+@cache
+def _public_readers() -> dict[str, AnnotationReader]:
+    """The readers in the modules of `readers/` by name."""
+    modules = [import_module(f"{readers.__name__}.{found.name}") for found in iter_modules(readers.__path__)]
+    values = [value for module in modules for value in vars(module).values()]
+    return {value.name: value for value in values if isinstance(value, AnnotationReader)}

@@ -12,7 +12,7 @@ from transformers import TrainingArguments
 from ..data.video_dataset import InterleavedDataset, PairedDataset, VideoDataset
 from ..data.video_loading import SKIPPED_NAME
 from ..data.webdataset_stream import PairedStream, WebDatasetStream, parse_sources
-from ..datasets.moving_shapes import TEXT_COLUMNS
+from ..datasets.tokenizer_training import TEXT_COLUMNS
 from ..models.processing_allinone import AllInOneProcessor
 from ..models.video_processing_allinone import AllInOneVideoProcessor
 from .arguments import DataArguments, parse_mapping

@@ -7,14 +7,17 @@ from annotation_fixtures import put_videos, read_rows, write_files
 from datasets import Dataset
 
 from modeling_allinone.datasets import (
+    AnnotationFile,
+    AnnotationFolder,
+    AnnotationReader,
     describe_dataset,
     list_datasets,
     load_annotations,
-    load_moving_shapes,
+    read_records,
+    register_dataset,
     summarize,
-    write_moving_shapes,
 )
-from modeling_allinone.datasets.annotation_reader import TASKS, AnnotationFolder, AnnotationReader
+from modeling_allinone.datasets.annotation_reader import TASKS
 from modeling_allinone.datasets.common_rows import COMMON_COLUMNS, collect_rows
 
 ENTRIES = [
@@ -135,6 +138,39 @@ def test_missing_annotations_say_where_they_are_published(root):
     assert "https://github.com/xudejing/video-question-answering" in message
 
 
+# Readers of one's own
+
+
+def read_own_rows(folder, split, language="en"):
+    for record in read_records(folder.find_split(split)):
+        name = record.text("file")
+        yield {"video": folder.media_path(record, file=name), "caption": record.text(language), "video_id": name}
+
+
+def own_reader(name="cooking", media="{file}.mp4") -> AnnotationReader:
+    files = (AnnotationFile("cooking.jsonl", "JSON lines with file, en, de"),)
+    return AnnotationReader(name, ("retrieval",), "https://example.org", {"test": files}, media, read_own_rows)
+
+
+def test_an_own_reader_is_known_by_its_name(tmp_path):
+    register_dataset(own_reader())
+    assert list_datasets()["retrieval"][-1] == "cooking"
+    assert describe_dataset("cooking").options == {"language": "en"}
+    write_files(tmp_path, {"cooking.jsonl": [{"file": "7", "en": "whisk eggs", "de": "Eier schlagen"}]})
+    assert read_rows("cooking", tmp_path, "test", language="de")[0]["caption"] == "Eier schlagen"
+    register_dataset(own_reader(media="clips/{file}.webm"))
+    assert read_rows("cooking", tmp_path, "test")[0]["video"] == str(tmp_path / "clips/7.webm")
+    with pytest.raises(ValueError, match=r"There is no data set 'cookin'; .*Did you mean 'cooking'\?"):
+        describe_dataset("cookin")
+
+
+def test_names_of_public_data_sets_are_taken():
+    with pytest.raises(ValueError, match="'msrvtt_qa' is the name of a public data set; give the reader another"):
+        register_dataset(own_reader("msrvtt_qa"))
+    with pytest.raises(TypeError, match="reader is 'msrvtt_qa'; expected an AnnotationReader"):
+        register_dataset("msrvtt_qa")
+
+
 # Rows
 
 
@@ -150,18 +186,6 @@ def test_rows_have_the_common_columns(root):
         "video_id": "video7",
         "sample_id": "train-0",
     }
-
-
-def test_rows_agree_with_those_of_moving_shapes(tmp_path):
-    write_moving_shapes(tmp_path, num_clips=8, split="test")
-    for task in ("question-answering", "retrieval"):
-        expected = load_moving_shapes(tmp_path, "test", task)
-        rows = load_annotations("moving_shapes", tmp_path, "test", task=task)
-        assert rows.column_names == [*COMMON_COLUMNS, "kind"]
-        assert rows.select_columns(expected.column_names).to_list() == expected.to_list()
-        for name, feature in expected.features.items():
-            assert rows.features[name] == feature
-    assert summarize(load_annotations("moving_shapes", tmp_path, "test")).num_media == 8
 
 
 def test_large_tables_are_packed_in_pieces(tmp_path, monkeypatch):

@@ -20,7 +20,7 @@ from modeling_allinone import AllInOneForVideoClassification, AllInOneProcessor,
 from modeling_allinone.data.collators import VideoClassificationCollator
 from modeling_allinone.data.video_dataset import VideoDataset
 from modeling_allinone.datasets import load_moving_shapes, train_tokenizer, write_moving_shapes
-from modeling_allinone.datasets.moving_shapes import MOTION_CLASSES
+from modeling_allinone.datasets.moving_shapes_texts import MOTION_CLASSES
 from modeling_allinone.recipes import RECIPES
 from modeling_allinone.training.trainer import AllInOneTrainingArguments, VideoClassificationTrainer
 

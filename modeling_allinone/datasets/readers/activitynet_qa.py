@@ -89,14 +89,12 @@ def _read_answers(path: Path) -> Iterator[str]:
     return (record.text("answer") for record in read_records(path))
 
 
-READERS = (
-    AnnotationReader(
-        name="activitynet_qa",
-        tasks=("question-answering",),
-        publisher="https://github.com/MILVLG/activitynet-qa",
-        splits={"train": _files("train"), "validation": _files("val"), "test": _files("test")},
-        media="activitynet_frames/v_{video_id}",
-        read_rows=read_rows,
-        extra_columns={"kind": "string"},
-    ),
+READER = AnnotationReader(
+    name="activitynet_qa",
+    tasks=("question-answering",),
+    publisher="https://github.com/MILVLG/activitynet-qa",
+    splits={"train": _files("train"), "validation": _files("val"), "test": _files("test")},
+    media="activitynet_frames/v_{video_id}",
+    read_rows=read_rows,
+    extra_columns={"kind": "string"},
 )

@@ -53,17 +53,15 @@ def _join_sentences(path: Path) -> Iterator[tuple[Record, str, str]]:
         yield record, video_id, " ".join(record.texts("sentences"))
 
 
-READERS = (
-    AnnotationReader(
-        name="activitynet_retrieval",
-        tasks=("retrieval",),
-        publisher="https://cs.stanford.edu/people/ranjaykrishna/densevid",
-        splits={
-            "train": _files("train", "train"),
-            "validation": _files("val1", "val_1"),
-            "test": _files("val2", "val_2"),
-        },
-        media="activitynet_frames/{video_id}",
-        read_rows=read_rows,
-    ),
+READER = AnnotationReader(
+    name="activitynet_retrieval",
+    tasks=("retrieval",),
+    publisher="https://cs.stanford.edu/people/ranjaykrishna/densevid",
+    splits={
+        "train": _files("train", "train"),
+        "validation": _files("val1", "val_1"),
+        "test": _files("val2", "val_2"),
+    },
+    media="activitynet_frames/{video_id}",
+    read_rows=read_rows,
 )

@@ -33,17 +33,15 @@ def read_rows(folder: AnnotationFolder, split: str) -> Iterator[dict]:
     yield from image_rows(folder, files, lambda image: {"image": image})
 
 
-READERS = (
-    AnnotationReader(
-        name="cc12m",
-        tasks=("pretraining",),
-        publisher="https://github.com/google-research-datasets/conceptual-12m",
-        splits={
-            "train": (AnnotationFile("train.tsv", ORIGINAL_FORMAT), MAKERS_FILE),
-            "validation": (AnnotationFile("val.tsv", ORIGINAL_FORMAT),),
-            "test": (AnnotationFile("test.tsv", ORIGINAL_FORMAT),),
-        },
-        media="{image}",
-        read_rows=read_rows,
-    ),
+READER = AnnotationReader(
+    name="cc12m",
+    tasks=("pretraining",),
+    publisher="https://github.com/google-research-datasets/conceptual-12m",
+    splits={
+        "train": (AnnotationFile("train.tsv", ORIGINAL_FORMAT), MAKERS_FILE),
+        "validation": (AnnotationFile("val.tsv", ORIGINAL_FORMAT),),
+        "test": (AnnotationFile("test.tsv", ORIGINAL_FORMAT),),
+    },
+    media="{image}",
+    read_rows=read_rows,
 )

@@ -36,16 +36,14 @@ def read_rows(folder: AnnotationFolder, split: str) -> Iterator[dict]:
     yield from image_rows(folder, files, lambda image: {"split": FOLDERS[split], "image": image})
 
 
-READERS = (
-    AnnotationReader(
-        name="cc3m",
-        tasks=("pretraining",),
-        publisher="https://ai.google.com/research/ConceptualCaptions/download",
-        splits={
-            split: (AnnotationFile(f"cc3m_{word}_success_full.tsv", ORIGINAL_FORMAT), MAKERS_FILES[split])
-            for split, word in FOLDERS.items()
-        },
-        media="{split}/{image}",
-        read_rows=read_rows,
-    ),
+READER = AnnotationReader(
+    name="cc3m",
+    tasks=("pretraining",),
+    publisher="https://ai.google.com/research/ConceptualCaptions/download",
+    splits={
+        split: (AnnotationFile(f"cc3m_{word}_success_full.tsv", ORIGINAL_FORMAT), MAKERS_FILES[split])
+        for split, word in FOLDERS.items()
+    },
+    media="{split}/{image}",
+    read_rows=read_rows,
 )

@@ -33,13 +33,11 @@ def read_rows(
     yield from read_karpathy_rows(folder, split, parts, caption_mode)
 
 
-READERS = (
-    AnnotationReader(
-        name="coco_karpathy",
-        tasks=("retrieval", "pretraining"),
-        publisher="https://cs.stanford.edu/people/karpathy/deepimagesent",
-        splits=dict.fromkeys(PARTS, FILES),
-        media="{folder}/{image}",
-        read_rows=read_rows,
-    ),
+READER = AnnotationReader(
+    name="coco_karpathy",
+    tasks=("retrieval", "pretraining"),
+    publisher="https://cs.stanford.edu/people/karpathy/deepimagesent",
+    splits=dict.fromkeys(PARTS, FILES),
+    media="{folder}/{image}",
+    read_rows=read_rows,
 )

@@ -59,13 +59,11 @@ def _read_descriptions(path: Path) -> Iterator[tuple[Record, str, str]]:
             yield record, record.text("video"), record.text("description")
 
 
-READERS = (
-    AnnotationReader(
-        name="didemo_retrieval",
-        tasks=("retrieval",),
-        publisher="https://github.com/LisaAnne/LocalizingMoments",
-        splits={"train": _files("train"), "validation": _files("val"), "test": _files("test")},
-        media="video/{file}",
-        read_rows=read_rows,
-    ),
+READER = AnnotationReader(
+    name="didemo_retrieval",
+    tasks=("retrieval",),
+    publisher="https://github.com/LisaAnne/LocalizingMoments",
+    splits={"train": _files("train"), "validation": _files("val"), "test": _files("test")},
+    media="video/{file}",
+    read_rows=read_rows,
 )

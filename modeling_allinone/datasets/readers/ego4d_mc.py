@@ -89,14 +89,12 @@ def _read_duration(path: str) -> float | None:
         return None
 
 
-READERS = (
-    AnnotationReader(
-        name="ego4d_mc",
-        tasks=("multiple-choice",),
-        publisher="https://github.com/showlab/all-in-one",
-        splits={"test": FILES, ORIGINAL_VALIDATION: FILES},
-        media="videos/{video_id}.mp4",
-        read_rows=read_rows,
-        extra_columns={"frame": "int64"},
-    ),
+READER = AnnotationReader(
+    name="ego4d_mc",
+    tasks=("multiple-choice",),
+    publisher="https://github.com/showlab/all-in-one",
+    splits={"test": FILES, ORIGINAL_VALIDATION: FILES},
+    media="videos/{video_id}.mp4",
+    read_rows=read_rows,
+    extra_columns={"frame": "int64"},
 )

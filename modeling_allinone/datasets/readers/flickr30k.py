@@ -26,13 +26,11 @@ def read_rows(folder: AnnotationFolder, split: str, caption_mode: str | None = N
     yield from read_karpathy_rows(folder, split, PARTS[split], caption_mode)
 
 
-READERS = (
-    AnnotationReader(
-        name="flickr30k",
-        tasks=("retrieval", "pretraining"),
-        publisher="https://cs.stanford.edu/people/karpathy/deepimagesent",
-        splits=dict.fromkeys(PARTS, FILES),
-        media="flickr30k-images/{image}",
-        read_rows=read_rows,
-    ),
+READER = AnnotationReader(
+    name="flickr30k",
+    tasks=("retrieval", "pretraining"),
+    publisher="https://cs.stanford.edu/people/karpathy/deepimagesent",
+    splits=dict.fromkeys(PARTS, FILES),
+    media="flickr30k-images/{image}",
+    read_rows=read_rows,
 )

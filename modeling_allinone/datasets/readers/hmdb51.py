@@ -100,13 +100,11 @@ def _read_makers_clips(
                 yield record, f"{action}/", record.text(0).removesuffix(".avi"), label
 
 
-READERS = (
-    AnnotationReader(
-        name="hmdb51",
-        tasks=("classification",),
-        publisher="https://serre-lab.clps.brown.edu/resource/hmdb-a-large-human-motion-database",
-        splits={split: _files(split) for split in PARTS},
-        media="{folder}{video_id}.avi",
-        read_rows=read_rows,
-    ),
+READER = AnnotationReader(
+    name="hmdb51",
+    tasks=("classification",),
+    publisher="https://serre-lab.clps.brown.edu/resource/hmdb-a-large-human-motion-database",
+    splits={split: _files(split) for split in PARTS},
+    media="{folder}{video_id}.avi",
+    read_rows=read_rows,
 )

@@ -173,17 +173,15 @@ def _split_lists(record: Record) -> Iterator[Record]:
         yield Record(dict(zip(names, values, strict=True)), record.path, f"{record.place}, caption {number}")
 
 
-READERS = (
-    AnnotationReader(
-        name="howto100m",
-        tasks=("pretraining",),
-        publisher="https://www.di.ens.fr/willow/research/howto100m",
-        splits={
-            "train": (AnnotationFile("ht100_videos_split.csv", ORIGINAL_FORMAT), MAKERS_FILE),
-            "validation": (AnnotationFile("ht100_videos_split_val.csv", ORIGINAL_FORMAT),),
-        },
-        media="{path}",
-        read_rows=read_rows,
-        extra_columns={"starts": "[float64]", "ends": "[float64]"},
-    ),
+READER = AnnotationReader(
+    name="howto100m",
+    tasks=("pretraining",),
+    publisher="https://www.di.ens.fr/willow/research/howto100m",
+    splits={
+        "train": (AnnotationFile("ht100_videos_split.csv", ORIGINAL_FORMAT), MAKERS_FILE),
+        "validation": (AnnotationFile("ht100_videos_split_val.csv", ORIGINAL_FORMAT),),
+    },
+    media="{path}",
+    read_rows=read_rows,
+    extra_columns={"starts": "[float64]", "ends": "[float64]"},
 )

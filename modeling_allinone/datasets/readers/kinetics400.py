@@ -79,29 +79,27 @@ def _read_makers_clips(path: Path, classes: AnswerVocabulary) -> Iterator[tuple[
         yield record, action or "", f"{record.text('youtube_id')}_{start:06d}_{end:06d}", label
 
 
-READERS = (
-    AnnotationReader(
-        name="kinetics400",
-        tasks=("classification",),
-        publisher="https://github.com/cvdfoundation/kinetics-dataset",
-        splits={
-            "train": (
-                AnnotationFile("k400_train_tsm.list", ORIGINAL_FORMAT),
-                AnnotationFile("train.csv", MAKERS_FORMAT),
-                AnnotationFile("kinetics_train.csv", MAKERS_FORMAT),
-            ),
-            "validation": (
-                AnnotationFile("k400_test_tsm.list", ORIGINAL_FORMAT),
-                AnnotationFile("val.csv", MAKERS_FORMAT),
-                AnnotationFile("validate.csv", MAKERS_FORMAT),
-                AnnotationFile("kinetics_val.csv", MAKERS_FORMAT),
-            ),
-            "test": (
-                AnnotationFile("test.csv", MAKERS_FORMAT),
-                AnnotationFile("kinetics_test.csv", MAKERS_FORMAT),
-            ),
-        },
-        media="{split}/{action}/{video_id}.*",
-        read_rows=read_rows,
-    ),
+READER = AnnotationReader(
+    name="kinetics400",
+    tasks=("classification",),
+    publisher="https://github.com/cvdfoundation/kinetics-dataset",
+    splits={
+        "train": (
+            AnnotationFile("k400_train_tsm.list", ORIGINAL_FORMAT),
+            AnnotationFile("train.csv", MAKERS_FORMAT),
+            AnnotationFile("kinetics_train.csv", MAKERS_FORMAT),
+        ),
+        "validation": (
+            AnnotationFile("k400_test_tsm.list", ORIGINAL_FORMAT),
+            AnnotationFile("val.csv", MAKERS_FORMAT),
+            AnnotationFile("validate.csv", MAKERS_FORMAT),
+            AnnotationFile("kinetics_val.csv", MAKERS_FORMAT),
+        ),
+        "test": (
+            AnnotationFile("test.csv", MAKERS_FORMAT),
+            AnnotationFile("kinetics_test.csv", MAKERS_FORMAT),
+        ),
+    },
+    media="{split}/{action}/{video_id}.*",
+    read_rows=read_rows,
 )

@@ -69,31 +69,29 @@ def movie_of(video_id: str) -> str:
     return video_id.split(".")[0].rpartition("_")[0]
 
 
-READERS = (
-    AnnotationReader(
-        name="lsmdc_retrieval",
-        tasks=("retrieval",),
-        publisher=PUBLISHER,
-        splits={
-            "train": (AnnotationFile("LSMDC16_annos_training.csv", CAPTION_FORMAT),),
-            "validation": (AnnotationFile("LSMDC16_annos_val.csv", CAPTION_FORMAT),),
-            "test": CAPTION_TEST_FILES,
-            ORIGINAL_VALIDATION: CAPTION_TEST_FILES,
-        },
-        media=MEDIA,
-        read_rows=read_caption_rows,
-    ),
-    AnnotationReader(
-        name="lsmdc_mc",
-        tasks=("multiple-choice",),
-        publisher=PUBLISHER,
-        splits={
-            "train": (AnnotationFile("LSMDC16_multiple_choice_train.csv", CHOICE_FORMAT),),
-            "validation": (AnnotationFile("LSMDC16_multiple_choice_valid.csv", CHOICE_FORMAT),),
-            "test": CHOICE_TEST_FILES,
-            ORIGINAL_VALIDATION: CHOICE_TEST_FILES,
-        },
-        media=MEDIA,
-        read_rows=read_choice_rows,
-    ),
+RETRIEVAL = AnnotationReader(
+    name="lsmdc_retrieval",
+    tasks=("retrieval",),
+    publisher=PUBLISHER,
+    splits={
+        "train": (AnnotationFile("LSMDC16_annos_training.csv", CAPTION_FORMAT),),
+        "validation": (AnnotationFile("LSMDC16_annos_val.csv", CAPTION_FORMAT),),
+        "test": CAPTION_TEST_FILES,
+        ORIGINAL_VALIDATION: CAPTION_TEST_FILES,
+    },
+    media=MEDIA,
+    read_rows=read_caption_rows,
+)
+MULTIPLE_CHOICE = AnnotationReader(
+    name="lsmdc_mc",
+    tasks=("multiple-choice",),
+    publisher=PUBLISHER,
+    splits={
+        "train": (AnnotationFile("LSMDC16_multiple_choice_train.csv", CHOICE_FORMAT),),
+        "validation": (AnnotationFile("LSMDC16_multiple_choice_valid.csv", CHOICE_FORMAT),),
+        "test": CHOICE_TEST_FILES,
+        ORIGINAL_VALIDATION: CHOICE_TEST_FILES,
+    },
+    media=MEDIA,
+    read_rows=read_choice_rows,
 )

@@ -55,17 +55,15 @@ def _read_training_rows(folder: AnnotationFolder) -> Iterator[dict]:
         yield from caption_rows(row, captions[video_id], "train")
 
 
-READERS = (
-    AnnotationReader(
-        name="msrvtt_mc",
-        tasks=("multiple-choice",),
-        publisher="https://github.com/jayleicn/ClipBERT",
-        splits={
-            "train": (*FULL_FILES["train"], TRAIN_7K_FILE),
-            "test": TEST_FILES,
-            ORIGINAL_VALIDATION: TEST_FILES,
-        },
-        media="videos/all/{video_id}.mp4",
-        read_rows=read_rows,
-    ),
+READER = AnnotationReader(
+    name="msrvtt_mc",
+    tasks=("multiple-choice",),
+    publisher="https://github.com/jayleicn/ClipBERT",
+    splits={
+        "train": (*FULL_FILES["train"], TRAIN_7K_FILE),
+        "test": TEST_FILES,
+        ORIGINAL_VALIDATION: TEST_FILES,
+    },
+    media="videos/all/{video_id}.mp4",
+    read_rows=read_rows,
 )

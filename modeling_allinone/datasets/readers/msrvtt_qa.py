@@ -50,18 +50,16 @@ def _read_answers(path: Path) -> Iterator[str]:
     return (record.text("answer") for record in read_records(path))
 
 
-READERS = (
-    AnnotationReader(
-        name="msrvtt_qa",
-        tasks=("question-answering",),
-        publisher="https://github.com/xudejing/video-question-answering",
-        splits={
-            "train": _files("train"),
-            "validation": _files("val"),
-            "test": _files("test"),
-            ORIGINAL_VALIDATION: _files("test"),
-        },
-        media="videos/all/{video_id}.mp4",
-        read_rows=read_rows,
-    ),
+READER = AnnotationReader(
+    name="msrvtt_qa",
+    tasks=("question-answering",),
+    publisher="https://github.com/xudejing/video-question-answering",
+    splits={
+        "train": _files("train"),
+        "validation": _files("val"),
+        "test": _files("test"),
+        ORIGINAL_VALIDATION: _files("test"),
+    },
+    media="videos/all/{video_id}.mp4",
+    read_rows=read_rows,
 )

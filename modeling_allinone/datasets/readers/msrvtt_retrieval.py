@@ -158,29 +158,27 @@ _reader = partial(
     media="videos/all/{video_id}.mp4",
     read_rows=read_rows,
 )
-READERS = (
-    _reader(
-        name="msrvtt_retrieval",
-        splits={
-            "train": (
-                _list_file("train_list_jsfusion"),
-                AnnotationFile("MSRVTT_train.9k.csv", TABLE_FORMAT),
-            ),
-            "test": TEST_1K_A_FILES,
-            ORIGINAL_VALIDATION: TEST_1K_A_FILES,
-        },
-    ),
-    _reader(
-        name="msrvtt_retrieval_7k",
-        splits={"train": (TRAIN_7K_FILE,), "test": TEST_1K_A_FILES, ORIGINAL_VALIDATION: TEST_1K_A_FILES},
-    ),
-    _reader(
-        name="msrvtt_retrieval_1k_b",
-        splits={
-            "train": (_list_file("train_list_miech"),),
-            "test": (_list_file("test_list_miech"),),
-            ORIGINAL_VALIDATION: (_list_file("test_list_miech"),),
-        },
-    ),
-    _reader(name="msrvtt_retrieval_full", splits=FULL_FILES),
+PARTITION_1K_A = _reader(
+    name="msrvtt_retrieval",
+    splits={
+        "train": (
+            _list_file("train_list_jsfusion"),
+            AnnotationFile("MSRVTT_train.9k.csv", TABLE_FORMAT),
+        ),
+        "test": TEST_1K_A_FILES,
+        ORIGINAL_VALIDATION: TEST_1K_A_FILES,
+    },
 )
+PARTITION_7K = _reader(
+    name="msrvtt_retrieval_7k",
+    splits={"train": (TRAIN_7K_FILE,), "test": TEST_1K_A_FILES, ORIGINAL_VALIDATION: TEST_1K_A_FILES},
+)
+PARTITION_1K_B = _reader(
+    name="msrvtt_retrieval_1k_b",
+    splits={
+        "train": (_list_file("train_list_miech"),),
+        "test": (_list_file("test_list_miech"),),
+        ORIGINAL_VALIDATION: (_list_file("test_list_miech"),),
+    },
+)
+PARTITION_FULL = _reader(name="msrvtt_retrieval_full", splits=FULL_FILES)

@@ -70,18 +70,16 @@ def _read_mapping(path: Path) -> dict[str, Record]:
     return {record.text(1): record for record in records}
 
 
-READERS = (
-    AnnotationReader(
-        name="msvd_qa",
-        tasks=("question-answering",),
-        publisher="https://github.com/xudejing/video-question-answering",
-        splits={
-            "train": _files("train"),
-            "validation": _files("val"),
-            "test": _files("test"),
-            ORIGINAL_VALIDATION: _files("test"),
-        },
-        media="YouTubeClips/{youtube_id}.avi",
-        read_rows=read_rows,
-    ),
+READER = AnnotationReader(
+    name="msvd_qa",
+    tasks=("question-answering",),
+    publisher="https://github.com/xudejing/video-question-answering",
+    splits={
+        "train": _files("train"),
+        "validation": _files("val"),
+        "test": _files("test"),
+        ORIGINAL_VALIDATION: _files("test"),
+    },
+    media="YouTubeClips/{youtube_id}.avi",
+    read_rows=read_rows,
 )

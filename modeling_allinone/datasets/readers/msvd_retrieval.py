@@ -60,18 +60,16 @@ def _read_descriptions(path: Path) -> dict[str, list[str]]:
     return captions
 
 
-READERS = (
-    AnnotationReader(
-        name="msvd_retrieval",
-        tasks=("retrieval",),
-        publisher="https://www.cs.utexas.edu/users/ml/clamp/videoDescription",
-        splits={
-            "train": _files("train"),
-            "validation": _files("val"),
-            "test": _files("test"),
-            ORIGINAL_VALIDATION: _files("test"),
-        },
-        media="YouTubeClips/{video_id}.avi",
-        read_rows=read_rows,
-    ),
+READER = AnnotationReader(
+    name="msvd_retrieval",
+    tasks=("retrieval",),
+    publisher="https://www.cs.utexas.edu/users/ml/clamp/videoDescription",
+    splits={
+        "train": _files("train"),
+        "validation": _files("val"),
+        "test": _files("test"),
+        ORIGINAL_VALIDATION: _files("test"),
+    },
+    media="YouTubeClips/{video_id}.avi",
+    read_rows=read_rows,
 )

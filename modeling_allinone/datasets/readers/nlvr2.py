@@ -61,14 +61,12 @@ def _files(word: str) -> tuple[AnnotationFile, ...]:
     return AnnotationFile(f"nlvr2/data/{word}.json", FORMAT), AnnotationFile(f"{word}.json", FORMAT)
 
 
-READERS = (
-    AnnotationReader(
-        name="nlvr2",
-        tasks=("paired-reasoning",),
-        publisher="https://github.com/lil-lab/nlvr",
-        splits={split: _files(word) for split, word in MAKERS_SPLITS.items()},
-        media="{folder}/{image}.png",
-        read_rows=read_rows,
-        extra_columns={"images": "[string]"},
-    ),
+READER = AnnotationReader(
+    name="nlvr2",
+    tasks=("paired-reasoning",),
+    publisher="https://github.com/lil-lab/nlvr",
+    splits={split: _files(word) for split, word in MAKERS_SPLITS.items()},
+    media="{folder}/{image}.png",
+    read_rows=read_rows,
+    extra_columns={"images": "[string]"},
 )

@@ -59,13 +59,11 @@ def _paired(path: Path, urls, captions) -> list[tuple]:
     return list(zip(urls, captions, strict=True))
 
 
-READERS = (
-    AnnotationReader(
-        name="sbu",
-        tasks=("pretraining",),
-        publisher="https://www.cs.rice.edu/~vo9/sbucaptions",
-        splits={"train": (PAIRS_FILE, LISTS_FILE, URLS_FILE)},
-        media="images_train/{folder}/{image}",
-        read_rows=read_rows,
-    ),
+READER = AnnotationReader(
+    name="sbu",
+    tasks=("pretraining",),
+    publisher="https://www.cs.rice.edu/~vo9/sbucaptions",
+    splits={"train": (PAIRS_FILE, LISTS_FILE, URLS_FILE)},
+    media="images_train/{folder}/{image}",
+    read_rows=read_rows,
 )

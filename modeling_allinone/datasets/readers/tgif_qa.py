@@ -112,16 +112,14 @@ _choice_reader = partial(
     media=MEDIA,
     read_rows=read_choice_rows,
 )
-READERS = (
-    AnnotationReader(
-        name="tgif_frameqa",
-        tasks=("question-answering",),
-        publisher=PUBLISHER,
-        splits=_splits("frameqa", "train", "validation", "test", ORIGINAL_VALIDATION),
-        media=MEDIA,
-        read_rows=read_open_ended_rows,
-        extra_columns={"kind": "string"},
-    ),
-    _choice_reader(name="tgif_action", splits=_splits("action", "train", "test", ORIGINAL_VALIDATION)),
-    _choice_reader(name="tgif_transition", splits=_splits("transition", "train", "test", ORIGINAL_VALIDATION)),
+FRAME_QA = AnnotationReader(
+    name="tgif_frameqa",
+    tasks=("question-answering",),
+    publisher=PUBLISHER,
+    splits=_splits("frameqa", "train", "validation", "test", ORIGINAL_VALIDATION),
+    media=MEDIA,
+    read_rows=read_open_ended_rows,
+    extra_columns={"kind": "string"},
 )
+ACTION = _choice_reader(name="tgif_action", splits=_splits("action", "train", "test", ORIGINAL_VALIDATION))
+TRANSITION = _choice_reader(name="tgif_transition", splits=_splits("transition", "train", "test", ORIGINAL_VALIDATION))

@@ -97,13 +97,11 @@ def _count_frames(path: str) -> int:
     return sum(os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES for name in os.listdir(path))
 
 
-READERS = (
-    AnnotationReader(
-        name="tvqa",
-        tasks=("multiple-choice-question-answering",),
-        publisher="https://tvqa.cs.unc.edu",
-        splits={"train": _files("train"), "validation": _files("val"), "test": _files("test_public")},
-        media="frames/raw_frames/frames_hq/{show}_frames/{video_id}",
-        read_rows=read_rows,
-    ),
+READER = AnnotationReader(
+    name="tvqa",
+    tasks=("multiple-choice-question-answering",),
+    publisher="https://tvqa.cs.unc.edu",
+    splits={"train": _files("train"), "validation": _files("val"), "test": _files("test_public")},
+    media="frames/raw_frames/frames_hq/{show}_frames/{video_id}",
+    read_rows=read_rows,
 )

@@ -79,13 +79,11 @@ def _read_makers_clips(path: Path, classes: AnswerVocabulary) -> Iterator[tuple[
         yield record, f"{action}/", name.removesuffix(".avi"), label
 
 
-READERS = (
-    AnnotationReader(
-        name="ucf101",
-        tasks=("classification",),
-        publisher="https://www.crcv.ucf.edu/research/data-sets/ucf101",
-        splits={split: _files(split) for split in PARTS},
-        media="{folder}{video_id}.avi",
-        read_rows=read_rows,
-    ),
+READER = AnnotationReader(
+    name="ucf101",
+    tasks=("classification",),
+    publisher="https://www.crcv.ucf.edu/research/data-sets/ucf101",
+    splits={split: _files(split) for split in PARTS},
+    media="{folder}{video_id}.avi",
+    read_rows=read_rows,
 )

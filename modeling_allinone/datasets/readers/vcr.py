@@ -196,14 +196,12 @@ def _files(word: str) -> tuple[AnnotationFile, ...]:
     return AnnotationFile(f"{word}.jsonl", FORMAT), AnnotationFile(f"vcr1annots/{word}.jsonl", FORMAT)
 
 
-READERS = (
-    AnnotationReader(
-        name="vcr",
-        tasks=("visual-commonsense",),
-        publisher="https://visualcommonsense.com/download",
-        splits={"train": _files("train"), "validation": _files("val"), "test": _files("test")},
-        media="vcr1images/{image}",
-        read_rows=read_rows,
-        extra_columns={"rationales": "[string]", "rationale_label": "int64", "boxes": "[float64]"},
-    ),
+READER = AnnotationReader(
+    name="vcr",
+    tasks=("visual-commonsense",),
+    publisher="https://visualcommonsense.com/download",
+    splits={"train": _files("train"), "validation": _files("val"), "test": _files("test")},
+    media="vcr1images/{image}",
+    read_rows=read_rows,
+    extra_columns={"rationales": "[string]", "rationale_label": "int64", "boxes": "[float64]"},
 )

@@ -69,13 +69,11 @@ def _image(folder: AnnotationFolder, record: Record, image_id: str, folder_of: d
     return next((place for place in places if os.path.isfile(place)), places[0])
 
 
-READERS = (
-    AnnotationReader(
-        name="visual_genome",
-        tasks=("pretraining",),
-        publisher="https://homes.cs.washington.edu/~ranjay/visualgenome/api.html",
-        splits={"train": FILES},
-        media="images/{folder}/{image}.jpg",
-        read_rows=read_rows,
-    ),
+READER = AnnotationReader(
+    name="visual_genome",
+    tasks=("pretraining",),
+    publisher="https://homes.cs.washington.edu/~ranjay/visualgenome/api.html",
+    splits={"train": FILES},
+    media="images/{folder}/{image}.jpg",
+    read_rows=read_rows,
 )

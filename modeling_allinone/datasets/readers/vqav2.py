@@ -239,14 +239,12 @@ def _question_files(split: str) -> tuple[AnnotationFile, ...]:
     )
 
 
-READERS = (
-    AnnotationReader(
-        name="vqav2",
-        tasks=("question-answering",),
-        publisher="https://visualqa.org/download.html",
-        splits={split: _question_files(parts[0]) for split, parts in PARTS_OF.items()},
-        media="{folder}/COCO_{folder}_{image}.jpg",
-        read_rows=read_rows,
-        extra_columns={"answers": "[string]", "answer_labels": "[int64]", "answer_scores": "[float64]"},
-    ),
+READER = AnnotationReader(
+    name="vqav2",
+    tasks=("question-answering",),
+    publisher="https://visualqa.org/download.html",
+    splits={split: _question_files(parts[0]) for split, parts in PARTS_OF.items()},
+    media="{folder}/COCO_{folder}_{image}.jpg",
+    read_rows=read_rows,
+    extra_columns={"answers": "[string]", "answer_labels": "[int64]", "answer_scores": "[float64]"},
 )

@@ -47,13 +47,11 @@ def _files(word: str, makers_word: str) -> tuple[AnnotationFile, ...]:
     )
 
 
-READERS = (
-    AnnotationReader(
-        name="webvid",
-        tasks=("pretraining",),
-        publisher="https://github.com/m-bain/webvid",
-        splits={"train": _files("training", "train"), "validation": _files("validation", "val")},
-        media="{split}/{path}.mp4",
-        read_rows=read_rows,
-    ),
+READER = AnnotationReader(
+    name="webvid",
+    tasks=("pretraining",),
+    publisher="https://github.com/m-bain/webvid",
+    splits={"train": _files("training", "train"), "validation": _files("validation", "val")},
+    media="{split}/{path}.mp4",
+    read_rows=read_rows,
 )

@@ -183,26 +183,24 @@ def _duration(record: Record, times: list[float]) -> float:
     return info.number("duration") if "duration" in info else max(times) + 1
 
 
-READERS = (
-    AnnotationReader(
-        name="yttemporal",
-        tasks=("pretraining",),
-        publisher="https://rowanzellers.com/merlot",
-        splits={
-            "train": (
-                AnnotationFile("train_success_2000000.csv", ORIGINAL_FORMAT),
-                AnnotationFile("train_success_1000000.csv", ORIGINAL_FORMAT),
-                MAKERS_FILE,
-            ),
-            "validation": (AnnotationFile("val_success.csv", ORIGINAL_FORMAT),),
-        },
-        media="videos/{path}",
-        read_rows=read_rows,
-        extra_columns={
-            "words": "[string]",
-            "times": "[float64]",
-            "clean_words": "[string]",
-            "duration": "float64",
-        },
-    ),
+READER = AnnotationReader(
+    name="yttemporal",
+    tasks=("pretraining",),
+    publisher="https://rowanzellers.com/merlot",
+    splits={
+        "train": (
+            AnnotationFile("train_success_2000000.csv", ORIGINAL_FORMAT),
+            AnnotationFile("train_success_1000000.csv", ORIGINAL_FORMAT),
+            MAKERS_FILE,
+        ),
+        "validation": (AnnotationFile("val_success.csv", ORIGINAL_FORMAT),),
+    },
+    media="videos/{path}",
+    read_rows=read_rows,
+    extra_columns={
+        "words": "[string]",
+        "times": "[float64]",
+        "clean_words": "[string]",
+        "duration": "float64",
+    },
 )
