@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,14 @@ class VideoCollator:
     def _read_text(self, texts: list[str] | list[list[str]], prefix: str = "") -> dict[str, torch.Tensor]:
         return {f"{prefix}{name}": value for name, value in self.processor(text=texts).items()}
 
+    def _collate(
+        self, rows: list[dict], texts: list[str] | list[list[str]] | None, num_labels: int
+    ) -> dict[str, torch.Tensor]:
+        """A batch of texts, if there are any, with clips and, if rows have them, labels."""
+        batch = {} if texts is None else self._read_text(texts)
+        clips, is_readable = self.reader(rows)
+        return batch | clips | _labels(rows, num_labels, is_readable)
+
 
 def _need(rows: Sequence[dict], *names: str):
     """Raises a `ValueError` on the first row that lacks a field."""
@@ -65,37 +74,37 @@ def _need(rows: Sequence[dict], *names: str):
 
 
 def _labels(
-    rows: Sequence[dict], num_labels: int, is_readable: torch.Tensor, name: str = "label"
-) -> torch.Tensor | None:
+    rows: Sequence[dict], num_labels: int, is_readable: torch.Tensor, column: str = "label", name: str = "labels"
+) -> dict[str, torch.Tensor]:
     """Class indices (B,) or scores (B, num_labels), checked here since on a GPU a wrong one only crashes."""
-    has_label = [row.get(name) is not None for row in rows]
-    if not any(has_label):
-        return None
-    if not all(has_label):
-        raise ValueError(f"{has_label.count(False)} of {len(rows)} rows have no {name}; give all rows one or none.")
+    values = [row.get(column) for row in rows]
+    num_missing = sum(value is None for value in values)
+    if num_missing == len(rows):
+        return {}
+    if num_missing:
+        raise ValueError(f"{num_missing} of {len(rows)} rows have no {column}; give all rows one or none.")
     try:
-        labels = torch.tensor([row[name] for row in rows])
+        labels = torch.tensor(values)
     except (TypeError, ValueError) as error:
-        kinds = sorted({type(row[name]).__name__ for row in rows})
+        kinds = sorted({type(value).__name__ for value in values})
         raise ValueError(f"labels are {', '.join(kinds)} of different shape; expected indices or scores.") from error
     if labels.ndim == 2 and labels.shape[1] == num_labels:
         if not ((labels >= 0) & (labels <= 1)).all():
-            raise ValueError(f"labels hold {labels.tolist()}, but soft labels are scores from 0 to 1.")
-        return labels.float().masked_fill(~is_readable[:, None], -100)
+            raise ValueError(f"labels hold {values}, but soft labels are scores from 0 to 1.")
+        return {name: labels.float().masked_fill(~is_readable[:, None], -100)}
     if labels.ndim != 1 or labels.is_floating_point():
         raise ValueError(
             f"labels have shape {tuple(labels.shape)} and type {labels.dtype}, but expected an index or "
             f"{num_labels} scores for each row."
         )
-    is_wrong = ((labels < 0) | (labels >= num_labels)) & (labels != -100)
-    if is_wrong.any():
-        row = rows[int(is_wrong.nonzero()[0])]
-        called = row.get("sample_id") or row.get("question")
-        raise ValueError(
-            f"The label of {called!r} is {row[name]}, but expected an answer from 0 to {num_labels - 1}, or -100 for "
-            "one outside the vocabulary."
-        )
-    return labels.masked_fill(~is_readable, -100)
+    for row, label in zip(rows, labels.tolist(), strict=True):
+        if not (0 <= label < num_labels or label == -100):
+            called = row.get("sample_id") or row.get("question")
+            raise ValueError(
+                f"The label of {called!r} is {label}, but expected an answer from 0 to {num_labels - 1}, or -100 for "
+                "one outside the vocabulary."
+            )
+    return {name: labels.masked_fill(~is_readable, -100)}
 
 
 def draw_caption(row: dict, generator: torch.Generator | None) -> str:
@@ -111,14 +120,11 @@ def _draw_wrong_captions(
 ) -> list[str]:
     """Captions that are none of the row's."""
     right = {row.get("caption"), *(row.get("captions") or ())}
-    drawn = []
-    for _ in range(_LARGEST_NUMBER_OF_DRAWS):
-        if len(drawn) == number:
-            return drawn
-        text = captions[int(torch.randint(len(captions), (), generator=generator))]
-        if text not in right:
-            drawn.append(text)
-    raise ValueError(f"Of {len(captions)} captions, hardly any is wrong for the clip of {row.get('sample_id')!r}.")
+    draws = (int(torch.randint(len(captions), (), generator=generator)) for _ in range(_LARGEST_NUMBER_OF_DRAWS))
+    wrong = list(islice((captions[draw] for draw in draws if captions[draw] not in right), number))
+    if len(wrong) < number:
+        raise ValueError(f"Of {len(captions)} captions, hardly any is wrong for the clip of {row.get('sample_id')!r}.")
+    return wrong
 
 
 @dataclass
@@ -158,13 +164,9 @@ class VideoQuestionAnsweringCollator(VideoCollator):
     def __call__(self, rows: list[dict]) -> dict[str, torch.Tensor]:
         """Returns `input_ids` and `attention_mask` (B, L), `pixel_values` (B, T, 3, H, W) and, if given, `labels`."""
         _need(rows, "question")
-        batch = self._read_text([row["question"] for row in rows])
-        clips, is_readable = self.reader(rows)
-        batch |= clips
-        is_soft = rows[0].get("answer_scores") is not None
-        labelled = [soft_label(row, self.num_labels) for row in rows] if is_soft else rows
-        labels = _labels(labelled, self.num_labels, is_readable)
-        return batch if labels is None else {**batch, "labels": labels}
+        if rows[0].get("answer_scores") is not None:
+            rows = [soft_label(row, self.num_labels) for row in rows]
+        return self._collate(rows, [row["question"] for row in rows], self.num_labels)
 
 
 @dataclass
@@ -191,16 +193,13 @@ class VideoClassificationCollator(VideoCollator):
         Returns with a prompt `input_ids` and `attention_mask` (B, L); `pixel_values` (B, T, 3, H, W), or
         (B, views, T, 3, H, W) if clips have several views; and, if given, `labels` (B,).
         """
-        prompts = [row.get("question") if self.prompt is None else self.prompt for row in rows]
-        batch = {}
-        if any(prompt is not None for prompt in prompts):
-            if self.prompt is None:
-                _need(rows, "question")
-            batch = self._read_text(prompts)
-        clips, is_readable = self.reader(rows)
-        batch |= clips
-        labels = _labels(rows, self.num_labels, is_readable)
-        return batch if labels is None else {**batch, "labels": labels}
+        prompts = None
+        if self.prompt is not None:
+            prompts = [self.prompt] * len(rows)
+        elif any(row.get("question") is not None for row in rows):
+            _need(rows, "question")
+            prompts = [row["question"] for row in rows]
+        return self._collate(rows, prompts, self.num_labels)
 
 
 @dataclass
@@ -233,27 +232,23 @@ class MultipleChoiceCollator(VideoCollator):
     def __call__(self, rows: list[dict]) -> dict[str, torch.Tensor]:
         """Returns `input_ids`, `attention_mask` (B, N, L), `pixel_values` (B, T, 3, H, W) and, if given, `labels`."""
         if self.negatives is not None:
-            rows = [self._with_options(row) for row in rows]
+            rows = [self._with_options(row, self.negatives) for row in rows]
         _need(rows, "options")
-        batch = self._read_text([self._texts(row) for row in rows])
-        clips, is_readable = self.reader(rows)
-        batch |= clips
-        labels = _labels(rows, len(rows[0]["options"]), is_readable)
-        return batch if labels is None else {**batch, "labels": labels}
+        return self._collate(rows, [self._texts(row) for row in rows], len(rows[0]["options"]))
 
-    def _with_options(self, row: dict) -> dict:
+    def _with_options(self, row: dict, negatives: Sequence[str]) -> dict:
         """A row with its caption among wrong ones."""
         generator = generator_of(row)
         caption = draw_caption(row, generator)
-        options = _draw_wrong_captions(row, self.negatives, self.num_options - 1, generator)
+        options = _draw_wrong_captions(row, negatives, self.num_options - 1, generator)
         label = int(torch.randint(self.num_options, (), generator=generator))
         options.insert(label, caption)
         return row | {"options": options, "label": label}
 
-    def _texts(self, row: dict) -> list[str]:
-        if row.get("question") is None:
-            return list(row["options"])
-        return self.processor.apply_choice_template(row["question"], list(row["options"]))
+    def _texts(self, row: dict) -> list:
+        options = list(row["options"])
+        question = row.get("question")
+        return options if question is None else self.processor.apply_choice_template(question, options)
 
 
 @dataclass
@@ -291,7 +286,7 @@ class VideoTextRetrievalCollator(VideoCollator):
         batch = self._read_text(captions)
         if self.num_negatives:
             candidates = [
-                [caption, *_draw_wrong_captions(row, self.negatives, self.num_negatives, generator)]
+                [caption, *_draw_wrong_captions(row, self.negatives or (), self.num_negatives, generator)]
                 for caption, row, generator in zip(captions, rows, generators, strict=True)
             ]
             batch |= self._read_text(candidates, prefix="candidate_")
@@ -333,15 +328,10 @@ class VisualCommonsenseCollator(VideoCollator):
         batch = self._read_text([list(row["options"]) for row in rows], prefix="answer_")
         batch |= self._read_text([list(row["rationales"]) for row in rows], prefix="rationale_")
         clips, is_readable = self.reader(rows)
-        batch |= clips
-        for name, texts, labels_name in (
-            ("label", "options", "answer_labels"),
-            ("rationale_label", "rationales", "rationale_labels"),
-        ):
-            labels = _labels(rows, len(rows[0][texts]), is_readable, name)
-            if labels is not None:
-                batch[labels_name] = labels
-        return batch
+        answer_labels = _labels(rows, len(rows[0]["options"]), is_readable, "label", "answer_labels")
+        num_rationales = len(rows[0]["rationales"])
+        rationale_labels = _labels(rows, num_rationales, is_readable, "rationale_label", "rationale_labels")
+        return batch | clips | answer_labels | rationale_labels
 
 
 def _paint_objects(row: dict) -> dict:
@@ -351,7 +341,7 @@ def _paint_objects(row: dict) -> dict:
 
 
 @dataclass
-class PairedReasoningCollator(VideoCollator):
+class PairedReasoningCollator(VideoQuestionAnsweringCollator):
     """
     Makes batches for [`AllInOneForPairedVisualReasoning`].
 
@@ -372,8 +362,16 @@ class PairedReasoningCollator(VideoCollator):
         for row in rows:
             if len(row["images"]) != 2:
                 raise ValueError(f"{row['question']!r} is about {len(row['images'])} images; expected two.")
-        batch = self._read_text([row["question"] for row in rows])
-        clips, is_readable = self.reader(rows)
-        batch |= clips
-        labels = _labels(rows, self.num_labels, is_readable)
-        return batch if labels is None else {**batch, "labels": labels}
+        return super().__call__(rows)
+
+
+__all__ = [
+    "MultipleChoiceCollator",
+    "PairedReasoningCollator",
+    "VideoClassificationCollator",
+    "VideoCollator",
+    "VideoQuestionAnsweringCollator",
+    "VideoTextRetrievalCollator",
+    "VisualCommonsenseCollator",
+    "draw_caption",
+]

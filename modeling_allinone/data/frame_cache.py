@@ -3,54 +3,41 @@
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections import UserDict
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from accelerate import PartialState
 from fsspec.core import url_to_fs
-from torch.utils.data import DataLoader
-from transformers.utils import logging
 
 from ..models.processing_allinone import AllInOneProcessor
 from ..models.video_processing_allinone import AllInOneVideoProcessor
 from ..models.video_sources_allinone import has_own_times, is_url
 from .video_loading import run_within
+from .workers import map_in_workers
 
 if TYPE_CHECKING:
     import datasets
 
 
-class CachedFrames(Mapping):
+class CachedFrames(UserDict[tuple, Any]):
     """
     Frames by clip, read from disk when they are asked for.
 
     Args:
-        paths (mapping of (video, start, end) to `Path`): Where the frames of each clip lie.
+        data (mapping of (video, start, end) to `Path`): Where the frames of each clip lie.
     """
 
-    def __init__(self, paths: Mapping[tuple, Path]):
-        self.paths = paths
-
     def __getitem__(self, clip: tuple) -> np.ndarray:
-        path = self.paths[clip]
+        path = self.data[clip]
         try:
             return np.load(path)
         except (ValueError, EOFError) as error:
             raise ValueError(f"The frames kept in {path} are damaged ({error}); remove the file.") from error
-
-    def __iter__(self) -> Iterator[tuple]:
-        return iter(self.paths)
-
-    def __len__(self) -> int:
-        return len(self.paths)
-
-    def __contains__(self, clip: object) -> bool:
-        return clip in self.paths
 
 
 def cache_frames(
@@ -81,19 +68,20 @@ def cache_frames(
     clips = {(video, start, end): rate for video, start, end, rate in columns if isinstance(video, str)}
     # Not who loads it, which is noted when it is saved.
     options = {name: value for name, value in processor.video_processor.to_dict().items() if name != "auto_map"}
-    options = json.dumps(options, sort_keys=True, default=str)
-    paths = {clip: Path(folder, f"{_identify(clip, rate, options)}.npy") for clip, rate in clips.items()}
+    signature = json.dumps(options, sort_keys=True, default=str)
+    paths = {clip: Path(folder, f"{_identify(clip, rate, signature)}.npy") for clip, rate in clips.items()}
     with PartialState().main_process_first():
         missing = [(clip, clips[clip], path) for clip, path in paths.items() if not path.exists()]
         if missing:
             Path(folder).mkdir(parents=True, exist_ok=True)
-            _write_frames(missing, processor.video_processor, num_workers, seconds_per_clip)
+            write = partial(_write_frames, processor.video_processor, seconds_per_clip)
+            map_in_workers(write, missing, num_workers, "decoding")
     return CachedFrames({clip: path for clip, path in paths.items() if path.exists()})
 
 
 def _identify(clip: tuple, frame_rate: float | None, options: str) -> str:
     """A name for the frames of a clip, another one if its file has changed."""
-    state = None
+    state: Any = None
     with suppress(Exception):  # said when it is read; each file system raises its own types
         if is_url(clip[0]):
             files, path = url_to_fs(clip[0])
@@ -105,34 +93,18 @@ def _identify(clip: tuple, frame_rate: float | None, options: str) -> str:
 
 
 def _write_frames(
-    clips: list[tuple],
-    video_processor: AllInOneVideoProcessor,
-    num_workers: int | None,
-    seconds_per_clip: float | None,
+    video_processor: AllInOneVideoProcessor, seconds_per_clip: float | None, missing: tuple[tuple, float | None, Path]
 ):
-    loader = DataLoader(
-        clips,
-        32,
-        num_workers=(os.cpu_count() or 1) if num_workers is None else num_workers,
-        collate_fn=partial(_write_some, video_processor, seconds_per_clip),
-    )
-    # The library's bar takes an iterator of what it is given, too, which of a loader starts its workers twice.
-    for _ in logging.tqdm(iter(loader), total=len(loader), desc="decoding, 32 clips at a time"):
-        pass
-
-
-def _write_some(video_processor: AllInOneVideoProcessor, seconds_per_clip: float | None, clips: list[tuple]):
-    """Decode and write a few clips, but for those that the collator will have to speak of."""
+    """Decode a clip and write its frames, but not those of one that the collator will have to speak of."""
+    (video, start, end), rate, path = missing
+    frame_rate = None if has_own_times(video) else rate
     options = {"do_rescale": False, "do_normalize": False, "num_views": 1, "return_metadata": True}
-    for (video, start, end), rate, path in clips:
-        frame_rate = [None if has_own_times(video) else rate]
-        try:
-            read = partial(video_processor, [video], start=[start], end=[end], frame_rate=frame_rate, **options)
-            inputs = run_within(seconds_per_clip, str(video), read)
-        except Exception:  # libraries of codecs raise whatever they like
-            continue
-        if inputs["video_metadata"][0].replaced_frames:
-            continue
+    read = partial(video_processor, [video], start=[start], end=[end], frame_rate=[frame_rate], **options)
+    try:
+        inputs = run_within(seconds_per_clip, str(video), read)
+    except Exception:  # libraries of codecs raise whatever they like
+        return
+    if not inputs["video_metadata"][0].replaced_frames:
         unfinished = path.with_name(f"{path.stem}.{os.getpid()}.npy")
         np.save(unfinished, inputs["pixel_values"][0].to(torch.uint8).permute(0, 2, 3, 1).numpy())
         unfinished.rename(path)

@@ -8,7 +8,7 @@ import multiprocessing
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -21,6 +21,7 @@ import torch
 from torch.utils.data import get_worker_info
 from transformers.utils import logging
 
+from ..datasets.row_transforms import generator_of
 from ..models.processing_allinone import AllInOneProcessor
 from ..models.video_processing_allinone import stack_clips
 from ..models.video_sources_allinone import has_own_times, source_name
@@ -36,7 +37,7 @@ REPLACED_NAME = "replaced_frames.jsonl"
 # A worker that has not noticed the end of a limit so many seconds later hangs in a library that lets no thread run.
 _GRACE_SECONDS = 5.0
 _NUM_SLOTS, _SLOT_SIZE = 64, 1024  # workers, bytes
-_BLANK_SIZE = 1024  # pixels; larger than any crop
+_BLANK_SIZE = 512  # pixels
 
 
 class ClipTimeoutError(TimeoutError):
@@ -123,12 +124,10 @@ class VideoLoader:
         """
         clips = [self._read(row) for row in rows]
         is_readable = torch.tensor([clip is not None for clip in clips])
-        if not is_readable.all():
-            readable = [clip for clip in clips if clip is not None]
-            blank = dict(readable[0] if readable else self._blank(rows[0]))
-            blank["pixel_values"] = torch.zeros_like(blank["pixel_values"])
-            clips = [blank if clip is None else clip for clip in clips]
-        return stack_clips(list(zip(map(_name, rows), clips, strict=True))), is_readable
+        like = next((clip for clip in clips if clip is not None), None) or self._process(blank_clip(rows[0]))
+        blank = like | {"pixel_values": torch.zeros_like(like["pixel_values"])}
+        named = [(_name(row), blank if clip is None else clip) for row, clip in zip(rows, clips, strict=True)]
+        return stack_clips(named), is_readable
 
     @property
     def num_skipped(self) -> int:
@@ -187,7 +186,8 @@ class VideoLoader:
             row = self.prepare_row(row)
         options = dict(self.video_options)
         if row.get("draw") is not None:
-            options["generator"] = torch.Generator().manual_seed(row["draw"])
+            options["generator"] = generator_of(row)
+        inputs: Mapping[str, Any]
         if row.get("images") is not None:
             inputs = self.processor(images=[list(row["images"])], **options)
         elif row.get("image") is not None:
@@ -200,7 +200,7 @@ class VideoLoader:
         has_views = len(clip["pixel_values"]) > 1
         return clip if has_views else {name: values[0] for name, values in clip.items()}
 
-    def _process_video(self, row: dict, options: dict[str, Any]) -> dict[str, Any]:
+    def _process_video(self, row: dict, options: dict[str, Any]) -> Mapping[str, Any]:
         """A video; which of its frames stand in for damaged ones is noted."""
         options |= {name: [row.get(name)] for name in ("start", "end")}
         if not has_own_times(row["video"]):
@@ -214,15 +214,6 @@ class VideoLoader:
                 _append(Path(self.skipped_file).with_name(REPLACED_NAME), line)
         return inputs
 
-    def _blank(self, row: dict) -> dict[str, torch.Tensor]:
-        """A clip of the size that the processor makes of a row."""
-        image = np.zeros((_BLANK_SIZE, _BLANK_SIZE, 3), dtype=np.uint8)
-        if row.get("images") is not None:
-            return self._process({"images": [image] * len(row["images"])})
-        if row.get("image") is not None:
-            return self._process({"image": image})
-        return self._process({"video": image[None]})
-
     @contextmanager
     def _noted(self, name: str) -> Iterator[None]:
         """Leaves word of what this process is reading, for when it dies of it."""
@@ -234,6 +225,24 @@ class VideoLoader:
         slot[: len(note)] = torch.frombuffer(bytearray(note), dtype=torch.uint8)
         yield
         slot.zero_()
+
+
+def blank_clip(row: Mapping[str, Any]) -> dict[str, Any]:
+    """
+    Make what stands for a row's clip, image or images where they are not to be seen.
+
+    Args:
+        row (mapping): A row with `images`, `image` or `video`.
+
+    Returns:
+        `dict`: The same column in grey; of a video also `start` and `end`, which are `None`.
+    """
+    grey = np.full((_BLANK_SIZE, _BLANK_SIZE, 3), 128, dtype=np.uint8)
+    if row.get("images") is not None:
+        return {"images": [grey] * len(row["images"])}
+    if row.get("image") is not None:
+        return {"image": grey}
+    return {"video": grey[None], "start": None, "end": None}
 
 
 def record_skipped(path: str | Path | None, name: str, sample_id: str | None, reason: str):
@@ -275,7 +284,7 @@ def read_replaced(path: str | Path) -> list[dict[str, Any]]:
     Returns:
         `list` of `dict`: `video`, `sample_id` and `replaced` of each, each sample once.
     """
-    replaced = {}
+    replaced: dict[tuple, dict[str, Any]] = {}
     for clip in _read_lines(path):
         found = replaced.setdefault((clip["video"], clip["sample_id"]), clip)
         found["replaced"] |= clip["replaced"]
@@ -361,7 +370,7 @@ def run_within(seconds: float | None, name: str, read: Callable[[], Result]) -> 
             if outcome.done():  # the reader's own, or just in time
                 return outcome.result()
             exception = ctypes.py_object(ClipTimeoutError)
-            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), exception)
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), exception)
             raise ClipTimeoutError(f"Reading {name} took longer than {seconds} s.") from None
         finally:
             if is_worker:
@@ -375,6 +384,7 @@ __all__ = [
     "ClipTimeoutError",
     "DeadWorkerError",
     "VideoLoader",
+    "blank_clip",
     "read_replaced",
     "read_skipped",
     "record_skipped",

@@ -68,9 +68,9 @@ def test_clips_are_decoded_once_and_again_if_something_changed(rows, processor, 
 
 def test_damaged_frames_are_told_by_name(rows, processor, tmp_path):
     frames = cache(rows, processor, tmp_path)
-    whole, part = frames.paths.values()
+    whole, part = frames.data.values()
     whole.write_bytes(b"")
     part.write_bytes(part.read_bytes()[:-1000])
-    for clip, path in frames.paths.items():
+    for clip, path in frames.data.items():
         with pytest.raises(ValueError, match=rf"The frames kept in .*{path.name} are damaged .*remove the file"):
             frames[clip]
