@@ -12,8 +12,9 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
+from .video_loading import blank_clip
+
 LARGEST_SEED = 2**63 - 1
-_BLANK_SIZE = 512  # pixels
 
 
 class VideoDataset(Dataset):
@@ -60,7 +61,7 @@ class VideoDataset(Dataset):
         row = dict(self.rows[index])
         clip = (row.get("video"), row.get("start"), row.get("end"))
         if self.is_blank:
-            row |= _blank(row)
+            row |= blank_clip(row)
         elif self.frames and isinstance(clip[0], str) and clip in self.frames:
             row |= {"video": self.frames[clip], "start": None, "end": None, "frame_rate": None}
         return row | {"draw": hash((self.seed, int(self.epoch), index)) % LARGEST_SEED}
@@ -68,16 +69,6 @@ class VideoDataset(Dataset):
     def set_epoch(self, epoch: int):
         """Draw anew; [`AllInOneTrainer`] calls it at the beginning of every epoch."""
         self.epoch.fill_(epoch)
-
-
-def _blank(row: Mapping[str, Any]) -> dict[str, Any]:
-    """What takes the place of a row's clip, image or images."""
-    grey = np.full((_BLANK_SIZE, _BLANK_SIZE, 3), 128, dtype=np.uint8)
-    if row.get("images") is not None:
-        return {"images": [grey] * len(row["images"])}
-    if row.get("image") is not None:
-        return {"image": grey}
-    return {"video": grey[None], "start": None, "end": None}
 
 
 class InterleavedDataset(Dataset):

@@ -29,10 +29,9 @@ def score_answers(predictions: np.ndarray, labels: np.ndarray) -> dict[str, floa
 
     ```
     """
-    name, references = "video_question_answering", labels
-    if labels.ndim == 2:
-        name, references = "vqa_score", [_scored_answers(row) for row in labels]
-    metric = evaluate.load(metric_path(name), keep_in_memory=True)
+    has_scores = labels.ndim == 2
+    metric = evaluate.load(metric_path("vqa_score" if has_scores else "video_question_answering"), keep_in_memory=True)
+    references = [_scored_answers(row) for row in labels] if has_scores else labels
     return metric.compute(predictions=predictions, references=references)
 
 

@@ -3,265 +3,24 @@
 """
 Text-video search in two stages: texts and clips are compared by features, which are computed once for each; then the
 best few are read together, pair by pair, and put in a finer order.
-
-Features are in float32 on the CPU, and of unit length; those of a clip with several views are the mean over them, so
-that a product with a text's features is the mean of the cosines. Where a process group is initialised, its processes
-share the work, each row once, and all get all results, in the order of the rows.
-
-D is the width of the common space.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
-from torch import nn
-from torch.utils.data import DataLoader, Dataset, Subset
-from transformers.feature_extraction_utils import BatchFeature
-from transformers.utils import logging
+from torch.utils.data import Subset
 
 from ..data.video_dataset import VideoDataset
 from ..data.video_loading import VideoLoader
 from ..models.modeling_retrieval_allinone import AllInOneForVideoTextRetrieval
-from ..models.processing_allinone import AllInOneProcessor
+from .embedding import Rows, embed_clips, embed_texts, score_candidates
 
 if TYPE_CHECKING:
     import evaluate
 
 # What the lowest of the re-ranked scores of a query becomes: above every cosine.
 _ABOVE_SIMILARITIES = 2.0
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# What a model makes of texts, of clips and of pairs
-# ---------------------------------------------------------------------------------------------------------------------
-
-
-def embed_texts(
-    model: AllInOneForVideoTextRetrieval, processor: AllInOneProcessor, texts: Sequence[str], batch_size: int = 256
-) -> torch.Tensor:
-    """
-    Features of texts.
-
-    Args:
-        model ([`AllInOneForVideoTextRetrieval`]): With projections.
-        processor ([`AllInOneProcessor`])
-        texts (sequence of `str`)
-        batch_size (`int`, defaults to 256): Texts read at a time.
-
-    Returns:
-        `torch.FloatTensor` of shape `(texts, D)`
-    """
-
-    def embed(batch: list[str]) -> torch.Tensor:
-        inputs = processor(text=batch).to(model.device)
-        return nn.functional.normalize(model.get_text_features(**inputs).pooler_output.float(), dim=-1)
-
-    return _map_rows(model, embed, list(texts), list, batch_size, 0, _width(model))
-
-
-def embed_clips(
-    model: AllInOneForVideoTextRetrieval,
-    reader: VideoLoader,
-    clips: Sequence[Mapping[str, Any]],
-    batch_size: int = 32,
-    num_workers: int = 0,
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """
-    Features of clips.
-
-    Args:
-        model ([`AllInOneForVideoTextRetrieval`]): With projections.
-        reader ([`VideoLoader`]): Reads them; its `video_options` may ask for several views, such as `{"num_views": 3,
-            "frame_sampling": "random"}`, which are three draws of frames.
-        clips (sequence of mappings): Rows with `video` or `image`.
-        batch_size (`int`, defaults to 32): Clips read at a time.
-        num_workers (`int`, defaults to 0): Processes that read clips; 0 is this one.
-
-    Returns:
-        `torch.FloatTensor` of shape `(clips, D)`, and a `torch.BoolTensor` of shape `(clips,)`: which could be read.
-    """
-
-    def embed(batch: tuple[dict[str, torch.Tensor], torch.Tensor]) -> torch.Tensor:
-        clips, is_readable = _views(batch[0]).to(model.device, model.dtype), batch[1].to(model.device)
-        shape = clips["pixel_values"].shape[:2]
-        features = model.get_video_features(**{name: values.flatten(0, 1) for name, values in clips.items()})
-        features = nn.functional.normalize(features.pooler_output.float(), dim=-1).unflatten(0, shape).mean(dim=1)
-        return torch.cat([features, is_readable[:, None]], dim=1)
-
-    features = _map_rows(model, embed, clips, reader, batch_size, num_workers, _width(model) + 1)
-    return features[:, :-1], features[:, -1].bool()
-
-
-def score_candidates(
-    model: AllInOneForVideoTextRetrieval,
-    reader: VideoLoader,
-    clips: Sequence[Mapping[str, Any]],
-    texts: Sequence[str],
-    candidates: Sequence[Sequence[int]],
-    batch_size: int = 32,
-    num_workers: int = 0,
-) -> list[torch.Tensor]:
-    """
-    Read clips together with texts, each pair on its own.
-
-    Args:
-        model ([`AllInOneForVideoTextRetrieval`]): With a scorer.
-        reader ([`VideoLoader`]): Reads the clips; scores are averaged over their views.
-        clips (sequence of mappings): Rows with `video` or `image`.
-        texts (sequence of `str`)
-        candidates (sequence of sequences of `int`): For each clip, which of the texts to score it with.
-        batch_size (`int`, defaults to 32): Clips read, and pairs scored, at a time.
-        num_workers (`int`, defaults to 0): Processes that read clips; 0 is this one.
-
-    Returns:
-        `list` of `torch.FloatTensor` of shape `(candidates of the clip,)`: For each clip, the scores of its texts, the
-        higher the better; -inf if the clip could not be read.
-
-    Raises:
-        ValueError: If there are not as many lists of candidates as clips.
-    """
-    if len(clips) != len(candidates):
-        raise ValueError(f"There are {len(clips)} clips but {len(candidates)} lists of candidates; give one for each.")
-
-    def score(batch: tuple[dict[str, torch.Tensor], torch.Tensor, list[Sequence[int]]]) -> torch.Tensor:
-        clips, scores = _views(batch[0]), []
-        for place, (is_readable, chosen) in enumerate(zip(*batch[1:], strict=True)):
-            views = BatchFeature({name: values[place] for name, values in clips.items()})
-            of_clip = _score_pairs(model, reader.processor, views, [texts[index] for index in chosen], batch_size)
-            scores.append(of_clip if is_readable else torch.full_like(of_clip, -torch.inf))
-        return torch.cat(scores)
-
-    rows = _ClipsWithCandidates(clips, candidates)
-    collate = partial(_read_with_candidates, reader)
-    shares = _read_share(model, score, rows, collate, batch_size, num_workers, torch.empty(0))
-    scores: list[Any] = [None] * len(clips)
-    for place, share in enumerate(shares):
-        numbers = [len(chosen) for chosen in candidates[place :: len(shares)]]
-        scores[place :: len(shares)] = share.split(numbers)
-    return scores
-
-
-@dataclass
-class _ClipsWithCandidates(Dataset):
-    clips: Sequence[Mapping[str, Any]]
-    candidates: Sequence[Sequence[int]]
-
-    def __len__(self) -> int:
-        return len(self.clips)
-
-    def __getitem__(self, index: int) -> tuple[Mapping[str, Any], Sequence[int]]:
-        return self.clips[index], self.candidates[index]
-
-
-def _read_with_candidates(reader: VideoLoader, batch: list[tuple]) -> tuple[dict, torch.Tensor, list]:
-    clips, candidates = zip(*batch, strict=True)
-    return *reader(clips), list(candidates)
-
-
-def _score_pairs(
-    model: AllInOneForVideoTextRetrieval,
-    processor: AllInOneProcessor,
-    views: BatchFeature,
-    texts: list[str],
-    batch_size: int,
-) -> torch.Tensor:
-    """Scores (texts,) of one clip with its views (views, T, 3, H, W), a batch of pairs at a time."""
-    num_views = len(views["pixel_values"])
-    texts_at_once = max(batch_size // num_views, 1)
-    views = views.to(model.device, model.dtype)
-    scores = [torch.empty(0)]
-    for start in range(0, len(texts), texts_at_once):
-        inputs = processor(text=[texts[start : start + texts_at_once]] * num_views).to(model.device)
-        scores += [model.score_pairs(**inputs, **views).float().mean(dim=0).cpu()]
-    return torch.cat(scores)
-
-
-def _width(model: AllInOneForVideoTextRetrieval) -> int:
-    """Width of the common space; raises a `ValueError` if there is none."""
-    if model.config.projection_dim is None:
-        raise ValueError(
-            "This model has no features to compare, since projection_dim is None; take one with projections."
-        )
-    return model.config.projection_dim
-
-
-def _views(clips: dict[str, torch.Tensor]) -> BatchFeature:
-    """Clips with their views, (B, views, T, 3, H, W), and perhaps the masks of these (B, views, H, W)."""
-    has_views = clips["pixel_values"].ndim == 6
-    return BatchFeature(clips if has_views else {name: values[:, None] for name, values in clips.items()})
-
-
-def _map_rows(
-    model: nn.Module,
-    compute: Callable,
-    rows: Sequence,
-    collate: Callable,
-    batch_size: int,
-    num_workers: int,
-    width: int,
-) -> torch.Tensor:
-    """What `compute` makes of the batches of rows, (rows, width)."""
-    shares = _read_share(model, compute, rows, collate, batch_size, num_workers, torch.empty(0, width))
-    whole = torch.empty(len(rows), width)
-    for place, share in enumerate(shares):
-        whole[place :: len(shares)] = share
-    return whole
-
-
-def _read_share(
-    model: nn.Module,
-    compute: Callable,
-    rows: Sequence,
-    collate: Callable,
-    batch_size: int,
-    num_workers: int,
-    nothing: torch.Tensor,
-) -> list[torch.Tensor]:
-    """
-    What `compute` makes of the batches of each process, joined: process p of n has the rows p, p + n, p + 2n and so
-    on. Without rows it has `nothing`.
-    """
-    process, num_processes = _process_group()
-    share = Subset(rows, range(process, len(rows), num_processes))
-    loader = DataLoader(share, batch_size, collate_fn=collate, num_workers=num_workers)
-    with _evaluating(model):
-        # Of an iterator, since the bar takes one of a loader, too, and starts its workers twice; `disable=None` shows
-        # it where there is a terminal.
-        bar = {"total": len(loader), "leave": False, "disable": None if process == 0 else True}
-        batches = logging.tqdm(iter(loader), desc="retrieval", **bar)
-        mine = torch.cat([nothing, *(compute(batch).cpu() for batch in batches)])
-    if num_processes == 1:
-        return [mine]
-    shares: list[Any] = [None] * num_processes
-    torch.distributed.all_gather_object(shares, mine)
-    return shares
-
-
-def _process_group() -> tuple[int, int]:
-    """Number of this process, and how many there are."""
-    if torch.distributed.is_available() and torch.distributed.is_initialized():
-        return torch.distributed.get_rank(), torch.distributed.get_world_size()
-    return 0, 1
-
-
-@contextmanager
-def _evaluating(model: nn.Module) -> Iterator[None]:
-    was_training = model.training
-    model.eval()
-    try:
-        with torch.no_grad():
-            yield
-    finally:
-        model.train(was_training)
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# Two stages
-# ---------------------------------------------------------------------------------------------------------------------
 
 
 class Ranking(NamedTuple):
@@ -283,7 +42,7 @@ class Ranking(NamedTuple):
 def rank(
     model: AllInOneForVideoTextRetrieval,
     reader: VideoLoader,
-    clips: Sequence[Mapping[str, Any]],
+    clips: Rows,
     texts: Sequence[str],
     top_k: int = 20,
     batch_size: int = 32,
@@ -507,31 +266,17 @@ def evaluate_choice(
     if score_by == "pairs":
         scores = score_candidates(model, reader, rows, texts, candidates, batch_size, num_workers)
     else:
-        scores = _compare_candidates(model, reader, rows, texts, candidates, batch_size, num_workers)
+        text_features = embed_texts(model, reader.processor, texts)
+        features, is_readable = embed_clips(model, reader, rows, batch_size, num_workers)
+        scores = [
+            text_features[chosen] @ clip if keep else torch.full((len(chosen),), -torch.inf)
+            for chosen, clip, keep in zip(candidates, features, is_readable, strict=True)
+        ]
     labels = [
-        -100 if bool((of_clip == -torch.inf).all()) else label
+        label if (of_clip > -torch.inf).any() else -100
         for of_clip, label in zip(scores, rows.rows["label"], strict=True)
     ]
     return metric.compute(predictions=[of_clip.tolist() for of_clip in scores], references=labels)
-
-
-def _compare_candidates(
-    model: AllInOneForVideoTextRetrieval,
-    reader: VideoLoader,
-    clips: Sequence[Mapping[str, Any]],
-    texts: Sequence[str],
-    candidates: Sequence[Sequence[int]],
-    batch_size: int,
-    num_workers: int,
-) -> list[torch.Tensor]:
-    """As [`score_candidates`], by features."""
-    text_features = embed_texts(model, reader.processor, texts)
-    clip_features, is_readable = embed_clips(model, reader, clips, batch_size, num_workers)
-    scores = [text_features[chosen] @ clip for chosen, clip in zip(candidates, clip_features, strict=True)]
-    return [
-        of_clip if keep else torch.full_like(of_clip, -torch.inf)
-        for of_clip, keep in zip(scores, is_readable, strict=True)
-    ]
 
 
 def evaluate_retrieval(
@@ -573,16 +318,13 @@ def evaluate_retrieval(
         )
 
     figures = compute(ranking.similarities)
-    if ranking.text_to_video is None:
+    if ranking.text_to_video is None or ranking.video_to_text is None:
         return figures
-    reranked = {
-        direction: compute(scores)
-        for direction, scores in (("text_to_video", ranking.text_to_video), ("video_to_text", ranking.video_to_text))
-    }
-    both = {}
+    of_texts, of_clips = compute(ranking.text_to_video), compute(ranking.video_to_text)
+    both: dict[str, float] = {}
     for name, value in figures.items():
-        direction = next(direction for direction in reranked if name.startswith(direction))
-        both |= {name: value, f"reranked_{name}": reranked[direction][name]}
+        reranked = of_texts if name.startswith("text_to_video") else of_clips
+        both |= {name: value, f"reranked_{name}": reranked[name]}
     return both
 
 
@@ -591,12 +333,9 @@ __all__ = [
     "Ranking",
     "collect_captions",
     "combine",
-    "embed_clips",
-    "embed_texts",
     "evaluate_choice",
     "evaluate_retrieval",
     "list_options",
     "rank",
     "rerank",
-    "score_candidates",
 ]

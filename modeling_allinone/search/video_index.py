@@ -5,18 +5,18 @@
 import hashlib
 import json
 import os
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from ..data.folder_lock import only_writer
 from ..data.video_loading import VideoLoader
-from ..evaluation.retrieval import combine, embed_clips, embed_texts, score_candidates
+from ..evaluation.embedding import embed_clips, embed_texts, score_candidates
+from ..evaluation.retrieval import combine
 from ..models.modeling_retrieval_allinone import AllInOneForVideoTextRetrieval
 from ..models.processing_allinone import AllInOneProcessor
 
@@ -130,9 +130,7 @@ class VideoIndex:
             ValueError: If a number is too small, or pairs are to be scored and the model has no scorer.
         """
         if top_k < 1 or num_reranked < 0:
-            raise ValueError(
-                f"top_k is {top_k} and num_reranked is {num_reranked}; expected at least 1, and at least 0."
-            )
+            raise ValueError(f"top_k is {top_k} and num_reranked is {num_reranked}; expected at least 1 and 0.")
         similarities = embed_texts(self.model, self.processor, [text])[0] @ self.features.T
         best = similarities.argsort(descending=True, stable=True)[: max(top_k, num_reranked)].tolist()
         found = [{**self.clips[place], "similarity": similarities[place].item()} for place in best]
@@ -166,13 +164,9 @@ class VideoIndex:
             "content": torch.frombuffer(bytearray(content), dtype=torch.uint8),
         }
         with only_writer(folder):
-            # In a folder, because safetensors itself writes to a file of another name first.
             unfinished = folder / f"{INDEX_NAME}.unfinished"
-            shutil.rmtree(unfinished, ignore_errors=True)  # of a run that was killed
-            unfinished.mkdir()
-            save_file(tensors, unfinished / INDEX_NAME, metadata={"sha256": _digest(tensors)})
-            os.replace(unfinished / INDEX_NAME, folder / INDEX_NAME)
-            unfinished.rmdir()
+            unfinished.write_bytes(save(tensors, metadata={"sha256": _digest(tensors)}))
+            os.replace(unfinished, folder / INDEX_NAME)
 
     @classmethod
     def load(
@@ -221,7 +215,7 @@ def _digest(tensors: Mapping[str, torch.Tensor]) -> str:
     digest = hashlib.sha256()
     for name in sorted(tensors):
         digest.update(name.encode())
-        digest.update(tensors[name].flatten().view(torch.uint8).numpy())
+        digest.update(tensors[name].flatten().view(torch.uint8).numpy().data)
     return digest.hexdigest()
 
 

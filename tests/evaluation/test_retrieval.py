@@ -21,15 +21,8 @@ from modeling_allinone.data.collators import VideoTextRetrievalCollator
 from modeling_allinone.data.video_dataset import VideoDataset
 from modeling_allinone.data.video_loading import VideoLoader
 from modeling_allinone.datasets import load_moving_shapes, train_tokenizer, write_moving_shapes
-from modeling_allinone.evaluation.retrieval import (
-    collect_captions,
-    embed_clips,
-    embed_texts,
-    evaluate_retrieval,
-    rank,
-    rerank,
-    score_candidates,
-)
+from modeling_allinone.evaluation.embedding import embed_clips, embed_texts, score_candidates
+from modeling_allinone.evaluation.retrieval import collect_captions, evaluate_retrieval, rank, rerank
 from modeling_allinone.metrics import metric_path
 from modeling_allinone.models.losses_allinone import calibration_loss, draw_hard_negatives, ranking_loss
 from modeling_allinone.search.video_index import VideoIndex

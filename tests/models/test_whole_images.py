@@ -30,7 +30,7 @@ from modeling_allinone.data.collators import (
 )
 from modeling_allinone.data.pretraining_collators import PairedCollator, PreTrainingCollator
 from modeling_allinone.data.video_loading import VideoLoader
-from modeling_allinone.evaluation.retrieval import embed_clips, score_candidates
+from modeling_allinone.evaluation.embedding import embed_clips, score_candidates
 from modeling_allinone.models.video_processing_allinone import IMAGE_OPTIONS
 from modeling_allinone.training.trainer import AllInOneTrainer, AllInOneTrainingArguments, VideoClassificationTrainer
 

@@ -1,0 +1,224 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
+"""
+What a retrieval model makes of texts, of clips, and of pairs of them.
+
+Features are in float32 on the CPU, and of unit length; those of a clip with several views are the mean over them, so
+that a product with a text's features is the mean of the cosines. Where a process group is initialised, its processes
+share the work, each row once, and all get all results, in the order of the rows.
+
+D is the width of the common space.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import Any, Protocol
+
+import torch
+from torch import nn
+from torch.utils.data import DataLoader
+from transformers.feature_extraction_utils import BatchFeature
+from transformers.utils import logging
+
+from ..data.video_loading import VideoLoader
+from ..models.modeling_retrieval_allinone import AllInOneForVideoTextRetrieval
+from ..models.processing_allinone import AllInOneProcessor
+
+
+class Rows(Protocol):
+    """Rows by number, such as a [`VideoDataset`], a `datasets.Dataset` or a list."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, place: int, /) -> Any: ...
+
+
+def embed_texts(
+    model: AllInOneForVideoTextRetrieval, processor: AllInOneProcessor, texts: Sequence[str], batch_size: int = 256
+) -> torch.Tensor:
+    """
+    Features of texts.
+
+    Args:
+        model ([`AllInOneForVideoTextRetrieval`]): With projections.
+        processor ([`AllInOneProcessor`])
+        texts (sequence of `str`)
+        batch_size (`int`, defaults to 256): Texts read at a time.
+
+    Returns:
+        `torch.FloatTensor` of shape `(texts, D)`
+    """
+
+    def embed(places: list[int], batch: list[str]) -> torch.Tensor:
+        inputs = processor(text=batch).to(model.device)
+        return nn.functional.normalize(model.get_text_features(**inputs).pooler_output.float(), dim=-1)
+
+    nothing = torch.empty(0, _width(model))
+    return torch.cat([nothing, *_map_rows(model, embed, texts, list, batch_size)])
+
+
+def embed_clips(
+    model: AllInOneForVideoTextRetrieval,
+    reader: VideoLoader,
+    clips: Rows,
+    batch_size: int = 32,
+    num_workers: int = 0,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """
+    Features of clips.
+
+    Args:
+        model ([`AllInOneForVideoTextRetrieval`]): With projections.
+        reader ([`VideoLoader`]): Reads them; its `video_options` may ask for several views, such as `{"num_views": 3,
+            "frame_sampling": "random"}`, which are three draws of frames.
+        clips (sequence of mappings): Rows with `video` or `image`.
+        batch_size (`int`, defaults to 32): Clips read at a time.
+        num_workers (`int`, defaults to 0): Processes that read clips; 0 is this one.
+
+    Returns:
+        `torch.FloatTensor` of shape `(clips, D)`, and a `torch.BoolTensor` of shape `(clips,)`: which could be read.
+    """
+
+    def embed(places: list[int], batch: tuple[dict[str, torch.Tensor], torch.Tensor]) -> torch.Tensor:
+        clips, is_readable = _views(batch[0]).to(model.device, model.dtype), batch[1].to(model.device)
+        shape = clips["pixel_values"].shape[:2]
+        features = model.get_video_features(**{name: values.flatten(0, 1) for name, values in clips.items()})
+        features = nn.functional.normalize(features.pooler_output.float(), dim=-1).unflatten(0, shape).mean(dim=1)
+        return torch.cat([features, is_readable[:, None]], dim=1)
+
+    nothing = torch.empty(0, _width(model) + 1)
+    features = torch.cat([nothing, *_map_rows(model, embed, clips, reader, batch_size, num_workers)])
+    return features[:, :-1], features[:, -1].bool()
+
+
+def score_candidates(
+    model: AllInOneForVideoTextRetrieval,
+    reader: VideoLoader,
+    clips: Rows,
+    texts: Sequence[str],
+    candidates: Sequence[Sequence[int]],
+    batch_size: int = 32,
+    num_workers: int = 0,
+) -> list[torch.Tensor]:
+    """
+    Read clips together with texts, each pair on its own.
+
+    Args:
+        model ([`AllInOneForVideoTextRetrieval`]): With a scorer.
+        reader ([`VideoLoader`]): Reads the clips; scores are averaged over their views.
+        clips (sequence of mappings): Rows with `video` or `image`.
+        texts (sequence of `str`)
+        candidates (sequence of sequences of `int`): For each clip, which of the texts to score it with.
+        batch_size (`int`, defaults to 32): Clips read, and pairs scored, at a time.
+        num_workers (`int`, defaults to 0): Processes that read clips; 0 is this one.
+
+    Returns:
+        `list` of `torch.FloatTensor` of shape `(candidates of the clip,)`: For each clip, the scores of its texts, the
+        higher the better; -inf if the clip could not be read.
+
+    Raises:
+        ValueError: If there are not as many lists of candidates as clips.
+    """
+    if len(clips) != len(candidates):
+        raise ValueError(f"There are {len(clips)} clips but {len(candidates)} lists of candidates; give one for each.")
+
+    def score(places: list[int], batch: tuple[dict[str, torch.Tensor], torch.Tensor]) -> torch.Tensor:
+        clips, scores = _views(batch[0]), []
+        for number, (place, is_readable) in enumerate(zip(places, batch[1], strict=True)):
+            views = BatchFeature({name: values[number] for name, values in clips.items()})
+            of_clip = _score_pairs(model, reader.processor, views, [texts[i] for i in candidates[place]], batch_size)
+            scores.append(of_clip if is_readable else torch.full_like(of_clip, -torch.inf))
+        return torch.cat(scores)
+
+    return _map_rows(model, score, clips, reader, batch_size, num_workers, list(map(len, candidates)))
+
+
+def _score_pairs(
+    model: AllInOneForVideoTextRetrieval,
+    processor: AllInOneProcessor,
+    views: BatchFeature,
+    texts: list[str],
+    batch_size: int,
+) -> torch.Tensor:
+    """Scores (texts,) of one clip with its views (views, T, 3, H, W), a batch of pairs at a time."""
+    num_views = len(views["pixel_values"])
+    texts_at_once = max(batch_size // num_views, 1)
+    views = views.to(model.device, model.dtype)
+    scores = [torch.empty(0)]
+    for start in range(0, len(texts), texts_at_once):
+        inputs = processor(text=[texts[start : start + texts_at_once]] * num_views).to(model.device)
+        scores += [model.score_pairs(**inputs, **views).float().mean(dim=0).cpu()]
+    return torch.cat(scores)
+
+
+def _width(model: AllInOneForVideoTextRetrieval) -> int:
+    """Width of the common space; raises a `ValueError` if there is none."""
+    if model.config.projection_dim is None:
+        raise ValueError(
+            "This model has no features to compare, since projection_dim is None; take one with projections."
+        )
+    return model.config.projection_dim
+
+
+def _views(clips: dict[str, torch.Tensor]) -> BatchFeature:
+    """Clips with their views, (B, views, T, 3, H, W), and perhaps the masks of these (B, views, H, W)."""
+    has_views = clips["pixel_values"].ndim == 6
+    return BatchFeature(clips if has_views else {name: values[:, None] for name, values in clips.items()})
+
+
+def _map_rows(
+    model: nn.Module,
+    compute: Callable[[list[int], Any], torch.Tensor],
+    rows: Rows,
+    collate: Callable[[list], Any],
+    batch_size: int,
+    num_workers: int = 0,
+    lengths: Sequence[int] | None = None,
+) -> list[torch.Tensor]:
+    """
+    What `compute` makes of each row, of places and collated rows of a batch at a time: one of the rows of what it
+    returns, or as many as `lengths` says. Process p of n computes the rows p, p + n, p + 2n and so on.
+    """
+    distributed, process, num_processes = torch.distributed, 0, 1
+    if distributed.is_available() and distributed.is_initialized():
+        process, num_processes = distributed.get_rank(), distributed.get_world_size()
+    places = range(process, len(rows), num_processes)
+    loader: DataLoader = DataLoader(
+        places,  # type: ignore[arg-type]  # any sequence does
+        batch_size,
+        collate_fn=partial(_collate, rows, collate),
+        num_workers=num_workers,
+    )
+    # Of an iterator, since the bar takes one of a loader, too, and starts its workers twice; `disable=None` shows it
+    # where there is a terminal.
+    disable = None if process == 0 else True
+    batches = logging.tqdm(iter(loader), total=len(loader), desc="retrieval", leave=False, disable=disable)
+    with _evaluating(model):
+        mine = torch.cat([torch.empty(0), *(compute(*batch).cpu() for batch in batches)])
+    shares: list[Any] = [mine] * num_processes
+    if num_processes > 1:
+        distributed.all_gather_object(shares, mine)
+    lengths = [1] * len(rows) if lengths is None else lengths
+    results: list[Any] = [None] * len(rows)
+    for place, share in enumerate(shares):
+        results[place::num_processes] = share.split(lengths[place::num_processes])
+    return results
+
+
+def _collate(rows: Rows, collate: Callable[[list], Any], places: list[int]) -> tuple[list[int], Any]:
+    return places, collate([rows[place] for place in places])
+
+
+@contextmanager
+def _evaluating(model: nn.Module) -> Iterator[None]:
+    was_training = model.training
+    model.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        model.train(was_training)
+
+
+__all__ = ["Rows", "embed_clips", "embed_texts", "score_candidates"]
