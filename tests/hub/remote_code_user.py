@@ -1,20 +1,19 @@
 # Copyright 2026 The modeling_allinone authors.
 # Licensed under the Apache License, Version 2.0.
-"""
-What somebody without this package does with directories that were saved with code; `test_remote_code.py` runs it.
-
-usage: remote_code_user.py FOLDER
-
-FOLDER holds a directory for each model class, and `jobs.pt` with the Auto class and the inputs of each and of its
-backbone, and with frames. What was computed goes to `results.pt`, what was fine-tuned to `finetuned`.
-"""
+"""What somebody who has not imported this package does with saved models; `test_remote_code.py` calls it."""
 
 import sys
 from pathlib import Path
 
 import torch
 import transformers
-from transformers import AutoConfig, AutoModel, AutoModelForVisualQuestionAnswering, AutoProcessor
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoModelForVisualQuestionAnswering,
+    AutoProcessor,
+    dynamic_module_utils,
+)
 from transformers.models.auto.video_processing_auto import AutoVideoProcessor
 
 TRUST = {"trust_remote_code": True}
@@ -33,9 +32,8 @@ def classes_of(*parts) -> list[tuple[str, str]]:
 
 
 def load_model(directory: Path, auto_class: str, inputs: dict, backbone_inputs: dict | None) -> dict:
-    config = AutoConfig.from_pretrained(directory, **TRUST)
     model = getattr(transformers, auto_class).from_pretrained(directory, **TRUST)
-    results = {"classes": classes_of(config, model), "outputs": computed(model, inputs)}
+    results = {"classes": classes_of(model.config, model), "outputs": computed(model, inputs)}
     if backbone_inputs is not None:
         backbone = AutoModel.from_pretrained(directory, **TRUST)
         results["classes"] += classes_of(backbone)
@@ -76,33 +74,54 @@ def releases(*directories: Path) -> list:
     return [getattr(type(model), "release", None) for model in models]
 
 
+def is_imported() -> bool:
+    """Whether anything of the package has been imported."""
+    return any(name.startswith("modeling_allinone.") for name in sys.modules)
+
+
 def is_without_package() -> bool:
     """Whether an import of the package fails, and nothing of it has been imported."""
     try:
         import modeling_allinone  # noqa: F401
     except ImportError:
-        return not any(name.startswith("modeling_allinone.") for name in sys.modules)
+        return not is_imported()
     return False
 
 
-def main(folder: Path):
-    """Do all of it."""
+def use_all(folder: Path) -> dict:
+    """
+    Results of using directories that were saved with code.
+
+    The folder holds one for each model class, and `jobs.pt` with the Auto class and the inputs of each and of its
+    backbone, and with frames. What is fine-tuned goes to `finetuned`.
+    """
+    dynamic_module_utils.HF_MODULES_CACHE = str(folder / "modules")
     torch.set_num_threads(1)
     jobs = torch.load(folder / "jobs.pt")
     results = {"without_decoders": load_processor(folder / "without_decoders", jobs["frames"])}
     del sys.modules["av"]
     results["models"] = {name: load_model(folder / name, *job) for name, job in jobs["models"].items()}
     question_answering = folder / "AllInOneForVideoQuestionAnswering"
+    results["config"] = classes_of(AutoConfig.from_pretrained(question_answering, **TRUST))
     results["processor"] = load_processor(question_answering, str(folder / "clip.mp4"))
     inputs = jobs["models"]["AllInOneForVideoQuestionAnswering"][1]
     results["fine_tuning"] = fine_tune(question_answering, inputs, folder / "finetuned")
     of_now, of_later = folder / "AllInOneModel", folder / "later_release"
     results["releases"] = releases(of_now, of_later, of_now)
     results["is_without_package"] = is_without_package()
-    torch.save(results, folder / "results.pt")
+    return results
 
 
-if __name__ == "__main__":
-    # The package is installed beside the tests, and decoders need not be there: from here on, importing these fails.
-    sys.modules.update(dict.fromkeys(("modeling_allinone", "decord", "av")))
-    main(Path(sys.argv[1]))
+def what_is_loaded(folder: Path, auto_classes: tuple[str, ...], trust_remote_code: bool | None) -> dict[str, str]:
+    """What each Auto class makes of a folder, in words, or what it raises."""
+    dynamic_module_utils.HF_MODULES_CACHE = str(folder / "modules")
+    said = {}
+    for name in auto_classes:
+        assert not is_imported(), f"before {name}"
+        loader = AutoVideoProcessor if name == "AutoVideoProcessor" else getattr(transformers, name)
+        try:
+            loaded = loader.from_pretrained(folder, trust_remote_code=trust_remote_code)
+            said[name] = f"{type(loaded).__module__}.{type(loaded).__name__}, {type(loaded)._auto_class}"
+        except Exception as error:
+            said[name] = " ".join(f"{type(error).__name__}: {error}".split())
+    return said

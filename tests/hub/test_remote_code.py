@@ -8,14 +8,14 @@ package is installed, and names it where it is not.
 import ast
 import inspect
 import json
-import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import remote_code_user
 import torch
+from clean_processes import call_without
 from transformers import AutoConfig, AutoModelForMaskedLM, AutoProcessor, BertTokenizer
 from transformers.dynamic_module_utils import get_imports
 from transformers.models.auto.video_processing_auto import AutoVideoProcessor
@@ -128,7 +128,7 @@ def auto_maps(directory: Path) -> list[str]:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory, tiny_config, tiny_inputs) -> Path:
-    """Everything saved, then used by a process in which the package cannot be imported."""
+    """Everything saved with code."""
     folder = tmp_path_factory.mktemp("remote_code")
     torch.manual_seed(0)
     inputs, processor, jobs = tiny_inputs(), build_processor(), {}
@@ -142,24 +142,19 @@ def folder(tmp_path_factory, tiny_config, tiny_inputs) -> Path:
     with (later / "modeling_allinone.py").open("a") as file:
         file.write('\nAllInOneModel.release = "later"\n')
 
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    environment |= {"HF_HOME": str(folder / "home"), "HF_MODULES_CACHE": str(folder / "modules")}
-    command = [sys.executable, Path(__file__).with_name("remote_code_user.py"), folder]
-    done = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, timeout=240)
-    assert done.returncode == 0, done.stderr
     return folder
 
 
 @pytest.fixture(scope="module")
 def results(folder) -> dict:
-    """What that process found."""
-    return torch.load(folder / "results.pt")
+    """What a process finds in which the package and decoders cannot be imported; but `av`, later on."""
+    return call_without(("modeling_allinone", "decord", "av"), remote_code_user.use_all, folder)
 
 
 def test_the_process_has_no_package(folder, results):
     assert results["is_without_package"]
     used = [model["classes"] for model in results["models"].values()]
-    used += [results[name]["classes"] for name in ("processor", "without_decoders")]
+    used += [results["config"], *(results[name]["classes"] for name in ("processor", "without_decoders"))]
     for module, name in (cls for classes in used for cls in classes):
         assert module.startswith("transformers_modules."), f"{name} is of {module}"
         assert (folder / "modules" / module.replace(".", "/")).with_suffix(".py").is_file()
@@ -167,7 +162,7 @@ def test_the_process_has_no_package(folder, results):
 
 def test_every_model_class_is_tried():
     public = (getattr(modeling_allinone, name) for name in modeling_allinone.__all__)
-    models = {cls.__name__ for cls in public if issubclass(cls, AllInOnePreTrainedModel)}
+    models = {cls.__name__ for cls in public if isinstance(cls, type) and issubclass(cls, AllInOnePreTrainedModel)}
     assert set(AUTO_CLASSES) == models - {"AllInOnePreTrainedModel"}
 
 
@@ -231,20 +226,17 @@ def test_the_package_goes_before_the_code(tiny_config, tmp_path, trust_remote_co
 
 
 @pytest.mark.parametrize("name", AUTO_CLASSES)
-def test_only_needed_files_are_copied(tiny_config, tmp_path, name):
+def test_only_needed_files_are_copied(folder, tiny_config, tmp_path, name):
     model = build_model(name, tiny_config)
-    save_with_code(tmp_path / "model", model)
-    assert is_code_of_package(tmp_path / "model", type(model))
-    assert auto_maps(tmp_path / "model") == ["config.json"]
-    save_with_code(tmp_path / "both", model, build_processor())
-    assert is_code_of_package(tmp_path / "both", type(model), AllInOneProcessor)
+    save_with_code(tmp_path, model)
+    assert is_code_of_package(tmp_path, type(model))
+    assert auto_maps(tmp_path) == ["config.json"]
+    assert is_code_of_package(folder / name, type(model), AllInOneProcessor), "with its processor"
 
 
-def test_code_travels_with_its_licence_and_needs_no_other_library(tiny_config, tmp_path):
+def test_code_travels_with_its_licence_and_needs_no_other_library(folder):
     """Transformers refuses files with an import that fails, even one inside a function."""
-    for name in AUTO_CLASSES:
-        save_with_code(tmp_path, build_model(name, tiny_config), build_processor())
-    for path in tmp_path.glob("*.py"):
+    for path in {path.name: path for name in AUTO_CLASSES for path in (folder / name).glob("*.py")}.values():
         assert path.read_text(encoding="utf-8").startswith("# Copyright"), path.name
         assert set(get_imports(path)) <= ALWAYS_INSTALLED | sys.stdlib_module_names, path.name
 
@@ -299,57 +291,31 @@ class TestAfterwards:
 
 # ----------------------------------------------------------------------------------------------------- without code
 
-# Prints what each Auto class gives in a process of its own: whether the package can be imported, whether remote code
-# is trusted, the Auto class, and what was loaded or raised.
-LOADING = """
-import os, sys
-import transformers.modeling_utils, transformers.models.bert  # once for all
-from transformers import AutoConfig, AutoModelForMaskedLM, AutoProcessor, AutoTokenizer
-from transformers.models.auto.video_processing_auto import AutoVideoProcessor
-assert "modeling_allinone" not in sys.modules
-for case in (("installed", None), ("installed", False), ("installed", True), ("missing", True)):
-    for auto_class in (AutoProcessor, AutoVideoProcessor, AutoConfig, AutoModelForMaskedLM, AutoTokenizer):
-        if os.fork():
-            os.wait()
-            continue
-        if case[0] == "missing":
-            sys.modules["modeling_allinone"] = None
-        try:
-            loaded = auto_class.from_pretrained(sys.argv[1], trust_remote_code=case[1])
-            said = f"{type(loaded).__module__}.{type(loaded).__name__}, {type(loaded)._auto_class}"
-        except Exception as error:
-            said = " ".join(f"{type(error).__name__}: {error}".split())
-        print("", *case, auto_class.__name__, said, sep="\\t", flush=True)
-        os._exit(0)
-"""
+LOADERS = ("AutoProcessor", "AutoVideoProcessor", "AutoConfig", "AutoModelForMaskedLM", "AutoTokenizer")
 
 
 @pytest.fixture(scope="module")
-def loaded_elsewhere(tmp_path_factory, tiny_config) -> dict[tuple, dict[str, str]]:
-    """What Auto classes give for a model and processor saved as anybody would, where the package is not imported."""
+def load_elsewhere(tmp_path_factory, tiny_config):
+    """Ask what Auto classes give for a model and processor saved as anybody would, without the package imported."""
     folder = tmp_path_factory.mktemp("plain")
     build_model("AllInOneForMaskedLM", tiny_config).save_pretrained(folder)
     build_processor().save_pretrained(folder)
-    environment = os.environ | {"HF_MODULES_CACHE": str(folder / "modules"), "PYTHONPATH": str(PACKAGE.parent)}
-    options = {"capture_output": True, "text": True, "timeout": 100, "stdin": subprocess.DEVNULL}
-    done = subprocess.run([sys.executable, "-c", LOADING, folder], env=environment, **options)
-    assert done.returncode == 0, done.stderr
-    found = {}
-    for package, trusted, auto_class, said in re.findall(r"\t(\w+)\t(\w+)\t(Auto\w+)\t(.*)", done.stdout):
-        found.setdefault((package, trusted), {})[auto_class] = said
-    assert all(len(said) == 5 for said in found.values())
-    return found
+
+    def load(*auto_classes: str, trusted: bool | None, hidden: tuple[str, ...] = ()) -> dict[str, str]:
+        return call_without(hidden, remote_code_user.what_is_loaded, folder, auto_classes, trusted)
+
+    return load
 
 
-@pytest.mark.parametrize("trust_remote_code", ("None", "False"))
-def test_without_import_nothing_is_guessed(loaded_elsewhere, trust_remote_code):
-    found = dict(loaded_elsewhere["installed", trust_remote_code])
+@pytest.mark.parametrize("trust_remote_code", (None, False))
+def test_without_import_nothing_is_guessed(load_elsewhere, trust_remote_code):
+    found = load_elsewhere(*LOADERS, trusted=trust_remote_code)
     assert found.pop("AutoTokenizer").startswith("transformers."), "which is what was asked for"
     for name, said in found.items():
         assert said.startswith("ValueError") and "pass the argument `trust_remote_code=True`" in said, name
 
 
-def test_without_import_the_package_is_found_if_trusted(loaded_elsewhere):
+def test_without_import_the_package_is_found_if_trusted(load_elsewhere):
     expected = {
         "AutoProcessor": "processing_allinone.AllInOneProcessor",
         "AutoVideoProcessor": "video_processing_allinone.AllInOneVideoProcessor",
@@ -357,11 +323,11 @@ def test_without_import_the_package_is_found_if_trusted(loaded_elsewhere):
         "AutoModelForMaskedLM": "modeling_allinone.AllInOneForMaskedLM",
     }
     for name, cls in expected.items():
-        assert loaded_elsewhere["installed", "True"][name] == f"modeling_allinone.models.{cls}, None"
+        assert load_elsewhere(name, trusted=True)[name] == f"modeling_allinone.models.{cls}, None"
 
 
-def test_without_the_package_it_is_named(loaded_elsewhere):
-    for name, said in loaded_elsewhere["missing", "True"].items():
+def test_without_the_package_it_is_named(load_elsewhere):
+    for name, said in load_elsewhere(*LOADERS, trusted=True, hidden=("modeling_allinone",)).items():
         assert said.startswith("ImportError") and "pip install modeling_allinone" in said, name
 
 
