@@ -8,16 +8,20 @@ Objectives are weighted: masked words, matching with word-patch alignment, contr
 Writes the model, its card and `results.json`, with blank video beside the scores.
 """
 
-import math
 import sys
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from modeling_allinone import AllInOneForPreTraining
 from modeling_allinone.data.pretraining_collators import PairedCollator, PreTrainingCollator
 from modeling_allinone.evaluation.zero_shot import ZeroShotEvaluator
-from modeling_allinone.training.callbacks import EvaluationArguments, add_alignment_callback
-from modeling_allinone.training.pretraining_sources import SourceArguments, load_source_texts, load_sources
-from modeling_allinone.training.pretraining_trainer import PreTrainingArguments, PreTrainingTrainer
+from modeling_allinone.training.pretraining_arguments import (
+    EvaluationArguments,
+    ObjectiveArguments,
+    PreTrainingArguments,
+    SourceArguments,
+)
+from modeling_allinone.training.pretraining_sources import load_source_texts, load_sources, load_zero_shot
+from modeling_allinone.training.pretraining_trainer import PreTrainingTrainer
 from modeling_allinone.training.setup import (
     DataArguments,
     ModelArguments,
@@ -32,50 +36,6 @@ from modeling_allinone.training.setup import (
 )
 
 
-@dataclass
-class ObjectiveArguments:
-    """What is learned, and how much of it."""
-
-    masked_lm_weight: float = field(default=1.0, metadata={"help": "Weight of masked words; 0: without them."})
-    matching_weight: float = field(default=1.0, metadata={"help": "Weight of matching, with alignment; 0: without."})
-    contrastive_weight: float = field(default=0.0, metadata={"help": "Weight of the contrast of texts and clips."})
-    clip_order_weight: float = field(default=0.0, metadata={"help": "Weight of the order of frames."})
-    masked_patches_weight: float = field(default=0.0, metadata={"help": "Weight of the colours of masked patches."})
-    mlm_probability: float = field(default=0.15, metadata={"help": "Probability of each word to be masked."})
-    whole_word_mask: bool = field(default=True, metadata={"help": "Mask all pieces of a word together."})
-    use_hard_negatives: bool = field(
-        default=False, metadata={"help": "Match texts with clips that features confuse with theirs."}
-    )
-    contrast_across_processes: bool = field(
-        default=True, metadata={"help": "Contrast with the clips of all processes, or with their own alone."}
-    )
-    watched_words: list[str] | None = field(
-        default=None,
-        metadata={"help": "Words whose accuracy is given apart, such as those only video tells."},
-    )
-    blank_video: bool = field(
-        default=False, metadata={"help": "Train on grey frames: a twin that has only texts to learn from."}
-    )
-
-    def __post_init__(self):
-        for name, weight in self.weights.items():
-            if not 0 <= weight < math.inf:
-                raise ValueError(f"{name}_weight is {weight}; expected a number of 0 or more.")
-        if not self.objectives:
-            raise ValueError("All weights of objectives are 0, so there is nothing to learn; give one above 0.")
-
-    @property
-    def weights(self) -> dict[str, float]:
-        """Weight of each objective."""
-        names = ("masked_lm", "matching", "contrastive", "clip_order", "masked_patches")
-        return {name: getattr(self, f"{name}_weight") for name in names}
-
-    @property
-    def objectives(self) -> dict[str, float]:
-        """Weight of each objective that is trained."""
-        return {name: weight for name, weight in self.weights.items() if weight > 0}
-
-
 @command_line
 def main(arguments: list[str] | None = None):
     """Load rows and model, train, score, write."""
@@ -84,7 +44,7 @@ def main(arguments: list[str] | None = None):
         data_arguments,
         source_arguments,
         objective_arguments,
-        watching_arguments,
+        evaluation_arguments,
         training_arguments,
     ) = parse_recipe(
         ModelArguments,
@@ -104,7 +64,7 @@ def main(arguments: list[str] | None = None):
     setup_run(training_arguments)
     if data_arguments.test_split is not None:
         data_arguments.load(data_arguments.test_split)  # so that what is wrong with it is said before training
-    zero_shot_rows = watching_arguments.load_zero_shot(data_arguments)
+    zero_shot_rows = load_zero_shot(evaluation_arguments, data_arguments)
     texts = None
     if model_arguments.model_name_or_path is None and model_arguments.tokenizer_name is None:
         texts = load_source_texts(source_arguments, data_arguments)
@@ -144,17 +104,17 @@ def main(arguments: list[str] | None = None):
         use_hard_negatives=objective_arguments.use_hard_negatives,
         watched_words=objective_arguments.watched_words or (),
         zero_shot=ZeroShotEvaluator(zero_shot_rows) if zero_shot_rows else None,
+        num_alignment_rows=evaluation_arguments.num_alignment_rows,
         data_collator=data_collator,
         eval_collator=eval_collator,
         train_dataset=train_rows,
         eval_dataset=prepare_eval_rows(data_arguments, processor, training_arguments),
         processing_class=processor,
     )
-    add_alignment_callback(trainer, watching_arguments.num_alignment_rows)
     if training_arguments.do_train:
         train(trainer)
     trained_on = source_arguments.describe()
-    evaluate_and_save(trainer, data_arguments, processor, trained_on, zero_shot=watching_arguments.zero_shot)
+    evaluate_and_save(trainer, data_arguments, processor, trained_on, zero_shot=evaluation_arguments.zero_shot)
 
 
 if __name__ == "__main__":

@@ -47,7 +47,7 @@ from .models.processing_allinone import AllInOneProcessor as AllInOneProcessor
 from .models.video_processing_allinone import AllInOneVideoProcessor as AllInOneVideoProcessor
 from .search.video_index import VideoIndex as VideoIndex
 from .training.callbacks import AlignmentCallback as AlignmentCallback
-from .training.pretraining_trainer import PreTrainingArguments as PreTrainingArguments
+from .training.pretraining_arguments import PreTrainingArguments as PreTrainingArguments
 from .training.pretraining_trainer import PreTrainingTrainer as PreTrainingTrainer
 from .training.trainer import AllInOneTrainer as AllInOneTrainer
 from .training.trainer import AllInOneTrainingArguments as AllInOneTrainingArguments

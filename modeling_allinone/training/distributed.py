@@ -6,6 +6,8 @@ import torch
 from accelerate.accelerator import Accelerator
 from torch.distributed import nn as distributed_nn
 
+from ..models.losses_allinone import contrastive_loss
+
 
 def gather_features(features: torch.Tensor) -> torch.Tensor:
     """
@@ -21,13 +23,15 @@ def gather_features(features: torch.Tensor) -> torch.Tensor:
     """
     if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
         return features
-    if torch.distributed.get_world_size() == 1:
-        return features
-    if features.is_floating_point():
-        return torch.cat(distributed_nn.all_gather(features.contiguous()))
-    gathered = [torch.empty_like(features) for _ in range(torch.distributed.get_world_size())]
-    torch.distributed.all_gather(gathered, features.contiguous())
-    return torch.cat(gathered)
+    return torch.cat(distributed_nn.all_gather(features.contiguous()))
+
+
+def contrastive_loss_over_processes(
+    text_embeds: torch.Tensor, video_embeds: torch.Tensor, temperature: float, is_pair: torch.Tensor
+) -> torch.Tensor:
+    """[`contrastive_loss`] of the rows of all processes, of which each has as many (B), with gradients to each."""
+    text_embeds, video_embeds, is_pair = map(gather_features, (text_embeds, video_embeds, is_pair))
+    return contrastive_loss(text_embeds, video_embeds, temperature, is_pair)
 
 
 def count_labelled(labels: torch.Tensor) -> torch.Tensor:
@@ -76,4 +80,4 @@ def check_epoch(accelerator: Accelerator, epoch: int, num_usable_rows: torch.Ten
         )
 
 
-__all__ = ["check_epoch", "count_labelled", "gather_features"]
+__all__ = ["check_epoch", "contrastive_loss_over_processes", "count_labelled", "gather_features"]

@@ -1,7 +1,9 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """Where the rows of pre-training come from: data sets or shards, mixed by weight, and images beside videos."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,104 +15,11 @@ from ..data.video_dataset import InterleavedDataset, PairedDataset, VideoDataset
 from ..data.video_loading import SKIPPED_NAME
 from ..data.webdataset_stream import PairedStream, WebDatasetStream, parse_sources
 from ..datasets.tokenizer_training import TEXT_COLUMNS
+from ..evaluation.retrieval import collect_captions, list_options
 from ..models.processing_allinone import AllInOneProcessor
-from ..models.video_processing_allinone import AllInOneVideoProcessor
 from .arguments import DataArguments, parse_mapping
+from .pretraining_arguments import EvaluationArguments, SourceArguments
 from .setup import prepare_rows
-
-_FIELDS = ("dataset", "data_dir", "media_dir", "split", "options", "weight")
-_FIELDS_OF_SHARDS = ("shards", "transform", "transform_options", "weight")
-
-
-@dataclass
-class SourceArguments:
-    """
-    Which data sets are trained on, if several: by name, what to read of each.
-
-        video_sources:
-          webvid: {data_dir: data/webvid, weight: 2}
-          howto100m: {data_dir: data/howto100m, media_dir: videos/howto100m, weight: 1}
-        image_sources:
-          cc3m: {data_dir: data/cc3m}
-
-    A data set has `data_dir`, and perhaps `dataset` (its reader, if its name is another), `media_dir`, `split`,
-    `options` (of its reader) and `weight` (its share; without weights, shares are as the numbers of rows). Or all
-    sources are shards that `make_shards.py` wrote, streamed as [`WebDatasetStream`] does; then shares are even without
-    weights.
-
-        video_sources:
-          webvid: {shards: "shards/webvid-*.tar", weight: 2}
-          howto100m: {shards: "s3://bucket/howto-{000..999}.tar", transform: draw_captioned_clip}
-    """
-
-    video_sources: dict | str | None = field(
-        default=None, metadata={"help": "JSON of data sets to train on, instead of `dataset`, with options of each."}
-    )
-    image_sources: dict | str | None = field(
-        default=None,
-        metadata={"help": "JSON of data sets of images; a step has a batch of them beside its clips."},
-    )
-    image_processor: dict | str | None = field(
-        default=None,
-        metadata={"help": "JSON of options of the video processor by which images differ from clips, such as size."},
-    )
-    shuffle_buffer: int = field(
-        default=500, metadata={"help": "Of shards: among how many rows each worker draws the next; 0: in order."}
-    )
-
-    def __post_init__(self):
-        self.image_processor = parse_mapping("image_processor", self.image_processor)
-        if self.image_processor and not parse_mapping("image_sources", self.image_sources):
-            raise ValueError("image_processor is given, but no image_sources; leave it out.")
-        known = AllInOneVideoProcessor.valid_kwargs.__annotations__
-        if unknown := sorted(set(self.image_processor) - set(known)):
-            raise ValueError(
-                f"image_processor has {', '.join(unknown)}; the video processor knows {', '.join(known)}."
-            )
-        for name in ("video_sources", "image_sources"):
-            sources = parse_mapping(name, getattr(self, name))
-            setattr(self, name, {source: self._check(name, source, of) for source, of in sources.items()})
-            for key, meaning in (("weight", "a weight"), ("shards", "shards")):
-                with_it = [source for source, of in getattr(self, name).items() if key in of]
-                if with_it and len(with_it) < len(sources):
-                    raise ValueError(f"{name} has {meaning} for {', '.join(with_it)} alone; give all some, or none.")
-        if self.image_sources and self.are_streamed(self.image_sources) != self.are_streamed(self.video_sources):
-            raise ValueError("Of videos and images, only one comes from shards; give both some, or none.")
-        if self.shuffle_buffer < 0:
-            raise ValueError(f"shuffle_buffer is {self.shuffle_buffer}; expected 0 or more.")
-
-    @property
-    def changes_colours(self) -> bool:
-        """Whether images are scaled otherwise than clips."""
-        return not {"image_mean", "image_std", "do_normalize"}.isdisjoint(self.image_processor)
-
-    def describe(self) -> str | None:
-        """What is trained on, in words; `None` if that is no sources."""
-        described = [
-            f"own data in shards, called {source}"
-            if "shards" in of
-            else f"the {of.get('split', 'train')} split of files in the form of {of.get('dataset', source)}"
-            for source, of in {**self.video_sources, **self.image_sources}.items()
-        ]
-        return "; ".join(described) or None
-
-    @staticmethod
-    def are_streamed(sources: Mapping[str, Mapping[str, Any]]) -> bool:
-        """Whether sources are shards."""
-        return any("shards" in of for of in sources.values())
-
-    @staticmethod
-    def _check(name: str, source: str, options: Any) -> dict[str, Any]:
-        options = parse_mapping(f"{name}.{source}", options)
-        fields = _FIELDS_OF_SHARDS if "shards" in options else _FIELDS
-        if unknown := sorted(set(options) - set(fields)):
-            raise ValueError(f"{name}.{source} has {', '.join(unknown)}; expected some of {', '.join(fields)}.")
-        if "shards" not in options and "data_dir" not in options:
-            raise ValueError(f"{name}.{source} has neither data_dir, the folder of its annotations, nor shards.")
-        weight = options.get("weight", 1)
-        if not isinstance(weight, int | float) or not weight > 0:
-            raise ValueError(f"{name}.{source} has weight {weight!r}; expected a number above 0.")
-        return options
 
 
 def load_sources(
@@ -228,4 +137,55 @@ def load_source_texts(source_arguments: SourceArguments, data_arguments: DataArg
     return datasets.concatenate_datasets([rows.select_columns(common) for rows in texts])
 
 
-__all__ = ["SourceArguments", "load_source_texts", "load_sources"]
+def load_zero_shot(
+    evaluation_arguments: EvaluationArguments, data_arguments: DataArguments
+) -> dict[str, datasets.Dataset]:
+    """
+    Held-out rows of tasks that the model is not trained for.
+
+    Args:
+        evaluation_arguments ([`EvaluationArguments`])
+        data_arguments ([`DataArguments`]): Those of the run, which warn where it trains on the same videos.
+
+    Returns:
+        `dict` of `str` to `datasets.Dataset`: The rows of each task.
+
+    Raises:
+        ValueError: If what describes them is wrong, or if they do not fit the task.
+        OSError: If their files cannot be read.
+    """
+    return {
+        task: _load_zero_shot_task(task, of, data_arguments) for task, of in evaluation_arguments.zero_shot.items()
+    }
+
+
+def _load_zero_shot_task(task: str, described: Any, data_arguments: DataArguments) -> datasets.Dataset:
+    """The rows of a task, as a recipe describes them."""
+    name = f"zero_shot of {task}"
+    described = {"split": "validation", "num_rows": None} | parse_mapping(name, described)
+    names = {"dataset": "dataset", "data_dir": "data_dir", "media_dir": "media_dir", "options": "dataset_options"}
+    expected = [*names, "split", "num_rows"]
+    if unknown := [str(key) for key in described if key not in expected]:
+        raise ValueError(f"{name} has {', '.join(unknown)}; expected {', '.join(expected)}.")
+    if missing := [key for key in ("dataset", "data_dir") if key not in described]:
+        raise ValueError(f"{name} has no {' and no '.join(missing)}.")
+    split, num_rows = described.pop("split"), described.pop("num_rows")
+    if num_rows is not None and not (isinstance(num_rows, int) and num_rows > 0):
+        raise ValueError(f"{name} has num_rows {num_rows!r}; expected a number of at least 1.")
+    try:
+        arguments = DataArguments(**{names[key]: value for key, value in described.items()})
+        rows = arguments.join(data_arguments).load(split, num_rows)
+        if not len(rows):
+            raise ValueError(f"the {split} split of {described['dataset']} has no rows.")
+        if task == "retrieval":
+            collect_captions(rows)
+        else:
+            list_options(rows)
+            if None in rows["label"]:
+                raise ValueError("Some rows have no label, so they cannot be scored; take a split that is public.")
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from error
+    return rows
+
+
+__all__ = ["load_source_texts", "load_sources", "load_zero_shot"]

@@ -6,24 +6,24 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 from torch.optim.lr_scheduler import LRScheduler
-from torch.utils.data import DataLoader
-from transformers import Trainer, TrainerCallback, TrainerState, TrainingArguments
+from torch.utils.data import DataLoader, Dataset
+from transformers import Trainer, TrainingArguments
 from transformers.integrations import is_deepspeed_available
-from transformers.trainer import TRAINER_STATE_NAME
-from transformers.trainer_utils import EvalLoopOutput, PredictionOutput, SchedulerType, get_last_checkpoint
+from transformers.trainer_utils import EvalLoopOutput, SchedulerType, TrainOutput
 
 from ..data.video_dataset import find_skipped
+from ..data.video_loading import VideoLoader
 from ..data.webdataset_stream import PairedStream, WebDatasetStream
 from ..evaluation.retrieval import evaluate_retrieval
 from ..hub.writing import naming_place
 from ..models.losses_allinone import calibration_loss, contrastive_loss, ranking_loss
-from .distributed import check_epoch, count_labelled, gather_features
+from .callbacks import EpochCallback
+from .distributed import contrastive_loss_over_processes, count_labelled
 from .divergence import DivergenceWatch, check_weights
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ STREAMS = (WebDatasetStream, PairedStream)
 @dataclass
 class AllInOneTrainingArguments(TrainingArguments):
     """
-    The library's `TrainingArguments`, with the original's values as defaults: AdamW with betas 0.9 and 0.98, weight
+    `transformers.TrainingArguments`, with the original's values as defaults: AdamW with betas 0.9 and 0.98, weight
     decay 0.01, a tenth of the steps of linear warm-up, then linear decay to 0.
 
     Args:
@@ -108,38 +108,10 @@ class AllInOneTrainingArguments(TrainingArguments):
         self.gradient_accumulation_steps = self.total_batch_size // at_once
 
 
-class _Epochs(TrainerCallback):
-    """
-    Tells the rows which epoch it is before the loader's workers get their copy of them, and counts those of an epoch
-    that can be learned from.
-    """
-
-    def __init__(self, trainer: "AllInOneTrainer"):
-        self.trainer = trainer
-
-    def on_epoch_begin(self, args, state, control, train_dataloader=None, **kwargs):
-        rows = getattr(train_dataloader, "dataset", None)
-        if hasattr(rows, "set_epoch"):
-            rows.set_epoch(int(state.epoch or 0))
-        self.begin = state.epoch or 0
-        self.trainer.num_usable_rows = None
-
-    def on_step_end(self, args, state, control, train_dataloader=None, **kwargs):
-        # The library counts on from a checkpoint only where it has skipped the batches itself.
-        if isinstance(getattr(train_dataloader, "dataset", None), STREAMS):
-            state.epoch = state.global_step / state.max_steps
-
-    def on_epoch_end(self, args, state, control, **kwargs):
-        # Of an epoch that was begun or ended elsewhere, a few rows may be the broken ones.
-        is_whole = float(self.begin).is_integer() and (self.begin == 0 or float(state.epoch).is_integer())
-        if is_whole and self.trainer.num_usable_rows is not None:
-            check_epoch(self.trainer.accelerator, int(self.begin) + 1, self.trainer.num_usable_rows)
-
-
 class AllInOneTrainer(Trainer):
     """
-    The library's `Trainer`, with parameter groups for backbone and head ([`AllInOneTrainingArguments`]), rows that
-    draw anew each epoch ([`VideoDataset`]), and the name of the clip in the error when a worker dies of it.
+    `transformers.Trainer`, with parameter groups for backbone and head ([`AllInOneTrainingArguments`]), rows that draw
+    other frames each epoch ([`VideoDataset`]), and the name of the clip in the error when a worker dies of it.
 
     Training stops with a [`~divergence.DivergenceError`] if it diverges, and with a `ValueError` after an epoch of
     which no clip could be read. A model with weights that are not finite is neither evaluated nor saved.
@@ -164,198 +136,185 @@ class AllInOneTrainer(Trainer):
             if "to be installed" not in str(error):
                 raise
             raise ImportError(f"report_to asks for a package that is missing: {error}") from error
-        self.eval_collator = eval_collator
-        self.num_usable_rows: torch.Tensor | None = None
+        self.eval_collator: Callable = eval_collator or self.data_collator
         self._divergence = DivergenceWatch()
         self._loss_of_step: torch.Tensor | float = 0.0
-        self.add_callback(_Epochs(self))
+        self._epochs = EpochCallback(self.accelerator)
+        self.add_callback(self._epochs)
+
+    # -------------------------------------------------------------------------------------------------------- loaders
 
     def get_train_dataloader(self) -> DataLoader:
-        """As in the library; the batches of a stream are neither sent around nor shared out by accelerate."""
+        """As in Trainer; the batches of a stream are neither sent around nor shared out by Accelerate."""
         if not isinstance(self.train_dataset, STREAMS):
             return super().get_train_dataloader()
         self.train_dataset.set_process(self.args.process_index, self.args.world_size)
+        # Its own generator, since the seed of the workers is drawn again when training goes on from a checkpoint.
+        generator = torch.Generator().manual_seed(self.args.seed)
+        return self._make_loader(self.train_dataset, self._train_batch_size, self.data_collator, generator=generator)
+
+    def get_eval_dataloader(self, eval_dataset: str | Dataset | None = None) -> DataLoader:
+        """As in Trainer, with the collator of evaluation."""
+        rows = self.eval_dataset if eval_dataset is None else eval_dataset
+        if isinstance(rows, str):
+            rows = self.eval_dataset[rows]
+        if rows is None:
+            raise ValueError("There is no eval_dataset to evaluate on.")
+        return self.get_test_dataloader(rows)
+
+    def get_test_dataloader(self, test_dataset: Dataset) -> DataLoader:
+        """As in Trainer, with the collator of evaluation."""
+        return self.accelerator.prepare(self._make_loader(test_dataset, self.args.eval_batch_size, self.eval_collator))
+
+    def _make_loader(self, rows: Dataset, batch_size: int, collator: Callable, **options) -> DataLoader:
         return DataLoader(
-            self.train_dataset,
-            self._train_batch_size,
-            collate_fn=self.data_collator,
+            rows,
+            batch_size,
+            collate_fn=collator,
             num_workers=self.args.dataloader_num_workers,
             pin_memory=self.args.dataloader_pin_memory,
             prefetch_factor=self.args.dataloader_prefetch_factor,
             multiprocessing_context=self.args.dataloader_multiprocessing_context,
-            # Its own, since the seed of the workers is drawn again when training goes on from a checkpoint.
-            generator=torch.Generator().manual_seed(self.args.seed),
+            **options,
         )
 
-    def get_eval_dataloader(self, *arguments, **keywords) -> DataLoader:
-        """As in the library, with the collator of evaluation."""
-        with self._collating_for_evaluation():
-            return super().get_eval_dataloader(*arguments, **keywords)
+    @property
+    def _readers(self) -> list[VideoLoader]:
+        """What reads clips for evaluation, and for training."""
+        return [of.reader for of in (self.eval_collator, self.data_collator) if hasattr(of, "reader")]
 
-    def get_test_dataloader(self, *arguments, **keywords) -> DataLoader:
-        """As in the library, with the collator of evaluation."""
-        with self._collating_for_evaluation():
-            return super().get_test_dataloader(*arguments, **keywords)
+    # ------------------------------------------------------------------------------------------------------- training
 
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
-        """Build the optimiser that the arguments name, with four groups of parameters."""
-        if self.optimizer is None:
-            model = self.model if model is None else model
-            optimizer_class, optimizer_keywords = self.get_optimizer_cls_and_kwargs(self.args, model)
-            groups = parameter_groups(
-                model,
-                self.args.learning_rate,
-                self.args.weight_decay,
-                getattr(self.args, "head_learning_rate_multiplier", 1.0),
-                decayed=self.get_decay_parameter_names(model),
-            )
-            self.optimizer = optimizer_class(groups, **optimizer_keywords)
-        return self.optimizer
+        """The optimiser that the arguments name, with the groups of [`parameter_groups`]."""
+        model = model or self.model
+        optimizer_class, options = self.get_optimizer_cls_and_kwargs(self.args, model)
+        groups = parameter_groups(
+            model,
+            self.args.learning_rate,
+            self.args.weight_decay,
+            getattr(self.args, "head_learning_rate_multiplier", 1.0),
+            decayed=self.get_decay_parameter_names(model),
+        )
+        self.optimizer_cls_and_kwargs = optimizer_class, {**options, "params": groups}
+        return super().create_optimizer(model)
 
     def create_scheduler(self, num_training_steps: int, *arguments, **keywords) -> LRScheduler:
-        """As in the library; a course that cannot be computed is explained before the first step."""
+        """As in Trainer; a course that cannot be computed is explained before the first step."""
         make = partial(super().create_scheduler, num_training_steps, *arguments, **keywords)
         return make_scheduler(make, self.args, num_training_steps)
 
-    def train(self, resume_from_checkpoint: str | bool | None = None, *arguments, **keywords):
-        """As in the library; a dead worker is explained, at whatever step its death is noticed."""
-        with self._explaining_dead_workers(), self._skipping_in_stream(resume_from_checkpoint):
-            return super().train(resume_from_checkpoint, *arguments, **keywords)
+    def train(self, *arguments, **keywords) -> TrainOutput:
+        """As in Trainer; a dead worker is explained, at whatever step its death is noticed."""
+        with self._explaining_dead_workers():
+            return super().train(*arguments, **keywords)
 
-    def log(self, logs: dict[str, float], *arguments, **keywords):
-        """As in the library; beside the loss, what has been read of a stream."""
-        if "loss" in logs and isinstance(self.train_dataset, STREAMS):
-            figures = self.train_dataset.statistics()
-            reader = getattr(self.data_collator, "reader", None)
-            if reader is not None:
-                figures["undecodable_clips"] = reader.num_skipped
-                figures["replaced_frames"] = reader.num_replaced
-            logs |= {f"stream_{name}": value for name, value in figures.items()}
-        super().log(logs, *arguments, **keywords)
+    def _init_training_state(self, *arguments) -> tuple[int, int]:
+        """A stream passes over the rows of a checkpoint itself; Trainer would decode them all."""
+        epochs_trained, num_batches = super()._init_training_state(*arguments)
+        if not isinstance(self.train_dataset, STREAMS):
+            return epochs_trained, num_batches
+        self.train_dataset.skip_batches(num_batches, self._train_batch_size)
+        return epochs_trained, 0
 
-    def get_batch_samples(self, *arguments, **keywords) -> tuple[list[dict], torch.Tensor | None]:
-        """The batches of a step, and how many labelled rows they have in all processes."""
-        batches, _ = super().get_batch_samples(*arguments, **keywords)
-        batches = [self._prepare_inputs(batch) for batch in batches]  # those of a stream are not on the device yet
-        for batch in batches:
-            self._count_usable(batch)
-        counts = [self._count_labelled(batch) for batch in batches]
-        if not counts or None in counts:
-            return batches, None
-        return batches, self.accelerator.reduce(torch.stack(counts).sum(), "sum")
-
-    def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
-        """The model's loss, weighted in training by its share of the labelled rows of a step."""
-        loss, outputs = super().compute_loss(model, inputs, return_outputs=True)
-        if num_items_in_batch is not None:
-            # Gradients are averaged over processes, and the library divides by the number of accumulated batches.
-            num_parts = self.accelerator.num_processes * self.current_gradient_accumulation_steps
-            loss = loss * (num_parts * self._count_labelled(inputs) / num_items_in_batch.clamp(min=1))
-        return (loss, outputs) if return_outputs else loss
-
-    def floating_point_ops(self, inputs: Mapping[str, Any]) -> int:
-        """What the model says; the library would take every token of the main input through every weight once."""
-        model = self.accelerator.unwrap_model(self.model)
-        return model.floating_point_ops(inputs) if hasattr(model, "floating_point_ops") else 0
+    def _get_num_items_in_batch(self, batch_samples: list, device: torch.device) -> torch.Tensor | None:
+        """How many labelled rows the batches of a step have in all processes; `None` where the task has no labels."""
+        for batch in batch_samples:
+            for part in (batch, *(part for part in batch.values() if isinstance(part, Mapping))):  # of co-training
+                self._epochs.count(part["is_pair"].sum() if "is_pair" in part else self._count_labelled(part))
+        counts = [count for batch in batch_samples if (count := self._count_labelled(batch)) is not None]
+        return self.accelerator.reduce(torch.stack(counts).sum().to(device), "sum") if counts else None
 
     def _count_labelled(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor | None:
         """How many rows of a batch have a label; `None` where the task has none."""
         labels = batch.get(self.label_names[0]) if self.label_names else None
         return None if labels is None else count_labelled(labels)
 
-    def _count_usable(self, batch: Mapping[str, Any]):
-        """Count in the rows of a batch that can be learned from, where it tells."""
-        for part in batch.values():
-            if isinstance(part, Mapping):  # of co-training
-                self._count_usable(part)
-        is_pair = batch.get("is_pair")
-        count = self._count_labelled(batch) if is_pair is None else is_pair.sum()
-        if count is not None:
-            self.num_usable_rows = count + (0 if self.num_usable_rows is None else self.num_usable_rows)
+    def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
+        """The model's loss, weighted in training by its share of the labelled rows of a step."""
+        loss, outputs = super().compute_loss(model, inputs, return_outputs=True)
+        if num_items_in_batch is not None:
+            # Gradients are averaged over processes, and Trainer divides by the number of accumulated batches.
+            num_parts = self.accelerator.num_processes * self.current_gradient_accumulation_steps
+            loss = loss * (num_parts * self._count_labelled(inputs) / num_items_in_batch.clamp(min=1))
+        return (loss, outputs) if return_outputs else loss
 
     def training_step(self, *arguments, **keywords) -> torch.Tensor:
-        """As in the library; the loss of the step is kept to be looked at."""
+        """As in Trainer; the loss of the step is kept to be looked at."""
         loss = super().training_step(*arguments, **keywords)
         self._loss_of_step = self._loss_of_step + loss.detach()
         return loss
 
     def _get_grad_norm(self, *arguments, **keywords) -> torch.Tensor | float | None:
-        """As in the library, which calls it before each step of the optimiser."""
+        """As in Trainer, which calls it before each step of the optimiser."""
         gradient_norm = super()._get_grad_norm(*arguments, **keywords)
         loss, self._loss_of_step = self._loss_of_step, 0.0
         self._divergence.check(self.accelerator, self.state.global_step + 1, loss, gradient_norm)
         return gradient_norm
 
-    def evaluate(self, *arguments, **keywords) -> dict[str, float]:
-        """As in the library, of a model whose weights are finite."""
-        self._check_weights()
-        return super().evaluate(*arguments, **keywords)
+    def floating_point_ops(self, inputs: Mapping[str, Any]) -> int:
+        """What the model says; Trainer would take every token of the main input through every weight once."""
+        model = self.accelerator.unwrap_model(self.model)
+        return model.floating_point_ops(inputs) if hasattr(model, "floating_point_ops") else 0
 
-    def predict(self, *arguments, **keywords) -> PredictionOutput:
-        """As in the library, of a model whose weights are finite."""
+    def log(self, logs: dict[str, float], *arguments, **keywords):
+        """As in Trainer; beside the loss, what has been read of a stream."""
+        if "loss" in logs and isinstance(self.train_dataset, STREAMS):
+            figures = self.train_dataset.statistics()
+            for reader in self._readers[-1:]:
+                figures |= {"undecodable_clips": reader.num_skipped, "replaced_frames": reader.num_replaced}
+            logs |= {f"stream_{name}": value for name, value in figures.items()}
+        super().log(logs, *arguments, **keywords)
+
+    # ------------------------------------------------------------------------------------------- evaluation and saving
+
+    def evaluation_loop(self, dataloader, *arguments, metric_key_prefix="eval", **keywords) -> EvalLoopOutput:
+        """As in Trainer; a dead worker is explained, and skipped rows are not out of vocabulary."""
         self._check_weights()
-        return super().predict(*arguments, **keywords)
+        prefix = f"{metric_key_prefix}_"
+        with self._explaining_dead_workers():
+            figures = self._measure(dataloader)
+            if figures is not None:
+                metrics = {prefix + name: value for name, value in figures.items()}
+                return EvalLoopOutput(None, None, metrics, num_samples=len(dataloader.dataset))
+            output = super().evaluation_loop(dataloader, *arguments, metric_key_prefix=metric_key_prefix, **keywords)
+        if f"{prefix}num_out_of_vocabulary" in output.metrics:
+            num_skipped = int(find_skipped(dataloader.dataset, output.label_ids).sum())
+            output.metrics[f"{prefix}num_out_of_vocabulary"] -= num_skipped
+        return output
+
+    def _measure(self, dataloader: DataLoader) -> dict[str, float] | None:
+        """The figures of tasks that have no predictions row by row; `None` for those that have some."""
+        return None
 
     def save_model(self, *arguments, **keywords):
-        """As in the library, of a model whose weights are finite."""
+        """As in Trainer, of a model whose weights are finite."""
         self._check_weights()
         with naming_place(self.args.output_dir):
             super().save_model(*arguments, **keywords)
 
     def _save_checkpoint(self, *arguments, **keywords):
-        """As in the library; the place of what cannot be written is named."""
+        """As in Trainer; the place of what cannot be written is named."""
         with naming_place(self.args.output_dir):
             super()._save_checkpoint(*arguments, **keywords)
 
     def _check_weights(self):
         check_weights(self.model, f"the model after step {self.state.global_step}", self.accelerator)
 
-    def evaluation_loop(self, dataloader, *arguments, metric_key_prefix="eval", **keywords):
-        """As in the library; a dead worker is explained, and skipped rows are not out of vocabulary."""
-        with self._explaining_dead_workers():
-            output = super().evaluation_loop(dataloader, *arguments, metric_key_prefix=metric_key_prefix, **keywords)
-        name = f"{metric_key_prefix}_num_out_of_vocabulary"
-        if name in (output.metrics or {}):
-            output.metrics[name] -= int(find_skipped(dataloader.dataset, output.label_ids).sum())
-        return output
-
-    @contextmanager
-    def _collating_for_evaluation(self) -> Iterator[None]:
-        of_training = self.data_collator
-        self.data_collator = self.eval_collator or of_training
-        try:
-            yield
-        finally:
-            self.data_collator = of_training
-
-    @contextmanager
-    def _skipping_in_stream(self, resume_from_checkpoint: str | bool | None) -> Iterator[None]:
-        """Lets a stream pass over the rows of a checkpoint, which takes the library the decoding of them all."""
-        if not isinstance(self.train_dataset, STREAMS):
-            yield
-            return
-        begins_again = self.args.ignore_data_skip
-        if resume_from_checkpoint is True:
-            resume_from_checkpoint = get_last_checkpoint(self.args.output_dir)
-        num_batches = 0
-        if resume_from_checkpoint and not begins_again:
-            state = TrainerState.load_from_json(str(Path(resume_from_checkpoint, TRAINER_STATE_NAME)))
-            num_batches = state.global_step * self.args.gradient_accumulation_steps
-        self.train_dataset.skip_batches(num_batches, self._train_batch_size)
-        self.args.ignore_data_skip = True
-        try:
-            yield
-        finally:
-            self.args.ignore_data_skip = begins_again
+    def _refuse_sharding(self, remedy: str):
+        if self.is_fsdp_enabled:
+            raise ValueError(
+                "The model is sharded over processes (FSDP), which a search that reads other numbers of clips in each "
+                f"cannot use; train with DDP, {remedy}."
+            )
 
     @contextmanager
     def _explaining_dead_workers(self) -> Iterator[None]:
         try:
             yield
         except (RuntimeError, ConnectionError, EOFError) as error:
-            for collator in (self.eval_collator, self.data_collator):
-                reader = getattr(collator, "reader", None)
-                if reader is not None and (explained := reader.explain_dead_worker(error)):
+            for reader in self._readers:
+                if explained := reader.explain_dead_worker(error):
                     raise explained from error
             raise
 
@@ -426,11 +385,7 @@ class RetrievalTrainer(AllInOneTrainer):
         **keywords,
     ):
         super().__init__(*arguments, **keywords)
-        if self.is_fsdp_enabled:
-            raise ValueError(
-                "The model is sharded over processes (FSDP), which a search that reads other numbers of clips in each "
-                "cannot use; train with DDP, as torchrun does alone."
-            )
+        self._refuse_sharding("as torchrun does alone")
         self.metric = metric
         self.num_hard_negatives = num_hard_negatives
         self.ranking_weight = ranking_weight
@@ -447,35 +402,30 @@ class RetrievalTrainer(AllInOneTrainer):
         # One call of the model for all, since DDP counts on it.
         outputs = model(**inputs, num_hard_negatives=self.num_hard_negatives)
         is_pair = inputs["is_pair"]
-        contrasted = (outputs.text_embeds, outputs.video_embeds, is_pair)
-        if self.contrast_across_processes:
-            contrasted = tuple(gather_features(tensor) for tensor in contrasted)
-        text_embeds, video_embeds, is_contrasted = contrasted
+        contrast = contrastive_loss_over_processes if self.contrast_across_processes else contrastive_loss
         temperature = self.accelerator.unwrap_model(model).config.contrastive_temperature
-        loss = contrastive_loss(text_embeds, video_embeds, temperature, is_contrasted)
+        loss = contrast(outputs.text_embeds, outputs.video_embeds, temperature, is_pair)
         if outputs.logits is not None:
             # The mean over the pairs of all processes, which may have different numbers of them.
-            share = is_pair.sum() / gather_features(is_pair).sum().clamp(min=1) * self.accelerator.num_processes
+            num_pairs = self.accelerator.reduce(is_pair.sum(), "sum").clamp(min=1)
+            share = is_pair.sum() / num_pairs * self.accelerator.num_processes
             of_scores = self.ranking_weight * ranking_loss(outputs.logits, is_pair, outputs.text_rows)
             of_scores = of_scores + self.calibration_weight * calibration_loss(outputs.logits, is_pair)
             loss = loss + share * of_scores
         return (loss, outputs) if return_outputs else loss
 
-    def evaluation_loop(self, dataloader, description, *arguments, metric_key_prefix="eval", **keywords):
-        """The figures of retrieval on the rows of the loader; no predictions."""
-        reader = (self.eval_collator or self.data_collator).reader
-        with self._explaining_dead_workers(), self.compute_loss_context_manager():
-            figures = evaluate_retrieval(
+    def _measure(self, dataloader: DataLoader) -> dict[str, float]:
+        """The figures of retrieval on the rows of the loader."""
+        with self.compute_loss_context_manager():
+            return evaluate_retrieval(
                 self.accelerator.unwrap_model(self.model),
-                reader,
+                self._readers[0],
                 dataloader.dataset,
                 self.metric,
                 self.num_reranked,
                 self.args.eval_batch_size,
                 self.args.dataloader_num_workers,
             )
-        metrics = {f"{metric_key_prefix}_{name}": value for name, value in figures.items()}
-        return EvalLoopOutput(None, None, metrics, num_samples=len(dataloader.dataset))
 
 
 def freeze_backbone(model: nn.Module):

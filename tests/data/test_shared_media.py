@@ -8,9 +8,12 @@ import pytest
 from modeling_allinone import AllInOneProcessor, AllInOneVideoProcessor
 from modeling_allinone.datasets import train_tokenizer
 from modeling_allinone.training.arguments import DataArguments
-from modeling_allinone.training.callbacks import EvaluationArguments
-from modeling_allinone.training.pretraining_sources import SourceArguments, load_sources
-from modeling_allinone.training.pretraining_trainer import PreTrainingArguments
+from modeling_allinone.training.pretraining_arguments import (
+    EvaluationArguments,
+    PreTrainingArguments,
+    SourceArguments,
+)
+from modeling_allinone.training.pretraining_sources import load_sources, load_zero_shot
 
 
 def write_questions(root, **videos):
@@ -98,7 +101,7 @@ def test_sources_of_pre_training_and_what_it_is_watched_by(tmp_path, warnings):
     described = {"dataset": "didemo_retrieval", "data_dir": str(tmp_path)}
     arguments = DataArguments(**described)
     arguments.load("test")
-    EvaluationArguments(zero_shot={"retrieval": described}).load_zero_shot(arguments)
+    load_zero_shot(EvaluationArguments(zero_shot={"retrieval": described}), arguments)
     processor = AllInOneProcessor(AllInOneVideoProcessor(), train_tokenizer(["a"]))
     sources = SourceArguments(video_sources={"mine": described})
     load_sources(sources, arguments, processor, PreTrainingArguments(str(tmp_path), use_cpu=True))

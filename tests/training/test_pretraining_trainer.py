@@ -13,7 +13,8 @@ from modeling_allinone.data.pretraining_collators import PairedCollator, PreTrai
 from modeling_allinone.data.video_dataset import PairedDataset, VideoDataset
 from modeling_allinone.datasets import train_tokenizer
 from modeling_allinone.training.divergence import DivergenceError
-from modeling_allinone.training.pretraining_trainer import PreTrainingArguments, PreTrainingTrainer, RunningMean
+from modeling_allinone.training.pretraining_arguments import PreTrainingArguments
+from modeling_allinone.training.pretraining_trainer import PreTrainingTrainer, RunningMean
 
 ALL = {"masked_lm": 1.0, "matching": 0.5, "contrastive": 2.0, "clip_order": 0.25, "masked_patches": 0.125}
 CAPTIONS = [f"a {colour} {shape} runs" for colour in ("red", "green") for shape in ("dog", "cat", "ring", "bar")]
