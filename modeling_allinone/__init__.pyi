@@ -16,9 +16,12 @@ from .data.video_dataset import VideoDataset as VideoDataset
 from .data.video_loading import VideoLoader as VideoLoader
 from .data.webdataset_stream import WebDatasetStream as WebDatasetStream
 from .data.webdataset_writing import write_shards as write_shards
+from .datasets import AnnotationFile as AnnotationFile
+from .datasets import AnnotationReader as AnnotationReader
 from .datasets import describe_dataset as describe_dataset
 from .datasets import list_datasets as list_datasets
 from .datasets import load_annotations as load_annotations
+from .datasets import register_dataset as register_dataset
 from .datasets import summarize as summarize
 from .datasets import train_tokenizer as train_tokenizer
 from .evaluation.question_answering import score_answers as score_answers

@@ -25,10 +25,13 @@ uses, and calls `add_batch` at least once and then `compute`, which returns the 
 others. Every added row counts, so leave out the rows that a distributed sampler repeats to fill its last batch, as
 `gather_for_metrics` does. Processes may load a metric at the same time: evaluate locks the copy that it makes.
 
-A metric is one file without imports from this package, so that it can also be put on the Hub on its own.
+A metric is one file, which can also be put on the Hub: what it shares with others it imports from this package, which
+is then one of the requirements of its Space.
 """
 
 from pathlib import Path
+
+__all__ = ["list_metrics", "metric_path"]
 
 _FOLDER = Path(__file__).parent
 

@@ -165,9 +165,9 @@ GOOD = {"predictions": [[0.9, 0.1], [0.2, 0.8]], "references": [0, 1], "relevanc
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"predictions": [], "references": []}, "There are no texts to score"),
-        ({"predictions": np.zeros((0, 2)), "references": []}, "There are no texts to score"),
-        ({"references": None}, "There are no texts to score"),
+        ({"predictions": [], "references": []}, "There are no rows to score"),
+        ({"predictions": np.zeros((0, 2)), "references": []}, "There are no rows to score"),
+        ({"references": None}, "There are no rows to score"),
         ({"references": [0]}, r"predictions \(2\) and references \(1\)"),
         ({"references": [0, 0]}, "references has 0 more than once; add every text once, .* distributed sampler"),
         ({"references": [0, None]}, "relevance lacks 1 of the 2 texts, such as None"),

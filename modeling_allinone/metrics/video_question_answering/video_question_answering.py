@@ -9,104 +9,9 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from numbers import Integral, Real
 
-import datasets
-import evaluate
+from datasets import Features, Value
 
-_DESCRIPTION = """
-Accuracy of open-ended video question answering, where the prediction is one answer of a vocabulary. Answers are given
-as strings, which are compared as they are (bring both to one case and spelling first), or as ids.
-
-Every row counts. A reference outside the vocabulary, given as the id -100 or as a string that `vocabulary` lacks, is
-counted wrong, whatever the prediction.
-
-On request, accuracy is also given
-
-- by the first word of the question: what, who, how, when, where and other, as is usual for MSRVTT-QA and MSVD-QA
-  (Xu et al. 2017);
-- by how often the right answer occurs in training: never, 1 to 9, 10 to 99, 100 to 999, and 1000 times or more; and
-  unknown for references given as -100;
-
-and WUPS (Malinowski & Fritz 2014) at 0.0 and 0.9, which gives part of a point to a similar answer. An answer is taken
-as the set of its parts between commas. The similarity of two words is multiplied by 0.1 where it is below the
-threshold; the score of a row is the smaller of two products: over predicted words of the similarity to the closest
-reference word, and over reference words of that to the closest predicted word. Rows outside the vocabulary score 0.
-"""
-
-_KWARGS_DESCRIPTION = """
-Args:
-    predictions (`list` of `str` or `int`): Predicted answers, or their ids, from 0.
-    references (`list` of `str` or `int`): Right answers, or their ids; -100 is an answer outside the vocabulary.
-    questions (`list` of `str`, *optional*): The questions in the order of the rows, for accuracy by question word.
-        Pass them to `compute`; or load the configuration `"with_questions"` and add them with each batch, as several
-        processes must.
-    vocabulary (`list` of `str`, *optional*): The answers that the model can give, in the order of their ids.
-    answer_counts (`dict` of answer or id to `int`, or `list` of `int` by id, *optional*): How often each answer
-        occurs in training, for accuracy by answer frequency. Answers that it lacks occur never.
-    word_similarity (`"wordnet"`, or a function of two `str` that returns a `float` from 0 to 1, *optional*): Adds
-        WUPS. `"wordnet"` is the Wu-Palmer similarity of the closest noun senses; it needs `nltk` and its WordNet
-        data. Equal words have similarity 1 in any case. Answers given as ids need `vocabulary` too.
-
-Returns:
-    accuracy (`float`): From 0 to 1.
-    num_rows (`int`): Number of rows.
-    num_out_of_vocabulary (`int`): Rows whose reference is outside the vocabulary.
-    accuracy_question_{word}, num_rows_question_{word}: Of each question word that occurs.
-    accuracy_answer_seen_{times}, num_rows_answer_seen_{times}: Of each range of training counts that occurs: `never`,
-        `1_to_9`, `10_to_99`, `100_to_999`, `1000_or_more`, `unknown`.
-    wups_at_0.0, wups_at_0.9 (`float`): From 0 to 1.
-
-Examples:
-
-    >>> import evaluate
-    >>> from modeling_allinone.metrics import metric_path
-    >>> metric = evaluate.load(metric_path("video_question_answering"), keep_in_memory=True)
-
-    Ids, as in the Trainer's `compute_metrics`: `predictions=output.predictions.argmax(-1)`,
-    `references=output.label_ids`.
-
-    >>> metric.compute(predictions=[3, 0, 7, 2], references=[3, 1, 7, -100])
-    {'accuracy': 0.5, 'num_rows': 4, 'num_out_of_vocabulary': 1}
-
-    Strings, with all that can be asked for:
-
-    >>> results = metric.compute(
-    ...     predictions=["dog", "two"],
-    ...     references=["cat", "two"],
-    ...     questions=["What is sleeping?", "How many cats are there?"],
-    ...     vocabulary=["cat", "dog", "two"],
-    ...     answer_counts={"cat": 40, "dog": 5, "two": 12},
-    ...     word_similarity=lambda word, other: 0.8,
-    ... )
-    >>> for name, value in results.items():
-    ...     print(f"{name}: {value:g}")
-    accuracy: 0.5
-    num_rows: 2
-    num_out_of_vocabulary: 0
-    accuracy_question_how: 1
-    num_rows_question_how: 1
-    accuracy_question_what: 0
-    num_rows_question_what: 1
-    accuracy_answer_seen_10_to_99: 0.5
-    num_rows_answer_seen_10_to_99: 2
-    wups_at_0.0: 0.9
-    wups_at_0.9: 0.54
-"""
-
-_CITATION = """
-@inproceedings{xu2017video,
-    title = {Video Question Answering via Gradually Refined Attention over Appearance and Motion},
-    author = {Xu, Dejing and Zhao, Zhou and Xiao, Jun and Wu, Fei and Zhang, Hanwang and He, Xiangnan and
-        Zhuang, Yueting},
-    booktitle = {ACM International Conference on Multimedia},
-    year = {2017}
-}
-@inproceedings{malinowski2014multiworld,
-    title = {A Multi-World Approach to Question Answering about Real-World Scenes based on Uncertain Input},
-    author = {Malinowski, Mateusz and Fritz, Mario},
-    booktitle = {Advances in Neural Information Processing Systems},
-    year = {2014}
-}
-"""
+from modeling_allinone.metrics.task_metric import TaskMetric
 
 _OUT_OF_VOCABULARY = -100
 _QUESTION_WORDS = ("what", "who", "how", "when", "where")
@@ -114,19 +19,17 @@ _WUPS_THRESHOLDS = (0.0, 0.9)
 _WEIGHT_BELOW_THRESHOLD = 0.1
 
 
-def _check_vocabulary(vocabulary: Sequence[str]) -> None:
-    if isinstance(vocabulary, str | Mapping) or not all(isinstance(answer, str) for answer in vocabulary):
-        raise ValueError(f"vocabulary is {vocabulary!r:.80}; pass a list of answer strings in the order of their ids.")
-
-
 def _check_answers(predictions: list, references: list, vocabulary: Sequence[str] | None) -> None:
+    """Refuse answers that are none, ids of none, and a vocabulary that is no list of them."""
+    if isinstance(vocabulary, str | Mapping) or not all(isinstance(answer, str) for answer in vocabulary or ()):
+        raise ValueError(f"vocabulary is {vocabulary!r:.80}; pass a list of answer strings in the order of their ids.")
     for name, answers in (("predictions", predictions), ("references", references)):
         if None in answers:
             raise ValueError(f"{name}[{answers.index(None)}] is None; give an answer in every row.")
         if isinstance(answers[0], str):
             continue
         num_answers = math.inf if vocabulary is None else len(vocabulary)
-        expected = "from 0" if vocabulary is None else f"from 0 to {num_answers - 1}, as there are in vocabulary"
+        expected = "from 0" + ("" if vocabulary is None else f" to {num_answers - 1}, as there are in vocabulary")
         for row, answer in enumerate(answers):
             if name == "references" and answer == _OUT_OF_VOCABULARY:
                 continue
@@ -138,6 +41,7 @@ def _check_answers(predictions: list, references: list, vocabulary: Sequence[str
 
 
 def _are_in_vocabulary(references: list, vocabulary: Sequence[str] | None) -> list[bool]:
+    """Whether the vocabulary has the right answer of each row."""
     if vocabulary is None or not isinstance(references[0], str):
         return [reference != _OUT_OF_VOCABULARY for reference in references]
     answers = set(vocabulary)
@@ -156,14 +60,15 @@ def _accuracy_by(name: str, groups: list[str], is_right: list[bool]) -> dict:
 
 
 def _question_words(questions: Sequence[str], num_rows: int) -> list[str]:
+    """The first word of each question, "other" where it is none of `_QUESTION_WORDS`."""
     if isinstance(questions, str) or len(questions) != num_rows:
         raise ValueError(f"There are {num_rows} rows but {len(questions)} questions; give a list of one for each row.")
-    words = []
+    words: list[str] = []
     for row, question in enumerate(questions):
         if not isinstance(question, str):
             raise ValueError(f"questions[{row}] is {question!r}; give its text.")
-        first_word = re.search(r"[a-z]+|$", question.lower()).group()
-        words.append(first_word if first_word in _QUESTION_WORDS else "other")
+        first_word = re.findall(r"[a-z]+", question.lower())[:1]
+        words += first_word if first_word and first_word[0] in _QUESTION_WORDS else ["other"]
     return words
 
 
@@ -186,6 +91,7 @@ def _training_ranges(references: list, answer_counts: Mapping | Sequence[int]) -
 
 
 def _training_range(count: int) -> str:
+    """The range, a power of ten wide, that a training count is in."""
     if count == 0:
         return "never"
     if count >= 1000:
@@ -222,7 +128,7 @@ def _checked_similarity(word_similarity: str | Callable[[str, str], float]) -> C
         if word == other:
             return 1.0
         value = similarity_of_different_words(word, other)
-        if not isinstance(value, Real) or not 0 <= value <= 1:
+        if not isinstance(value, Real) or not 0 <= float(value) <= 1:
             raise ValueError(
                 f"word_similarity returned {value!r} for {word!r} and {other!r}; it must be a number from 0 to 1."
             )
@@ -247,30 +153,109 @@ def _wups(prediction: str, reference: str, similarity: Callable[[str, str], floa
     )
 
 
-@evaluate.utils.file_utils.add_start_docstrings(_DESCRIPTION, _KWARGS_DESCRIPTION)
-class VideoQuestionAnswering(evaluate.Metric):
-    def _info(self) -> evaluate.MetricInfo:
+class VideoQuestionAnswering(TaskMetric):
+    """Accuracy of open-ended video question answering, where the prediction is one answer of a vocabulary. Answers are
+    given as strings, which are compared as they are (bring both to one case and spelling first), or as ids.
+
+    Every row counts. A reference outside the vocabulary, given as the id -100 or as a string that `vocabulary` lacks,
+    is counted wrong, whatever the prediction.
+
+    On request, accuracy is also given
+
+    - by the first word of the question: what, who, how, when, where and other, as is usual for MSRVTT-QA and MSVD-QA
+      (Xu et al. 2017);
+    - by how often the right answer occurs in training: never, 1 to 9, 10 to 99, 100 to 999, and 1000 times or more;
+      and unknown for references given as -100;
+
+    and WUPS (Malinowski & Fritz 2014) at 0.0 and 0.9, which gives part of a point to a similar answer. An answer is
+    taken as the set of its parts between commas. The similarity of two words is multiplied by 0.1 where it is below
+    the threshold; the score of a row is the smaller of two products: over predicted words of the similarity to the
+    closest reference word, and over reference words of that to the closest predicted word. Rows outside the vocabulary
+    score 0.
+
+    Args:
+        predictions (`list` of `str` or `int`): Predicted answers, or their ids, from 0.
+        references (`list` of `str` or `int`): Right answers, or their ids; -100 is an answer outside the vocabulary.
+        questions (`list` of `str`, *optional*): The questions in the order of the rows, for accuracy by question word.
+            Pass them to `compute`; or load the configuration `"with_questions"` and add them with each batch, as
+            several processes must.
+        vocabulary (`list` of `str`, *optional*): The answers that the model can give, in the order of their ids.
+        answer_counts (`dict` of answer or id to `int`, or `list` of `int` by id, *optional*): How often each answer
+            occurs in training, for accuracy by answer frequency. Answers that it lacks occur never.
+        word_similarity (`"wordnet"`, or a function of two `str` that returns a `float` from 0 to 1, *optional*): Adds
+            WUPS. `"wordnet"` is the Wu-Palmer similarity of the closest noun senses; it needs `nltk` and its WordNet
+            data. Equal words have similarity 1 in any case. Answers given as ids need `vocabulary` too.
+
+    Returns:
+        accuracy (`float`): From 0 to 1.
+        num_rows (`int`): Number of rows.
+        num_out_of_vocabulary (`int`): Rows whose reference is outside the vocabulary.
+        accuracy_question_{word}, num_rows_question_{word}: Of each question word that occurs.
+        accuracy_answer_seen_{times}, num_rows_answer_seen_{times}: Of each range of training counts that occurs:
+            `never`, `1_to_9`, `10_to_99`, `100_to_999`, `1000_or_more`, `unknown`.
+        wups_at_0.0, wups_at_0.9 (`float`): From 0 to 1.
+
+    Examples:
+
+        >>> import evaluate
+        >>> from modeling_allinone.metrics import metric_path
+        >>> metric = evaluate.load(metric_path("video_question_answering"), keep_in_memory=True)
+
+        Ids, as in the Trainer's `compute_metrics`: `predictions=output.predictions.argmax(-1)`,
+        `references=output.label_ids`.
+
+        >>> metric.compute(predictions=[3, 0, 7, 2], references=[3, 1, 7, -100])
+        {'accuracy': 0.5, 'num_rows': 4, 'num_out_of_vocabulary': 1}
+
+        Strings, with all that can be asked for:
+
+        >>> results = metric.compute(
+        ...     predictions=["dog", "two"],
+        ...     references=["cat", "two"],
+        ...     questions=["What is sleeping?", "How many cats are there?"],
+        ...     vocabulary=["cat", "dog", "two"],
+        ...     answer_counts={"cat": 40, "dog": 5, "two": 12},
+        ...     word_similarity=lambda word, other: 0.8,
+        ... )
+        >>> for name, value in results.items():
+        ...     print(f"{name}: {value:g}")
+        accuracy: 0.5
+        num_rows: 2
+        num_out_of_vocabulary: 0
+        accuracy_question_how: 1
+        num_rows_question_how: 1
+        accuracy_question_what: 0
+        num_rows_question_what: 1
+        accuracy_answer_seen_10_to_99: 0.5
+        num_rows_answer_seen_10_to_99: 2
+        wups_at_0.0: 0.9
+        wups_at_0.9: 0.54
+
+    Citation:
+
+        @inproceedings{xu2017video,
+            title = {Video Question Answering via Gradually Refined Attention over Appearance and Motion},
+            author = {Xu, Dejing and Zhao, Zhou and Xiao, Jun and Wu, Fei and Zhang, Hanwang and He, Xiangnan and
+                Zhuang, Yueting},
+            booktitle = {ACM International Conference on Multimedia},
+            year = {2017}
+        }
+        @inproceedings{malinowski2014multiworld,
+            title = {A Multi-World Approach to Question Answering about Real-World Scenes based on Uncertain Input},
+            author = {Malinowski, Mateusz and Fritz, Mario},
+            booktitle = {Advances in Neural Information Processing Systems},
+            year = {2014}
+        }
+    """
+
+    def row_features(self) -> list[Features]:
         if self.config_name not in ("default", "with_questions"):
             raise ValueError(f'There is no configuration {self.config_name!r}; choose "default" or "with_questions".')
-        questions = {"questions": datasets.Value("string")} if self.config_name == "with_questions" else {}
-        return evaluate.MetricInfo(
-            description=_DESCRIPTION,
-            citation=_CITATION,
-            inputs_description=_KWARGS_DESCRIPTION,
-            features=[
-                datasets.Features(
-                    {"predictions": datasets.Value(answer), "references": datasets.Value(answer), **questions}
-                )
-                for answer in ("string", "int64")
-            ],
-        )
-
-    def add_batch(self, *, predictions=None, references=None, **kwargs) -> None:
-        """Adds some rows, one or more."""
-        # evaluate reads the type of the answers from the first row.
-        if predictions is None or references is None or len(predictions) == 0:
-            raise ValueError("There are no rows to score; add predictions and references of at least one.")
-        super().add_batch(predictions=predictions, references=references, **kwargs)
+        questions = {"questions": Value("string")} if self.config_name == "with_questions" else {}
+        return [
+            Features({"predictions": Value(answer), "references": Value(answer), **questions})
+            for answer in ("string", "int64")
+        ]
 
     def _compute(
         self,
@@ -281,8 +266,6 @@ class VideoQuestionAnswering(evaluate.Metric):
         answer_counts: Mapping | Sequence[int] | None = None,
         word_similarity: str | Callable[[str, str], float] | None = None,
     ) -> dict:
-        if vocabulary is not None:
-            _check_vocabulary(vocabulary)
         _check_answers(predictions, references, vocabulary)
         is_known = _are_in_vocabulary(references, vocabulary)
         rows = list(zip(predictions, references, is_known, strict=True))

@@ -5,85 +5,17 @@
 from collections import Counter
 from collections.abc import Mapping
 
-import datasets
-import evaluate
 import numpy as np
+from datasets import Features, List, Value
 
-_DESCRIPTION = """
-Text-video retrieval in both directions. `text_to_video`: each text ranks all videos; `video_to_text`: each video ranks
-all texts. A text may describe several videos and a video may have several texts: the relevance map says which.
-
-The rank of a query is that of its best relevant candidate, from 1, among all candidates. R@K is the share of queries
-whose rank is at most K. A text or video to which nothing is relevant is no query, only a candidate of the others.
-
-Ties: equal scores share places, also those of two relevant candidates. `"optimistic"` gives a query the first of the
-places that its best relevant candidate shares, `"average"` their mean, `"pessimistic"` the last. The defaults are
-those of the original All-in-one, so that results compare with its figures: optimistic for texts, average for videos.
-An averaged rank may end in a half; as in the original, 10.5 counts for R@10, but 1.5 does not count for R@1. With
-optimistic ties a model that scores all candidates alike looks perfect, so look at `num_ties`, and choose `"average"`
-or `"pessimistic"` where it is not small, as with scores in half precision.
-"""
-
-_KWARGS_DESCRIPTION = """
-Args:
-    predictions (array of shape `(texts, videos)`, or `list` of `list` of `float`): One row for each text: its scores
-        with all videos, the higher the better, in the order of `video_ids`. Infinite scores are allowed, NaN is not.
-    references (`list` of `int` or `str`): The id of each row's text, by which `relevance` is read.
-    relevance (`dict` of id to `list` of ids): The relevant videos of every text, of these texts alone.
-    video_ids (`list` of `int` or `str`, *optional*): The id of each column's video. Default: 0, 1, 2, ….
-    text_to_video_ties (`str`, *optional*, defaults to `"optimistic"`): `"optimistic"`, `"average"` or `"pessimistic"`.
-    video_to_text_ties (`str`, *optional*, defaults to `"average"`): The same for the other direction.
-
-Returns:
-    For each direction, under names such as `text_to_video_recall_at_1`:
-    recall_at_1, recall_at_5, recall_at_10, recall_at_50 (`float`): Share of queries, from 0 to 1.
-    geometric_mean_recall (`float`): Geometric mean of the recalls at 1, 5 and 10.
-    median_rank, mean_rank (`float`): Over queries, from 1.
-    num_queries (`int`): Texts (or videos) to which something is relevant.
-    num_ties (`int`): Queries whose rank depends on the tie rule.
-
-Examples:
-
-    >>> import evaluate
-    >>> from modeling_allinone.metrics import metric_path
-    >>> metric = evaluate.load(metric_path("video_text_retrieval"), keep_in_memory=True)
-
-    Three texts, the first two of video "a":
-
-    >>> similarities = [[0.9, 0.1], [0.4, 0.6], [0.3, 0.7]]
-    >>> results = metric.compute(
-    ...     predictions=similarities,
-    ...     references=["a cat", "it sleeps", "a dog"],
-    ...     relevance={"a cat": ["a"], "it sleeps": ["a"], "a dog": ["b"]},
-    ...     video_ids=["a", "b"],
-    ... )
-    >>> round(results["text_to_video_recall_at_1"], 3), results["video_to_text_recall_at_1"]
-    (0.667, 1.0)
-
-    Text i belongs to video i, batch by batch:
-
-    >>> metric.add_batch(predictions=[[0.9, 0.1, 0.2], [0.4, 0.3, 0.2]], references=[0, 1])
-    >>> metric.add_batch(predictions=[[0.1, 0.2, 0.5]], references=[2])
-    >>> results = metric.compute(relevance={text: [text] for text in range(3)})
-    >>> results["text_to_video_median_rank"], results["text_to_video_num_queries"]
-    (1.0, 3)
-"""
-
-_CITATION = """
-@inproceedings{mcsherry2008computing,
-    title = {Computing Information Retrieval Performance Measures Efficiently in the Presence of Tied Scores},
-    author = {McSherry, Frank and Najork, Marc},
-    booktitle = {European Conference on Information Retrieval},
-    year = {2008}
-}
-"""
+from modeling_allinone.metrics.task_metric import TaskMetric
 
 _CUTOFFS = (1, 5, 10, 50)
-_CUTOFFS_OF_GEOMETRIC_MEAN = (1, 5, 10)
 _TIE_RULES = ("optimistic", "average", "pessimistic")
 
 
 def _check_unique(name: str, ids: list, remedy: str) -> None:
+    """Refuse ids that are there more than once."""
     if twice := [identifier for identifier, count in Counter(ids).items() if count > 1]:
         raise ValueError(f"{name} has {twice[0]!r} more than once; {remedy}.")
 
@@ -105,7 +37,7 @@ def _as_matrix(rows: list[list[float]], text_ids: list, video_ids: list) -> np.n
     return scores
 
 
-def _relevance_matrix(relevance: Mapping, text_ids: list, video_ids: list) -> np.ndarray:
+def _relevance_matrix(relevance: Mapping | None, text_ids: list, video_ids: list) -> np.ndarray:
     """Says for every text and video whether they belong together, from the checked map."""
     if not isinstance(relevance, Mapping):
         raise ValueError(f"relevance is {type(relevance).__name__}; pass a dict of text id to list of video ids.")
@@ -145,13 +77,13 @@ def _first_and_last_ranks(scores: np.ndarray, is_relevant: np.ndarray) -> tuple[
 
 
 def _summarize(first: np.ndarray, last: np.ndarray, ties: str) -> dict:
+    """Figures of one direction, from the first and last rank that each query may have."""
     ranks = {"optimistic": first, "average": (first + last) / 2, "pessimistic": last}[ties]
     # Only averaged ranks have halves: one within the K-th place counts, except that the first place is not shared.
     recalls = {k: float(np.mean(ranks < k + 1 if k > 1 else ranks == 1)) for k in _CUTOFFS}
-    geometric_mean = np.prod([recalls[k] for k in _CUTOFFS_OF_GEOMETRIC_MEAN]) ** (1 / len(_CUTOFFS_OF_GEOMETRIC_MEAN))
     return {
         **{f"recall_at_{k}": recall for k, recall in recalls.items()},
-        "geometric_mean_recall": float(geometric_mean),
+        "geometric_mean_recall": float(np.prod([recalls[k] for k in (1, 5, 10)]) ** (1 / 3)),
         "median_rank": float(np.median(ranks)),
         "mean_rank": float(np.mean(ranks)),
         "num_queries": len(ranks),
@@ -159,27 +91,80 @@ def _summarize(first: np.ndarray, last: np.ndarray, ties: str) -> dict:
     }
 
 
-@evaluate.utils.file_utils.add_start_docstrings(_DESCRIPTION, _KWARGS_DESCRIPTION)
-class VideoTextRetrieval(evaluate.Metric):
-    def _info(self) -> evaluate.MetricInfo:
-        return evaluate.MetricInfo(
-            description=_DESCRIPTION,
-            citation=_CITATION,
-            inputs_description=_KWARGS_DESCRIPTION,
-            features=[
-                datasets.Features(
-                    {"predictions": datasets.List(datasets.Value("float64")), "references": datasets.Value(id_type)}
-                )
-                for id_type in ("string", "int64")
-            ],
-        )
+class VideoTextRetrieval(TaskMetric):
+    """Text-video retrieval in both directions. `text_to_video`: each text ranks all videos; `video_to_text`: each
+    video ranks all texts. A text may describe several videos and a video may have several texts: the relevance map
+    says which.
 
-    def add_batch(self, *, predictions=None, references=None, **kwargs) -> None:
-        """Adds the scores and ids of some texts, one or more."""
-        # evaluate reads the type of the ids from the first row.
-        if predictions is None or references is None or len(predictions) == 0:
-            raise ValueError("There are no texts to score; add predictions and references of at least one.")
-        super().add_batch(predictions=predictions, references=references, **kwargs)
+    The rank of a query is that of its best relevant candidate, from 1, among all candidates. R@K is the share of
+    queries whose rank is at most K. A text or video to which nothing is relevant is no query, only a candidate of the
+    others.
+
+    Ties: equal scores share places, also those of two relevant candidates. `"optimistic"` gives a query the first of
+    the places that its best relevant candidate shares, `"average"` their mean, `"pessimistic"` the last. The defaults
+    are those of the original All-in-one, so that results compare with its figures: optimistic for texts, average for
+    videos. An averaged rank may end in a half; as in the original, 10.5 counts for R@10, but 1.5 does not count for
+    R@1. With optimistic ties a model that scores all candidates alike looks perfect, so look at `num_ties`, and choose
+    `"average"` or `"pessimistic"` where it is not small, as with scores in half precision.
+
+    Args:
+        predictions (array of shape `(texts, videos)`, or `list` of `list` of `float`): One row for each text: its
+            scores with all videos, the higher the better, in the order of `video_ids`. Infinite scores are allowed,
+            NaN is not.
+        references (`list` of `int` or `str`): The id of each row's text, by which `relevance` is read.
+        relevance (`dict` of id to `list` of ids): The relevant videos of every text, of these texts alone.
+        video_ids (`list` of `int` or `str`, *optional*): The id of each column's video. Default: 0, 1, 2, ….
+        text_to_video_ties (`str`, *optional*, defaults to `"optimistic"`): `"optimistic"`, `"average"` or
+            `"pessimistic"`.
+        video_to_text_ties (`str`, *optional*, defaults to `"average"`): The same for the other direction.
+
+    Returns:
+        For each direction, under names such as `text_to_video_recall_at_1`:
+        recall_at_1, recall_at_5, recall_at_10, recall_at_50 (`float`): Share of queries, from 0 to 1.
+        geometric_mean_recall (`float`): Geometric mean of the recalls at 1, 5 and 10.
+        median_rank, mean_rank (`float`): Over queries, from 1.
+        num_queries (`int`): Texts (or videos) to which something is relevant.
+        num_ties (`int`): Queries whose rank depends on the tie rule.
+
+    Examples:
+
+        >>> import evaluate
+        >>> from modeling_allinone.metrics import metric_path
+        >>> metric = evaluate.load(metric_path("video_text_retrieval"), keep_in_memory=True)
+
+        Three texts, the first two of video "a":
+
+        >>> similarities = [[0.9, 0.1], [0.4, 0.6], [0.3, 0.7]]
+        >>> results = metric.compute(
+        ...     predictions=similarities,
+        ...     references=["a cat", "it sleeps", "a dog"],
+        ...     relevance={"a cat": ["a"], "it sleeps": ["a"], "a dog": ["b"]},
+        ...     video_ids=["a", "b"],
+        ... )
+        >>> round(results["text_to_video_recall_at_1"], 3), results["video_to_text_recall_at_1"]
+        (0.667, 1.0)
+
+        Text i belongs to video i, batch by batch:
+
+        >>> metric.add_batch(predictions=[[0.9, 0.1, 0.2], [0.4, 0.3, 0.2]], references=[0, 1])
+        >>> metric.add_batch(predictions=[[0.1, 0.2, 0.5]], references=[2])
+        >>> results = metric.compute(relevance={text: [text] for text in range(3)})
+        >>> results["text_to_video_median_rank"], results["text_to_video_num_queries"]
+        (1.0, 3)
+
+    Citation:
+
+        @inproceedings{mcsherry2008computing,
+            title = {Computing Information Retrieval Performance Measures Efficiently in the Presence of Tied Scores},
+            author = {McSherry, Frank and Najork, Marc},
+            booktitle = {European Conference on Information Retrieval},
+            year = {2008}
+        }
+    """
+
+    def row_features(self) -> list[Features]:
+        scores = List(Value("float64"))
+        return [Features({"predictions": scores, "references": Value(text_id)}) for text_id in ("string", "int64")]
 
     def _compute(
         self,
