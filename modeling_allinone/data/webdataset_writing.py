@@ -17,7 +17,7 @@ from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 from transformers.utils import logging
 
-from ..models.clip_allinone import Clip
+from ..models.video_clip_allinone import Clip
 from ..models.video_decoding_allinone import DecoderClip, list_frames, open_clip
 from ..models.video_file_allinone import ONE_THREAD
 from ..models.video_sources_allinone import has_own_times, is_decoder, resolve_source, source_name

@@ -17,8 +17,8 @@ import torch
 from PIL import Image, ImageOps
 from transformers.utils import logging
 
-from .clip_allinone import ACCEPTED, Clip, as_file, of_one_size, opened_source, size_of, tail_of
 from .container_checks_allinone import check_whole
+from .video_clip_allinone import ACCEPTED, Clip, as_file, of_one_size, opened_source, size_of, tail_of
 from .video_file_allinone import VideoFile
 from .video_sources_allinone import is_decoder, resolve_source
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from .clip_allinone import ACCEPTED, Clip, as_file, of_one_size
 from .container_checks_allinone import check_duration, check_tail
-from .picture_decoding_allinone import Decoding
-from .picture_table_allinone import MOST_HELD_BACK, Packet, PictureTable, Shown
+from .frame_table_allinone import MOST_HELD_BACK, FrameTable, Packet, Shown
+from .video_clip_allinone import ACCEPTED, Clip, as_file, of_one_size
+from .video_seeking_allinone import Decoding
 
 # Both decoders are optional to the library that copies this file from the Hub, so neither may fail at import.
 try:
@@ -134,7 +134,7 @@ class VideoFile(Clip):
         packets, first_frame = self._read_packets(container, stream)
         # AVI and raw streams have no presentation times; ffmpeg makes up wrong ones for pictures that are reordered.
         is_timed = "avi" not in formats and not _has_flag(container.format, "no_timestamps")
-        table = self._table = PictureTable(packets, bool(codec.has_b_frames), is_timed)
+        table = self._table = FrameTable(packets, bool(codec.has_b_frames), is_timed)
         # Of counted pictures: how many a group begins with that refer to the one before.
         self._num_leading = 0
         # Palettes come with a change of colours only.
@@ -431,7 +431,7 @@ def _has_flag(container_format, name: str) -> bool:
     return bool(int(container_format.flags) & av.format.Flags[name].value)
 
 
-def _decord_obstacle(container, table: PictureTable, first_frame) -> str | None:
+def _decord_obstacle(container, table: FrameTable, first_frame) -> str | None:
     """Why decord might return other frames than those asked for, or lying ones; `None` if it will not."""
     if not DECORD_FORMATS & set(container.format.name.split(",")):
         return f"it may return other frames of {container.format.name} files"

@@ -20,7 +20,6 @@ from transformers.video_processing_utils import VideoProcessorMixin
 from transformers.video_utils import VideoMetadata
 
 from .augmentation_allinone import HIGHEST_MAGNITUDE, OPERATIONS, rand_augment
-from .clip_allinone import Clip
 from .frame_sampling_allinone import (
     checked_indices,
     count_at_rate,
@@ -30,6 +29,7 @@ from .frame_sampling_allinone import (
     uniform_indices,
 )
 from .saving_allinone import SavedWithLoader
+from .video_clip_allinone import Clip
 from .video_decoding_allinone import VIDEO_BACKENDS, is_array, open_clip
 from .video_file_allinone import ON_CORRUPT_FRAME, VideoFile
 from .video_sources_allinone import has_own_times, source_name

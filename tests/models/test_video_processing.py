@@ -31,11 +31,11 @@ from video_fixtures import (
     save_folder,
 )
 
-from modeling_allinone.models.clip_allinone import Clip
-from modeling_allinone.models.picture_decoding_allinone import Decoding
+from modeling_allinone.models.video_clip_allinone import Clip
 from modeling_allinone.models.video_decoding_allinone import open_clip
 from modeling_allinone.models.video_file_allinone import VideoFile, _to_rgb
 from modeling_allinone.models.video_processing_allinone import AllInOneVideoProcessor, resize_and_crop
+from modeling_allinone.models.video_seeking_allinone import Decoding
 
 PARITY = Path(__file__).parents[1] / "fixtures" / "parity"
 ANIMATIONS = ["animation.gif", "animation.webp", "animation.png"]

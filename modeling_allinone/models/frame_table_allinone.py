@@ -36,7 +36,7 @@ class Shown(NamedTuple):
     after: int
 
 
-class PictureTable:
+class FrameTable:
     """
     The pictures of a stream.
 
@@ -209,4 +209,4 @@ def _filled(stamps: Sequence[int | None], ticks: float) -> np.ndarray:
     return values[nearest] + (places - known[nearest]) * ticks
 
 
-__all__ = ["MOST_HELD_BACK", "Packet", "PictureTable", "Shown"]
+__all__ = ["MOST_HELD_BACK", "FrameTable", "Packet", "Shown"]

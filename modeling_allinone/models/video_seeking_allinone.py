@@ -7,7 +7,7 @@ from itertools import islice
 
 import numpy as np
 
-from .picture_table_allinone import MOST_HELD_BACK, PictureTable, Shown
+from .frame_table_allinone import MOST_HELD_BACK, FrameTable, Shown
 
 try:
     import av
@@ -24,7 +24,7 @@ class Decoding:
 
     Args:
         container, stream: As PyAV opened them.
-        table ([`PictureTable`]): The pictures of the stream.
+        table ([`FrameTable`]): The pictures of the stream.
         start (`int`): The packet to start with.
         is_sought (`bool`): Whether the container stands where a seek has left it, and not at the beginning.
         num_leading (`int`): How many pictures that follow the first in the file are taken to be missing because they
@@ -39,7 +39,7 @@ class Decoding:
         error (`Exception`, *optional*): The last that the decoder or the demuxer raised.
     """
 
-    def __init__(self, container, stream, table: PictureTable, start: int, is_sought: bool = False, num_leading=0):
+    def __init__(self, container, stream, table: FrameTable, start: int, is_sought: bool = False, num_leading=0):
         self._container, self._stream, self._table = container, stream, table
         self.start, self.is_sought = start, is_sought
         self.order, self.damaged, self.keys, self.error = [], set(), set(), None
