@@ -17,9 +17,9 @@ from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 from transformers.utils import logging
 
+from ..models.frame_conversion_allinone import ONE_THREAD
 from ..models.video_clip_allinone import Clip
 from ..models.video_decoding_allinone import DecoderClip, list_frames, open_clip
-from ..models.video_file_allinone import ONE_THREAD
 from ..models.video_sources_allinone import has_own_times, is_decoder, resolve_source, source_name
 from .folder_lock import only_writer
 from .video_loading import SKIPPED_NAME, read_skipped, record_skipped

@@ -29,7 +29,7 @@ import datasets
 import numpy as np
 from transformers.utils import logging
 
-from ..models.video_file_allinone import ONE_THREAD
+from ..models.frame_conversion_allinone import ONE_THREAD
 from .annotations import load_annotations
 from .moving_shapes_scenes import LEVELS, Scene, render_scene, sample_scene
 from .moving_shapes_texts import (

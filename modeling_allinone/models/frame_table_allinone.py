@@ -8,7 +8,6 @@ these cannot be true, *counted* in the order in which the decoder shows them.
 
 from collections.abc import Sequence
 from functools import cached_property
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -46,6 +45,7 @@ class FrameTable:
         is_timed (`bool`): Whether its container stores presentation times.
 
     Attributes:
+        presented (`np.ndarray` of shape `(packets,)`): Presentation times, ticks; NaN where a packet has none.
         first (`int`): The first packet that can be decoded.
         keys (`np.ndarray`): Packets that claim to be key pictures.
         numbers (`np.ndarray` of shape `(total,)`): The packet of each picture. Where pictures are counted, in the
@@ -57,23 +57,25 @@ class FrameTable:
 
     def __init__(self, packets: list[Packet], is_reordered: bool, is_timed: bool):
         self.packets, self.is_reordered, self.is_timed = packets, is_reordered, is_timed
+        self.presented = np.array([packet.pts for packet in packets], dtype=np.float64)
+        self._decoded = np.array([packet.dts for packet in packets], dtype=np.float64)
         self.keys = np.array([number for number, packet in enumerate(packets) if packet.is_keyframe] or [0])
         self.first = int(self.keys[0])
         # A clip cut out by copying begins with pictures, from a key picture to the cut, that are not to be shown.
-        shown = [number for number in range(self.first, len(packets)) if not packets[number].is_discard]
+        shown = np.flatnonzero([not packet.is_discard for packet in packets[self.first :]]) + self.first
         self.is_counted = not self._has_true_times(shown)
         if not self.is_counted:
             # Pictures that are shown before the first key picture refer to pictures that are not in the file.
-            start = packets[self.first].pts
-            shown = sorted((number for number in shown if packets[number].pts >= start), key=lambda n: packets[n].pts)
+            shown = shown[self.presented[shown] >= self.presented[self.first]]
+            shown = shown[np.argsort(self.presented[shown])]
         self._keep(shown)
 
-    def _has_true_times(self, shown: list[int]) -> bool:
-        stamps = [self.packets[number].pts for number in shown]
-        if not shown or None in stamps or self.packets[self.first].pts is None or len(set(stamps)) < len(stamps):
+    def _has_true_times(self, shown: np.ndarray) -> bool:
+        stamps, decoded = self.presented[shown], self._decoded[self.first :]
+        if not len(shown) or np.isnan(stamps).any() or np.isnan(self.presented[self.first]):
             return False
-        if _falls([packet.dts for packet in self.packets[self.first :] if packet.dts is not None]):
-            return False  # files that were joined
+        if len(np.unique(stamps)) < len(stamps) or _falls(decoded[~np.isnan(decoded)]):
+            return False  # the latter in files that were joined
         # Times in the order of the file, where pictures may be shown in another, were made up.
         return not self.is_reordered or (self.is_timed and _falls(stamps))
 
@@ -98,7 +100,7 @@ class FrameTable:
             return self._numbers_by_place.get((position, size))
         return self._numbers.get((position, size, pts))
 
-    def _keep(self, numbers: Sequence[int]) -> None:
+    def _keep(self, numbers: Sequence[int] | np.ndarray) -> None:
         """Set which packets pictures come from, and so how many come from the packets before each."""
         self.numbers = np.array(numbers, dtype=np.int64)
         self.is_shown = np.zeros(len(self.packets), dtype=bool)
@@ -114,13 +116,9 @@ class FrameTable:
         nearest = max(int(np.searchsorted(self.keys, number, side="right")) - 1, 0)
         if not self.is_counted:
             # A key picture may come before pictures that refer to both sides of it and are shown first.
-            while nearest > 0 and not self._is_shown_by(self.keys[nearest], number):
+            while nearest > 0 and self.presented[self.keys[nearest]] > self.presented[number]:
                 nearest -= 1
         return [int(self.keys[nearest + 1 - 2**step]) for step in range((nearest + 1).bit_length())]
-
-    def _is_shown_by(self, key: int, number: int) -> bool:
-        stamps = self.packets[key].pts, self.packets[number].pts
-        return None in stamps or stamps[0] <= stamps[1]
 
     def take_order(self, shown: Sequence[Shown]) -> None:
         """The order of a decoder that has shown the whole stream."""
@@ -150,11 +148,10 @@ class FrameTable:
             `np.ndarray` of shape `(total,)`: Ticks, never falling.
         """
         if not self.is_counted and not shown:
-            return np.array([self.packets[number].pts for number in self.numbers.tolist()], dtype=np.float64)
-        in_file = np.sort(self.numbers).tolist()
-        packets = [self.packets[number] for number in in_file]
-        decoding = _filled([packet.pts if packet.dts is None else packet.dts for packet in packets], ticks)
-        presentation = np.array([packet.pts for packet in packets], dtype=np.float64)  # None: not a number
+            return self.presented[self.numbers]
+        in_file = np.sort(self.numbers)
+        presentation, decoding = self.presented[in_file], self._decoded[in_file]
+        decoding = _filled(np.where(np.isnan(decoding), presentation, decoding), ticks)
         if not self.is_timed:
             presentation[presentation != decoding] = np.nan
         if len(shown) < len(in_file):
@@ -164,7 +161,7 @@ class FrameTable:
             decoding, presentation = decoding + jumps, presentation + jumps
         if not self.is_reordered and not np.isnan(presentation).any():
             return np.maximum.accumulate(presentation)
-        return np.maximum.accumulate(_guessed(in_file, presentation, decoding, shown, ticks))
+        return np.maximum.accumulate(_guessed(in_file.tolist(), presentation, decoding, shown, ticks))
 
 
 def _guessed(
@@ -194,19 +191,17 @@ def _guessed(
     return np.array(times)
 
 
-def _falls(values: Sequence[int]) -> bool:
-    return any(later < earlier for earlier, later in pairwise(values))
+def _falls(values: np.ndarray) -> bool:
+    return bool((np.diff(values) < 0).any())
 
 
-def _filled(stamps: Sequence[int | None], ticks: float) -> np.ndarray:
+def _filled(stamps: np.ndarray, ticks: float) -> np.ndarray:
     """Times with those that are missing counted on, and at the beginning back, from the nearest before or after."""
-    places = np.arange(len(stamps))
-    known = np.array([place for place in places if stamps[place] is not None], dtype=np.int64)
+    places, known = np.arange(len(stamps)), np.flatnonzero(~np.isnan(stamps))
     if not len(known):
         return places * ticks
-    values = np.array([stamps[place] for place in known], dtype=np.float64)
-    nearest = np.maximum(np.searchsorted(known, places, side="right") - 1, 0)
-    return values[nearest] + (places - known[nearest]) * ticks
+    nearest = known[np.maximum(np.searchsorted(known, places, side="right") - 1, 0)]
+    return stamps[nearest] + (places - nearest) * ticks
 
 
 __all__ = ["MOST_HELD_BACK", "FrameTable", "Packet", "Shown"]

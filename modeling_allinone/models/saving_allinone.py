@@ -3,6 +3,7 @@
 """Saving with what makes transformers ask for this package where it is not imported, instead of guessing without."""
 
 from pathlib import Path
+from typing import ClassVar
 
 LOADER = "import_modeling_allinone"
 
@@ -49,6 +50,10 @@ class SavedWithLoader:
     Their `auto_map` names a file of a few lines, which is written beside them; unless they are saved with their code
     (see [`~hub.remote_code.saving_code`]).
     """
+
+    _auto_class: str | None
+    _loaded_by: ClassVar[str]
+    auto_map: dict[str, str]
 
     def save_pretrained(self, save_directory, *args, **kwargs):
         """Save as the library does; see there for the arguments."""

@@ -1,13 +1,10 @@
 # Copyright 2026 The modeling_allinone authors.
 # Licensed under the Apache License, Version 2.0.
-"""What a clip is, whatever it is read from, and how its source is opened."""
+"""What a clip is, whatever it is read from."""
 
-import io
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from pathlib import Path
 from types import MappingProxyType
-from typing import BinaryIO
 
 import numpy as np
 from transformers.utils import logging
@@ -27,6 +24,7 @@ class Clip:
         name (`str`): What messages call it: the path, or the place in the batch.
         total_frames (`int`): How many frames it has.
         is_image (`bool`): Whether it is a still image.
+        stream_index (`int`, *optional*): Which stream of a video file its frames are from.
         backend (`str`): What decodes it: `"decord"`, `"pyav"`, `"torchcodec"`, `"pillow"` or `"array"`.
         frame_rate (`float`, *optional*): Frames per second that the caller has given to frames without times.
         times (`np.ndarray` of shape `(total_frames,)`): When each frame appears, seconds from the beginning of the
@@ -40,6 +38,7 @@ class Clip:
     name: str
     total_frames: int
     is_image = False
+    stream_index: int | None = None
     backend = "array"
     frame_rate: float | None = None
     replaced: Mapping[int, int] = MappingProxyType({})
@@ -51,16 +50,20 @@ class Clip:
 
     @cached_property
     def times(self) -> np.ndarray:
+        return np.arange(self.total_frames) / self._given_rate
+
+    @property
+    def duration(self) -> float:
+        return float(self.times[-1] + 1 / self._given_rate)
+
+    @property
+    def _given_rate(self) -> float:
         if self.frame_rate is None:
             raise ValueError(
                 "its frames have no times, so seconds cannot be turned into frames; "
                 "pass frame_rate=<frames per second>, or choose frames by frame_indices."
             )
-        return np.arange(self.total_frames) / self.frame_rate
-
-    @property
-    def duration(self) -> float:
-        return float(self.times[-1] + 1 / self.frame_rate)
+        return self.frame_rate
 
     @property
     def mean_frame_rate(self) -> float:
@@ -92,42 +95,22 @@ class Clip:
             )
         return bounds
 
-    def read(self, indices: np.ndarray) -> Sequence[np.ndarray]:
+    def read(self, indices: np.ndarray, segments: np.ndarray | None = None) -> Sequence[np.ndarray]:
         """
         Decode some frames.
 
         Args:
             indices (`np.ndarray` of shape `(n,)`): Frames, ascending and without repeats.
+            segments (`np.ndarray` of shape `(n, 2)`, *optional*): For each of them the first and the last frame that
+                may be taken instead, where damaged frames are replaced; the whole clip by default.
 
         Returns:
             Sequence of n `np.ndarray` of shape `(height, width, 3)`, all of one size, uint8 RGB.
 
         Raises:
-            `ValueError`: A frame that cannot be decoded.
+            `ValueError`: A frame that cannot be decoded, or is damaged and has no whole one to replace it.
         """
         raise NotImplementedError
-
-
-def opened_source(source: Path | bytes) -> BinaryIO:
-    """The bytes of a source, open for reading."""
-    return io.BytesIO(source) if isinstance(source, bytes) else source.open("rb")
-
-
-def as_file(source: Path | bytes) -> str | BinaryIO:
-    """A file as decoders take it, which read from a path sooner than from Python."""
-    return io.BytesIO(source) if isinstance(source, bytes) else str(source)
-
-
-def size_of(source: Path | bytes) -> int:
-    """Bytes of a source."""
-    return len(source) if isinstance(source, bytes) else source.stat().st_size
-
-
-def tail_of(source: Path | bytes, length: int = 64) -> bytes:
-    """The last bytes of a source."""
-    with opened_source(source) as file:
-        file.seek(-min(length, size_of(source)), 2)
-        return file.read()
 
 
 def of_one_size(frames: list[np.ndarray], name: str) -> list[np.ndarray]:

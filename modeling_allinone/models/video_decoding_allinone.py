@@ -15,16 +15,16 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image, ImageOps
-from transformers.utils import logging
+from transformers.utils import is_av_available, logging
 
 from .container_checks_allinone import check_whole
-from .video_clip_allinone import ACCEPTED, Clip, as_file, of_one_size, opened_source, size_of, tail_of
-from .video_file_allinone import VideoFile
-from .video_sources_allinone import is_decoder, resolve_source
+from .video_clip_allinone import ACCEPTED, Clip, of_one_size
+from .video_sources_allinone import as_file, is_decoder, opened_source, resolve_source, size_of, tail_of
 
 logger = logging.get_logger(__name__)
 
 VIDEO_BACKENDS = ("auto", "decord", "pyav")
+ON_CORRUPT_FRAME = ("raise", "nearest")
 IMAGE_SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 # A browser shows a frame that claims to last 10 ms or less for 100 ms, and GIF makers rely on it.
 SHORTEST_IMAGE_DURATION, DEFAULT_IMAGE_DURATION = 10, 100
@@ -74,7 +74,7 @@ def open_clip(
     source, name = resolve_source(source, name)
     if isinstance(source, Path | bytes):
         clip = _open_stored(source, name, backend, frame_rate, do_convert_rgb, on_corrupt_frame)
-        if decoder is not None and isinstance(clip, VideoFile) and clip.stream_index != decoder.stream_index:
+        if decoder is not None and clip.stream_index not in (None, decoder.stream_index):
             clip = DecoderClip(decoder, name)  # the caller has chosen a stream that players do not
     elif is_decoder(source):
         clip = DecoderClip(source, name)
@@ -137,7 +137,7 @@ class AnimatedImage(Clip):
     def duration(self) -> float:
         return float(self._durations.sum() / 1000)
 
-    def read(self, indices: np.ndarray) -> Sequence[np.ndarray]:
+    def read(self, indices: np.ndarray, segments: np.ndarray | None = None) -> Sequence[np.ndarray]:
         frames = []
         with _opened_image(self._source, self.name) as image:
             for index in indices.tolist():
@@ -164,7 +164,7 @@ class ImageList(Clip):
         self.name, self.frame_rate, self.total_frames = name, frame_rate, len(images)
         self._images, self._do_convert_rgb, self._input_data_format = images, do_convert_rgb, input_data_format
 
-    def read(self, indices: np.ndarray) -> Sequence[np.ndarray]:
+    def read(self, indices: np.ndarray, segments: np.ndarray | None = None) -> Sequence[np.ndarray]:
         return of_one_size([self._read_one(index) for index in indices.tolist()], self.name)
 
     def _read_one(self, index: int) -> np.ndarray:
@@ -199,8 +199,8 @@ class ArrayClip(Clip):
         self.name, self.frame_rate, self.total_frames = name, frame_rate, len(frames)
         self._frames = _checked_frames(frames, name, input_data_format)
 
-    def read(self, indices: np.ndarray) -> Sequence[np.ndarray]:
-        return _to_uint8(self._frames[indices])
+    def read(self, indices: np.ndarray, segments: np.ndarray | None = None) -> Sequence[np.ndarray]:
+        return list(_to_uint8(self._frames[indices]))
 
 
 class DecoderClip(Clip):
@@ -233,9 +233,9 @@ class DecoderClip(Clip):
     def mean_frame_rate(self) -> float:
         return self.total_frames / (self.duration - float(self._decoder.metadata.begin_stream_seconds))
 
-    def read(self, indices: np.ndarray) -> Sequence[np.ndarray]:
+    def read(self, indices: np.ndarray, segments: np.ndarray | None = None) -> Sequence[np.ndarray]:
         frames = self._decode("get_frames_at", indices.tolist()).data
-        return _to_uint8(_checked_frames(frames, self.name, None))
+        return list(_to_uint8(_checked_frames(frames, self.name, None)))
 
     def _decode(self, method: str, *arguments):
         try:
@@ -309,6 +309,10 @@ def _open_stored(
             f"{name}: decord cannot read this file (it may crash on bytes of damaged files, so it gets paths only); "
             "use video_backend='auto' or 'pyav'."
         )
+    if not is_av_available():
+        raise ImportError(f"{name} needs PyAV to be read; install it with `pip install av`.")
+    from .video_file_allinone import VideoFile  # and PyAV with it, which texts and images do without
+
     return VideoFile(source, name, backend, on_corrupt_frame)
 
 

@@ -1,60 +1,27 @@
 # Copyright 2026 The modeling_allinone authors.
 # Licensed under the Apache License, Version 2.0.
-"""Frames of video files, decoded by PyAV, or on request by decord: count and times first, then what is asked for."""
+"""Video files, read by PyAV, or on request by decord: count and times first, then only the frames asked for."""
 
-from collections.abc import Callable, Sequence
-from fractions import Fraction
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from transformers.utils import is_av_available
 
 from .container_checks_allinone import check_duration, check_tail
-from .frame_table_allinone import MOST_HELD_BACK, FrameTable, Packet, Shown
-from .video_clip_allinone import ACCEPTED, Clip, as_file, of_one_size
-from .video_seeking_allinone import Decoding
+from .frame_conversion_allinone import display_matrix, has_alpha
+from .frame_table_allinone import FrameTable, Packet
+from .video_clip_allinone import ACCEPTED, Clip, of_one_size
+from .video_seeking_allinone import MOST_PIXELS, SeekingReader, has_flag
+from .video_sources_allinone import as_file
 
-# Both decoders are optional to the library that copies this file from the Hub, so neither may fail at import.
-try:
+# Optional to transformers, which copies this file from the Hub.
+if is_av_available():
     import av
-except ImportError:
-    av = None
-try:
-    import decord
-except (ImportError, OSError):  # the latter where its library does not load
-    decord = None
-
-# Newer PyAV scales and converts frames by threads, for which a process that is forked meanwhile waits for ever.
-ONE_THREAD = {"threads": 1} if av is not None and "threads" in (av.VideoFrame.reformat.__doc__ or "") else {}
-
-ON_CORRUPT_FRAME = ("raise", "nearest")
 
 # Containers, as ffmpeg calls them, in which decord finds the frames asked for. In others, such as WMV, it returns
 # pictures that belong to other times than it says.
 DECORD_FORMATS = {"mov", "matroska", "avi"}
-
-# Containers in which every packet is one picture; elsewhere it may be a field, half of one.
-ONE_PICTURE_PACKETS = {"mov", "matroska"}
-
-# Containers that are sought by presentation time, others by decoding time. MP4 says so itself.
-SOUGHT_BY_PRESENTATION = {"matroska", "asf", "ogg", "nut"}
-
-# A picture that claims more pixels is damage of a header; the number is Pillow's limit for images.
-MOST_PIXELS = 178_956_970
-
-# A picture inside the stream is held to the same limit.
-_CODEC_OPTIONS = {"max_pixels": str(MOST_PIXELS)}
-# Of a damaged JPEG, libav shows what happens to be in memory, and says nothing.
-_MORE_CODEC_OPTIONS = {"mjpeg": {"err_detect": "explode"}}
-
-# MPEG-4 says "no picture here" by a packet of a few bytes, which may stand for a picture of an earlier packet.
-LONGEST_PLACEHOLDER = 10
-
-# So many packets before the one that is meant a container is sought.
-_PACKETS_BEFORE = {"mpeg": 4}
-
-# So many packets show how a stream begins.
-_WATCHED = 3 * MOST_HELD_BACK
 
 
 class VideoFile(Clip):
@@ -67,6 +34,9 @@ class VideoFile(Clip):
         backend (`str`, defaults to `"auto"`): What decodes it: `"auto"`, `"pyav"` or `"decord"`.
         on_corrupt_frame (`str`, defaults to `"raise"`): What to do about a frame that is damaged: `"raise"`, or
             `"nearest"`, which takes the nearest whole frame of its segment instead.
+
+    Raises:
+        `ValueError`: A file that is damaged, cut short or no video.
     """
 
     has_times = True
@@ -74,14 +44,8 @@ class VideoFile(Clip):
     def __init__(self, source: Path | bytes, name: str, backend: str = "auto", on_corrupt_frame: str = "raise"):
         self.name, self._source, self._on_corrupt_frame = name, source, on_corrupt_frame
         self.backend = "decord" if backend == "decord" else "pyav"
-        if av is None:
-            raise ImportError(f"{self.name} needs PyAV to be read; install it with `pip install av`.")
         try:
-            self._container = self._opened()
-            # ffmpeg shows plain text as a film of a terminal.
-            if self._container.format.name == "tty":
-                raise ValueError(f"{self.name} is a text file; expected {ACCEPTED}.")
-            self._scan(self._container)
+            self._scan(self._opened())
         # PyAV raises an IndexError where a stream appears in the midst of a file.
         except (av.error.FFmpegError, MemoryError, IndexError) as error:
             reason = getattr(error, "strerror", None) or str(error) or "it asks for more memory than there is"
@@ -95,21 +59,7 @@ class VideoFile(Clip):
         return self._duration
 
     def read(self, indices: np.ndarray, segments: np.ndarray | None = None) -> Sequence[np.ndarray]:
-        """
-        Decode some frames.
-
-        Args:
-            indices (`np.ndarray` of shape `(n,)`): Frames, ascending and without repeats.
-            segments (`np.ndarray` of shape `(n, 2)`, *optional*): For each of them the first and the last frame that
-                may be taken instead, where damaged frames are replaced; the whole clip by default.
-
-        Returns:
-            Sequence of n `np.ndarray` of shape `(height, width, 3)`, all of one size, uint8 RGB.
-
-        Raises:
-            `ValueError`: A frame that cannot be decoded, or is damaged and has no whole one to replace it.
-        """
-        self.replaced = {}
+        self.replaced: dict[int, int] = {}
         if self.backend == "pyav":
             return self._read_with_pyav(indices, segments)
         try:
@@ -125,33 +75,28 @@ class VideoFile(Clip):
         return av.open(as_file(self._source), metadata_errors="ignore")
 
     def _scan(self, container) -> None:
+        """Read the packets, which tell how many frames there are and when, and check that the file is whole."""
+        # ffmpeg shows plain text as a film of a terminal.
+        if container.format.name == "tty":
+            raise ValueError(f"{self.name} is a text file; expected {ACCEPTED}.")
         stream = self._choose_stream(container)
-        self.stream_index, self._codec_name = stream.index, stream.codec_context.name
-        self._pixel_aspect = stream.sample_aspect_ratio
+        self.stream_index = stream.index
         codec, formats = stream.codec_context, set(container.format.name.split(","))
         check_tail(self._source, formats, self.name)
         rate = float(stream.average_rate or stream.guessed_rate or 25)
-        packets, first_frame = self._read_packets(container, stream)
+        packets, starts_afresh = _read_packets(container, stream)
         # AVI and raw streams have no presentation times; ffmpeg makes up wrong ones for pictures that are reordered.
-        is_timed = "avi" not in formats and not _has_flag(container.format, "no_timestamps")
-        table = self._table = FrameTable(packets, bool(codec.has_b_frames), is_timed)
-        # Of counted pictures: how many a group begins with that refer to the one before.
-        self._num_leading = 0
-        # Palettes come with a change of colours only.
-        self._can_seek = (codec.format is None or codec.format.name != "pal8") and table.can_find()
-        self._seeks_presentation = bool(SOUGHT_BY_PRESENTATION & formats) or _has_flag(container.format, "seek_to_pts")
-        # Here a packet is a picture, and one that no other refers to can be left out.
-        self._has_spare_pictures = codec.name == "h264" and bool(ONE_PICTURE_PACKETS & formats)
-        self._decord_obstacle = _decord_obstacle(container, table, first_frame)
-        beginning = self._watch_beginning()
-        self.total_frames = len(table.numbers)
+        is_timed = "avi" not in formats and not has_flag(container, "no_timestamps")
+        self._table = FrameTable(packets, bool(codec.has_b_frames), is_timed)
+        self._reader = SeekingReader(container, stream, self._opened, self._table, starts_afresh)
+        self.total_frames = len(self._table.numbers)
         if not self.total_frames:
             raise ValueError(f"{self.name} has a video stream but no frames in it; fetch or export it again.")
         second = float(1 / stream.time_base)
-        times = table.times(beginning, ticks=second / rate) / second
+        times = self._table.times(self._reader.beginning, ticks=second / rate) / second
         zero = min(times[0], container.start_time / 1e6) if container.start_time is not None else times[0]
         self.times = np.round(times - zero, 6)
-        last = packets[table.numbers[-1]]
+        last = packets[self._table.numbers[-1]]
         self._duration = float(self.times[-1] + ((last.duration or 0) / second or 1 / rate))
         check_duration(container, self._opened, self._duration, self.name)
 
@@ -176,69 +121,15 @@ class VideoFile(Clip):
             )
         return stream
 
-    def _read_packets(self, container, stream) -> tuple[list[Packet], "av.VideoFrame | None"]:
-        """All packets, and in the same pass the first frame, where decord is to read the file."""
-        packets, first_frame = [], None
-        needs_look = stream.codec_context.name == "h264"
-        self._starts_afresh = True
-        is_awaited = self.backend == "decord"
-        stream.codec_context.thread_count = 1
-        for packet in container.demux(stream):
-            if packet.size:
-                if needs_look and packet.is_keyframe:
-                    needs_look = False
-                    self._starts_afresh = _has_idr(bytes(packet), stream.codec_context.extradata or b"")
-                packets.append(
-                    Packet(
-                        packet.pts,
-                        packet.dts,
-                        packet.duration,
-                        packet.pos,
-                        packet.size,
-                        packet.is_keyframe,
-                        packet.is_discard,
-                    )
-                )
-            if is_awaited:
-                try:
-                    first_frame = next(iter(packet.decode()), None)
-                    is_awaited = first_frame is None
-                except av.error.FFmpegError:  # said by `read`, if this frame is asked for
-                    is_awaited = False
-        return packets, first_frame
-
-    def _watch_beginning(self) -> list[Shown]:
-        """
-        Decode the first pictures, where times were made up or the first key picture may not suffice: which are shown,
-        and how long they are held back, tells the others. All of them where packets do not tell how many there are.
-        """
-        table = self._table
-        is_irregular = table.is_counted and any(packet.is_discard for packet in table.packets)
-        if self._codec_name == "mpeg4":
-            is_irregular |= any(packet.size <= LONGEST_PLACEHOLDER for packet in table.packets)
-        if not is_irregular and not (table.is_counted and table.is_reordered) and self._starts_afresh:
-            return []
-        run, shown = self._begin(), []
-        for picture, _ in run.pictures(len(table.packets) - 1):
-            shown.append(picture)
-            if not is_irregular and picture.after > shown[0].after + _WATCHED:
-                break
-        if is_irregular:
-            table.take_order(shown)
-        elif table.first not in run.damaged:  # pictures that are damaged keep their places
-            first = next((picture.number for picture in shown if table.is_shown[picture.number]), table.first)
-            table.begin_with(first, run.missing() - run.damaged)
-        return shown if table.is_counted or is_irregular else []
-
-    def _read_with_decord(self, indices: np.ndarray) -> np.ndarray:
-        if decord is None:
-            raise ImportError("decord is not installed")
-        if isinstance(self._source, bytes):
-            raise ValueError("it crashes on some files that are given as bytes; write them to a file")
-        if self._decord_obstacle:
-            raise ValueError(self._decord_obstacle)
-        self._container = None  # its decoder has begun, for the first frame
-        _, damage = self._decode(indices.tolist())
+    def _read_with_decord(self, indices: np.ndarray) -> Sequence[np.ndarray]:
+        try:
+            import decord
+        except (ImportError, OSError) as error:  # the latter where its library does not load
+            raise ImportError("decord is not installed") from error
+        with self._opened() as container:
+            if obstacle := _decord_obstacle(container, self._table):
+                raise ValueError(obstacle)
+        _, damage = self._reader.read(indices.tolist())
         if damage:
             raise ValueError(f"frame {min(damage)} is damaged, {damage[min(damage)]}, of which it says nothing")
         decord.logging.set_level(decord.logging.QUIET)
@@ -253,16 +144,16 @@ class VideoFile(Clip):
             raise ValueError("decord places frames at other times than the file does")
         frames = reader.get_batch(indices.tolist())
         # A tensor, where the caller has set decord's bridge to another framework.
-        return frames.asnumpy() if hasattr(frames, "asnumpy") else np.asarray(frames)
+        return list(frames.asnumpy() if hasattr(frames, "asnumpy") else np.asarray(frames))
 
     def _read_with_pyav(self, indices: np.ndarray, segments: np.ndarray | None) -> list[np.ndarray]:
         places = indices.tolist()
-        found, damage = self._decode(places)
+        found, damage = self._reader.read(places)
         if damage and self._on_corrupt_frame == "nearest":
             whole = np.array([[0, self.total_frames - 1]] * len(places))
-            for place, bounds in zip(places, (whole if segments is None else segments).tolist(), strict=True):
+            for place, (first, last) in zip(places, (whole if segments is None else segments).tolist(), strict=True):
                 if place in damage:
-                    self._replace(place, *bounds, found)
+                    self._replace(place, first, last, found)
         missing = [place for place in places if place not in found]
         if missing:
             raise ValueError(
@@ -278,141 +169,25 @@ class VideoFile(Clip):
         while near <= max(place - first, last - place):
             before = range(max(first, place - far), place - near + 1)
             after = range(place + near, min(last, place + far) + 1)
-            whole, _ = self._decode([*before, *after])
+            whole, _ = self._reader.read([*before, *after])
             if whole:
                 nearest = min(whole, key=lambda other: abs(other - place))
                 found[place], self.replaced[place] = whole[nearest], nearest
                 return
             near, far = far + 1, 3 * far
 
-    def _decode(self, places: list[int]) -> tuple[dict[int, np.ndarray], dict[int, str]]:
-        """Frames that are whole, and what is wrong with the others."""
-        found, damage, groups = {}, {}, {}
-        for place in places:
-            groups.setdefault(self._table.starts_for(place)[0], []).append(place)
-        if self._can_seek:
-            try:
-                with self._container_at_hand() as container:
-                    stream = self._stream_of(container)
-                    for group in groups.values():
-                        self._decode_group(container, stream, group, found, damage)
-            except av.error.FFmpegError:  # a container in which nothing can be sought
-                pass
-        rest = [place for place in places if place not in found and place not in damage]
-        if rest:
-            run, faults = self._attempt(self._begin, rest, found)
-            damage.update({place: _reason(run, culprits) for place, culprits in faults.items()})
-        return found, damage
 
-    def _decode_group(self, container, stream, places: list[int], found: dict, damage: dict) -> None:
-        """Decode frames from the key picture that they share, or else from an earlier one."""
-        seen = set()
-        for start in self._table.starts_for(places[0]):
-            run, faults = self._attempt(partial(self._seek, container, stream, start), places, found)
-            # The seek has missed the key picture, or the picture is none, whatever the container says.
-            if not self._is_trusted(run):
-                seen |= run.damaged & {start}
-                continue
-            # What an earlier beginning does not heal is damage, and not a picture that was not decoded; but MPEG-4 may
-            # need what only the first packet says.
-            if self._codec_name != "mpeg4":
-                damage.update({place: _reason(run, culprits) for place, culprits in faults.items() if culprits & seen})
-            places = [place for place in faults if place not in damage]
-            if not places:
-                return
-            seen |= run.damaged
-
-    def _attempt(self, begin: Callable[[], Decoding], places: list[int], found: dict) -> tuple[Decoding, dict]:
-        """Decode frames; the whole ones are kept, and for each of the others is told on which packets it is blamed."""
-        run = begin()
-        pictures = self._collect(run, places)
-        if self._table.is_counted and run.start != self._table.first and run.num_leading() != self._num_leading:
-            # So many come before the first one, which is known only now: once more.
-            self._num_leading = run.num_leading()
-            run = begin()
-            pictures = self._collect(run, places)
-        faults = {}
-        if not self._is_trusted(run):
-            return run, {place: set() for place in places}
-        lost = run.lost() if self._table.is_counted else set()
-        unused = None
-        for place in places:
-            number, pixels = pictures.get(place, (int(self._table.numbers[place]), None))
-            culprits = run.culprits(number) if pixels is not None else {number}
-            if culprits and number not in culprits:
-                unused = self._unused(begin(), run) if unused is None else unused
-                culprits -= unused
-            # Which place a counted one has that is near a lost one cannot be told.
-            culprits |= {other for other in lost if abs(other - number) <= MOST_HELD_BACK}
-            if culprits:
-                faults[place] = culprits
-            else:
-                found[place] = pixels
-        return run, faults
-
-    def _is_trusted(self, run: Decoding) -> bool:
-        table = self._table
-        if not run.is_sought:
-            return True
-        if self._codec_name == "mpeg4" and run.is_interlaced:
-            return False  # the decoder remembers distances in time of pictures before the seek
-        return run.has_key() and (not table.is_counted or run.start == table.first or run.is_complete_at_first())
-
-    def _collect(self, run: Decoding, places: list[int]) -> dict[int, tuple[int, np.ndarray]]:
-        """The packet and the pixels of each frame that comes out."""
-        table, pictures = self._table, {}
-        if not table.is_counted:
-            place_of = dict(zip(table.numbers[places].tolist(), places, strict=True))
-            wanted = frozenset(place_of)
-            for picture, frame in run.pictures(max(wanted), self._has_spare_pictures, wanted):
-                if picture.number in wanted:
-                    pictures[place_of[picture.number]] = picture.number, _to_rgb(frame, self._pixel_aspect)
-            return pictures
-        last = table.numbers[min(max(places) + MOST_HELD_BACK, self.total_frames - 1)]
-        wanted, base = set(places), int(table.ranks[run.start])
-        for picture, frame in run.pictures(int(last)):
-            place = base + run.count_shown() - 1
-            if place in wanted:
-                pictures[place] = picture.number, _to_rgb(frame, self._pixel_aspect)
-        return pictures
-
-    def _unused(self, run: Decoding, damaged: Decoding) -> set[int]:
-        """Damaged pictures to which no other refers."""
-        for _ in run.pictures(max(damaged.damaged), spares=True):
-            pass
-        return damaged.damaged - run.damaged - set(run.order)
-
-    def _begin(self) -> Decoding:
-        """Decoding from the beginning."""
-        container = self._opened()
-        return Decoding(container, self._stream_of(container), self._table, self._table.first)
-
-    def _seek(self, container, stream, start: int) -> Decoding:
-        """Decoding from a packet on."""
-        # A demuxer that looks for the beginning of pictures in the midst of them loses the first.
-        packet = self._table.packets[max(start - _PACKETS_BEFORE.get(container.format.name, 0), 0)]
-        stamps = (packet.pts, packet.dts) if self._seeks_presentation else (packet.dts, packet.pts)
-        container.seek(next((stamp for stamp in stamps if stamp is not None), 0), stream=stream)
-        num_leading = 0 if start == self._table.first else self._num_leading
-        return Decoding(container, stream, self._table, start, True, num_leading)
-
-    def _container_at_hand(self):
-        """The container as the scan left it, since opening takes time; a second reading opens another."""
-        container, self._container = self._container, None
-        return container or self._opened()
-
-    def _stream_of(self, container):
-        stream = container.streams[self.stream_index]
-        stream.codec_context.thread_count = 1
-        stream.codec_context.options = _CODEC_OPTIONS | _MORE_CODEC_OPTIONS.get(self._codec_name, {})
-        return stream
-
-
-def _reason(run: Decoding, culprits: set[int]) -> str:
-    """What to say about a damaged frame."""
-    if run.error is not None:
-        return run.error.strerror
-    return "its data are corrupt" if culprits & run.damaged else "the decoder leaves it out"
+def _read_packets(container, stream) -> tuple[list[Packet], bool]:
+    """All packets, and whether the first key picture is one at which a decoder can start afresh."""
+    packets, starts_afresh = [], None if stream.codec_context.name == "h264" else True
+    stream.codec_context.thread_count = 1
+    for packet in container.demux(stream):
+        if packet.size:
+            if starts_afresh is None and packet.is_keyframe:
+                starts_afresh = _has_idr(bytes(packet), stream.codec_context.extradata or b"")
+            stamps = packet.pts, packet.dts, packet.duration
+            packets.append(Packet(*stamps, packet.pos, packet.size, packet.is_keyframe, packet.is_discard))
+    return packets, starts_afresh is not False
 
 
 def _has_idr(data: bytes, extradata: bytes) -> bool:
@@ -427,11 +202,7 @@ def _has_idr(data: bytes, extradata: bytes) -> bool:
     return False
 
 
-def _has_flag(container_format, name: str) -> bool:
-    return bool(int(container_format.flags) & av.format.Flags[name].value)
-
-
-def _decord_obstacle(container, table: FrameTable, first_frame) -> str | None:
+def _decord_obstacle(container, table: FrameTable) -> str | None:
     """Why decord might return other frames than those asked for, or lying ones; `None` if it will not."""
     if not DECORD_FORMATS & set(container.format.name.split(",")):
         return f"it may return other frames of {container.format.name} files"
@@ -439,64 +210,25 @@ def _decord_obstacle(container, table: FrameTable, first_frame) -> str | None:
         return "it needs true presentation times, and the file has none"
     if len(container.streams.video) > 1:
         return "it cannot choose among several video streams"
+    try:
+        first_frame = next(container.decode(video=0), None)
+    except av.error.FFmpegError:
+        first_frame = None
     if first_frame is None:
         return "its first frame cannot be decoded"
     if (container.streams.video[0].sample_aspect_ratio or 1) != 1:
         return "it does not stretch pixels that are not square"
-    if _has_alpha(first_frame.format):
+    if has_alpha(first_frame):
         return "it does not know what is transparent"
-    if _display_matrix(first_frame) is not None:
+    if display_matrix(first_frame) is not None:
         return "it does not turn pictures"
     if table.first or any(packet.is_discard for packet in table.packets):
         return "it counts frames that are not to be shown"
-    latest_key = table.packets[0].pts
-    for packet in table.packets:
-        if packet.pts < latest_key:
-            return "it confuses frames that are stored after a key frame but shown before it"
-        latest_key = packet.pts if packet.is_keyframe else latest_key
+    latest_key = np.full(len(table.packets), -np.inf)
+    latest_key[table.keys] = table.presented[table.keys]
+    if (table.presented < np.maximum.accumulate(latest_key)).any():
+        return "it confuses frames that are stored after a key frame but shown before it"
     return None
 
 
-def _display_matrix(frame) -> np.ndarray | None:
-    """The 2 by 2 part of a frame's display matrix, `None` where it changes nothing."""
-    data = frame.side_data.get("DISPLAYMATRIX")
-    if data is None:
-        return None
-    matrix = np.frombuffer(bytes(data), np.int32).reshape(3, 3)[:2, :2]
-    return None if matrix[0, 0] > 0 and matrix[1, 1] > 0 else matrix
-
-
-def _to_rgb(frame, pixel_aspect: Fraction | None = None) -> np.ndarray:
-    """
-    A frame as players show it: pixels that are not square stretched in width, what is transparent on black, upright.
-
-    FFmpeg's decoders, and so most players, do not read the transparency of VP8 and VP9, and show it opaque.
-    """
-    width = max(round(frame.width * (pixel_aspect or 1)), 1)
-    has_alpha = _has_alpha(frame.format)
-    pixels = frame.to_ndarray(width=width, format="rgba" if has_alpha else "rgb24", **ONE_THREAD)
-    if has_alpha:
-        pixels, alpha = pixels[..., :3], pixels[..., 3:]
-        # In uncompressed AVI, the fourth byte of a pixel is mostly an unused 0.
-        if frame.format.name != "bgra" or alpha.any():
-            pixels = ((pixels.astype(np.uint16) * alpha + 127) // 255).astype(np.uint8)
-    return _upright(pixels, _display_matrix(frame))
-
-
-def _has_alpha(pixel_format) -> bool:
-    """Grey with alpha has two components, colour with alpha four."""
-    return len(pixel_format.components) in (2, 4)
-
-
-def _upright(pixels: np.ndarray, matrix: np.ndarray | None) -> np.ndarray:
-    """Turn and mirror `(height, width, 3)` pixels by multiples of 90 degrees, as a player would."""
-    if matrix is None:
-        return pixels
-    (horizontal, down), (right, vertical) = matrix
-    if abs(down) > abs(horizontal):
-        # The picture's x axis becomes the screen's y axis: transpose, then mirror what runs backwards.
-        pixels = pixels.transpose(1, 0, 2)
-        vertical, horizontal = down, right
-    if vertical < 0:
-        pixels = pixels[::-1]
-    return pixels[:, ::-1] if horizontal < 0 else pixels
+__all__ = ["VideoFile"]

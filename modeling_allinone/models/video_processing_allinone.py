@@ -30,8 +30,7 @@ from .frame_sampling_allinone import (
 )
 from .saving_allinone import SavedWithLoader
 from .video_clip_allinone import Clip
-from .video_decoding_allinone import VIDEO_BACKENDS, is_array, open_clip
-from .video_file_allinone import ON_CORRUPT_FRAME, VideoFile
+from .video_decoding_allinone import ON_CORRUPT_FRAME, VIDEO_BACKENDS, is_array, open_clip
 from .video_sources_allinone import has_own_times, source_name
 
 logger = logging.get_logger(__name__)
@@ -318,11 +317,10 @@ class AllInOneVideoProcessor(SavedWithLoader, VideoProcessorMixin):
                 )
             # Repeated frames are decoded and resized once.
             wanted, place_of = np.unique(indices, return_inverse=True)
-            if options["on_corrupt_frame"] == "nearest" and isinstance(clip, VideoFile):
+            segments = None
+            if options["on_corrupt_frame"] == "nearest":
                 segments = self._segments(clip, wanted, **clip_options | {"num_frames": indices.shape[1]})
-                frames = clip.read(wanted, segments)
-            else:
-                frames = clip.read(wanted)
+            frames = clip.read(wanted, segments)
             if clip.replaced:
                 logger.warning_once(
                     f"{clip.name} has damaged frames; the nearest whole ones take their place, as on_corrupt_frame="

@@ -1,19 +1,36 @@
 # Copyright 2026 The modeling_allinone authors.
 # Licensed under the Apache License, Version 2.0.
-"""Decoding of a video stream from one of its packets on, and what can be trusted of what comes out."""
+"""Seeking: frames of a video stream, decoded from the nearest key picture on, and which of them can be trusted."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import islice
 
 import numpy as np
+from transformers.utils import is_av_available
 
+from .frame_conversion_allinone import to_rgb
 from .frame_table_allinone import MOST_HELD_BACK, FrameTable, Shown
 
-try:
+if is_av_available():
     import av
-except ImportError:
-    av = None
 
+# Containers in which every packet is one picture; elsewhere it may be a field, half of one.
+_ONE_PICTURE_PACKETS = {"mov", "matroska"}
+# Containers that are sought by presentation time, others by decoding time. MP4 says so itself.
+_SOUGHT_BY_PRESENTATION = {"matroska", "asf", "ogg", "nut"}
+# So many packets before the one that is meant a container is sought.
+_PACKETS_BEFORE = {"mpeg": 4}
+# A picture that claims more pixels is damage of a header; the number is Pillow's limit for images.
+MOST_PIXELS = 178_956_970
+# A picture inside the stream is held to the same limit.
+_CODEC_OPTIONS = {"max_pixels": str(MOST_PIXELS)}
+# Of a damaged JPEG, libav shows what happens to be in memory, and says nothing.
+_MORE_CODEC_OPTIONS = {"mjpeg": {"err_detect": "explode"}}
+# MPEG-4 says "no picture here" by a packet of a few bytes, which may stand for a picture of an earlier packet.
+_LONGEST_PLACEHOLDER = 10
+# So many packets show how a stream begins.
+_WATCHED = 3 * MOST_HELD_BACK
 # After a seek, what a demuxer may give before the first packet that it also gave when it read from the beginning.
 _MOST_STRAY_PACKETS = 64
 
@@ -42,9 +59,13 @@ class Decoding:
     def __init__(self, container, stream, table: FrameTable, start: int, is_sought: bool = False, num_leading=0):
         self._container, self._stream, self._table = container, stream, table
         self.start, self.is_sought = start, is_sought
-        self.order, self.damaged, self.keys, self.error = [], set(), set(), None
+        self.order: list[int] = []
+        self.damaged: set[int] = set()
+        self.keys: set[int] = set()
+        self.error: av.error.FFmpegError | None = None
         self.is_interlaced = False
-        self._came, self._end = set(), start
+        self._came: set[int] = set()
+        self._end = start
         self._settled, self._num_missing = start + 1 + num_leading, num_leading
 
     def pictures(self, last: int, spares: bool = False, wanted: frozenset[int] = frozenset()) -> Iterator[tuple]:
@@ -158,4 +179,196 @@ class Decoding:
             yield Shown(frame.pts, number), frame
 
 
-__all__ = ["Decoding"]
+class SeekingReader:
+    """
+    Frames of a stream by their places.
+
+    Args:
+        container, stream: As PyAV opened them; all packets have been read.
+        opened (`Callable`): Opens the container once more.
+        table ([`FrameTable`]): The pictures of the stream; what its beginning tells is noted in it.
+        starts_afresh (`bool`): Whether the first key picture suffices to decode from it on.
+
+    Attributes:
+        beginning (`list[Shown]`): The first pictures as decoded, where they had to be; see [`FrameTable.times`].
+    """
+
+    def __init__(self, container, stream, opened: Callable, table: FrameTable, starts_afresh: bool):
+        codec, formats = stream.codec_context, set(container.format.name.split(","))
+        self._container, self._opened, self._table = container, opened, table
+        self._stream_index, self._codec_name, self._pixel_aspect = stream.index, codec.name, stream.sample_aspect_ratio
+        # Of counted pictures: how many a group begins with that refer to the one before.
+        self._num_leading = 0
+        # Palettes come with a change of colours only.
+        self._can_seek = (codec.format is None or codec.format.name != "pal8") and table.can_find()
+        self._seeks_presentation = bool(_SOUGHT_BY_PRESENTATION & formats) or has_flag(container, "seek_to_pts")
+        # Here a packet is a picture, and one that no other refers to can be left out.
+        self._has_spare_pictures = codec.name == "h264" and bool(_ONE_PICTURE_PACKETS & formats)
+        self.beginning = self._watch_beginning(starts_afresh)
+
+    def read(self, places: list[int]) -> tuple[dict[int, np.ndarray], dict[int, str]]:
+        """
+        Decode some frames.
+
+        Args:
+            places (`list[int]`): Their places among those that are shown.
+
+        Returns:
+            `tuple[dict[int, np.ndarray], dict[int, str]]`: By their places, the frames that are whole, each of shape
+            `(height, width, 3)`, uint8 RGB, and what is wrong with the others.
+        """
+        found: dict[int, np.ndarray] = {}
+        damage: dict[int, str] = {}
+        groups: dict[int, list[int]] = {}
+        for place in places:
+            groups.setdefault(self._table.starts_for(place)[0], []).append(place)
+        if self._can_seek:
+            try:
+                with self._container_at_hand() as container:
+                    stream = self._stream_of(container)
+                    for group in groups.values():
+                        self._decode_group(container, stream, group, found, damage)
+            except av.error.FFmpegError:  # a container in which nothing can be sought
+                pass
+        rest = [place for place in places if place not in found and place not in damage]
+        if rest:
+            run, faults = self._attempt(self._begin, rest, found)
+            damage.update({place: _reason(run, culprits) for place, culprits in faults.items()})
+        return found, damage
+
+    def _decode_group(self, container, stream, places: list[int], found: dict, damage: dict) -> None:
+        """Decode frames from the key picture that they share, or else from an earlier one."""
+        seen: set[int] = set()
+        for start in self._table.starts_for(places[0]):
+            run, faults = self._attempt(partial(self._seek, container, stream, start), places, found)
+            # The seek has missed the key picture, or the picture is none, whatever the container says.
+            if not self._is_trusted(run):
+                seen |= run.damaged & {start}
+                continue
+            # What an earlier beginning does not heal is damage, and not a picture that was not decoded; but MPEG-4 may
+            # need what only the first packet says.
+            if self._codec_name != "mpeg4":
+                damage.update({place: _reason(run, culprits) for place, culprits in faults.items() if culprits & seen})
+            places = [place for place in faults if place not in damage]
+            if not places:
+                return
+            seen |= run.damaged
+
+    def _attempt(self, begin: Callable[[], Decoding], places: list[int], found: dict) -> tuple[Decoding, dict]:
+        """Decode frames; the whole ones are kept, and for each of the others is told on which packets it is blamed."""
+        run = begin()
+        pictures = self._collect(run, places)
+        if self._table.is_counted and run.start != self._table.first and run.num_leading() != self._num_leading:
+            # So many come before the first one, which is known only now: once more.
+            self._num_leading = run.num_leading()
+            run = begin()
+            pictures = self._collect(run, places)
+        faults = {}
+        if not self._is_trusted(run):
+            return run, {place: set() for place in places}
+        lost = run.lost() if self._table.is_counted else set()
+        unused = None
+        for place in places:
+            number, pixels = pictures.get(place, (int(self._table.numbers[place]), None))
+            culprits = run.culprits(number) if pixels is not None else {number}
+            if culprits and number not in culprits:
+                unused = self._unused(begin(), run) if unused is None else unused
+                culprits -= unused
+            # Which place a counted one has that is near a lost one cannot be told.
+            culprits |= {other for other in lost if abs(other - number) <= MOST_HELD_BACK}
+            if culprits:
+                faults[place] = culprits
+            else:
+                found[place] = pixels
+        return run, faults
+
+    def _is_trusted(self, run: Decoding) -> bool:
+        table = self._table
+        if not run.is_sought:
+            return True
+        if self._codec_name == "mpeg4" and run.is_interlaced:
+            return False  # the decoder remembers distances in time of pictures before the seek
+        return run.has_key() and (not table.is_counted or run.start == table.first or run.is_complete_at_first())
+
+    def _collect(self, run: Decoding, places: list[int]) -> dict[int, tuple[int, np.ndarray]]:
+        """The packet and the pixels of each frame that comes out."""
+        table, pictures = self._table, {}
+        place_of = {} if table.is_counted else dict(zip(table.numbers[places].tolist(), places, strict=True))
+        last = max(place_of, default=0)
+        if table.is_counted:
+            last = int(table.numbers[min(max(places) + MOST_HELD_BACK, len(table.numbers) - 1)])
+        spares, before = self._has_spare_pictures and not table.is_counted, int(table.ranks[run.start])
+        for picture, frame in run.pictures(last, spares, frozenset(place_of)):
+            place = before + run.count_shown() - 1 if table.is_counted else place_of.get(picture.number)
+            if place in places:
+                pictures[place] = picture.number, to_rgb(frame, self._pixel_aspect)
+        return pictures
+
+    def _unused(self, run: Decoding, damaged: Decoding) -> set[int]:
+        """Damaged pictures to which no other refers."""
+        for _ in run.pictures(max(damaged.damaged), spares=True):
+            pass
+        return damaged.damaged - run.damaged - set(run.order)
+
+    def _watch_beginning(self, starts_afresh: bool) -> list[Shown]:
+        """
+        Decode the first pictures, where times were made up or the first key picture may not suffice: which are shown,
+        and how long they are held back, tells the others. All of them where packets do not tell how many there are.
+        """
+        table = self._table
+        is_irregular = table.is_counted and any(packet.is_discard for packet in table.packets)
+        if self._codec_name == "mpeg4":
+            is_irregular |= any(packet.size <= _LONGEST_PLACEHOLDER for packet in table.packets)
+        if not is_irregular and not (table.is_counted and table.is_reordered) and starts_afresh:
+            return []
+        run, shown = self._begin(), []
+        for picture, _ in run.pictures(len(table.packets) - 1):
+            shown.append(picture)
+            if not is_irregular and picture.after > shown[0].after + _WATCHED:
+                break
+        if is_irregular:
+            table.take_order(shown)
+        elif table.first not in run.damaged:  # pictures that are damaged keep their places
+            first = next((picture.number for picture in shown if table.is_shown[picture.number]), table.first)
+            table.begin_with(first, run.missing() - run.damaged)
+        return shown if table.is_counted or is_irregular else []
+
+    def _begin(self) -> Decoding:
+        """Decoding from the beginning."""
+        container = self._opened()
+        return Decoding(container, self._stream_of(container), self._table, self._table.first)
+
+    def _seek(self, container, stream, start: int) -> Decoding:
+        """Decoding from a packet on."""
+        # A demuxer that looks for the beginning of pictures in the midst of them loses the first.
+        packet = self._table.packets[max(start - _PACKETS_BEFORE.get(container.format.name, 0), 0)]
+        stamps = (packet.pts, packet.dts) if self._seeks_presentation else (packet.dts, packet.pts)
+        container.seek(next((stamp for stamp in stamps if stamp is not None), 0), stream=stream)
+        num_leading = 0 if start == self._table.first else self._num_leading
+        return Decoding(container, stream, self._table, start, True, num_leading)
+
+    def _container_at_hand(self):
+        """The container as the scan left it, since opening takes time; a second reading opens another."""
+        container, self._container = self._container, None
+        return container or self._opened()
+
+    def _stream_of(self, container):
+        stream = container.streams[self._stream_index]
+        stream.codec_context.thread_count = 1
+        stream.codec_context.options = _CODEC_OPTIONS | _MORE_CODEC_OPTIONS.get(self._codec_name, {})
+        return stream
+
+
+def _reason(run: Decoding, culprits: set[int]) -> str:
+    """What to say about a damaged frame."""
+    if run.error is not None:
+        return str(run.error.strerror)
+    return "its data are corrupt" if culprits & run.damaged else "the decoder leaves it out"
+
+
+def has_flag(container, name: str) -> bool:
+    """Whether FFmpeg notes something about the format of a container, such as `"no_timestamps"`."""
+    return bool(container.format.flags & av.format.Flags[name].value)
+
+
+__all__ = ["MOST_PIXELS", "Decoding", "SeekingReader", "has_flag"]

@@ -2,8 +2,10 @@
 # Licensed under the Apache License, Version 2.0.
 """Where a clip is to be read from: paths, URLs, rows of `datasets` and decoders of torchcodec lead to a file."""
 
+import io
 import re
 from pathlib import Path
+from typing import BinaryIO
 
 from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
@@ -64,6 +66,28 @@ def has_own_times(source) -> bool:
     if isinstance(source, str | Path):
         return not Path(str(source).removeprefix("file://")).is_dir()
     return isinstance(source, bytes | bytearray | memoryview | dict) or is_decoder(source)
+
+
+def opened_source(source: Path | bytes) -> BinaryIO:
+    """The bytes of a source, open for reading."""
+    return io.BytesIO(source) if isinstance(source, bytes) else source.open("rb")
+
+
+def as_file(source: Path | bytes) -> str | BinaryIO:
+    """A file as decoders take it, which read from a path sooner than from Python."""
+    return io.BytesIO(source) if isinstance(source, bytes) else str(source)
+
+
+def size_of(source: Path | bytes) -> int:
+    """Bytes of a source."""
+    return len(source) if isinstance(source, bytes) else source.stat().st_size
+
+
+def tail_of(source: Path | bytes, length: int = 64) -> bytes:
+    """The last bytes of a source."""
+    with opened_source(source) as file:
+        file.seek(-min(length, size_of(source)), 2)
+        return file.read()
 
 
 def _fetch(url: str) -> Path | bytes:

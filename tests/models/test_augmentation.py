@@ -6,37 +6,10 @@ from collections import Counter
 import numpy as np
 import pytest
 import torch
-from PIL import Image, ImageEnhance, ImageOps
+from PIL import Image
 
 from modeling_allinone.models.augmentation_allinone import OPERATIONS, draw_operations, rand_augment
 from modeling_allinone.models.video_processing_allinone import AllInOneVideoProcessor
-
-GREY = (128, 128, 128)
-FLAT_GREY = {"resample": Image.Resampling.BILINEAR, "fillcolor": GREY}
-
-
-def transformed(image: Image.Image, *equations: float) -> Image.Image:
-    return image.transform(image.size, Image.Transform.AFFINE, equations, **FLAT_GREY)
-
-
-WITH_PILLOW = {
-    "auto_contrast": lambda image, strength: ImageOps.autocontrast(image),
-    "equalize": lambda image, strength: ImageOps.equalize(image),
-    "invert": lambda image, strength: ImageOps.invert(image),
-    "solarize": lambda image, share: ImageOps.solarize(image, share * 255),
-    "posterize": lambda image, bits: ImageOps.posterize(image, math.ceil(bits)),
-    "brightness": lambda image, factor: ImageEnhance.Brightness(image).enhance(factor),
-    "contrast": lambda image, factor: ImageEnhance.Contrast(image).enhance(factor),
-    "colour": lambda image, factor: ImageEnhance.Color(image).enhance(factor),
-    "sharpness": lambda image, factor: ImageEnhance.Sharpness(image).enhance(factor),
-    "rotate": lambda image, degrees: image.rotate(degrees, **FLAT_GREY),
-    "shear_x": lambda image, slope: transformed(image, 1, slope, 0, 0, 1, 0),
-    "shear_y": lambda image, slope: transformed(image, 1, 0, 0, slope, 1, 0),
-    "translate_x": lambda image, share: transformed(image, 1, 0, share * image.width, 0, 1, 0),
-    "translate_y": lambda image, share: transformed(image, 1, 0, 0, 0, 1, share * image.height),
-}
-# Pillow cuts a bilinear mean down to a whole level, and here it is rounded.
-BILINEAR = {"rotate", "shear_x", "shear_y", "translate_x", "translate_y"}
 
 
 @pytest.fixture
@@ -51,42 +24,80 @@ def clip() -> torch.Tensor:
     return torch.from_numpy(frames).permute(0, 3, 1, 2).contiguous()
 
 
+def changed(name: str, pixels: np.ndarray, strength: float) -> np.ndarray:
+    """What an operation makes of a frame `(height, width, 3)`."""
+    return np.asarray(OPERATIONS[name].apply(Image.fromarray(pixels.astype(np.uint8)), strength)).astype(int)
+
+
+def towards(plain: np.ndarray, pixels: np.ndarray, factor: float) -> np.ndarray:
+    return np.clip(plain + factor * (pixels - plain), 0, 255)
+
+
 def drawn(num_draws: int, **options) -> list[list[tuple[str, float]]]:
     generator = torch.Generator().manual_seed(0)
     return [draw_operations(generator=generator, **options) for _ in range(num_draws)]
 
 
 class TestOperations:
-    @pytest.mark.parametrize("share", [-1, -0.9, -0.3, 0, 0.45, 0.9])
-    @pytest.mark.parametrize("name", OPERATIONS)
-    def test_equals_pillow(self, clip, name, share):
-        operation = OPERATIONS[name]
-        strength = operation.least + (share if operation.goes_both_ways else abs(share)) * operation.reach
-        strength = max(strength, 1) if name == "posterize" else strength
-        found = operation.apply(clip, strength).permute(0, 2, 3, 1).numpy()
-        images = [Image.fromarray(frame) for frame in clip.permute(0, 2, 3, 1).numpy()]
-        expected = np.stack([np.array(WITH_PILLOW[name](image, strength)) for image in images])
-        assert found.dtype == np.uint8
-        difference = np.abs(found.astype(int) - expected)
-        assert difference.max() <= (name in BILINEAR)
+    """Each against what it is defined as."""
+
+    @pytest.fixture
+    def pixels(self, clip) -> np.ndarray:
+        return clip[1].permute(1, 2, 0).numpy().astype(int)
+
+    def test_levels(self, pixels):
+        lowest, highest = pixels.min((0, 1)), pixels.max((0, 1))
+        stretched = (pixels - lowest) * 255 / (highest - lowest)
+        assert np.abs(changed("auto_contrast", pixels, 0) - stretched).max() <= 1
+        assert np.array_equal(changed("invert", pixels, 0), 255 - pixels)
+        assert np.array_equal(changed("solarize", pixels, 0.4), np.where(pixels >= 102, 255 - pixels, pixels))
+        counts = [
+            np.bincount(channel // 32, minlength=8) for channel in changed("equalize", pixels, 0).reshape(-1, 3).T
+        ]
+        assert np.abs(np.array(counts) - 250).max() <= 170  # of 2000 pixels; as they were, levels lie up to 800 apart
+
+    @pytest.mark.parametrize(("strength", "num_bits"), [(4, 4), (2.3, 3), (1, 1), (0, 1)])
+    def test_bits_that_are_kept(self, pixels, strength, num_bits):
+        step = 256 >> num_bits
+        assert np.array_equal(changed("posterize", pixels, strength), pixels // step * step)
+
+    @pytest.mark.parametrize("factor", [0.1, 1, 1.9])
+    def test_colours(self, pixels, factor):
+        grey = (pixels @ [0.299, 0.587, 0.114])[..., None]
+        for name, plain in (("brightness", 0 * pixels), ("contrast", 0 * pixels + grey.mean()), ("colour", grey)):
+            assert np.abs(changed(name, pixels, factor) - towards(plain, pixels, factor)).max() <= 1.5, name
+        smooth = sum(np.roll(pixels, (row, column), (0, 1)) for row in (-1, 0, 1) for column in (-1, 0, 1))
+        sharp = towards((smooth + 4 * pixels) / 13, pixels, factor)[1:-1, 1:-1]
+        assert np.abs(changed("sharpness", pixels, factor)[1:-1, 1:-1] - sharp).max() <= 1.5
+
+    @pytest.mark.parametrize("amount", [-0.3, 0, 0.2])
+    def test_geometry(self, pixels, amount):
+        rows, columns = np.mgrid[:40, :50] + 0.5
+        turn = np.exp(1j * np.radians(100 * amount)) * (columns - 25 + 1j * (rows - 20))
+        for name, strength, across, down in (
+            ("shear_x", amount, columns + amount * rows, rows),
+            ("shear_y", amount, columns, rows + amount * columns),
+            ("translate_x", amount, columns + amount * 50, rows),
+            ("translate_y", amount, columns, rows + amount * 40),
+            ("rotate", 100 * amount, turn.real + 25, turn.imag + 20),
+        ):
+            found = changed(name, pixels, strength)
+            is_outside = (across < 0) | (across > 50) | (down < 0) | (down > 40)
+            is_inside = (across > 1) & (across < 49) & (down > 1) & (down < 39)
+            assert (found[is_outside] == 128).all(), name
+            # The picture is so smooth that a formula tells its levels between pixels, too.
+            levels = np.stack([39 + 2 * down, 59.5 + across, 89.25 + down + across / 2], axis=-1)
+            assert np.abs(found - levels)[is_inside].max() <= 2, name
 
     @pytest.mark.parametrize("name", OPERATIONS)
     @pytest.mark.parametrize("size", [(1, 1), (2, 5), (31, 2)])
-    def test_small_frames(self, name, size):
-        frames = torch.randint(0, 256, (2, 3, *size), dtype=torch.uint8)
-        operation = OPERATIONS[name]
-        strength = operation.least + 0.9 * operation.reach
-        found = operation.apply(frames, strength).permute(0, 2, 3, 1).numpy().astype(int)
-        for frame, one in zip(frames.permute(0, 2, 3, 1).numpy(), found, strict=True):
-            assert np.abs(one - np.array(WITH_PILLOW[name](Image.fromarray(frame), strength))).max() <= 1
+    def test_small_frames_keep_their_size(self, name, size):
+        frame, operation = np.random.default_rng(0).integers(0, 256, (*size, 3)), OPERATIONS[name]
+        assert changed(name, frame, operation.least + 0.9 * operation.reach).shape == frame.shape
 
-    def test_one_bit_is_left(self, clip):
-        assert OPERATIONS["posterize"].apply(clip, 0).unique().tolist() == [0, 128]
-
-    @pytest.mark.parametrize("name", OPERATIONS)
-    def test_input_is_left_alone(self, clip, name):
+    def test_input_is_left_alone(self, clip):
         before = clip.clone()
-        OPERATIONS[name].apply(clip, 0.5)
+        rand_augment(clip, num_ops=14)
         assert torch.equal(clip, before)
 
 
@@ -138,10 +149,11 @@ class TestClips:
     def test_operations_follow_each_other(self, clip):
         operations = draw_operations(14, 9, torch.Generator().manual_seed(1))
         assert len(operations) > 4
-        expected = clip
-        for name, strength in operations:
-            expected = OPERATIONS[name].apply(expected, strength)
-        assert torch.equal(rand_augment(clip, 14, 9, torch.Generator().manual_seed(1)), expected)
+        found = rand_augment(clip, 14, 9, torch.Generator().manual_seed(1)).permute(0, 2, 3, 1).numpy()
+        for frame, pixels in zip(clip.permute(0, 2, 3, 1).numpy(), found, strict=True):
+            for name, strength in operations:
+                frame = changed(name, frame, strength)
+            assert np.array_equal(pixels, frame)
 
     @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
     def test_floating_point_equals_whole_numbers(self, clip, dtype):
@@ -156,30 +168,38 @@ class TestClips:
     def test_no_operation_changes_nothing(self, clip):
         assert torch.equal(rand_augment(clip, num_ops=0), clip)
 
-    def test_wrong_arguments(self, clip):
-        for wrong, error, message in (
-            (clip.numpy(), TypeError, r"clip is a ndarray; expected a tensor of shape \(frames, 3, height, width\)"),
-            (clip[0], ValueError, r"clip has shape \(3, 40, 50\); expected \(frames, 3, height, width\)"),
-            (clip.permute(0, 2, 3, 1), ValueError, r"clip has shape \(4, 40, 50, 3\); expected \(frames, 3"),
-            (clip[:0], ValueError, r"clip has shape \(0, 3, 40, 50\); expected .*, each at least 1"),
-            (clip.int(), TypeError, r"clip has type torch\.int32; expected torch\.uint8, or floating point"),
+    @pytest.mark.parametrize(
+        ("change", "error", "message"),
+        [
+            (lambda clip: clip.numpy(), TypeError, r"clip is a ndarray; expected a tensor of shape \(frames, 3, h"),
+            (lambda clip: clip[0], ValueError, r"clip has shape \(3, 40, 50\); expected \(frames, 3, height, width"),
             (
-                clip.float(),
+                lambda clip: clip.permute(0, 2, 3, 1),
                 ValueError,
-                r"clip has values from 0 to 255; expected 0 to 1\. Augment it before it is norm",
+                r"clip has shape \(4, 40, 50, 3\); expected \(frames,",
             ),
-            (clip / 255 * torch.nan, ValueError, "clip has values from nan to nan; expected 0 to 1"),
-        ):
-            with pytest.raises(error, match=message):
-                rand_augment(wrong)
-        for options, message in (
+            (lambda clip: clip[:0], ValueError, r"clip has shape \(0, 3, 40, 50\); expected .*, each at least 1"),
+            (lambda clip: clip.int(), TypeError, r"clip has type torch\.int32; expected torch\.uint8, or floating"),
+            (lambda clip: clip.float(), ValueError, r"from 0 to 255; expected 0 to 1\. Augment it before it is norm"),
+            (lambda clip: clip / 255 * torch.nan, ValueError, "clip has values from nan to nan; expected 0 to 1"),
+        ],
+    )
+    def test_wrong_clips(self, clip, change, error, message):
+        with pytest.raises(error, match=message):
+            rand_augment(change(clip))
+
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
             ({"num_ops": 15}, "num_ops is 15; expected 0 to 14"),
             ({"num_ops": -1}, "num_ops is -1; expected 0 to 14"),
             ({"magnitude": 10.5}, "magnitude is 10.5; expected 0 to 10"),
             ({"magnitude": math.nan}, "magnitude is nan; expected 0 to 10"),
-        ):
-            with pytest.raises(ValueError, match=message):
-                rand_augment(clip, **options)
+        ],
+    )
+    def test_wrong_numbers(self, clip, options, message):
+        with pytest.raises(ValueError, match=message):
+            rand_augment(clip, **options)
 
 
 class TestProcessor:

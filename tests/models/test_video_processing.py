@@ -31,9 +31,10 @@ from video_fixtures import (
     save_folder,
 )
 
+from modeling_allinone.models.frame_conversion_allinone import to_rgb
 from modeling_allinone.models.video_clip_allinone import Clip
 from modeling_allinone.models.video_decoding_allinone import open_clip
-from modeling_allinone.models.video_file_allinone import VideoFile, _to_rgb
+from modeling_allinone.models.video_file_allinone import VideoFile
 from modeling_allinone.models.video_processing_allinone import AllInOneVideoProcessor, resize_and_crop
 from modeling_allinone.models.video_seeking_allinone import Decoding
 
@@ -134,7 +135,7 @@ class TestSources:
             container.streams.video[0].thread_count = 1
             frame = next(container.decode(video=0))
             num_threads = len(list(Path("/proc/self/task").iterdir()))
-            assert _to_rgb(frame).shape == (48, 64, 3)
+            assert to_rgb(frame).shape == (48, 64, 3)
             assert len(list(Path("/proc/self/task").iterdir())) == num_threads
 
     @pytest.mark.parametrize("backend", ["auto", "pyav"])

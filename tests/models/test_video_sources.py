@@ -35,8 +35,9 @@ from modeling_allinone.data.frame_cache import cache_frames
 from modeling_allinone.data.video_loading import VideoLoader, read_skipped
 from modeling_allinone.data.webdataset_writing import write_shards
 from modeling_allinone.datasets import train_tokenizer
+from modeling_allinone.models.frame_conversion_allinone import ONE_THREAD
 from modeling_allinone.models.video_decoding_allinone import DecoderClip, open_clip
-from modeling_allinone.models.video_file_allinone import ONE_THREAD, VideoFile
+from modeling_allinone.models.video_file_allinone import VideoFile
 
 MIDDLES = [2, 7, 12]
 
