@@ -32,15 +32,13 @@ from transformers import (
 from transformers.models.auto.video_processing_auto import AutoVideoProcessor
 
 from .models.configuration_allinone import AllInOneConfig
-from .models.modeling_allinone import (
-    AllInOneForMaskedLM,
-    AllInOneForMultipleChoice,
-    AllInOneForVideoClassification,
-    AllInOneForVideoQuestionAnswering,
-    AllInOneModel,
-)
+from .models.modeling_allinone import AllInOneModel
+from .models.modeling_masked_lm_allinone import AllInOneForMaskedLM
+from .models.modeling_multiple_choice_allinone import AllInOneForMultipleChoice
 from .models.modeling_pretraining_allinone import AllInOneForPreTraining
+from .models.modeling_question_answering_allinone import AllInOneForVideoQuestionAnswering
 from .models.modeling_retrieval_allinone import AllInOneForVideoTextRetrieval
+from .models.modeling_video_classification_allinone import AllInOneForVideoClassification
 from .models.processing_allinone import AllInOneProcessor
 from .models.video_processing_allinone import AllInOneVideoProcessor
 

@@ -32,17 +32,21 @@ from .hub.model_card import create_model_card as create_model_card
 from .hub.remote_code import saving_code as saving_code
 from .metrics import metric_path as metric_path
 from .models.configuration_allinone import AllInOneConfig as AllInOneConfig
-from .models.modeling_allinone import AllInOneForMaskedLM as AllInOneForMaskedLM
-from .models.modeling_allinone import AllInOneForMultipleChoice as AllInOneForMultipleChoice
-from .models.modeling_allinone import AllInOneForVideoClassification as AllInOneForVideoClassification
-from .models.modeling_allinone import AllInOneForVideoQuestionAnswering as AllInOneForVideoQuestionAnswering
 from .models.modeling_allinone import AllInOneModel as AllInOneModel
 from .models.modeling_allinone import AllInOnePreTrainedModel as AllInOnePreTrainedModel
+from .models.modeling_masked_lm_allinone import AllInOneForMaskedLM as AllInOneForMaskedLM
+from .models.modeling_multiple_choice_allinone import AllInOneForMultipleChoice as AllInOneForMultipleChoice
 from .models.modeling_paired_reasoning_allinone import (
     AllInOneForPairedVisualReasoning as AllInOneForPairedVisualReasoning,
 )
 from .models.modeling_pretraining_allinone import AllInOneForPreTraining as AllInOneForPreTraining
+from .models.modeling_question_answering_allinone import (
+    AllInOneForVideoQuestionAnswering as AllInOneForVideoQuestionAnswering,
+)
 from .models.modeling_retrieval_allinone import AllInOneForVideoTextRetrieval as AllInOneForVideoTextRetrieval
+from .models.modeling_video_classification_allinone import (
+    AllInOneForVideoClassification as AllInOneForVideoClassification,
+)
 from .models.modeling_visual_commonsense_allinone import (
     AllInOneForVisualCommonsenseReasoning as AllInOneForVisualCommonsenseReasoning,
 )

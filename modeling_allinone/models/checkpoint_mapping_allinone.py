@@ -9,7 +9,7 @@ start from, under another name or in another shape, the head is filled from it w
 
 import torch
 from transformers.conversion_mapping import register_checkpoint_conversion_mapping
-from transformers.core_model_loading import ConversionOps, WeightConverter
+from transformers.core_model_loading import ConversionOps, WeightConverter, WeightRenaming
 
 
 class _TakeMatchingRow(ConversionOps):
@@ -18,7 +18,7 @@ class _TakeMatchingRow(ConversionOps):
     that says "they match".
     """
 
-    @torch.no_grad
+    @torch.no_grad()
     def convert(self, input_dict, source_patterns, target_patterns, full_layer_name, model, **kwargs):
         own, matching = source_patterns
         if own in input_dict:
@@ -37,7 +37,7 @@ class _TakeMatchingRow(ConversionOps):
 class _AddModalityTypes(ConversionOps):
     """A table of modality types with as many rows as the model has: new ones are copies of type 1, video."""
 
-    @torch.no_grad
+    @torch.no_grad()
     def convert(self, input_dict, source_patterns, target_patterns, full_layer_name, model, **kwargs):
         (name,) = source_patterns
         (table,) = input_dict[name]
@@ -69,7 +69,7 @@ def scores_from_matching_head(cls: type) -> type:
 
     Source: All in One (arXiv 2203.07303), whose ranking head is the second row of the matching head.
     """
-    converters = [
+    converters: list[WeightConverter | WeightRenaming] = [
         WeightConverter(
             [f"scorer.out_proj.{kind}", f"matching_head.{kind}"], f"scorer.out_proj.{kind}", [_TakeMatchingRow()]
         )
@@ -90,7 +90,7 @@ def adds_modality_types(cls: type) -> type:
         `type`: The same class.
     """
     table = "embeddings.modality_type_embeddings.weight"
-    converters = [WeightConverter(table, table, [_AddModalityTypes()])]
+    converters: list[WeightConverter | WeightRenaming] = [WeightConverter(table, table, [_AddModalityTypes()])]
     register_checkpoint_conversion_mapping(cls.__name__, converters, overwrite=True)
     return cls
 

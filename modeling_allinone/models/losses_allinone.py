@@ -84,11 +84,10 @@ def contrastive_loss(
         )
     logits = cosine_similarities(text_embeds, video_embeds) / temperature
     labels = torch.arange(logits.shape[0], device=logits.device)
-    num_pairs = logits.shape[0]
     if is_pair is not None:
         logits = logits.masked_fill(~(is_pair[:, None] & is_pair), torch.finfo(logits.dtype).min)
         labels = labels.masked_fill(~is_pair, -100)
-        num_pairs = is_pair.sum().clamp(min=1)
+    num_pairs = (labels >= 0).sum().clamp(min=1)
     text_to_video = nn.functional.cross_entropy(logits, labels, reduction="sum")
     video_to_text = nn.functional.cross_entropy(logits.T, labels, reduction="sum")
     return (text_to_video + video_to_text) / num_pairs

@@ -16,18 +16,10 @@ from transformers.utils import TransformersKwargs, can_return_tuple
 
 from .checkpoint_mapping_allinone import adds_modality_types
 from .configuration_allinone import AllInOneConfig
-from .modeling_allinone import (
-    AllInOneClassificationHead,
-    AllInOneModel,
-    AllInOnePreTrainedModel,
-    AllInOneTaskOutput,
-    _check_labels,
-    _cross_entropy,
-    _num_weights,
-    _refuse_problem_type,
-    _shapes,
-    _text_shape,
-)
+from .embeddings_allinone import text_shape
+from .heads_allinone import AllInOneClassificationHead, AllInOneTaskOutput, num_classes
+from .modeling_allinone import AllInOneModel, AllInOnePreTrainedModel, input_shapes, num_weights
+from .task_losses_allinone import classification_loss, refuse_problem_type
 
 _NUM_MODALITY_TYPES = 3  # text, first and second clip
 
@@ -59,32 +51,32 @@ class AllInOneForPairedVisualReasoning(AllInOnePreTrainedModel):
             config = copy.deepcopy(config)
             config.modality_type_vocab_size = _NUM_MODALITY_TYPES
         super().__init__(config)
-        _refuse_problem_type(config, ("single_label_classification",), "a pair has one class")
+        refuse_problem_type(config, ("single_label_classification",), "a pair has one class")
         self.allinone = AllInOneModel(config)
         self.classifier = AllInOneClassificationHead(
             config,
             config.classifier_hidden_size or 2 * config.hidden_size,
-            config.num_labels,
+            num_classes(config),
             input_size=2 * config.hidden_size,
         )
         self.post_init()
 
     def _multiply_adds(self, inputs: Mapping[str, Any]) -> int:
-        text, pairs = _shapes(inputs)
+        text, pairs = input_shapes(inputs)
         of_pass = self._multiply_adds_of_pass(text, (pairs[0], *pairs[2:]))
-        return 2 * of_pass + pairs[0] * _num_weights(self.classifier)
+        return 2 * of_pass + pairs[0] * num_weights(self.classifier)
 
     @can_return_tuple
     def forward(
         self,
-        input_ids: torch.LongTensor | None = None,
+        input_ids: torch.Tensor | None = None,
         attention_mask: torch.Tensor | None = None,
-        token_type_ids: torch.LongTensor | None = None,
-        pixel_values: torch.FloatTensor | None = None,
+        token_type_ids: torch.Tensor | None = None,
+        pixel_values: torch.Tensor | None = None,
         pixel_mask: torch.Tensor | None = None,
-        inputs_embeds: torch.FloatTensor | None = None,
-        patch_permutation: torch.LongTensor | None = None,
-        labels: torch.LongTensor | None = None,
+        inputs_embeds: torch.Tensor | None = None,
+        patch_permutation: torch.Tensor | None = None,
+        labels: torch.Tensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> AllInOneTaskOutput:
         """
@@ -104,52 +96,47 @@ class AllInOneForPairedVisualReasoning(AllInOnePreTrainedModel):
             one after the other: indices in `output_hidden_states` count through both. `patch_permutation` is of shape
             `(B, 2, T, P)`.
         """
-        _text_shape(input_ids, inputs_embeds, ndim=2)
+        text_shape(input_ids, inputs_embeds, 2)
         if pixel_values is None or pixel_values.ndim not in (5, 6) or pixel_values.shape[1] != 2:
             found = "is missing" if pixel_values is None else f"has shape {tuple(pixel_values.shape)}"
             raise ValueError(
                 f"pixel_values {found}, but expected a pair for each text: (batch, 2, frames, channels, height, "
                 "width), or (batch, 2, channels, height, width) for images."
             )
-        for name, values in (("pixel_mask", pixel_mask), ("patch_permutation", patch_permutation)):
-            if values is not None and (values.ndim < 2 or values.shape[1] != 2):
+        given = {"pixel_values": pixel_values, "pixel_mask": pixel_mask, "patch_permutation": patch_permutation}
+        clips = {name: values for name, values in given.items() if values is not None}
+        for name, values in clips.items():
+            if values.ndim < 2 or values.shape[1] != 2:
                 raise ValueError(f"{name} has shape {tuple(values.shape)}, but expected a pair: (batch, 2, …).")
-        wants_hidden_states = kwargs.pop("output_hidden_states", None)
+        wants_hidden_states: Any = kwargs.pop("output_hidden_states", None)
         if wants_hidden_states is None:
             wants_hidden_states = self.config.output_hidden_states
         chosen = self._choose_hidden_states(wants_hidden_states)
-        passes = [
+        first, second = (
             self.allinone(
-                input_ids=input_ids,
-                attention_mask=attention_mask,
-                token_type_ids=token_type_ids,
-                pixel_values=pixel_values[:, place],
-                pixel_mask=None if pixel_mask is None else pixel_mask[:, place],
+                input_ids,
+                attention_mask,
+                token_type_ids,
                 inputs_embeds=inputs_embeds,
-                patch_permutation=None if patch_permutation is None else patch_permutation[:, place],
+                **{name: values[:, place] for name, values in clips.items()},
                 image_token_type_idx=1 + place,
                 output_hidden_states=chosen[place],
                 return_dict=True,
                 **kwargs,
             )
             for place in range(2)
-        ]
-        logits = self.classifier(torch.cat([outputs.pooler_output for outputs in passes], dim=-1))
-        loss = None
-        if labels is not None:
-            _check_labels(labels, self.config.num_labels, logits.shape[:1])
-            loss = _cross_entropy(logits, labels)
+        )
+        logits = self.classifier(torch.cat([first.pooler_output, second.pooler_output], dim=-1))
         hidden_states = None
         if any(chosen):
             none = (None,) * (self.config.num_hidden_layers + 1)
-            hidden_states = tuple(state for outputs in passes for state in outputs.hidden_states or none)
-        first, second = passes
+            hidden_states = (first.hidden_states or none) + (second.hidden_states or none)
         return AllInOneTaskOutput(
-            loss=loss,
+            loss=classification_loss(logits, labels),
             logits=logits,
             hidden_states=hidden_states,
             attentions=None if first.attentions is None else first.attentions + second.attentions,
-            patch_permutation=torch.stack([outputs.patch_permutation for outputs in passes], dim=1),
+            patch_permutation=torch.stack([first.patch_permutation, second.patch_permutation], dim=1),
         )
 
     def _choose_hidden_states(self, output_hidden_states: bool | int | list[int]) -> list[bool | list[int]]:

@@ -13,12 +13,13 @@ from typing import Any
 
 import torch
 from torch import nn
-from transformers.activations import ACT2FN
 from transformers.modeling_outputs import ModelOutput
 from transformers.processing_utils import Unpack
 from transformers.utils import TransformersKwargs, can_return_tuple
 
 from .configuration_allinone import AllInOneConfig
+from .embeddings_allinone import is_readable, text_shape
+from .heads_allinone import TIED_WORDS, AllInOneMaskedLMHead
 from .losses_allinone import (
     NUM_COLOUR_BINS,
     align_words_and_patches,
@@ -31,18 +32,13 @@ from .losses_allinone import (
     select_words,
 )
 from .modeling_allinone import (
-    TIED_WORDS,
-    AllInOneMaskedLMHead,
     AllInOneModel,
     AllInOneModelOutput,
     AllInOnePreTrainedModel,
-    _check_labels,
-    _cross_entropy,
-    _is_readable,
-    _num_weights,
-    _shapes,
-    _text_shape,
+    input_shapes,
+    num_weights,
 )
+from .task_losses_allinone import add_losses, classification_loss, mean_cross_entropy
 from .temporal_mixing_allinone import roll_tokens
 
 
@@ -73,21 +69,21 @@ class AllInOneForPreTrainingOutput(ModelOutput):
             each objective are not returned.
     """
 
-    loss: torch.FloatTensor | None = None
-    mlm_loss: torch.FloatTensor | None = None
-    mlm_logits: torch.FloatTensor | None = None
-    matching_loss: torch.FloatTensor | None = None
-    matching_logits: torch.FloatTensor | None = None
-    alignment_loss: torch.FloatTensor | None = None
-    contrastive_loss: torch.FloatTensor | None = None
-    text_embeds: torch.FloatTensor | None = None
-    video_embeds: torch.FloatTensor | None = None
-    clip_order_loss: torch.FloatTensor | None = None
-    clip_order_logits: torch.FloatTensor | None = None
-    masked_patch_loss: torch.FloatTensor | None = None
-    hidden_states: tuple[torch.FloatTensor, ...] | None = None
-    attentions: tuple[torch.FloatTensor, ...] | None = None
-    patch_permutation: torch.LongTensor | None = None
+    loss: torch.Tensor | None = None
+    mlm_loss: torch.Tensor | None = None
+    mlm_logits: torch.Tensor | None = None
+    matching_loss: torch.Tensor | None = None
+    matching_logits: torch.Tensor | None = None
+    alignment_loss: torch.Tensor | None = None
+    contrastive_loss: torch.Tensor | None = None
+    text_embeds: torch.Tensor | None = None
+    video_embeds: torch.Tensor | None = None
+    clip_order_loss: torch.Tensor | None = None
+    clip_order_logits: torch.Tensor | None = None
+    masked_patch_loss: torch.Tensor | None = None
+    hidden_states: tuple[torch.Tensor, ...] | None = None
+    attentions: tuple[torch.Tensor, ...] | None = None
+    patch_permutation: torch.Tensor | None = None
 
 
 class AllInOneClipOrderHead(nn.Module):
@@ -108,21 +104,15 @@ class AllInOneClipOrderHead(nn.Module):
         return self.out_proj(self.dropout(pairs.flatten(1)))
 
 
-class AllInOneMaskedPatchHead(nn.Module):
-    """Linear, activation, layer norm, linear: a score for each bin of each colour channel."""
+class AllInOneMaskedPatchHead(AllInOneMaskedLMHead):
+    """The layers of [`AllInOneMaskedLMHead`], for a score of each bin of each colour channel."""
 
     def __init__(self, config: AllInOneConfig):
-        super().__init__()
-        self.num_channels = config.num_channels
-        self.dense = nn.Linear(config.hidden_size, config.hidden_size)
-        self.activation = ACT2FN[config.hidden_act]
-        self.layer_norm = nn.LayerNorm(config.hidden_size, eps=config.text_layer_norm_eps)
-        self.decoder = nn.Linear(config.hidden_size, config.num_channels * NUM_COLOUR_BINS)
+        super().__init__(config, config.num_channels * NUM_COLOUR_BINS)
 
-    def forward(self, visual_states: torch.Tensor) -> torch.Tensor:
+    def forward(self, hidden_states: torch.Tensor) -> torch.Tensor:
         """Returns (B·T, V, channels, 256) for (B·T, V, D)."""
-        logits = self.decoder(self.layer_norm(self.activation(self.dense(visual_states))))
-        return logits.unflatten(-1, (self.num_channels, NUM_COLOUR_BINS))
+        return super().forward(hidden_states).unflatten(-1, (-1, NUM_COLOUR_BINS))
 
 
 class AllInOneForPreTraining(AllInOnePreTrainedModel):
@@ -169,12 +159,10 @@ class AllInOneForPreTraining(AllInOnePreTrainedModel):
         self.allinone = AllInOneModel(
             config, add_pooling_layer="matching" in objectives, use_mask_token="masked_patches" in objectives
         )
-        self.mlm_head = self.matching_head = self.text_projection = self.video_projection = None
-        if "masked_lm" in objectives:
-            self.mlm_head = AllInOneMaskedLMHead(config)
-        if "matching" in objectives:
-            self.matching_head = nn.Linear(config.hidden_size, 2)
-        if "contrastive" in objectives:
+        self.mlm_head = AllInOneMaskedLMHead(config) if "masked_lm" in objectives else None
+        self.matching_head = nn.Linear(config.hidden_size, 2) if "matching" in objectives else None
+        self.text_projection = self.video_projection = None
+        if "contrastive" in objectives and config.projection_dim is not None:
             self.text_projection = nn.Linear(config.hidden_size, config.projection_dim)
             self.video_projection = nn.Linear(config.hidden_size, config.projection_dim)
         self.clip_order_head = AllInOneClipOrderHead(config) if "clip_order" in objectives else None
@@ -182,63 +170,44 @@ class AllInOneForPreTraining(AllInOnePreTrainedModel):
         self.post_init()
 
     def _multiply_adds(self, inputs: Mapping[str, Any]) -> int:
-        text, clips = _shapes(inputs)
-        has_own_passes = inputs.get("masked_input_ids") is not None or inputs.get("matching_indices") is not None
-        has_own_passes = has_own_passes or inputs.get("use_hard_negatives", False)
-        given = {
-            name
-            for name in ("labels", "matching_labels", "frame_order", "bool_masked_pos")
-            if inputs.get(name) is not None
-        }
-        joint = self._multiply_adds_of_pass(text, clips)
+        config, (text, clips) = self.config, input_shapes(inputs)
+        names = ("labels", "matching_labels", "frame_order", "bool_masked_pos")
+        given = {name for name in names if inputs.get(name) is not None}
         total = 0
         if inputs.get("return_contrastive_loss"):
-            for head, modalities in ((self.text_projection, (text, None)), (self.video_projection, (None, clips))):
-                total += self._multiply_adds_of_pass(*modalities) + text[0] * _num_weights(head)
-        if has_own_passes:
-            total += joint * len(given - {"frame_order"}) + self._multiply_adds_of_unread(inputs)
+            total += self._multiply_adds_of_pass(text, ()) + self._multiply_adds_of_pass((), clips)
+            total += text[0] * (num_weights(self.text_projection) + num_weights(self.video_projection))
+        if _has_own_passes(**inputs):
+            total += self._multiply_adds_of_pass(text, clips) * len(given - {"frame_order"})
+            if num_unread := _count_unread(text[0], inputs):
+                total += self._multiply_adds_of_pass((num_unread, *text[1:]), (num_unread, *clips[1:]))
         elif given or not inputs.get("return_contrastive_loss"):
-            total += joint
+            total += self._multiply_adds_of_pass(text, clips)
             # What there is a head for is computed, too.
-            given |= {"labels"} if self.mlm_head is not None else set()
-            given |= {"matching_labels"} if self.matching_head is not None and clips is not None else set()
+            given |= {"labels", "matching_labels"} if clips else {"labels"}
         if "labels" in given:
-            total += math.prod(text) * _num_weights(self.mlm_head)
+            total += math.prod(text) * num_weights(self.mlm_head)
         if "matching_labels" in given:
-            total += text[0] * _num_weights(self.matching_head)
+            total += text[0] * num_weights(self.matching_head)
         if "frame_order" in given:
-            head = self.clip_order_head
-            num_pairs = math.comb(head.num_frames, 2)
-            total += text[0] * (num_pairs * head.pair_layer.weight.numel() + head.out_proj.weight.numel())
+            of_pair = 2 * config.hidden_size * config.clip_order_hidden_size
+            num_pairs = math.comb(config.num_frames, 2)
+            total += text[0] * (num_weights(self.clip_order_head) + (num_pairs - 1) * of_pair)
         if "bool_masked_pos" in given:
             num_frames, num_patches = inputs["bool_masked_pos"].shape[1:]
-            num_kept = min(self.config.max_image_length or num_patches, num_patches)
-            num_tokens = num_frames * (self.config.num_special_visual_tokens + num_kept)
-            total += text[0] * num_tokens * _num_weights(self.masked_patch_head)
+            num_kept = min(config.max_image_length or num_patches, num_patches)
+            num_tokens = num_frames * (config.num_special_visual_tokens + num_kept)
+            total += text[0] * num_tokens * num_weights(self.masked_patch_head)
         return total
 
-    def _multiply_adds_of_unread(self, inputs: Mapping[str, Any]) -> int:
-        """Of the clips that matching has not read with their own text, and clip order needs."""
-        text, clips = _shapes(inputs)
-        if inputs.get("frame_order") is None:
-            return 0
-        num_unread = text[0]
-        if inputs.get("matching_labels") is not None:
-            rows = torch.arange(text[0])
-            matching_indices = inputs.get("matching_indices")
-            if inputs.get("use_hard_negatives"):
-                num_unread = int((inputs["matching_labels"] == 0).sum())
-            else:
-                num_unread = 0 if matching_indices is None else int((matching_indices.cpu() != rows).sum())
-        return self._multiply_adds_of_pass((num_unread, *text[1:]), (num_unread, *clips[1:]))
-
-    def get_output_embeddings(self) -> nn.Linear | None:
+    def get_output_embeddings(self) -> nn.Module | None:
         """The layer that maps to the vocabulary, if the model has one."""
         return None if self.mlm_head is None else self.mlm_head.decoder
 
-    def set_output_embeddings(self, new_embeddings: nn.Linear):
+    def set_output_embeddings(self, new_embeddings: nn.Module):
         """Replace the layer that maps to the vocabulary."""
-        self.mlm_head.decoder = new_embeddings
+        if self.mlm_head is not None:
+            self.mlm_head.decoder = new_embeddings
 
     def resize_num_frames(self, num_frames: int):
         """As for every model; a clip-order classifier, whose classes are the orders of the frames, starts afresh."""
@@ -256,22 +225,22 @@ class AllInOneForPreTraining(AllInOnePreTrainedModel):
     @can_return_tuple
     def forward(
         self,
-        input_ids: torch.LongTensor | None = None,
+        input_ids: torch.Tensor | None = None,
         attention_mask: torch.Tensor | None = None,
-        token_type_ids: torch.LongTensor | None = None,
-        pixel_values: torch.FloatTensor | None = None,
+        token_type_ids: torch.Tensor | None = None,
+        pixel_values: torch.Tensor | None = None,
         pixel_mask: torch.Tensor | None = None,
-        inputs_embeds: torch.FloatTensor | None = None,
-        patch_permutation: torch.LongTensor | None = None,
-        labels: torch.LongTensor | None = None,
-        matching_labels: torch.LongTensor | None = None,
-        frame_order: torch.LongTensor | None = None,
-        bool_masked_pos: torch.BoolTensor | None = None,
+        inputs_embeds: torch.Tensor | None = None,
+        patch_permutation: torch.Tensor | None = None,
+        labels: torch.Tensor | None = None,
+        matching_labels: torch.Tensor | None = None,
+        frame_order: torch.Tensor | None = None,
+        bool_masked_pos: torch.Tensor | None = None,
         return_contrastive_loss: bool | None = None,
-        masked_input_ids: torch.LongTensor | None = None,
-        matching_indices: torch.LongTensor | None = None,
+        masked_input_ids: torch.Tensor | None = None,
+        matching_indices: torch.Tensor | None = None,
         use_hard_negatives: bool = False,
-        is_pair: torch.BoolTensor | None = None,
+        is_pair: torch.Tensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> AllInOneForPreTrainingOutput:
         """
@@ -305,223 +274,186 @@ class AllInOneForPreTraining(AllInOnePreTrainedModel):
         Raises:
             ValueError: If targets do not fit, or if the model has no head for them.
         """
-        _text_shape(input_ids, inputs_embeds, ndim=2)  # text is required
-        self._check_targets(
-            pixel_values, labels, matching_labels, frame_order, bool_masked_pos, return_contrastive_loss
-        )
+        shape = text_shape(input_ids, inputs_embeds, 2)
+        targets: dict[str, Any] = {
+            "labels": labels,
+            "matching_labels": matching_labels,
+            "frame_order": frame_order,
+            "bool_masked_pos": bool_masked_pos,
+        }
+        self._check_targets(pixel_values, {**targets, "return_contrastive_loss": return_contrastive_loss or None})
         if use_hard_negatives and not (return_contrastive_loss and matching_labels is not None):
             raise ValueError("use_hard_negatives needs return_contrastive_loss=True and matching_labels.")
-        texts = {
+        if attention_mask is None:
+            attention_mask = torch.ones(shape, dtype=torch.long, device=self.device)
+        texts: dict[str, Any] = {
             "input_ids": input_ids,
             "attention_mask": attention_mask,
             "token_type_ids": token_type_ids,
             "inputs_embeds": inputs_embeds,
         }
         clips = {"pixel_values": pixel_values, "pixel_mask": pixel_mask, "patch_permutation": patch_permutation}
-        targets = {
-            "labels": labels,
-            "matching_labels": matching_labels,
-            "frame_order": frame_order,
-            "bool_masked_pos": bool_masked_pos,
-        }
         wants_hidden_states = kwargs.pop("output_hidden_states", None)
         if wants_hidden_states is None:
             wants_hidden_states = self.config.output_hidden_states
-        has_own_passes = masked_input_ids is not None or matching_indices is not None or use_hard_negatives
-        result = AllInOneForPreTrainingOutput()
+        has_own_passes = _has_own_passes(masked_input_ids, matching_indices, use_hard_negatives)
+        result: dict[str, Any] = {}
         if return_contrastive_loss:
             if is_pair is None and matching_labels is not None and not has_own_passes:
                 is_pair = matching_labels != 0
-            self._contrast(result, texts, clips, is_pair, **kwargs)
+            result |= self._contrast(texts, clips, is_pair, **kwargs)
         if use_hard_negatives:
-            matching_indices = self._draw_hard_clips(result, input_ids, matching_labels, is_pair)
+            drawn = self._draw_hard_clips(result, texts["input_ids"], is_pair)
+            matching_indices = torch.where(targets["matching_labels"] == 0, drawn[:, -1], drawn[:, 0])
         if has_own_passes:
-            self._read_for_each(result, texts, clips, targets, masked_input_ids, matching_indices, **kwargs)
+            masked_texts = texts
+            if masked_input_ids is not None:
+                masked_texts = texts | {"input_ids": masked_input_ids, "inputs_embeds": None}
+            result |= self._read_for_each(texts, masked_texts, clips, targets, matching_indices, **kwargs)
         elif not return_contrastive_loss or any(target is not None for target in targets.values()):
-            self._read_for_all(result, texts, clips, targets, wants_hidden_states, **kwargs)
-        losses = [
-            result.mlm_loss,
-            result.matching_loss,
-            None if result.alignment_loss is None else self.config.alignment_loss_weight * result.alignment_loss,
-            result.clip_order_loss,
-            result.masked_patch_loss,
-            result.contrastive_loss,
-        ]
-        losses = [loss for loss in losses if loss is not None]
-        return AllInOneForPreTrainingOutput(**{"loss": sum(losses) if losses else None, **result})
+            result |= self._read_for_all(texts, clips, targets, wants_hidden_states, **kwargs)
+        losses = {name: loss for name, loss in result.items() if name.endswith("_loss")}
+        if losses.get("alignment_loss") is not None:
+            losses["alignment_loss"] = self.config.alignment_loss_weight * losses["alignment_loss"]
+        order = ("mlm", "matching", "alignment", "clip_order", "masked_patch", "contrastive")
+        loss = add_losses(losses.get(f"{name}_loss") for name in order)
+        return AllInOneForPreTrainingOutput(loss=loss, **result)
 
-    def _contrast(self, result: AllInOneForPreTrainingOutput, texts: dict, clips: dict, is_pair, **kwargs):
-        """Read texts and clips alone, and contrast them."""
-        text_outputs = self.allinone(**texts, return_dict=True, **kwargs)
-        video_outputs = self.allinone(**clips, return_dict=True, **kwargs)
-        result["text_embeds"] = self.text_projection(text_outputs.last_hidden_state[:, 0])
-        result["video_embeds"] = self.video_projection(video_outputs.last_hidden_state[:, 0])
-        result["contrastive_loss"] = contrastive_loss(
-            result.text_embeds, result.video_embeds, self.config.contrastive_temperature, is_pair
-        )
-
-    def _draw_hard_clips(
-        self, result: AllInOneForPreTrainingOutput, input_ids: torch.Tensor, matching_labels: torch.Tensor, is_pair
-    ) -> torch.Tensor:
-        """For each text (B,) its own clip, or, where it is to have another, one that the features confuse with it."""
-        is_unfit = (input_ids[:, None] == input_ids).all(dim=-1)  # another clip of the same text is no wrong one
-        if is_pair is not None:
-            is_unfit = is_unfit | ~is_pair
-        drawn = draw_hard_negatives(
-            result.video_embeds, result.text_embeds, 1, self.config.contrastive_temperature, is_unfit
-        )
-        return torch.where(matching_labels == 0, drawn[:, -1], drawn[:, 0])
-
-    def _read_for_all(
-        self,
-        result: AllInOneForPreTrainingOutput,
-        texts: dict,
-        clips: dict,
-        targets: dict,
-        wants_hidden_states: bool | int | list[int],
-        **kwargs,
-    ):
-        """One pass over text and video, and whatever the heads make of it."""
-        texts = self._with_mask(texts)
-        num_text_tokens = texts["attention_mask"].shape[1]
-        # The backbone returns the mean over frames; clip order and masked patches read frame by frame.
-        reads_frames = targets["frame_order"] is not None or targets["bool_masked_pos"] is not None
-        outputs = self.allinone(
-            **texts,
-            **clips,
-            bool_masked_pos=targets["bool_masked_pos"],
-            output_hidden_states=reads_frames or wants_hidden_states,
-            return_dict=True,
-            **kwargs,
-        )
-        if self.mlm_head is not None:
-            self._predict_words(result, outputs, num_text_tokens, targets["labels"])
-        if self.matching_head is not None and clips["pixel_values"] is not None:
-            self._match(result, outputs, texts["attention_mask"], targets["matching_labels"])
-        if targets["frame_order"] is not None:
-            self._order_frames(result, self._first_tokens(outputs), targets["frame_order"])
-        if targets["bool_masked_pos"] is not None:
-            result["masked_patch_loss"] = self._masked_patch_loss(
-                outputs, clips["pixel_values"], targets["bool_masked_pos"], num_text_tokens
-            )
-        if wants_hidden_states:
-            result["hidden_states"] = _choose(outputs.hidden_states, wants_hidden_states)
-        result["attentions"] = outputs.attentions
-        result["patch_permutation"] = outputs.patch_permutation
-
-    def _read_for_each(
-        self,
-        result: AllInOneForPreTrainingOutput,
-        texts: dict,
-        clips: dict,
-        targets: dict,
-        masked_input_ids: torch.Tensor | None,
-        matching_indices: torch.Tensor | None,
-        **kwargs,
-    ):
-        """A pass over text and video for each objective, with inputs of its own."""
-        texts = self._with_mask(texts)
-        masked_texts = texts
-        if masked_input_ids is not None:
-            masked_texts = texts | {"input_ids": masked_input_ids, "inputs_embeds": None}
-        num_text_tokens = texts["attention_mask"].shape[1]
-        if targets["labels"] is not None:
-            outputs = self.allinone(**masked_texts, **clips, return_dict=True, **kwargs)
-            self._predict_words(result, outputs, num_text_tokens, targets["labels"])
-        orders_frames = targets["frame_order"] is not None
-        first_tokens = None
-        if targets["matching_labels"] is not None:
-            others = clips if matching_indices is None else _select(clips, matching_indices)
-            outputs = self.allinone(**texts, **others, output_hidden_states=orders_frames, return_dict=True, **kwargs)
-            self._match(result, outputs, texts["attention_mask"], targets["matching_labels"])
-            first_tokens = self._first_tokens(outputs) if orders_frames else None
-        if orders_frames:
-            # What matching has read with its own text is not read again.
-            rows = torch.arange(len(texts["attention_mask"]), device=texts["attention_mask"].device)
-            if first_tokens is not None:
-                rows = rows[matching_indices != rows] if matching_indices is not None else rows[:0]
-            if len(rows):
-                unread = _select(texts, rows) | _select(clips, rows)
-                outputs = self.allinone(**unread, output_hidden_states=True, return_dict=True, **kwargs)
-                read = self._first_tokens(outputs)
-                first_tokens = read if first_tokens is None else first_tokens.index_put((rows,), read)
-            self._order_frames(result, first_tokens, targets["frame_order"])
-        if targets["bool_masked_pos"] is not None:
-            bool_masked_pos = targets["bool_masked_pos"]
-            outputs = self.allinone(
-                **masked_texts,
-                **clips,
-                bool_masked_pos=bool_masked_pos,
-                output_hidden_states=True,
-                return_dict=True,
-                **kwargs,
-            )
-            result["masked_patch_loss"] = self._masked_patch_loss(
-                outputs, clips["pixel_values"], bool_masked_pos, num_text_tokens
-            )
-
-    def _with_mask(self, texts: dict) -> dict:
-        """The texts with an attention mask, of ones if they had none."""
-        if texts["attention_mask"] is not None:
-            return texts
-        shape = _text_shape(texts["input_ids"], texts["inputs_embeds"], ndim=2)
-        return texts | {"attention_mask": torch.ones(shape, dtype=torch.long, device=self.device)}
-
-    def _predict_words(
-        self,
-        result: AllInOneForPreTrainingOutput,
-        outputs: AllInOneModelOutput,
-        num_text_tokens: int,
-        labels: torch.Tensor | None,
-    ):
-        result["mlm_logits"] = self.mlm_head(outputs.last_hidden_state[:, :num_text_tokens])
-        if labels is not None:
-            _check_labels(labels, self.config.vocab_size, result.mlm_logits.shape[:2])
-            result["mlm_loss"] = _cross_entropy(result.mlm_logits.flatten(0, 1), labels.flatten())
-
-    def _match(
-        self,
-        result: AllInOneForPreTrainingOutput,
-        outputs: AllInOneModelOutput,
-        attention_mask: torch.Tensor,
-        matching_labels: torch.Tensor | None,
-    ):
-        result["matching_logits"] = self.matching_head(outputs.pooler_output)
-        if matching_labels is not None:
-            _check_labels(matching_labels, 2, attention_mask.shape[:1], "matching_labels")
-            result["matching_loss"] = _cross_entropy(result.matching_logits, matching_labels)
-            result["alignment_loss"] = self._alignment_loss(outputs, attention_mask, matching_labels)
-
-    def _first_tokens(self, outputs: AllInOneModelOutput) -> torch.Tensor:
-        """The first token of each frame (B, T, D), before the mean over frames."""
-        first_tokens = self.allinone.layernorm(outputs.hidden_states[-1][:, 0])
-        return first_tokens.unflatten(0, (outputs.last_hidden_state.shape[0], -1))
-
-    def _order_frames(
-        self, result: AllInOneForPreTrainingOutput, first_tokens: torch.Tensor, frame_order: torch.Tensor
-    ):
-        result["clip_order_logits"] = self._clip_order_logits(first_tokens, frame_order)
-        result["clip_order_loss"] = _cross_entropy(result.clip_order_logits, clip_order_labels(frame_order))
-
-    def _check_targets(
-        self, pixel_values, labels, matching_labels, frame_order, bool_masked_pos, return_contrastive_loss
-    ):
+    def _check_targets(self, pixel_values: torch.Tensor | None, targets: dict[str, Any]):
         """Raise a `ValueError` unless there is a head for every target, and video where it is about video."""
-        for name, is_given, objective, head in (
-            ("labels", labels is not None, "masked_lm", self.mlm_head),
-            ("matching_labels", matching_labels is not None, "matching", self.matching_head),
-            ("frame_order", frame_order is not None, "clip_order", self.clip_order_head),
-            ("bool_masked_pos", bool_masked_pos is not None, "masked_patches", self.masked_patch_head),
-            ("return_contrastive_loss", return_contrastive_loss, "contrastive", self.text_projection),
+        for name, objective, head in (
+            ("labels", "masked_lm", self.mlm_head),
+            ("matching_labels", "matching", self.matching_head),
+            ("frame_order", "clip_order", self.clip_order_head),
+            ("bool_masked_pos", "masked_patches", self.masked_patch_head),
+            ("return_contrastive_loss", "contrastive", self.text_projection),
         ):
-            if is_given and head is None:
+            if targets[name] is None:
+                continue
+            if head is None:
                 raise ValueError(
                     f"{name} was given, but the model has no head for it: its objectives are "
                     f"{', '.join(self.config.chosen_pretraining_objectives)}. Load it with {objective!r} among "
                     "pretraining_objectives."
                 )
-            if is_given and objective != "masked_lm" and pixel_values is None:
+            if objective != "masked_lm" and pixel_values is None:
                 raise ValueError(f"{name} was given, but no video: give pixel_values.")
+
+    def _contrast(
+        self, texts: dict[str, Any], clips: dict[str, Any], is_pair: torch.Tensor | None, **kwargs
+    ) -> dict[str, Any]:
+        """Read texts and clips alone, and contrast them."""
+        if self.text_projection is None or self.video_projection is None:
+            return {}
+        text_outputs = self.allinone(**texts, return_dict=True, **kwargs)
+        video_outputs = self.allinone(**clips, return_dict=True, **kwargs)
+        text_embeds = self.text_projection(text_outputs.last_hidden_state[:, 0])
+        video_embeds = self.video_projection(video_outputs.last_hidden_state[:, 0])
+        loss = contrastive_loss(text_embeds, video_embeds, self.config.contrastive_temperature, is_pair)
+        return {"text_embeds": text_embeds, "video_embeds": video_embeds, "contrastive_loss": loss}
+
+    def _draw_hard_clips(
+        self, embeds: dict[str, Any], input_ids: torch.Tensor, is_pair: torch.Tensor | None
+    ) -> torch.Tensor:
+        """For each text (B, 2) its own clip, and one that the features confuse with it."""
+        is_unfit = (input_ids[:, None] == input_ids).all(dim=-1)  # another clip of the same text is no wrong one
+        if is_pair is not None:
+            is_unfit = is_unfit | ~is_pair
+        return draw_hard_negatives(
+            embeds["video_embeds"], embeds["text_embeds"], 1, self.config.contrastive_temperature, is_unfit
+        )
+
+    def _read_for_all(
+        self, texts: dict[str, Any], clips: dict[str, Any], targets: dict[str, Any], wants_hidden_states: Any, **kwargs
+    ) -> dict[str, Any]:
+        """One pass over text and video, and whatever the heads make of it."""
+        frame_order, bool_masked_pos = targets["frame_order"], targets["bool_masked_pos"]
+        # The backbone returns the mean over frames; clip order and masked patches read frame by frame.
+        reads_frames = frame_order is not None or bool_masked_pos is not None
+        outputs = self.allinone(
+            **texts,
+            **clips,
+            bool_masked_pos=bool_masked_pos,
+            output_hidden_states=reads_frames or wants_hidden_states,
+            return_dict=True,
+            **kwargs,
+        )
+        result = {"attentions": outputs.attentions, "patch_permutation": outputs.patch_permutation}
+        if wants_hidden_states:
+            result["hidden_states"] = _choose(outputs.hidden_states, wants_hidden_states)
+        result |= self._predict_words(outputs, texts["attention_mask"], targets["labels"])
+        if clips["pixel_values"] is not None:
+            result |= self._match(outputs, texts["attention_mask"], targets["matching_labels"])
+        if frame_order is not None:
+            result |= self._order_frames(self._first_tokens(outputs), frame_order)
+        if bool_masked_pos is not None:
+            result |= self._predict_colours(outputs, clips["pixel_values"], bool_masked_pos)
+        return result
+
+    def _read_for_each(
+        self,
+        texts: dict[str, Any],
+        masked_texts: dict[str, Any],
+        clips: dict[str, Any],
+        targets: dict[str, Any],
+        matching_indices: torch.Tensor | None,
+        **kwargs,
+    ) -> dict[str, Any]:
+        """A pass over text and video for each objective, with inputs of its own."""
+        attention_mask, frame_order = texts["attention_mask"], targets["frame_order"]
+        orders_frames = frame_order is not None
+        first_tokens: Any = None
+        result: dict[str, Any] = {}
+        if targets["labels"] is not None:
+            outputs = self.allinone(**masked_texts, **clips, return_dict=True, **kwargs)
+            result |= self._predict_words(outputs, attention_mask, targets["labels"])
+        if targets["matching_labels"] is not None:
+            others = clips if matching_indices is None else _select(clips, matching_indices)
+            outputs = self.allinone(**texts, **others, output_hidden_states=orders_frames, return_dict=True, **kwargs)
+            result |= self._match(outputs, attention_mask, targets["matching_labels"])
+            first_tokens = self._first_tokens(outputs) if orders_frames else None
+        if orders_frames:
+            # What matching has read with its own text is not read again.
+            rows = torch.arange(len(attention_mask), device=attention_mask.device)
+            if first_tokens is not None:
+                rows = rows[matching_indices != rows] if matching_indices is not None else rows[:0]
+            if len(rows):
+                unread = _select(texts | clips, rows)
+                outputs = self.allinone(**unread, output_hidden_states=True, return_dict=True, **kwargs)
+                read = self._first_tokens(outputs)
+                first_tokens = read if first_tokens is None else first_tokens.index_put((rows,), read)
+            result |= self._order_frames(first_tokens, frame_order)
+        if targets["bool_masked_pos"] is not None:
+            masked = {"bool_masked_pos": targets["bool_masked_pos"], "output_hidden_states": True}
+            outputs = self.allinone(**masked_texts, **clips, **masked, return_dict=True, **kwargs)
+            result |= self._predict_colours(outputs, clips["pixel_values"], targets["bool_masked_pos"])
+        return result
+
+    def _predict_words(
+        self, outputs: AllInOneModelOutput, attention_mask: torch.Tensor, labels: torch.Tensor | None
+    ) -> dict[str, Any]:
+        """Scores of the tokens, if there is a head for them, and their loss."""
+        if self.mlm_head is None:
+            return {}
+        logits = self.mlm_head(outputs.last_hidden_state[:, : attention_mask.shape[1]])
+        return {"mlm_logits": logits, "mlm_loss": classification_loss(logits, labels)}
+
+    def _match(
+        self, outputs: AllInOneModelOutput, attention_mask: torch.Tensor, labels: torch.Tensor | None
+    ) -> dict[str, Any]:
+        """Whether text and clip match, if there is a head for that, and the losses of matching and of alignment."""
+        if self.matching_head is None:
+            return {}
+        logits = self.matching_head(outputs.pooler_output)
+        result = {"matching_logits": logits, "matching_loss": classification_loss(logits, labels, "matching_labels")}
+        if labels is not None:
+            result["alignment_loss"] = self._alignment_loss(outputs, attention_mask, labels)
+        return result
+
+    def _first_tokens(self, outputs: AllInOneModelOutput) -> torch.Tensor:
+        """The first token of each frame (B, T, D), before the mean over frames."""
+        first_tokens = self.allinone.layernorm(_last_states(outputs)[:, 0])
+        return first_tokens.unflatten(0, (len(outputs.last_hidden_state), -1))
 
     def _alignment_loss(
         self, outputs: AllInOneModelOutput, attention_mask: torch.Tensor, matching_labels: torch.Tensor
@@ -536,8 +468,10 @@ class AllInOneForPreTraining(AllInOnePreTrainedModel):
         distances, _ = align_words_and_patches(text, visual, select_words(attention_mask), is_patch)
         return alignment_loss(distances, matching_labels)
 
-    def _clip_order_logits(self, first_tokens: torch.Tensor, frame_order: torch.Tensor) -> torch.Tensor:
+    def _order_frames(self, first_tokens: torch.Tensor, frame_order: torch.Tensor) -> dict[str, Any]:
         """Scores of the orders (B, T!), from the first tokens of the frames (B, T, D), shown in that order (B, T)."""
+        if self.clip_order_head is None:
+            return {}
         num_clips, num_shown = first_tokens.shape[:2]
         num_frames = self.clip_order_head.num_frames
         if num_shown != num_frames:
@@ -549,21 +483,23 @@ class AllInOneForPreTraining(AllInOnePreTrainedModel):
             raise ValueError(
                 f"frame_order has shape {tuple(frame_order.shape)}, but expected ({num_clips}, {num_frames})."
             )
-        if _is_readable(frame_order):
+        if is_readable(frame_order):
             expected = torch.arange(num_frames).expand(num_clips, -1)
             if not torch.equal(frame_order.sort(dim=1).values, expected):
                 raise ValueError(f"frame_order must hold each of 0 to {num_frames - 1} once in every row.")
         index = frame_order[..., None].expand(-1, -1, first_tokens.shape[-1])
-        return self.clip_order_head(first_tokens.gather(1, index))
+        logits = self.clip_order_head(first_tokens.gather(1, index))
+        return {
+            "clip_order_logits": logits,
+            "clip_order_loss": mean_cross_entropy(logits, clip_order_labels(frame_order)),
+        }
 
-    def _masked_patch_loss(
-        self,
-        outputs: AllInOneModelOutput,
-        pixel_values: torch.Tensor,
-        bool_masked_pos: torch.Tensor,
-        num_text_tokens: int,
-    ) -> torch.Tensor:
+    def _predict_colours(
+        self, outputs: AllInOneModelOutput, pixel_values: torch.Tensor, bool_masked_pos: torch.Tensor
+    ) -> dict[str, Any]:
         """Mean cross-entropy over the colours of masked patches that are kept and no padding."""
+        if self.masked_patch_head is None or outputs.patch_permutation is None:
+            return {}
         if pixel_values.ndim == 4:
             pixel_values = pixel_values[:, None]
         config = self.config
@@ -582,8 +518,37 @@ class AllInOneForPreTraining(AllInOnePreTrainedModel):
             # A token ends up in another frame than it came from: its colour goes the same way.
             for _ in range(config.num_hidden_layers):
                 labels = roll_tokens(labels, num_frames, 0, config.roll_divisor, num_visual_tokens)
-        visual_states = self.allinone.layernorm(outputs.hidden_states[-1][:, num_text_tokens:])
-        return _cross_entropy(self.masked_patch_head(visual_states).flatten(0, 2), labels.flatten())
+        visual_states = self.allinone.layernorm(_last_states(outputs)[:, -labels.shape[1] :])
+        logits = self.masked_patch_head(visual_states)
+        return {"masked_patch_loss": mean_cross_entropy(logits.flatten(0, 2), labels.flatten())}
+
+
+def _has_own_passes(
+    masked_input_ids: torch.Tensor | None = None,
+    matching_indices: torch.Tensor | None = None,
+    use_hard_negatives: bool = False,
+    **others,
+) -> bool:
+    """Whether each objective has inputs of its own, by what [`AllInOneForPreTraining.forward`] is given."""
+    return masked_input_ids is not None or matching_indices is not None or use_hard_negatives
+
+
+def _count_unread(num_texts: int, inputs: Mapping[str, Any]) -> int:
+    """How many clips matching has not read with their own text, and clip order needs."""
+    matching_labels, matching_indices = inputs.get("matching_labels"), inputs.get("matching_indices")
+    if inputs.get("frame_order") is None:
+        return 0
+    if matching_labels is None:
+        return num_texts
+    if inputs.get("use_hard_negatives"):
+        return int((matching_labels == 0).sum())
+    return 0 if matching_indices is None else int((matching_indices.cpu() != torch.arange(num_texts)).sum())
+
+
+def _last_states(outputs: AllInOneModelOutput) -> torch.Tensor:
+    """Tokens of each frame after the last block (B·T, L + V, D)."""
+    *_, last = outputs.hidden_states or ()
+    return last
 
 
 def _choose(

@@ -19,17 +19,11 @@ from transformers.utils import TransformersKwargs, can_return_tuple
 
 from .checkpoint_mapping_allinone import scores_from_matching_head
 from .configuration_allinone import AllInOneConfig
+from .embeddings_allinone import text_shape
+from .heads_allinone import AllInOneClassificationHead, score_every_text
 from .losses_allinone import contrastive_loss, cosine_similarities, draw_hard_negatives, ranking_loss
-from .modeling_allinone import (
-    AllInOneClassificationHead,
-    AllInOneModel,
-    AllInOneModelOutput,
-    AllInOnePreTrainedModel,
-    _num_weights,
-    _read_every_text,
-    _shapes,
-    _text_shape,
-)
+from .modeling_allinone import AllInOneModel, AllInOneModelOutput, AllInOnePreTrainedModel, input_shapes, num_weights
+from .task_losses_allinone import add_losses
 
 
 @dataclass
@@ -56,19 +50,19 @@ class AllInOneRetrievalOutput(ModelOutput):
         patch_permutation (`torch.LongTensor` of shape `(clips, T, P)`, *optional*): As in [`AllInOneModelOutput`].
     """
 
-    loss: torch.FloatTensor | None = None
-    similarities: torch.FloatTensor | None = None
-    logits: torch.FloatTensor | None = None
-    text_rows: torch.LongTensor | None = None
-    text_embeds: torch.FloatTensor | None = None
-    video_embeds: torch.FloatTensor | None = None
-    text_hidden_states: tuple[torch.FloatTensor, ...] | None = None
-    text_attentions: tuple[torch.FloatTensor, ...] | None = None
-    video_hidden_states: tuple[torch.FloatTensor, ...] | None = None
-    video_attentions: tuple[torch.FloatTensor, ...] | None = None
-    hidden_states: tuple[torch.FloatTensor, ...] | None = None
-    attentions: tuple[torch.FloatTensor, ...] | None = None
-    patch_permutation: torch.LongTensor | None = None
+    loss: torch.Tensor | None = None
+    similarities: torch.Tensor | None = None
+    logits: torch.Tensor | None = None
+    text_rows: torch.Tensor | None = None
+    text_embeds: torch.Tensor | None = None
+    video_embeds: torch.Tensor | None = None
+    text_hidden_states: tuple[torch.Tensor, ...] | None = None
+    text_attentions: tuple[torch.Tensor, ...] | None = None
+    video_hidden_states: tuple[torch.Tensor, ...] | None = None
+    video_attentions: tuple[torch.Tensor, ...] | None = None
+    hidden_states: tuple[torch.Tensor, ...] | None = None
+    attentions: tuple[torch.Tensor, ...] | None = None
+    patch_permutation: torch.Tensor | None = None
 
 
 @scores_from_matching_head
@@ -118,28 +112,25 @@ class AllInOneForVideoTextRetrieval(AllInOnePreTrainedModel):
         self.post_init()
 
     def _multiply_adds(self, inputs: Mapping[str, Any]) -> int:
-        text, clips = _shapes(inputs)
-        pairs, total = None, 0
-        if len(text) == 3:
-            pairs = text
-        else:
-            total += self._multiply_adds_of_pass(text, None) + text[0] * _num_weights(self.text_projection)
-            total += self._multiply_adds_of_pass(None, clips) + clips[0] * _num_weights(self.video_projection)
-            if inputs.get("candidate_input_ids") is not None:
-                pairs = tuple(inputs["candidate_input_ids"].shape)
-            elif inputs.get("num_hard_negatives"):
+        text, clips = input_shapes(inputs)
+        pairs, total = text, 0
+        if len(text) < 3:
+            pairs = tuple(getattr(inputs.get("candidate_input_ids"), "shape", ()))
+            if not pairs and inputs.get("num_hard_negatives"):
                 pairs = (clips[0], 1 + min(inputs["num_hard_negatives"], clips[0] - 1), text[1])
-        if pairs is not None:
-            total += self._multiply_adds_of_pass(pairs, clips) + math.prod(pairs[:2]) * _num_weights(self.scorer)
+            total += self._multiply_adds_of_pass(text, ()) + text[0] * num_weights(self.text_projection)
+            total += self._multiply_adds_of_pass((), clips) + clips[0] * num_weights(self.video_projection)
+        if pairs:
+            total += self._multiply_adds_of_pass(pairs, clips) + math.prod(pairs[:2]) * num_weights(self.scorer)
         return total
 
     @can_return_tuple
     def get_text_features(
         self,
-        input_ids: torch.LongTensor | None = None,
+        input_ids: torch.Tensor | None = None,
         attention_mask: torch.Tensor | None = None,
-        token_type_ids: torch.LongTensor | None = None,
-        inputs_embeds: torch.FloatTensor | None = None,
+        token_type_ids: torch.Tensor | None = None,
+        inputs_embeds: torch.Tensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> AllInOneModelOutput:
         """
@@ -150,24 +141,16 @@ class AllInOneForVideoTextRetrieval(AllInOnePreTrainedModel):
             [`AllInOneModelOutput`] whose `pooler_output` (texts, projection_dim) is the projection of each text's
             first token, not normalised.
         """
-        self._need_projections()
-        _text_shape(input_ids, inputs_embeds, ndim=2)
-        outputs = self.allinone(
-            input_ids=input_ids,
-            attention_mask=attention_mask,
-            token_type_ids=token_type_ids,
-            inputs_embeds=inputs_embeds,
-            return_dict=True,
-            **kwargs,
-        )
-        return replace(outputs, pooler_output=self.text_projection(outputs.last_hidden_state[:, 0]))
+        text_shape(input_ids, inputs_embeds, 2)
+        texts = (input_ids, attention_mask, token_type_ids)
+        return self._project(self.text_projection, *texts, inputs_embeds=inputs_embeds, **kwargs)
 
     @can_return_tuple
     def get_video_features(
         self,
-        pixel_values: torch.FloatTensor,
+        pixel_values: torch.Tensor,
         pixel_mask: torch.Tensor | None = None,
-        patch_permutation: torch.LongTensor | None = None,
+        patch_permutation: torch.Tensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> AllInOneModelOutput:
         """
@@ -178,27 +161,30 @@ class AllInOneForVideoTextRetrieval(AllInOnePreTrainedModel):
             [`AllInOneModelOutput`] whose `pooler_output` (clips, projection_dim) is the projection of the mean over
             frames of visual [CLS], not normalised.
         """
-        self._need_projections()
-        outputs = self.allinone(
-            pixel_values=pixel_values,
-            pixel_mask=pixel_mask,
-            patch_permutation=patch_permutation,
-            return_dict=True,
-            **kwargs,
-        )
-        return replace(outputs, pooler_output=self.video_projection(outputs.last_hidden_state[:, 0]))
+        clips = {"pixel_values": pixel_values, "pixel_mask": pixel_mask, "patch_permutation": patch_permutation}
+        return self._project(self.video_projection, **clips, **kwargs)
+
+    def _project(self, projection: nn.Linear | None, *texts, **inputs) -> AllInOneModelOutput:
+        """What the backbone makes of texts or clips, with the projection of their first token as `pooler_output`."""
+        if projection is None:
+            raise ValueError(
+                "This model has no projections, since projection_dim is None; score pairs (texts of shape (batch, "
+                "options, tokens)), or load it with projection_dim=512 and train them."
+            )
+        outputs = self.allinone(*texts, return_dict=True, **inputs)
+        return replace(outputs, pooler_output=projection(outputs.last_hidden_state[:, 0]))
 
     def score_pairs(
         self,
-        input_ids: torch.LongTensor | None = None,
+        input_ids: torch.Tensor | None = None,
         attention_mask: torch.Tensor | None = None,
-        pixel_values: torch.FloatTensor | None = None,
-        token_type_ids: torch.LongTensor | None = None,
+        pixel_values: torch.Tensor | None = None,
+        token_type_ids: torch.Tensor | None = None,
         pixel_mask: torch.Tensor | None = None,
-        inputs_embeds: torch.FloatTensor | None = None,
-        patch_permutation: torch.LongTensor | None = None,
+        inputs_embeds: torch.Tensor | None = None,
+        patch_permutation: torch.Tensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
-    ) -> torch.FloatTensor:
+    ) -> torch.Tensor:
         """
         Score texts against the clip beside them, both read together.
 
@@ -222,10 +208,10 @@ class AllInOneForVideoTextRetrieval(AllInOnePreTrainedModel):
             "token_type_ids": token_type_ids,
             "inputs_embeds": inputs_embeds,
         }
-        is_single = _is_single_text(input_ids, inputs_embeds)
+        is_single = len(text_shape(input_ids, inputs_embeds, 2, 3)) == 2
         if is_single:
             texts = {name: None if text is None else text[:, None] for name, text in texts.items()}
-        scores, _ = self._score_every_text(
+        scores, _ = self._score_texts(
             **texts,
             pixel_values=pixel_values,
             pixel_mask=pixel_mask,
@@ -237,17 +223,17 @@ class AllInOneForVideoTextRetrieval(AllInOnePreTrainedModel):
     @can_return_tuple
     def forward(
         self,
-        input_ids: torch.LongTensor | None = None,
+        input_ids: torch.Tensor | None = None,
         attention_mask: torch.Tensor | None = None,
-        token_type_ids: torch.LongTensor | None = None,
-        pixel_values: torch.FloatTensor | None = None,
+        token_type_ids: torch.Tensor | None = None,
+        pixel_values: torch.Tensor | None = None,
         pixel_mask: torch.Tensor | None = None,
-        inputs_embeds: torch.FloatTensor | None = None,
-        patch_permutation: torch.LongTensor | None = None,
-        candidate_input_ids: torch.LongTensor | None = None,
+        inputs_embeds: torch.Tensor | None = None,
+        patch_permutation: torch.Tensor | None = None,
+        candidate_input_ids: torch.Tensor | None = None,
         candidate_attention_mask: torch.Tensor | None = None,
         num_hard_negatives: int = 0,
-        is_pair: torch.BoolTensor | None = None,
+        is_pair: torch.Tensor | None = None,
         return_loss: bool | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> AllInOneRetrievalOutput:
@@ -282,13 +268,10 @@ class AllInOneForVideoTextRetrieval(AllInOnePreTrainedModel):
             "inputs_embeds": inputs_embeds,
         }
         clips = {"pixel_values": pixel_values, "pixel_mask": pixel_mask, "patch_permutation": patch_permutation}
-        loss = None
-        if not _is_single_text(input_ids, inputs_embeds):
-            scores, outputs = self._score_every_text(**texts, **clips, **kwargs)
-            if return_loss:
-                loss = ranking_loss(scores, is_pair)
+        if len(text_shape(input_ids, inputs_embeds, 2, 3)) == 3:
+            scores, outputs = self._score_texts(**texts, **clips, **kwargs)
             return AllInOneRetrievalOutput(
-                loss=loss,
+                loss=ranking_loss(scores, is_pair) if return_loss else None,
                 logits=scores,
                 hidden_states=outputs.hidden_states,
                 attentions=outputs.attentions,
@@ -298,9 +281,10 @@ class AllInOneForVideoTextRetrieval(AllInOnePreTrainedModel):
         text_outputs = self.get_text_features(**texts, return_dict=True, **kwargs)
         video_outputs = self.get_video_features(**clips, return_dict=True, **kwargs)
         text_embeds, video_embeds = text_outputs.pooler_output, video_outputs.pooler_output
+        contrasted = None
         if return_loss:
-            loss = contrastive_loss(text_embeds, video_embeds, self.config.contrastive_temperature, is_pair)
-        candidates = {"input_ids": candidate_input_ids, "attention_mask": candidate_attention_mask}
+            contrasted = contrastive_loss(text_embeds, video_embeds, self.config.contrastive_temperature, is_pair)
+        candidates: dict[str, Any] = {"input_ids": candidate_input_ids, "attention_mask": candidate_attention_mask}
         chosen = None
         if num_hard_negatives and candidate_input_ids is None:
             same = None if input_ids is None else (input_ids[:, None] == input_ids).all(dim=-1)
@@ -308,15 +292,14 @@ class AllInOneForVideoTextRetrieval(AllInOnePreTrainedModel):
                 text_embeds, video_embeds, num_hard_negatives, self.config.contrastive_temperature, same
             )
             candidates = {name: None if text is None else text[chosen] for name, text in texts.items()}
-        scores = None
+        pair_scores = ranked = None
         if candidates["input_ids"] is not None or candidates.get("inputs_embeds") is not None:
-            scores, _ = self._score_every_text(**candidates, **clips, **kwargs)
-            if return_loss:
-                loss = loss + ranking_loss(scores, is_pair, chosen)
+            pair_scores, _ = self._score_texts(**candidates, **clips, **kwargs)
+            ranked = ranking_loss(pair_scores, is_pair, chosen) if return_loss else None
         return AllInOneRetrievalOutput(
-            loss=loss,
+            loss=add_losses((contrasted, ranked)),
             similarities=cosine_similarities(text_embeds, video_embeds),
-            logits=scores,
+            logits=pair_scores,
             text_rows=chosen,
             text_embeds=text_embeds,
             video_embeds=video_embeds,
@@ -327,29 +310,14 @@ class AllInOneForVideoTextRetrieval(AllInOnePreTrainedModel):
             patch_permutation=video_outputs.patch_permutation,
         )
 
-    def _score_every_text(self, **inputs) -> tuple[torch.Tensor, AllInOneModelOutput]:
+    def _score_texts(self, **inputs) -> tuple[torch.Tensor, AllInOneModelOutput]:
         """Scores (B, N) of N texts for each clip, and what the backbone made of them."""
         if self.scorer is None:
             raise ValueError(
                 "This model has no scorer of pairs, since use_pair_scorer is False; compare features, or load it with "
                 "use_pair_scorer=True and train the scorer."
             )
-        outputs, shape = _read_every_text(self.allinone, **inputs)
-        return self.scorer(outputs.pooler_output).view(shape), outputs
-
-    def _need_projections(self):
-        if self.text_projection is None:
-            raise ValueError(
-                "This model has no projections, since projection_dim is None; score pairs (texts of shape (batch, "
-                "options, tokens)), or load it with projection_dim=512 and train them."
-            )
-
-
-def _is_single_text(input_ids: torch.Tensor | None, inputs_embeds: torch.Tensor | None) -> bool:
-    """Whether there is one text for each clip, and not N; raises a `ValueError` if there is none."""
-    if input_ids is None and inputs_embeds is None:
-        raise ValueError("Retrieval reads text: give input_ids or inputs_embeds.")
-    return (input_ids.ndim if input_ids is not None else inputs_embeds.ndim - 1) < 3
+        return score_every_text(self.allinone, self.scorer, **inputs)
 
 
 __all__ = ["AllInOneForVideoTextRetrieval", "AllInOneRetrievalOutput"]

@@ -16,19 +16,9 @@ from transformers.processing_utils import Unpack
 from transformers.utils import TransformersKwargs, can_return_tuple
 
 from .configuration_allinone import AllInOneConfig
-from .modeling_allinone import (
-    AllInOneClassificationHead,
-    AllInOneModel,
-    AllInOnePreTrainedModel,
-    AllInOneTaskOutput,
-    _check_labels,
-    _cross_entropy,
-    _num_rows,
-    _num_weights,
-    _read_every_text,
-    _shapes,
-    _task_output,
-)
+from .heads_allinone import AllInOneClassificationHead, score_every_text
+from .modeling_allinone import AllInOneModel, AllInOnePreTrainedModel, input_shapes, num_rows, num_weights
+from .task_losses_allinone import add_losses, classification_loss
 
 
 @dataclass
@@ -50,17 +40,17 @@ class AllInOneVisualCommonsenseOutput(ModelOutput):
             rationales.
     """
 
-    loss: torch.FloatTensor | None = None
-    answer_loss: torch.FloatTensor | None = None
-    rationale_loss: torch.FloatTensor | None = None
-    answer_logits: torch.FloatTensor | None = None
-    rationale_logits: torch.FloatTensor | None = None
-    answer_hidden_states: tuple[torch.FloatTensor, ...] | None = None
-    rationale_hidden_states: tuple[torch.FloatTensor, ...] | None = None
-    answer_attentions: tuple[torch.FloatTensor, ...] | None = None
-    rationale_attentions: tuple[torch.FloatTensor, ...] | None = None
-    answer_patch_permutation: torch.LongTensor | None = None
-    rationale_patch_permutation: torch.LongTensor | None = None
+    loss: torch.Tensor | None = None
+    answer_loss: torch.Tensor | None = None
+    rationale_loss: torch.Tensor | None = None
+    answer_logits: torch.Tensor | None = None
+    rationale_logits: torch.Tensor | None = None
+    answer_hidden_states: tuple[torch.Tensor, ...] | None = None
+    rationale_hidden_states: tuple[torch.Tensor, ...] | None = None
+    answer_attentions: tuple[torch.Tensor, ...] | None = None
+    rationale_attentions: tuple[torch.Tensor, ...] | None = None
+    answer_patch_permutation: torch.Tensor | None = None
+    rationale_patch_permutation: torch.Tensor | None = None
 
 
 class AllInOneForVisualCommonsenseReasoning(AllInOnePreTrainedModel):
@@ -96,25 +86,25 @@ class AllInOneForVisualCommonsenseReasoning(AllInOnePreTrainedModel):
     def _multiply_adds(self, inputs: Mapping[str, Any]) -> int:
         total = 0
         for part, scorer in (("answer_", self.answer_scorer), ("rationale_", self.rationale_scorer)):
-            text, clips = _shapes(inputs, part)
-            if text is not None:
-                total += self._multiply_adds_of_pass(text, clips) + _num_rows(text, clips) * _num_weights(scorer)
+            text, clips = input_shapes(inputs, part)
+            if text:
+                total += self._multiply_adds_of_pass(text, clips) + num_rows(text, clips) * num_weights(scorer)
         return total
 
     @can_return_tuple
     def forward(
         self,
-        answer_input_ids: torch.LongTensor | None = None,
+        answer_input_ids: torch.Tensor | None = None,
         answer_attention_mask: torch.Tensor | None = None,
-        answer_token_type_ids: torch.LongTensor | None = None,
-        rationale_input_ids: torch.LongTensor | None = None,
+        answer_token_type_ids: torch.Tensor | None = None,
+        rationale_input_ids: torch.Tensor | None = None,
         rationale_attention_mask: torch.Tensor | None = None,
-        rationale_token_type_ids: torch.LongTensor | None = None,
-        pixel_values: torch.FloatTensor | None = None,
+        rationale_token_type_ids: torch.Tensor | None = None,
+        pixel_values: torch.Tensor | None = None,
         pixel_mask: torch.Tensor | None = None,
-        patch_permutation: torch.LongTensor | None = None,
-        answer_labels: torch.LongTensor | None = None,
-        rationale_labels: torch.LongTensor | None = None,
+        patch_permutation: torch.Tensor | None = None,
+        answer_labels: torch.Tensor | None = None,
+        rationale_labels: torch.Tensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> AllInOneVisualCommonsenseOutput:
         """
@@ -135,63 +125,24 @@ class AllInOneForVisualCommonsenseReasoning(AllInOnePreTrainedModel):
         if answer_input_ids is None and rationale_input_ids is None:
             raise ValueError("This head reads text: give answer_input_ids, rationale_input_ids or both.")
         clips = {"pixel_values": pixel_values, "pixel_mask": pixel_mask, "patch_permutation": patch_permutation}
-        answer = self._score(
-            "answer",
-            self.answer_scorer,
-            answer_input_ids,
-            answer_attention_mask,
-            answer_token_type_ids,
-            answer_labels,
-            **clips,
-            **kwargs,
-        )
-        rationale = self._score(
-            "rationale",
-            self.rationale_scorer,
-            rationale_input_ids,
-            rationale_attention_mask,
-            rationale_token_type_ids,
-            rationale_labels,
-            **clips,
-            **kwargs,
-        )
-        losses = [loss for loss in (answer.loss, rationale.loss) if loss is not None]
-        return AllInOneVisualCommonsenseOutput(
-            loss=sum(losses) if losses else None,
-            answer_loss=answer.loss,
-            rationale_loss=rationale.loss,
-            answer_logits=answer.logits,
-            rationale_logits=rationale.logits,
-            answer_hidden_states=answer.hidden_states,
-            rationale_hidden_states=rationale.hidden_states,
-            answer_attentions=answer.attentions,
-            rationale_attentions=rationale.attentions,
-            answer_patch_permutation=answer.patch_permutation,
-            rationale_patch_permutation=rationale.patch_permutation,
-        )
-
-    def _score(
-        self,
-        name: str,
-        scorer: AllInOneClassificationHead,
-        input_ids: torch.Tensor | None,
-        attention_mask: torch.Tensor | None,
-        token_type_ids: torch.Tensor | None,
-        labels: torch.Tensor | None,
-        **kwargs,
-    ) -> AllInOneTaskOutput:
-        """What one scorer says of N texts for each clip, with `logits` (B, N); nothing if there are none."""
-        if input_ids is None:
-            if labels is not None:
-                raise ValueError(f"{name}_labels were given, but no {name}_input_ids.")
-            return AllInOneTaskOutput()
-        outputs, shape = _read_every_text(self.allinone, input_ids, attention_mask, token_type_ids, **kwargs)
-        logits = scorer(outputs.pooler_output).view(shape)
-        loss = None
-        if labels is not None:
-            _check_labels(labels, shape[1], shape[:1], f"{name}_labels")
-            loss = _cross_entropy(logits, labels)
-        return _task_output(loss, logits, outputs)
+        answers = (answer_input_ids, answer_attention_mask, answer_token_type_ids)
+        rationales = (rationale_input_ids, rationale_attention_mask, rationale_token_type_ids)
+        result: dict[str, Any] = {}
+        for part, scorer, (input_ids, attention_mask, token_type_ids), labels in (
+            ("answer", self.answer_scorer, answers, answer_labels),
+            ("rationale", self.rationale_scorer, rationales, rationale_labels),
+        ):
+            if input_ids is None:
+                if labels is not None:
+                    raise ValueError(f"{part}_labels were given, but no {part}_input_ids.")
+                continue
+            texts = {"input_ids": input_ids, "attention_mask": attention_mask, "token_type_ids": token_type_ids}
+            logits, outputs = score_every_text(self.allinone, scorer, **texts, **clips, **kwargs)
+            result |= {f"{part}_loss": classification_loss(logits, labels, f"{part}_labels"), f"{part}_logits": logits}
+            for name in ("hidden_states", "attentions", "patch_permutation"):
+                result[f"{part}_{name}"] = getattr(outputs, name)
+        loss = add_losses((result.get("answer_loss"), result.get("rationale_loss")))
+        return AllInOneVisualCommonsenseOutput(loss=loss, **result)
 
 
 __all__ = ["AllInOneForVisualCommonsenseReasoning", "AllInOneVisualCommonsenseOutput"]

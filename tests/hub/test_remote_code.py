@@ -285,7 +285,7 @@ class TestAfterwards:
         assert json.loads((second / "config.json").read_text())["auto_map"] == {
             "AutoConfig": "configuration_allinone.AllInOneConfig",
             "AutoModel": "modeling_allinone.AllInOneModel",
-            "AutoModelForMaskedLM": "modeling_allinone.AllInOneForMaskedLM",
+            "AutoModelForMaskedLM": "modeling_masked_lm_allinone.AllInOneForMaskedLM",
         }
 
 
@@ -320,7 +320,7 @@ def test_without_import_the_package_is_found_if_trusted(load_elsewhere):
         "AutoProcessor": "processing_allinone.AllInOneProcessor",
         "AutoVideoProcessor": "video_processing_allinone.AllInOneVideoProcessor",
         "AutoConfig": "configuration_allinone.AllInOneConfig",
-        "AutoModelForMaskedLM": "modeling_allinone.AllInOneForMaskedLM",
+        "AutoModelForMaskedLM": "modeling_masked_lm_allinone.AllInOneForMaskedLM",
     }
     for name, cls in expected.items():
         assert load_elsewhere(name, trusted=True)[name] == f"modeling_allinone.models.{cls}, None"

@@ -143,7 +143,7 @@ def test_retrieval_names_what_is_wrong(build, tiny_inputs):
     model = build(AllInOneForVideoTextRetrieval)
     with pytest.raises(ValueError, match="compares texts with clips: give pixel_values"):
         model(input_ids=inputs["input_ids"])
-    with pytest.raises(ValueError, match="Retrieval reads text: give input_ids"):
+    with pytest.raises(ValueError, match="This head reads text: give input_ids"):
         model(pixel_values=inputs["pixel_values"])
     with pytest.raises(ValueError, match="needs both text and video: give pixel_values"):
         model.score_pairs(inputs["input_ids"])

@@ -514,7 +514,7 @@ def test_every_parameter_gets_a_gradient_from_single_frames(tiny_config, tiny_in
 @pytest.mark.grad
 def test_compiles_without_graph_breaks(tiny_config, tiny_inputs):
     inputs = {**tiny_inputs(), "labels": torch.tensor([0, 1])}
-    model = build(tiny_config(), AllInOneForVideoQuestionAnswering)
+    model = build(tiny_config(num_hidden_layers=1), AllInOneForVideoQuestionAnswering)
     compiled = torch.compile(model, fullgraph=True, backend="aot_eager")
     torch.testing.assert_close(compiled(**inputs).logits, model(**inputs).logits)
     compiled.train()(**inputs).loss.backward()
@@ -525,7 +525,7 @@ def test_compiles_without_graph_breaks(tiny_config, tiny_inputs):
 @pytest.mark.parametrize("mixing", MIXINGS)
 @pytest.mark.parametrize("masked", (False, True))
 def test_exports_with_free_batch_text_and_frames(tiny_config, tiny_inputs, mixing, masked):
-    model = build(tiny_config(temporal_mixing=mixing), AllInOneForVideoQuestionAnswering)
+    model = build(tiny_config(temporal_mixing=mixing, num_hidden_layers=1), AllInOneForVideoQuestionAnswering)
     free = torch.export.Dim.AUTO
 
     def make_inputs(**shape):

@@ -1,0 +1,141 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
+"""
+What task heads share: their layers, what they return, and the pass over several texts for each clip.
+
+Shapes in the comments: B clips, T frames, L text tokens, N texts for each clip, D hidden size.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+from transformers.activations import ACT2FN
+from transformers.modeling_outputs import ModelOutput
+
+from .configuration_allinone import AllInOneConfig
+from .embeddings_allinone import text_shape
+from .modeling_allinone import AllInOneModel, AllInOneModelOutput
+
+# The decoder has the word embeddings as its weights, if config.tie_word_embeddings says so.
+TIED_WORDS = {"mlm_head.decoder.weight": "allinone.embeddings.text_embeddings.word_embeddings.weight"}
+
+
+@dataclass
+class AllInOneTaskOutput(ModelOutput):
+    """
+    What a task head returns.
+
+    Args:
+        loss (`torch.FloatTensor`, *optional*): Present if `labels` were given.
+        logits (`torch.FloatTensor`): Scores before softmax; the head's docstring gives the shape.
+        hidden_states, attentions, patch_permutation: As in [`AllInOneModelOutput`].
+    """
+
+    loss: torch.Tensor | None = None
+    logits: torch.Tensor | None = None
+    hidden_states: tuple[torch.Tensor, ...] | None = None
+    attentions: tuple[torch.Tensor, ...] | None = None
+    patch_permutation: torch.Tensor | None = None
+
+
+def task_output(loss: torch.Tensor | None, logits: torch.Tensor, outputs: AllInOneModelOutput) -> AllInOneTaskOutput:
+    """What a task head returns, beside what the backbone does."""
+    return AllInOneTaskOutput(loss, logits, outputs.hidden_states, outputs.attentions, outputs.patch_permutation)
+
+
+class AllInOneClassificationHead(nn.Module):
+    """Dropout, linear, layer norm, GELU, linear; without a hidden size, the last linear layer alone."""
+
+    def __init__(
+        self,
+        config: AllInOneConfig,
+        hidden_size: int | None,
+        num_outputs: int,
+        dropout: float = 0.0,
+        input_size: int | None = None,
+    ):
+        super().__init__()
+        input_size = input_size or config.hidden_size
+        self.has_hidden_layer = hidden_size is not None
+        if hidden_size is not None:
+            self.dropout = nn.Dropout(dropout)
+            self.dense = nn.Linear(input_size, hidden_size)
+            self.layer_norm = nn.LayerNorm(hidden_size)
+            self.activation = nn.GELU()
+        self.out_proj = nn.Linear(hidden_size or input_size, num_outputs)
+
+    def forward(self, pooled_output: torch.Tensor) -> torch.Tensor:
+        """Returns (B, outputs) for (B, D), or for another width if the head was built for one."""
+        if self.has_hidden_layer:
+            pooled_output = self.activation(self.layer_norm(self.dense(self.dropout(pooled_output))))
+        return self.out_proj(pooled_output)
+
+
+def num_classes(config: AllInOneConfig) -> int:
+    """How many answers or classes there are in `config.id2label`."""
+    return len(config.id2label or ())
+
+
+def make_classifier(config: AllInOneConfig) -> AllInOneClassificationHead:
+    """The classifier over `config.id2label`: answers, or actions, which the original trained as answers."""
+    return AllInOneClassificationHead(
+        config,
+        config.classifier_hidden_size or max(config.hidden_size // 2, 1),
+        num_classes(config),
+        config.classifier_dropout,
+    )
+
+
+class AllInOneMaskedLMHead(nn.Module):
+    """BERT's: linear, activation, layer norm, linear; the last is tied to the word embeddings on demand."""
+
+    def __init__(self, config: AllInOneConfig, num_outputs: int | None = None):
+        super().__init__()
+        self.dense = nn.Linear(config.hidden_size, config.hidden_size)
+        self.activation = ACT2FN[config.hidden_act]
+        self.layer_norm = nn.LayerNorm(config.hidden_size, eps=config.text_layer_norm_eps)
+        self.decoder: nn.Module = nn.Linear(config.hidden_size, num_outputs or config.vocab_size)
+
+    def forward(self, hidden_states: torch.Tensor) -> torch.Tensor:
+        """Returns (B, L, vocabulary) for (B, L, D)."""
+        return self.decoder(self.layer_norm(self.activation(self.dense(hidden_states))))
+
+
+def score_every_text(
+    backbone: AllInOneModel, scorer: nn.Module, **inputs: Any
+) -> tuple[torch.Tensor, AllInOneModelOutput]:
+    """
+    Score N texts for each clip, which is embedded once.
+
+    Args:
+        backbone ([`AllInOneModel`]): Reads every text with its clip.
+        scorer (`nn.Module`): Makes one score of a pooled output.
+        **inputs: As in [`AllInOneModel.forward`], but that there are N texts for each clip: `input_ids`,
+            `attention_mask` and `token_type_ids` are of shape `(B, N, L)`, `inputs_embeds` of shape `(B, N, L, D)`.
+
+    Returns:
+        Scores (B, N), and [`AllInOneModelOutput`], whose rows `b * N` to `b * N + N - 1` are the texts of clip b.
+
+    Raises:
+        ValueError: If there are no texts, or if they are of another shape.
+    """
+    batch_size, num_texts, _ = text_shape(inputs.get("input_ids"), inputs.get("inputs_embeds"), 3)
+    for name in ("input_ids", "attention_mask", "token_type_ids", "inputs_embeds"):
+        if inputs.get(name) is not None:
+            inputs[name] = inputs[name].flatten(0, 1)
+    outputs = backbone(**inputs, texts_per_clip=num_texts, return_dict=True)
+    return scorer(outputs.pooler_output).view(batch_size, num_texts), outputs
+
+
+__all__ = [
+    "TIED_WORDS",
+    "AllInOneClassificationHead",
+    "AllInOneMaskedLMHead",
+    "AllInOneTaskOutput",
+    "make_classifier",
+    "num_classes",
+    "score_every_text",
+    "task_output",
+]
