@@ -175,12 +175,13 @@ def _take(rows: VideoDataset | InterleavedDataset, number: int) -> dict[str, Any
     return row | {"draw": (row["draw"] + times_read) % LARGEST_SEED}
 
 
-def find_skipped(rows: VideoDataset | Sequence[dict], labels: np.ndarray) -> np.ndarray:
+def find_skipped(rows, labels: np.ndarray) -> np.ndarray:
     """
     Find the rows whose label was taken from them, since their clip could not be read.
 
     Args:
-        rows ([`VideoDataset`] or sequence of `dict`): N rows, with a `label` of their own where it is an index.
+        rows ([`VideoDataset`], `datasets.Dataset` or sequence of `dict`): N rows, with a `label` of their own where it
+            is an index.
         labels (`np.ndarray` of shape `(N,)` or `(N, answers)`): Labels that collators gave them.
 
     Returns:

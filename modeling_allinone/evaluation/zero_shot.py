@@ -62,7 +62,7 @@ def share_weights(model: AllInOneForPreTraining) -> AllInOneForVideoTextRetrieva
         shared = AllInOneForVideoTextRetrieval(config)
     shared.allinone = model.allinone
     shared.text_projection, shared.video_projection = model.text_projection, model.video_projection
-    if model.matching_head is not None:
+    if model.matching_head is not None and shared.scorer is not None:
         for name in ("weight", "bias"):
             row = getattr(model.matching_head, name).detach()[1:2]  # in the memory of the head
             setattr(shared.scorer.out_proj, name, nn.Parameter(row, requires_grad=False))

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from accelerate.accelerator import Accelerator
-from torch import nn
 from transformers import TrainerCallback
 from transformers.integrations import TensorBoardCallback
 from transformers.trainer_callback import CallbackHandler
@@ -101,7 +100,7 @@ class AlignmentCallback(TrainerCallback):
             if isinstance(callback, TensorBoardCallback) and callback.tb_writer is not None:
                 callback.tb_writer.add_image("eval/alignment", np.array(sheet), state.global_step, dataformats="HWC")
 
-    def _draw(self, model: nn.Module, row: dict) -> "Figure | None":
+    def _draw(self, model, row: dict) -> "Figure | None":
         """The alignment of a row; `None` if it has no word or cannot be read."""
         model = model.get_base_model() if hasattr(model, "get_base_model") else model  # without adapters' wrapper
         caption = draw_caption(row, generator_of(row))

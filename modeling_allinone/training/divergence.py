@@ -3,7 +3,7 @@
 from itertools import chain
 
 import torch
-from accelerate import Accelerator
+from accelerate.accelerator import Accelerator
 from torch import nn
 
 # A loss is not finite by chance for fewer steps in a row than this.

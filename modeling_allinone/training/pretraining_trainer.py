@@ -114,6 +114,8 @@ class PreTrainingTrainer(AllInOneTrainer):
             the tokenizer does not know; for tasks to be scored while the model is sharded over processes.
     """
 
+    processing_class: AllInOneProcessor
+
     def __init__(
         self,
         *arguments,
@@ -285,7 +287,7 @@ class PreTrainingTrainer(AllInOneTrainer):
             self._log_started += time.perf_counter() - started
         return metrics
 
-    def _measure(self, dataloader: DataLoader) -> dict[str, float]:
+    def _measure(self, dataloader) -> dict[str, float]:
         """Losses and accuracies on the rows of the loader, and the scores of other tasks."""
         means = RunningMean()
         devices = [self.args.device] if self.args.device.type == "cuda" else []
@@ -313,7 +315,7 @@ class PreTrainingTrainer(AllInOneTrainer):
         return figures
 
 
-def _parts(batch: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+def _parts(batch: Mapping[str, Any]) -> dict[str, Any]:
     """The batches of a step, each under what the names of its figures begin with: of co-training, there are two."""
     return {"": batch} if "input_ids" in batch else {"": batch["video"], "image_": batch["image"]}
 

@@ -52,9 +52,10 @@ def find_checkpoint(training_arguments: TrainingArguments, needed: Sequence[str]
         return None
     if needed is None:
         needed = _files_of_trainer(training_arguments)
-    folder, named = Path(training_arguments.output_dir), None
-    if str(training_arguments.resume_from_checkpoint).lower() != "true":
-        named = Path(training_arguments.resume_from_checkpoint)
+    folder, named = Path(training_arguments.output_dir or ""), None
+    asked = str(training_arguments.resume_from_checkpoint)
+    if asked.lower() != "true":
+        named = Path(asked)
         if not named.is_dir():
             raise FileNotFoundError(f"There is no checkpoint {named} to go on from.")
         folder = named.parent

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import nn
 from torch.optim.lr_scheduler import LRScheduler
 from torch.utils.data import DataLoader, Dataset
-from transformers import Trainer, TrainingArguments
+from transformers import PreTrainedModel, Trainer, TrainingArguments
 from transformers.integrations import is_deepspeed_available
 from transformers.trainer_utils import EvalLoopOutput, SchedulerType, TrainOutput
 
@@ -129,6 +130,9 @@ class AllInOneTrainer(Trainer):
         Others: see `transformers.Trainer`.
     """
 
+    model: PreTrainedModel
+    eval_dataset: Any  # rows, or a mapping of rows by name
+
     def __init__(self, *arguments, eval_collator: Callable | None = None, **keywords):
         try:
             super().__init__(*arguments, **keywords)
@@ -156,8 +160,7 @@ class AllInOneTrainer(Trainer):
     def get_eval_dataloader(self, eval_dataset: str | Dataset | None = None) -> DataLoader:
         """As in Trainer, with the collator of evaluation."""
         rows = self.eval_dataset if eval_dataset is None else eval_dataset
-        if isinstance(rows, str):
-            rows = self.eval_dataset[rows]
+        rows = self.eval_dataset[rows] if isinstance(rows, str) else rows
         if rows is None:
             raise ValueError("There is no eval_dataset to evaluate on.")
         return self.get_test_dataloader(rows)
@@ -185,9 +188,9 @@ class AllInOneTrainer(Trainer):
 
     # ------------------------------------------------------------------------------------------------------- training
 
-    def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
+    def create_optimizer(self, model=None) -> torch.optim.Optimizer:
         """The optimiser that the arguments name, with the groups of [`parameter_groups`]."""
-        model = model or self.model
+        model = self.model if model is None else model
         optimizer_class, options = self.get_optimizer_cls_and_kwargs(self.args, model)
         groups = parameter_groups(
             model,
@@ -268,7 +271,9 @@ class AllInOneTrainer(Trainer):
 
     # ------------------------------------------------------------------------------------------- evaluation and saving
 
-    def evaluation_loop(self, dataloader, *arguments, metric_key_prefix="eval", **keywords) -> EvalLoopOutput:
+    def evaluation_loop(
+        self, dataloader, description, prediction_loss_only=None, ignore_keys=None, metric_key_prefix="eval"
+    ) -> EvalLoopOutput:
         """As in Trainer; a dead worker is explained, and skipped rows are not out of vocabulary."""
         self._check_weights()
         prefix = f"{metric_key_prefix}_"
@@ -276,14 +281,17 @@ class AllInOneTrainer(Trainer):
             figures = self._measure(dataloader)
             if figures is not None:
                 metrics = {prefix + name: value for name, value in figures.items()}
-                return EvalLoopOutput(None, None, metrics, num_samples=len(dataloader.dataset))
-            output = super().evaluation_loop(dataloader, *arguments, metric_key_prefix=metric_key_prefix, **keywords)
-        if f"{prefix}num_out_of_vocabulary" in output.metrics:
+                return EvalLoopOutput(np.empty(0), None, metrics, num_samples=len(dataloader.dataset))
+            output = super().evaluation_loop(
+                dataloader, description, prediction_loss_only, ignore_keys, metric_key_prefix
+            )
+        metrics = output.metrics or {}
+        if f"{prefix}num_out_of_vocabulary" in metrics and isinstance(output.label_ids, np.ndarray):
             num_skipped = int(find_skipped(dataloader.dataset, output.label_ids).sum())
-            output.metrics[f"{prefix}num_out_of_vocabulary"] -= num_skipped
+            metrics[f"{prefix}num_out_of_vocabulary"] -= num_skipped
         return output
 
-    def _measure(self, dataloader: DataLoader) -> dict[str, float] | None:
+    def _measure(self, dataloader) -> dict[str, float] | None:
         """The figures of tasks that have no predictions row by row; `None` for those that have some."""
         return None
 
@@ -414,7 +422,7 @@ class RetrievalTrainer(AllInOneTrainer):
             loss = loss + share * of_scores
         return (loss, outputs) if return_outputs else loss
 
-    def _measure(self, dataloader: DataLoader) -> dict[str, float]:
+    def _measure(self, dataloader) -> dict[str, float]:
         """The figures of retrieval on the rows of the loader."""
         with self.compute_loss_context_manager():
             return evaluate_retrieval(
