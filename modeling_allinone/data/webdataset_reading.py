@@ -6,6 +6,7 @@ import json
 import re
 import tarfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -17,11 +18,14 @@ INDEX_NAME = "index.json"
 _MEMBER_NAME = re.compile(r"((?:.*/)?[^/.]+)\.([^/]+)")
 _TEXT_SUFFIXES = ("json", "txt")
 
-_MAGIC, _PLACE_OF_MAGIC = b"ustar", 257  # what headers have, and where
+_MAGIC, _PLACE_OF_MAGIC = re.compile(b"ustar"), 257  # what headers have, and where
 _BYTES_AT_ONCE = 2**20
 # An archive ends in two blocks of zeros, and in more of them up to a multiple of its records.
 _SHORTEST_END = 2 * tarfile.BLOCKSIZE
 _LONGEST_END = _SHORTEST_END + tarfile.RECORDSIZE - tarfile.BLOCKSIZE
+
+# How much a web server is asked for ahead, bytes: of whole shards, and where headers and texts alone are read.
+_BYTES_AHEAD, _FEW_BYTES_AHEAD = 5 * 2**20, 2**16
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,7 @@ class StoredFile:
 
     def read(self) -> bytes:
         """The bytes of the file."""
-        with fsspec.open(self.url, "rb") as shard:
+        with _open(self.url, _FEW_BYTES_AHEAD) as shard:
             return _read(shard, self.offset, self.size)
 
 
@@ -64,6 +68,11 @@ class Sample:
     is_whole: bool = True
     is_beside_damage: bool = False
 
+    def read_text(self, name: str, default: bytes = b"") -> bytes:
+        """A file that is a text, and so has been read; `default` if there is none."""
+        data = self.files.get(name, default)
+        return data if isinstance(data, bytes) else data.read()
+
 
 class _Break(enum.Enum):
     """What lies between two files where not the header of the second follows the first."""
@@ -73,7 +82,7 @@ class _Break(enum.Enum):
     CUT = enum.auto()  # damage that takes a part of the first file
 
 
-def read_samples(url: str, loads_media: Callable[[], bool], report: Callable[[str], None]) -> Iterator[Sample]:
+def read_samples(url: str, loads_media: Callable[[int], bool], report: Callable[[str], None]) -> Iterator[Sample]:
     """
     Read the samples of a shard in their order, as far as it is whole.
 
@@ -83,7 +92,8 @@ def read_samples(url: str, loads_media: Callable[[], bool], report: Callable[[st
 
     Args:
         url (`str`): A tar file: a path or whatever fsspec opens and can seek in.
-        loads_media (`Callable`): Asked before each file but texts: whether to read it, or to say where it lies.
+        loads_media (`Callable[[int], bool]`): Whether the files of a sample are read, given its number in the shard;
+            if not, only its texts are, and of the others it is said where they lie.
         report (`Callable`): Told each damage.
 
     Yields:
@@ -98,17 +108,18 @@ def read_samples(url: str, loads_media: Callable[[], bool], report: Callable[[st
     ...         member = tarfile.TarInfo(name)
     ...         member.size = len(data)
     ...         tar.addfile(member, io.BytesIO(data))
-    >>> for sample in read_samples("clips.tar", loads_media=lambda: True, report=print):
+    >>> for sample in read_samples("clips.tar", loads_media=lambda number: True, report=print):
     ...     sample.key, sample.files
     ('a', {'json': b'{}', 'mp4': b'film'})
     ('b', {'mp4': b'another'})
 
     ```
     """
-    names, waiting = None, []
+    names: set[str] | None = None
+    waiting: list[Sample] = []
     for sample in _group_files(url, loads_media, report):
         if not sample.is_beside_damage and sample.is_whole:
-            names = sample.files.keys()
+            names = set(sample.files)
         waiting.append(sample)
         if names is not None:
             yield from _compared(waiting, names)
@@ -142,11 +153,11 @@ def _compared(samples: list[Sample], names: set[str] | None) -> Iterator[Sample]
         yield sample
 
 
-def _group_files(url: str, loads_media: Callable[[], bool], report: Callable[[str], None]) -> Iterator[Sample]:
+def _group_files(url: str, loads_media: Callable[[int], bool], report: Callable[[str], None]) -> Iterator[Sample]:
     """Samples, of which it is known whether they lie beside a damage."""
-    sample, is_empty, is_beside_damage = None, True, False
+    sample, number, is_beside_damage = None, -1, False
     try:
-        with fsspec.open(url, "rb") as shard:
+        with _open(url, _BYTES_AHEAD if loads_media(0) else _FEW_BYTES_AHEAD) as shard:
             for member in _read_members(shard, report):
                 if isinstance(member, _Break):
                     is_beside_damage = member is not _Break.END
@@ -160,22 +171,22 @@ def _group_files(url: str, loads_media: Callable[[], bool], report: Callable[[st
                 name = _MEMBER_NAME.fullmatch(member.name)
                 if name is None or member.isdir():
                     continue
-                is_empty = False
                 key, rest = name[1], name[2].lower()
                 # A name that comes again begins another sample, as in a shard that was written to twice.
                 if sample is not None and (sample.key != key or rest in sample.files):
                     yield sample
                     sample = None
-                sample = sample or Sample(key, url, {}, is_beside_damage=is_beside_damage)
+                if sample is None:
+                    sample, number = Sample(key, url, {}, is_beside_damage=is_beside_damage), number + 1
                 is_beside_damage = False
                 if not member.isreg() or member.issparse():
                     report(f"{member.name} is a link or has holes, which are not read")
                     sample.is_whole = False
-                elif loads_media() or rest.endswith(_TEXT_SUFFIXES):
+                elif rest.endswith(_TEXT_SUFFIXES) or loads_media(number):
                     sample.files[rest] = _read(shard, member.offset_data, member.size)
                 else:
                     sample.files[rest] = StoredFile(url, member.offset_data, member.size)
-        if is_empty:
+        if number < 0:
             report("it has no samples, which are files such as 000001.mp4 with 000001.json")
     except Exception as error:  # libraries of storage raise whatever they like
         report(f"{type(error).__name__}: {error}")
@@ -190,83 +201,68 @@ def _read_members(shard: BinaryIO, report: Callable[[str], None]) -> Iterator[ta
     size = shard.seek(0, io.SEEK_END)
     start = 0
     while True:
-        # What is read last, where no header follows it, and where to look for the next one.
-        last, stop, place, problem = None, start, start + 1, ""
+        last, stop = None, start  # what is read last, and where no header follows it
         shard.seek(start)
-        try:
-            with tarfile.open(fileobj=shard, mode="r:") as archive:
-                while (member := archive.next()) is not None:
-                    if not 0 <= member.size <= size - member.offset_data:
-                        problem = f"it is cut short: {member.name} goes on after its {size} bytes"
-                        stop, place = member.offset, member.offset_data
-                        break
-                    yield member
-                    last, stop, place = member, archive.offset, member.offset_data
-        except (tarfile.TarError, ArithmeticError, LookupError, ValueError) as error:  # whatever headers may say
-            if start == 0 == stop:
-                problem = f"{type(error).__name__}: {error}"
-        zeros_end = _find_end_of_zeros(shard, stop)
-        num_zeros = zeros_end - stop
-        if zeros_end >= size and 0 < num_zeros <= _LONGEST_END:
+        with (
+            suppress(tarfile.TarError, ArithmeticError, LookupError, ValueError),  # whatever headers may say
+            tarfile.open(fileobj=shard, mode="r:") as archive,
+        ):
+            while (member := archive.next()) is not None and 0 <= member.size <= size - member.offset_data:
+                yield member
+                last, stop = member, archive.offset
+        num_zeros = _count_zeros(shard, stop)
+        end = stop + num_zeros
+        is_end = _SHORTEST_END <= num_zeros <= _LONGEST_END and (end - start) % tarfile.RECORDSIZE == 0
+        if end >= size and 0 < num_zeros <= _LONGEST_END:
             return
-        is_aligned = (zeros_end - start) % tarfile.RECORDSIZE == 0
-        if _SHORTEST_END <= num_zeros <= _LONGEST_END and is_aligned and _is_header(shard, zeros_end):
-            start = zeros_end
+        if is_end and next(_find_headers(shard, end), None) == end:
             yield _Break.END
+            start = end
             continue
-        found = _find_header(shard, place)
-        if found == stop:  # it could not be made sense of, although it looks like one
-            found = _find_header(shard, stop + 1)
-        if problem == "" or found is not None:
-            problem = f"it is {'cut short' if stop >= size else 'damaged'} at byte {stop} of {size}"
-        if last is not None:
-            problem += f", behind {last.name}"
-        if num_zeros:
-            problem += f", where {num_zeros} zeros are"
-        report(problem if found is None else f"{problem}; read on from byte {found}")
+        # Also inside the last file, of which the end may be missing; what looks like a header at `stop` is none.
+        headers = _find_headers(shard, stop if last is None else last.offset_data)
+        found = next((place for place in headers if place != stop), None)
+        behind = "" if last is None else f", behind {last.name}"
+        zeros = f", where {num_zeros} zeros are" if num_zeros else ""
+        goes_on = "" if found is None else f"; read on from byte {found}"
+        what = "is no tar file" if found is None and stop == 0 else "is cut short" if found is None else "is damaged"
+        report(f"it {what} at byte {stop} of {size}{behind}{zeros}{goes_on}")
+        yield _Break.CUT if found is not None and found < stop else _Break.DAMAGE
         if found is None:
-            yield _Break.DAMAGE
             return
-        yield _Break.CUT if last is not None and found < stop else _Break.DAMAGE
         start = found
 
 
-def _find_end_of_zeros(shard: BinaryIO, start: int) -> int:
-    """Where the blocks of zeros end that begin at a place, which may be at once."""
+def _count_zeros(shard: BinaryIO, start: int) -> int:
+    """How many bytes of whole blocks of zeros there are from a place on."""
     shard.seek(start)
-    while block := shard.read(tarfile.BLOCKSIZE):
-        if block.strip(b"\0"):
-            return start
-        start += len(block)
-    return start
+    num_zeros = 0
+    while (block := shard.read(tarfile.BLOCKSIZE)) and not block.strip(b"\0"):
+        num_zeros += len(block)
+    return num_zeros
 
 
-def _find_header(shard: BinaryIO, start: int) -> int | None:
-    """Where the next header begins, if there is one; files that were joined or lack bytes have it at any place."""
+def _find_headers(shard: BinaryIO, start: int) -> Iterator[int]:
+    """Where headers of files begin from a place on, at any byte, as files that were joined or lack bytes have them."""
     shard.seek(start)
-    window = b""
-    while chunk := shard.read(_BYTES_AT_ONCE):
-        window += chunk
-        place = window.find(_MAGIC, _PLACE_OF_MAGIC)
-        while place >= 0:
-            begin = place - _PLACE_OF_MAGIC
-            if _is_header(shard, start + begin):
-                return start + begin
-            place = window.find(_MAGIC, place + 1)
-        dropped = max(len(window) - _PLACE_OF_MAGIC - len(_MAGIC) + 1, 0)
-        start, window = start + dropped, window[dropped:]
-        shard.seek(start + len(window))
-    return None
+    window = shard.read(_BYTES_AT_ONCE)
+    while len(window) >= tarfile.BLOCKSIZE:
+        for magic in _MAGIC.finditer(window, _PLACE_OF_MAGIC):
+            place = magic.start() - _PLACE_OF_MAGIC
+            with suppress(tarfile.HeaderError):
+                header = window[place : place + tarfile.BLOCKSIZE]
+                tarfile.TarInfo.frombuf(header, tarfile.ENCODING, "surrogateescape")
+                yield start + place
+        kept = window[1 - tarfile.BLOCKSIZE :]
+        start += len(window) - len(kept)
+        window = kept + shard.read(_BYTES_AT_ONCE)
 
 
-def _is_header(shard: BinaryIO, place: int) -> bool:
-    """Whether the header of a file is at a place."""
-    shard.seek(place)
-    try:
-        tarfile.TarInfo.frombuf(shard.read(tarfile.BLOCKSIZE), tarfile.ENCODING, "surrogateescape")
-    except tarfile.HeaderError:
-        return False
-    return True
+def _open(url: str, bytes_ahead: int) -> fsspec.core.OpenFile:
+    """A shard to be read from its begin on; of a web server, fsspec would ask for many bytes twice."""
+    is_web = url.startswith(("http://", "https://"))
+    options = {"cache_type": "readahead", "block_size": bytes_ahead} if is_web else {}
+    return fsspec.open(url, "rb", **options)
 
 
 def _read(shard: BinaryIO, offset: int, size: int) -> bytes:

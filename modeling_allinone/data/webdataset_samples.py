@@ -2,15 +2,16 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
+from ..datasets.common_rows import MEDIA_COLUMNS
+from ..models.video_decoding_allinone import IMAGE_SUFFIXES as IMAGE_ENDINGS
 from .webdataset_reading import Sample, StoredFile
 
 VIDEO_SUFFIXES = {"3gp", "avi", "flv", "gif", "m4v", "mkv", "mov", "mp4", "mpeg", "mpg", "ogv", "ts", "webm", "wmv"}
-IMAGE_SUFFIXES = {"bmp", "jpeg", "jpg", "png", "tif", "tiff", "webp"}
-
-MEDIA_COLUMNS = ("video", "images", "image")
+IMAGE_SUFFIXES = {ending.removeprefix(".") for ending in IMAGE_ENDINGS} - VIDEO_SUFFIXES
 
 # Media whose suffix does not tell their column: "video.webp", "images.0.jpg".
 _MEDIA_NAME = re.compile(r"(video|image|images)(?:\.([0-9]+))?\.[^.]+")
@@ -25,24 +26,19 @@ def _is_text(value: Any) -> bool:
     return isinstance(value, str)
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _LARGEST_NUMBER
+def _is_number(value: Any, above: float = -_LARGEST_NUMBER) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and above < value < _LARGEST_NUMBER
 
 
-def _is_rate(value: Any) -> bool:
-    return _is_number(value) and value > 0
+def _are(is_right: Callable[[Any], bool], values: Any) -> bool:
+    return isinstance(values, list) and all(map(is_right, values))
 
 
-def _are_texts(value: Any) -> bool:
-    return isinstance(value, list) and all(map(_is_text, value))
-
-
-def _are_numbers(value: Any) -> bool:
-    return isinstance(value, list) and all(map(_is_number, value))
-
+_are_texts, _are_numbers = partial(_are, _is_text), partial(_are, _is_number)
+_is_rate = partial(_is_number, above=0)
 
 # Fields by which clips, texts and draws are chosen, and what they have to be.
-_OBEYED = {
+_OBEYED: dict[str, Callable[[Any], bool]] = {
     "sample_id": lambda value: isinstance(value, str | int) and not isinstance(value, bool),
     "caption": _is_text,
     "captions": lambda value: isinstance(value, list),
@@ -76,14 +72,14 @@ def parse_fields(sample: Sample) -> dict[str, Any]:
         ValueError: If its texts cannot be read.
         RecursionError: Likewise.
     """
-    data = sample.files.get("json", b"{}")
+    data, text = sample.read_text("json", b"{}"), sample.read_text("txt")
     fields = json.loads(data)
     if not isinstance(fields, dict):
         raise ValueError(f"expected an object, but it is a {type(fields).__name__}")
     if b"\\ud" in data.lower():
         json.dumps(fields, ensure_ascii=False).encode()  # raises if there are halves of characters, which are no text
-    if "txt" in sample.files and not find_texts(fields):
-        fields["caption"] = sample.files["txt"].decode()
+    if text and not find_texts(fields):
+        fields["caption"] = text.decode()
         if "\0" in fields["caption"]:
             raise ValueError("its txt has zeros in it")
     return fields
@@ -129,7 +125,7 @@ def set_aside(fields: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
 
 def _are_timed(fields: Mapping[str, Any]) -> bool:
     """Whether each caption has its start and its end, so that one can be drawn with its window."""
-    captions, starts, ends = (fields.get(name) for name in ("captions", "starts", "ends"))
+    captions, starts, ends = (fields.get(name) or [] for name in ("captions", "starts", "ends"))
     is_right = _are_texts(captions) and _are_numbers(starts) and _are_numbers(ends)
     return is_right and len(captions) == len(starts) == len(ends) > 0
 
@@ -174,28 +170,23 @@ def find_media(sample: Sample) -> dict[str, Any]:
             continue
         files.setdefault(column, {}).setdefault(place, []).append(name)
     # A picture beside a film is its thumbnail.
-    column = next((column for column in MEDIA_COLUMNS if column in files), None)
-    if column is None:
+    column = next((column for column in MEDIA_COLUMNS if column in files), "")
+    if not column:
         raise ValueError(f"it has no video and no image, only {', '.join(sorted(sample.files)) or 'nothing'}")
-    rank = min(rank for rank, _ in files[column])
-    places = sorted(place for place in files[column] if place[0] == rank)
-    for place in places:
-        names = files[column][place]
+    rank, _ = min(files[column])
+    found = []
+    for names in (names for place, names in sorted(files[column].items()) if place[0] == rank):
         if len(names) > 1:
             raise ValueError(f"each of {', '.join(sorted(names))} may be its {column}")
-        if _size(sample.files[names[0]]) == 0:
+        file = sample.files[names[0]]
+        if (file.size if isinstance(file, StoredFile) else len(file)) == 0:
             raise ValueError(f"its {names[0]} is empty")
-    found = [sample.files[files[column][place][0]] for place in places]
+        found.append(file)
     return {column: found if rank == _NUMBERED else found[0]}
-
-
-def _size(file: bytes | StoredFile) -> int:
-    return file.size if isinstance(file, StoredFile) else len(file)
 
 
 __all__ = [
     "IMAGE_SUFFIXES",
-    "MEDIA_COLUMNS",
     "VIDEO_SUFFIXES",
     "find_id",
     "find_media",

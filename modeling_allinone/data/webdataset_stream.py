@@ -23,9 +23,10 @@ from torch.utils.data import IterableDataset, get_worker_info
 from transformers.utils import logging
 
 from ..datasets import draw_captioned_clip, draw_spoken_clip
+from ..datasets.common_rows import MEDIA_COLUMNS
 from .video_loading import record_skipped
 from .webdataset_reading import Sample, StoredFile, read_index, read_samples
-from .webdataset_samples import MEDIA_COLUMNS, find_id, find_media, find_texts, parse_fields, set_aside
+from .webdataset_samples import find_id, find_media, find_texts, parse_fields, set_aside
 
 logger = logging.get_logger(__name__)
 
@@ -47,29 +48,34 @@ class ClipSource:
         weight (`float`, defaults to 1): How often a row is of this source, relative to the other sources.
         transform (`Callable[[dict], dict]` or `str`, *optional*): What makes a row of a sample's fields, which have
             the number `draw` but no media yet; or the name of one of `TRANSFORMS`, for HowTo100M and YT-Temporal.
+        transform_options (mapping, *optional*): Keywords of the transform.
         name (`str`, defaults to `"clips"`): What rows and statistics call it.
 
     Raises:
         FileNotFoundError: If a pattern or a folder has no shards.
-        ValueError: If the weight is not above 0, or there is no such transform.
+        ValueError: If the weight is not above 0, if there is no such transform, or none for options.
     """
 
     shards: str | Path | Sequence[str | Path]
     weight: float = 1.0
-    transform: Callable[[dict], dict] | str | None = None
+    transform: Callable[..., dict] | str | None = None
     name: str = "clips"
+    transform_options: Mapping[str, Any] | None = None
     urls: list[str] = field(init=False, repr=False)
+    make_row: Callable[[dict], dict] | None = field(init=False, repr=False)
 
     def __post_init__(self):
         is_number = isinstance(self.weight, int | float) and not isinstance(self.weight, bool)
         if not is_number or not 0 < self.weight < float("inf"):
             raise ValueError(f"The weight of {self.name} is {self.weight!r}; expected a number above 0.")
-        if isinstance(self.transform, str):
-            if self.transform not in TRANSFORMS:
-                raise ValueError(
-                    f"The transform of {self.name} is {self.transform!r}; expected one of {', '.join(TRANSFORMS)}."
-                )
-            self.transform = TRANSFORMS[self.transform]
+        make_row = TRANSFORMS.get(self.transform) if isinstance(self.transform, str) else self.transform
+        if make_row is None and self.transform is not None:
+            raise ValueError(
+                f"The transform of {self.name} is {self.transform!r}; expected one of {', '.join(TRANSFORMS)}."
+            )
+        if make_row is None and self.transform_options:
+            raise ValueError(f"{self.name} has transform_options, but no transform.")
+        self.make_row = partial(make_row, **self.transform_options) if self.transform_options else make_row
         shards = [self.shards] if isinstance(self.shards, str | Path) else list(self.shards)
         self.urls = list(dict.fromkeys(url for pattern in shards for url in _expand(str(pattern))))
         if not self.urls:
@@ -104,7 +110,14 @@ def parse_sources(sources: Mapping[str, Any]) -> list[ClipSource]:
     """
     if not isinstance(sources, Mapping) or not sources:
         raise ValueError(f"The sources are {sources!r}; expected a mapping from names to shards.")
-    return [_parse_source(str(name), source) for name, source in sources.items()]
+    parsed = []
+    for name, source in sources.items():
+        arguments = {"shards": source} if isinstance(source, str | Path | Sequence) else source
+        known = {"shards", "weight", "transform", "transform_options"}
+        if not isinstance(arguments, Mapping) or "shards" not in arguments or set(arguments) - known:
+            raise ValueError(f"The source {name} is {source!r}; expected shards, or a mapping with {sorted(known)}.")
+        parsed.append(ClipSource(name=str(name), **arguments))
+    return parsed
 
 
 class WebDatasetStream(IterableDataset):
@@ -227,10 +240,11 @@ class WebDatasetStream(IterableDataset):
         figures |= {f"rows_{name}": total[name] for name in _SKIPPED if total[name]}
         figures["damaged_shards"] = total["damaged_shards"]
         epochs = self._counts[:, :, _COUNTERS.index("epoch")].amax(dim=0).tolist()
-        for source, of_source, epoch in zip(self.sources, counts.tolist(), epochs, strict=True):
+        rows = counts[:, _COUNTERS.index("rows")].tolist()
+        for source, epoch, num_rows in zip(self.sources, epochs, rows, strict=True):
             figures[f"{source.name}_epoch"] = epoch
             if len(self.sources) > 1 and total["rows"]:
-                figures[f"{source.name}_share"] = of_source[_COUNTERS.index("rows")] / total["rows"]
+                figures[f"{source.name}_share"] = num_rows / total["rows"]
         return figures
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
@@ -299,9 +313,8 @@ class _StreamReader:
             pass
         self.is_passing = False
         for number, row in rows:
-            row = _load(row)
             self._count_row(number, row)
-            yield row
+            yield row | {column: _read_stored(row[column]) for column in MEDIA_COLUMNS if column in row}
 
     def _mix(self) -> Iterator[tuple[int, dict[str, Any]]]:
         """Rows of all sources, with the number of the source."""
@@ -320,10 +333,11 @@ class _StreamReader:
 
     def _read_source(self, number: int) -> Iterator[dict[str, Any]]:
         """Rows of this worker's share of a source, epoch after epoch."""
-        num_epochs = self.stream.num_epochs
-        for epoch in itertools.count() if num_epochs is None else range(num_epochs):
+        for epoch in itertools.islice(itertools.count(), self.stream.num_epochs):
+            shares = (self._read_shard(number, epoch, *share) for share in self._share(number, epoch))
+            rows = itertools.chain.from_iterable(shares)
             is_empty = True
-            for row in self._shuffle(self._read_epoch(number, epoch), self._seed(number, epoch, self.index)):
+            for row in self._shuffle(rows, self._seed(number, epoch, self.index)):
                 is_empty = False
                 yield row
             if is_empty:
@@ -335,21 +349,14 @@ class _StreamReader:
             yield from rows
             return
         draws = random.Random(seed)
-        buffer = []
+        buffer = list(itertools.islice(rows, self.stream.shuffle_buffer))
         for row in rows:
-            if len(buffer) < self.stream.shuffle_buffer:
-                buffer.append(row)
-                continue
             place = draws.randrange(len(buffer))
-            row, buffer[place] = buffer[place], row
-            yield row
+            yield buffer[place]
+            buffer[place] = row
         draws.shuffle(buffer)
         while buffer:
             yield buffer.pop()
-
-    def _read_epoch(self, number: int, epoch: int) -> Iterator[dict[str, Any]]:
-        for url, part, num_parts in self._share(number, epoch):
-            yield from self._read_shard(number, epoch, url, part, num_parts)
 
     def _share(self, number: int, epoch: int) -> list[tuple[str, int, int]]:
         """The shards of this worker in an epoch, each with the part of it that is read and the number of parts."""
@@ -369,8 +376,13 @@ class _StreamReader:
 
     def _read_shard(self, number: int, epoch: int, url: str, part: int = 0, num_parts: int = 1) -> Iterator[dict]:
         """The rows of a part of a shard: every so many-th sample."""
-        damages, num_whole, num_torn = [], 0, 0
-        for place, sample in enumerate(read_samples(url, lambda: not self.is_passing, damages.append)):
+        damages: list[str] = []
+        num_whole = num_torn = 0
+
+        def is_mine(place: int) -> bool:
+            return not self.is_passing and place % num_parts == part
+
+        for place, sample in enumerate(read_samples(url, is_mine, damages.append)):
             num_whole += sample.is_whole
             num_torn += not sample.is_whole
             if place % num_parts == part:
@@ -378,11 +390,10 @@ class _StreamReader:
                 if row is not None:
                     yield row
         if part == 0:  # the others meet the same
-            num_expected = self._expected_rows(url)
-            if num_expected is not None and num_whole < num_expected:
+            num_expected = self._expected_rows(url) or 0
+            if num_whole < num_expected:
                 damages.append(f"{num_expected - num_whole} of its {num_expected} rows are lost")
-                num_lost = num_expected - num_whole - num_torn
-                self._count(number, "lost", max(num_lost, 0))
+                self._count(number, lost=max(num_expected - num_whole - num_torn, 0))
             if damages:
                 self._note(number, "damaged_shards", url, None, "; ".join(damages))
 
@@ -414,9 +425,9 @@ class _StreamReader:
             note("without_media", sample_id=sample_id, reason=str(error))
             return None
         facts = {"draw": _draw(self.stream.seed, epoch, sample_id), "epoch": epoch, "source": source.name}
-        if source.transform is not None:
+        if source.make_row is not None:
             try:
-                fields = dict(source.transform(fields | {"sample_id": sample_id} | facts))
+                fields = dict(source.make_row(fields | {"sample_id": sample_id} | facts))
             except Exception as error:  # a function of the user raises whatever it likes
                 reason = f"its transform failed: {type(error).__name__}: {error}"
                 note("with_failed_transform", sample_id=sample_id, reason=reason)
@@ -435,8 +446,7 @@ class _StreamReader:
         """Raises a `ValueError` if a source, of which this worker found nothing in an epoch, has nothing at all."""
         source = self.stream.sources[number]
         self.is_passing, was_passing = True, self.is_passing
-        found = (row for url in source.urls for row in self._read_shard(number, epoch, url))
-        if next(found, None) is None:
+        if not any(row for url in source.urls for row in self._read_shard(number, epoch, url)):
             raise ValueError(
                 f"No row can be read from the {len(source.urls)} shards of {source.name}, such as {source.urls[0]}; "
                 "the log says what is wrong with them."
@@ -450,7 +460,7 @@ class _StreamReader:
         """Count, log and list something that is left out."""
         if self.is_passing:
             return
-        self._count(number, counter)
+        self._count(number, **{counter: 1})
         record_skipped(self.stream.skipped_file, name, sample_id, reason)
 
     def _warn(self, source: str, name: str, value: Any, sample: Sample):
@@ -462,18 +472,16 @@ class _StreamReader:
                 f"{source} can follow; it is left aside, here and wherever else it is so."
             )
 
-    def _count(self, number: int, counter: str, value: float = 1):
-        if not self.is_passing:
-            self.counts[number, _COUNTERS.index(counter)] += value
+    def _count(self, number: int, **added: float):
+        for name, value in added.items():
+            if not self.is_passing:
+                self.counts[number, _COUNTERS.index(name)] += value
 
     def _count_row(self, number: int, row: dict[str, Any]):
-        texts = find_texts(row)
-        seconds = _seconds(row)
-        added = {"rows": 1, "words": sum(len(text.split()) for text in texts) / max(len(texts), 1)}
+        texts, seconds = find_texts(row), _seconds(row)
+        self._count(number, rows=1, words=sum(len(text.split()) for text in texts) / max(len(texts), 1))
         if seconds is not None:
-            added |= {"timed_rows": 1, "seconds": seconds}
-        for counter, value in added.items():
-            self.counts[number, _COUNTERS.index(counter)] += value
+            self._count(number, timed_rows=1, seconds=seconds)
         self.counts[number, _COUNTERS.index("epoch")] = row["epoch"]
 
 
@@ -501,31 +509,10 @@ def _expand(pattern: str) -> list[str]:
     return [outer + chain + url for url in found]
 
 
-def _parse_source(name: str, source: Any) -> ClipSource:
-    if isinstance(source, str | Path | Sequence):
-        source = {"shards": source}
-    known = {"shards", "weight", "transform", "transform_options"}
-    if not isinstance(source, Mapping) or "shards" not in source or set(source) - known:
-        raise ValueError(f"The source {name} is {source!r}; expected shards, or a mapping with {sorted(known)}.")
-    source = dict(source)
-    options = source.pop("transform_options", None)
-    parsed = ClipSource(name=name, **source)
-    if options:
-        if parsed.transform is None:
-            raise ValueError(f"The source {name} has transform_options, but no transform.")
-        parsed.transform = partial(parsed.transform, **options)
-    return parsed
-
-
 def _checked(name: str, value: int, lowest: int) -> int:
     if not isinstance(value, int) or value < lowest:
         raise ValueError(f"{name} is {value!r}; expected a whole number, {lowest} or more.")
     return value
-
-
-def _load(row: dict[str, Any]) -> dict[str, Any]:
-    """A row with its media read."""
-    return row | {column: _read_stored(row[column]) for column in MEDIA_COLUMNS if column in row}
 
 
 def _read_stored(value: Any) -> Any:
@@ -554,11 +541,8 @@ def _limit_texts(row: dict[str, Any], max_words: int | None) -> tuple[str, str] 
 
 def _seconds(row: Mapping[str, Any]) -> float | None:
     """Length of a row's clip, if known."""
-    start, end, duration = (row.get(name) for name in ("start", "end", "duration"))
-    if end is None:
-        end = duration
-    is_known = isinstance(end, int | float) and isinstance(start, int | float | None)
-    return end - (start or 0) if is_known else None
+    start, end = row.get("start") or 0, row.get("duration") if row.get("end") is None else row["end"]
+    return end - start if isinstance(end, int | float) and isinstance(start, int | float) else None
 
 
 __all__ = ["TRANSFORMS", "ClipSource", "PairedStream", "WebDatasetStream", "parse_sources"]

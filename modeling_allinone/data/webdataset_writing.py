@@ -17,6 +17,7 @@ from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 from transformers.utils import logging
 
+from ..datasets.common_rows import MEDIA_COLUMNS
 from ..models.frame_conversion_allinone import ONE_THREAD
 from ..models.video_clip_allinone import Clip
 from ..models.video_decoding_allinone import DecoderClip, list_frames, open_clip
@@ -24,7 +25,7 @@ from ..models.video_sources_allinone import has_own_times, is_decoder, resolve_s
 from .folder_lock import only_writer
 from .video_loading import SKIPPED_NAME, read_skipped, record_skipped
 from .webdataset_reading import INDEX_NAME
-from .webdataset_samples import IMAGE_SUFFIXES, MEDIA_COLUMNS, VIDEO_SUFFIXES
+from .webdataset_samples import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 
 if TYPE_CHECKING:
     import datasets

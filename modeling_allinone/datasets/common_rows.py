@@ -42,7 +42,7 @@ COMMON_COLUMNS = {
     "video_id": "string",
     "sample_id": "string",
 }
-MEDIA_COLUMNS = ("video", "image", "images")
+MEDIA_COLUMNS = ("video", "images", "image")
 # Rows are packed in pieces of this many, since Python's own objects take a multiple of the table's memory.
 PIECE = 50_000
 
