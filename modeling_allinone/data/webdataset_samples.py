@@ -22,6 +22,20 @@ _NUMBERED, _NAMED, _BARE, _LONG = range(4)
 _LARGEST_NUMBER = 2**53
 
 
+class UnusableSampleError(ValueError):
+    """
+    A sample of which no row can be made.
+
+    Args:
+        counter (`str`): Under which name it is counted, such as `"without_media"`.
+        reason (`str`): What is wrong with it.
+    """
+
+    def __init__(self, counter: str, reason: str):
+        super().__init__(reason)
+        self.counter = counter
+
+
 def _is_text(value: Any) -> bool:
     return isinstance(value, str)
 
@@ -69,19 +83,23 @@ def parse_fields(sample: Sample) -> dict[str, Any]:
         `dict`
 
     Raises:
-        ValueError: If its texts cannot be read.
-        RecursionError: Likewise.
+        UnusableSampleError: If its texts cannot be read.
     """
     data, text = sample.read_text("json", b"{}"), sample.read_text("txt")
-    fields = json.loads(data)
-    if not isinstance(fields, dict):
-        raise ValueError(f"expected an object, but it is a {type(fields).__name__}")
-    if b"\\ud" in data.lower():
-        json.dumps(fields, ensure_ascii=False).encode()  # raises if there are halves of characters, which are no text
-    if text and not find_texts(fields):
-        fields["caption"] = text.decode()
-        if "\0" in fields["caption"]:
-            raise ValueError("its txt has zeros in it")
+    try:
+        fields = json.loads(data)
+        if not isinstance(fields, dict):
+            raise ValueError(f"expected an object, but it is a {type(fields).__name__}")
+        if b"\\ud" in data.lower():
+            json.dumps(
+                fields, ensure_ascii=False
+            ).encode()  # raises if there are halves of characters, which are no text
+        if text and not find_texts(fields):
+            fields["caption"] = text.decode()
+            if "\0" in fields["caption"]:
+                raise ValueError("its txt has zeros in it")
+    except (ValueError, RecursionError) as error:
+        raise UnusableSampleError("with_bad_json", f"its json cannot be read: {error}") from error
     return fields
 
 
@@ -146,6 +164,30 @@ def find_texts(row: Mapping[str, Any]) -> list[str]:
     return texts or ([question] if isinstance(question, str) and question.strip() else [])
 
 
+def limit_texts(row: dict[str, Any], max_words: int | None) -> dict[str, Any]:
+    """
+    Leave captions out that are blank or too long, but where each has its time.
+
+    Args:
+        row (`dict`): What may be obeyed of a sample.
+        max_words (`int`, *optional*): Texts with more words are too long.
+
+    Returns:
+        `dict`
+
+    Raises:
+        UnusableSampleError: If no text is left.
+    """
+    texts = find_texts(row)
+    if not texts:
+        raise UnusableSampleError("without_text", "it has no caption and no question, or an empty one")
+    short = [text for text in texts if max_words is None or len(text.split()) <= max_words]
+    if not short:
+        reason = f"its text has {len(texts[0].split())} words, more than max_words, {max_words}"
+        raise UnusableSampleError("with_long_text", reason)
+    return row | {"captions": short} if row.get("captions") and "starts" not in row else row
+
+
 def find_media(sample: Sample) -> dict[str, Any]:
     """
     `video`, or else `images` or `image`, of a sample.
@@ -157,7 +199,7 @@ def find_media(sample: Sample) -> dict[str, Any]:
         `dict` with one column: a file, or a list of numbered ones.
 
     Raises:
-        ValueError: If there is none, if it is empty, or if several files may be meant.
+        UnusableSampleError: If there is none, if it is empty, or if several files may be meant.
     """
     files: dict[str, dict[tuple[int, int], list[str]]] = {}
     for name in sample.files:
@@ -172,15 +214,16 @@ def find_media(sample: Sample) -> dict[str, Any]:
     # A picture beside a film is its thumbnail.
     column = next((column for column in MEDIA_COLUMNS if column in files), "")
     if not column:
-        raise ValueError(f"it has no video and no image, only {', '.join(sorted(sample.files)) or 'nothing'}")
+        only = ", ".join(sorted(sample.files)) or "nothing"
+        raise UnusableSampleError("without_media", f"it has no video and no image, only {only}")
     rank, _ = min(files[column])
     found = []
     for names in (names for place, names in sorted(files[column].items()) if place[0] == rank):
         if len(names) > 1:
-            raise ValueError(f"each of {', '.join(sorted(names))} may be its {column}")
+            raise UnusableSampleError("without_media", f"each of {', '.join(sorted(names))} may be its {column}")
         file = sample.files[names[0]]
         if (file.size if isinstance(file, StoredFile) else len(file)) == 0:
-            raise ValueError(f"its {names[0]} is empty")
+            raise UnusableSampleError("without_media", f"its {names[0]} is empty")
         found.append(file)
     return {column: found if rank == _NUMBERED else found[0]}
 
@@ -188,9 +231,11 @@ def find_media(sample: Sample) -> dict[str, Any]:
 __all__ = [
     "IMAGE_SUFFIXES",
     "VIDEO_SUFFIXES",
+    "UnusableSampleError",
     "find_id",
     "find_media",
     "find_texts",
+    "limit_texts",
     "parse_fields",
     "set_aside",
 ]

@@ -13,7 +13,7 @@ import random
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,15 @@ from ..datasets import draw_captioned_clip, draw_spoken_clip
 from ..datasets.common_rows import MEDIA_COLUMNS
 from .video_loading import record_skipped
 from .webdataset_reading import Sample, StoredFile, read_index, read_samples
-from .webdataset_samples import find_id, find_media, find_texts, parse_fields, set_aside
+from .webdataset_samples import (
+    UnusableSampleError,
+    find_id,
+    find_media,
+    find_texts,
+    limit_texts,
+    parse_fields,
+    set_aside,
+)
 
 logger = logging.get_logger(__name__)
 
@@ -302,7 +310,7 @@ class _StreamReader:
         self.counts = stream._counts[worker % _NUM_SLOTS]
         # Rows that were read before an interruption: their media are not read and nothing is said about them again.
         self.is_passing = False
-        self.indices: dict[str, dict[str, int]] = {}
+        self.read_index = cache(read_index)
         self.warned: set[tuple[str, str]] = set()
 
     def read(self, num_passed: int) -> Iterator[dict[str, Any]]:
@@ -390,54 +398,35 @@ class _StreamReader:
                 if row is not None:
                     yield row
         if part == 0:  # the others meet the same
-            num_expected = self._expected_rows(url) or 0
+            name = re.split(r"[/\\]", url)[-1]
+            num_expected = self.read_index(url.removesuffix(name)).get(name, 0)
             if num_whole < num_expected:
                 damages.append(f"{num_expected - num_whole} of its {num_expected} rows are lost")
                 self._count(number, lost=max(num_expected - num_whole - num_torn, 0))
             if damages:
                 self._note(number, "damaged_shards", url, None, "; ".join(damages))
 
-    def _expected_rows(self, url: str) -> int | None:
-        """How many rows a shard has by the index beside it."""
-        name = re.split(r"[/\\]", url)[-1]
-        folder = url.removesuffix(name)
-        if folder not in self.indices:
-            self.indices[folder] = read_index(folder)
-        return self.indices[folder].get(name)
-
     def _make_row(self, number: int, epoch: int, sample: Sample) -> dict[str, Any] | None:
         """The row of a sample, or `None` if it cannot be used."""
-        source = self.stream.sources[number]
-        note = partial(self._note, number, name=f"{sample.key} of {sample.url}")
-        if not sample.is_whole:
-            names = ", ".join(sorted(sample.files)) or "none"
-            note("lost", sample_id=None, reason=f"files of it are lost or damaged; there are {names}")
-            return None
+        stream, source, sample_id = self.stream, self.stream.sources[number], None
         try:
+            if not sample.is_whole:
+                names = ", ".join(sorted(sample.files)) or "none"
+                raise UnusableSampleError("lost", f"files of it are lost or damaged; there are {names}")
             fields = parse_fields(sample)
-        except (ValueError, RecursionError) as error:
-            note("with_bad_json", sample_id=None, reason=f"its json cannot be read: {error}")
-            return None
-        sample_id = find_id(fields, sample.key)
-        try:
+            sample_id = find_id(fields, sample.key)
             media = find_media(sample)
-        except ValueError as error:
-            note("without_media", sample_id=sample_id, reason=str(error))
-            return None
-        facts = {"draw": _draw(self.stream.seed, epoch, sample_id), "epoch": epoch, "source": source.name}
-        if source.make_row is not None:
-            try:
-                fields = dict(source.make_row(fields | {"sample_id": sample_id} | facts))
-            except Exception as error:  # a function of the user raises whatever it likes
-                reason = f"its transform failed: {type(error).__name__}: {error}"
-                note("with_failed_transform", sample_id=sample_id, reason=reason)
-                return None
-            fields = {name: value for name, value in fields.items() if name not in facts}
-        row, strange = set_aside(fields)
-        for name in strange:
-            self._warn(source.name, name, fields[name], sample)
-        if self.stream.needs_text and (problem := _limit_texts(row, self.stream.max_words)):
-            note(problem[0], sample_id=sample_id, reason=problem[1])
+            facts = {"draw": _draw(stream.seed, epoch, sample_id), "epoch": epoch, "source": source.name}
+            if source.make_row is not None:
+                made = _transform(source.make_row, fields | {"sample_id": sample_id} | facts)
+                fields = {name: value for name, value in made.items() if name not in facts}
+            row, strange = set_aside(fields)
+            for name in strange:
+                self._warn(source.name, name, fields[name], sample)
+            if stream.needs_text:
+                row = limit_texts(row, stream.max_words)
+        except UnusableSampleError as error:
+            self._note(number, error.counter, f"{sample.key} of {sample.url}", sample_id, str(error))
             return None
         sample_id = find_id(row, sample_id)
         return row | {"sample_id": sample_id} | facts | media | {"__key__": sample.key, "__url__": sample.url}
@@ -526,17 +515,13 @@ def _draw(seed: int, epoch: int, sample_id: str) -> int:
     return int.from_bytes(digest) >> 1
 
 
-def _limit_texts(row: dict[str, Any], max_words: int | None) -> tuple[str, str] | None:
-    """Leaves captions out that are blank or too long; if none is left, says why."""
-    texts = find_texts(row)
-    if not texts:
-        return "without_text", "it has no caption and no question, or an empty one"
-    short = [text for text in texts if max_words is None or len(text.split()) <= max_words]
-    if not short:
-        return "with_long_text", f"its text has {len(texts[0].split())} words, more than max_words, {max_words}"
-    if row.get("captions") and "starts" not in row:
-        row["captions"] = short
-    return None
+def _transform(make_row: Callable[[dict], dict], fields: dict[str, Any]) -> dict[str, Any]:
+    """What a function of the user makes of fields, whose failure is that of the sample."""
+    try:
+        return dict(make_row(fields))
+    except Exception as error:
+        reason = f"its transform failed: {type(error).__name__}: {error}"
+        raise UnusableSampleError("with_failed_transform", reason) from error
 
 
 def _seconds(row: Mapping[str, Any]) -> float | None:

@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING, Any
 import av
 import numpy as np
 from PIL import Image
-from torch.utils.data import DataLoader, Dataset
-from transformers.utils import logging
 
 from ..datasets.common_rows import MEDIA_COLUMNS
 from ..models.frame_conversion_allinone import ONE_THREAD
@@ -26,6 +24,7 @@ from .folder_lock import only_writer
 from .video_loading import SKIPPED_NAME, read_skipped, record_skipped
 from .webdataset_reading import INDEX_NAME
 from .webdataset_samples import IMAGE_SUFFIXES, VIDEO_SUFFIXES
+from .workers import map_in_workers
 
 if TYPE_CHECKING:
     import datasets
@@ -130,14 +129,12 @@ def write_shards(
     }
     with only_writer(folder):
         _check_index(folder, options)
-        writer = _ShardWriter(rows, folder, name, rows_per_shard, partial(_make_files, shortest_edge), prepare_row)
-        num_workers = min((os.cpu_count() or 1) if num_workers is None else num_workers, len(writer))
-        loader = DataLoader(writer, batch_size=None, num_workers=num_workers)
-        # Of an iterator, because tqdm asks for one twice, and the workers of both would write the same.
-        written = logging.tqdm(iter(loader), total=len(loader), desc="shards")
-        shards = [shard for shard in written if shard["rows"]]
         for left_over in folder.glob(f"{name}-*.unfinished"):  # of runs that were killed
             left_over.unlink()
+        make_files = partial(_make_files, shortest_edge, prepare_row)
+        write = partial(_write_shard, rows, folder / name, rows_per_shard, make_files)
+        written = map_in_workers(write, range(-(-len(rows) // rows_per_shard)), num_workers, "shards")
+        shards = [shard for shard in written if shard["rows"]]
         summary = ShardSummary(
             num_shards=len(shards),
             num_rows=sum(shard["rows"] for shard in shards),
@@ -150,56 +147,40 @@ def write_shards(
     return summary
 
 
-class _ShardWriter(Dataset):
-    """Shards by number; each is written when it is asked for."""
-
-    def __init__(
-        self,
-        rows: "datasets.Dataset | Sequence[dict]",
-        folder: Path,
-        name: str,
-        rows_per_shard: int,
-        make_files: Callable[[dict], dict[str, bytes]],
-        prepare_row: Callable[[dict], dict] | None,
-    ):
-        self.rows = rows
-        self.folder = folder
-        self.name = name
-        self.rows_per_shard = rows_per_shard
-        self.make_files = make_files
-        self.prepare_row = prepare_row
-
-    def __len__(self) -> int:
-        return -(-len(self.rows) // self.rows_per_shard)
-
-    def __getitem__(self, number: int) -> dict[str, Any]:
-        path = self.folder / f"{self.name}-{number:06}.tar"
-        if not path.exists():
-            self._write(number, path)
-        return _describe(path)
-
-    def _write(self, number: int, path: Path):
-        unfinished = path.with_name(f"{path.name}.{os.getpid()}.unfinished")
-        numbers = range(number * self.rows_per_shard, min((number + 1) * self.rows_per_shard, len(self.rows)))
-        skipped, is_empty = [], True
+def _write_shard(
+    rows: "datasets.Dataset | Sequence[dict]",
+    stem: Path,
+    rows_per_shard: int,
+    make_files: Callable[[dict], dict[str, bytes]],
+    number: int,
+) -> dict[str, Any]:
+    """Name, rows and size of a shard, which is written if it is not there yet."""
+    path = stem.with_name(f"{stem.name}-{number:06}.tar")
+    if not path.exists():
+        first = number * rows_per_shard
+        skipped, unfinished = [], path.with_name(f"{path.name}.{os.getpid()}.unfinished")
         with tarfile.open(unfinished, "w", format=tarfile.GNU_FORMAT) as tar:
-            for row_number in numbers:
-                row, key = self.rows[row_number], f"{row_number:09}"
+            for place in range(first, min(first + rows_per_shard, len(rows))):
+                row, key = rows[place], f"{place:09}"
                 try:
-                    files = self.make_files(row if self.prepare_row is None else self.prepare_row(row))
+                    files = make_files(row)
                 except Exception as error:  # libraries of codecs raise whatever they like
-                    sample_id = row.get("sample_id") or key
-                    skipped.append((_name_media(row), sample_id, f"{type(error).__name__}: {error}"))
+                    skipped.append((_name_media(row), row.get("sample_id") or key, f"{type(error).__name__}: {error}"))
                     continue
                 for suffix, data in files.items():
-                    _add(tar, f"{key}.{suffix}", data)
-                is_empty = False
+                    member = tarfile.TarInfo(f"{key}.{suffix}")
+                    member.size = len(data)
+                    tar.addfile(member, io.BytesIO(data))
+            is_empty = tar.offset == 0
         for clip in skipped:
-            record_skipped(self.folder / SKIPPED_NAME, *clip)
+            record_skipped(path.with_name(SKIPPED_NAME), *clip)
         if is_empty:
             unfinished.unlink()
-        else:
-            unfinished.rename(path)
+            return {"name": path.name, "rows": 0, "bytes": 0}
+        unfinished.rename(path)
+    with tarfile.open(path, "r:") as tar:
+        num_rows = sum(member.name.endswith(".json") for member in tar)
+    return {"name": path.name, "rows": num_rows, "bytes": path.stat().st_size}
 
 
 def _check_index(folder: Path, options: dict[str, Any]):
@@ -224,32 +205,15 @@ def _write_index(folder: Path, index: dict[str, Any]):
     unfinished.rename(folder / INDEX_NAME)
 
 
-def _describe(path: Path) -> dict[str, Any]:
-    """Name, rows and size of a shard."""
-    if not path.exists():
-        return {"name": path.name, "rows": 0, "bytes": 0}
-    with tarfile.open(path, "r:") as tar:
-        num_rows = sum(member.name.endswith(".json") for member in tar)
-    return {"name": path.name, "rows": num_rows, "bytes": path.stat().st_size}
-
-
-def _add(tar: tarfile.TarFile, name: str, data: bytes):
-    member = tarfile.TarInfo(name)
-    member.size = len(data)
-    tar.addfile(member, io.BytesIO(data))
-
-
 def _name_media(row: dict) -> str:
-    sources = (source for column in MEDIA_COLUMNS for source in _as_list(row.get(column)))
-    return ", ".join(source_name(source) or f"a {type(source).__name__}" for source in sources)
+    values = (row.get(column) for column in MEDIA_COLUMNS)
+    sources = (source for value in values for source in (value if isinstance(value, list) else [value]))
+    return ", ".join(source_name(source) or f"a {type(source).__name__}" for source in sources if source is not None)
 
 
-def _as_list(value: Any) -> list:
-    return [] if value is None else value if isinstance(value, list) else [value]
-
-
-def _make_files(shortest_edge: int | None, row: dict) -> dict[str, bytes]:
+def _make_files(shortest_edge: int | None, prepare_row: Callable[[dict], dict] | None, row: dict) -> dict[str, bytes]:
     """The files of a sample, by suffix."""
+    row = row if prepare_row is None else prepare_row(row)
     fields = {name: value for name, value in row.items() if name not in MEDIA_COLUMNS}
     if row.get("images"):
         images = map(_read_image, row["images"])
@@ -258,15 +222,14 @@ def _make_files(shortest_edge: int | None, row: dict) -> dict[str, bytes]:
         name, data = _read_image(row["image"])
         files = {_suffix_in("image", name): data}
     elif row.get("video") is not None:
-        files, facts = _store_video(row, shortest_edge)
-        fields |= facts
+        files = _store_video(row, shortest_edge, fields)
     else:
         raise ValueError("the row has no video and no image")
     return {"json": json.dumps(fields).encode(), **files}
 
 
-def _store_video(row: dict, shortest_edge: int | None) -> tuple[dict[str, bytes], dict[str, Any]]:
-    """The files of a video, as they are or encoded anew, and what the fields of the row are then."""
+def _store_video(row: dict, shortest_edge: int | None, fields: dict[str, Any]) -> dict[str, bytes]:
+    """The files of a video, as they are or encoded anew, after which the fields of the row are others."""
     frame_rate = None if has_own_times(row["video"]) else row.get("frame_rate")
     source, name = resolve_source(row["video"], "the video")
     start, end = row.get("start"), row.get("end")
@@ -278,17 +241,16 @@ def _store_video(row: dict, shortest_edge: int | None) -> tuple[dict[str, bytes]
     is_smaller = clip.has_times and min(size) < min(frame.shape[:2]) - 1
     if start is not None or end is not None or is_smaller or not is_file:
         data = _encode(clip, clip.window(start, end), size, num_at_once=max(_BYTES_AT_ONCE // frame.nbytes, 1))
-        facts = {"start": None, "end": None, "frame_rate": None}
+        fields |= dict.fromkeys(("start", "end", "frame_rate"))
         files, clip = {"mp4": data}, open_clip(data, name)
     elif isinstance(source, Path) and source.is_dir():
         images = enumerate(list_frames(source))
-        files, facts = {f"video.{number:06}.{_suffix(one)}": one.read_bytes() for number, one in images}, {}
+        files = {f"video.{number:06}.{_suffix(one)}": one.read_bytes() for number, one in images}
     else:
-        data = source if isinstance(source, bytes) else source.read_bytes()
-        files, facts = {_suffix_in("video", name): data}, {}
+        files = {_suffix_in("video", name): source if isinstance(source, bytes) else source.read_bytes()}
     if clip.has_times:
-        facts["duration"] = row.get("duration") or round(clip.duration, 3)
-    return files, facts
+        fields["duration"] = row.get("duration") or round(clip.duration, 3)
+    return files
 
 
 def _read_image(source) -> tuple[str, bytes]:
@@ -342,7 +304,8 @@ def _encode(clip: Clip, window: tuple[int, int], size: tuple[int, int], num_at_o
 def _reduced(size: tuple[int, int], shortest_edge: int | None) -> tuple[int, int]:
     """Height and width whose shorter one is at most `shortest_edge`, and which are even, as H.264 needs them."""
     scale = 1.0 if shortest_edge is None else min(1.0, shortest_edge / min(size))
-    return tuple(max(2, 2 * round(side * scale / 2)) for side in size)
+    height, width = (max(2, 2 * round(side * scale / 2)) for side in size)
+    return height, width
 
 
 __all__ = ["INDEX_NAME", "ShardSummary", "write_shards"]
