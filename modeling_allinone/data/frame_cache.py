@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """Decoded frames kept on disk: the clips of small data sets are decoded once, and not in every epoch of every run."""
 
 import hashlib

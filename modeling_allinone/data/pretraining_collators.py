@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """Collators of pre-training: rows with a caption -> the inputs and targets of every objective."""
 
 from collections.abc import Sequence

@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """Videos and images that two splits of a run share, so that what a model learns from one it knows of the other."""
 
 import os

@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """Reading the clips of rows, in the workers of a data loader: what is broken, slow or fatal is told by name."""
 
 import contextvars

@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """One tar shard, here or at a URL -> its samples: what is damaged is told, and what is not damaged is read."""
 
 import enum

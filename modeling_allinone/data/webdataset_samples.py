@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """A sample of a shard -> a row: its media are files of the shard, and of its `json`, what is understood is obeyed."""
 
 import json

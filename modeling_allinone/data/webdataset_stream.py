@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """
 Clips and texts streamed from tar shards: mixed, shuffled, split over processes and workers, and resumed where training
 was interrupted.

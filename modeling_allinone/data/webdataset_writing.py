@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """Rows of any data set -> tar shards in the layout of WebDataset, which [`WebDatasetStream`] and `datasets` read."""
 
 import io

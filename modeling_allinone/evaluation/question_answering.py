@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """Scores of open-ended answers, whatever their labels: one right answer, or what every answer scores."""
 
 import evaluate

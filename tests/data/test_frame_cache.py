@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """Frames kept on disk: those that the processor gives, as long as nothing changed."""
 
 import numpy as np

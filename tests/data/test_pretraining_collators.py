@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """Collators of pre-training: what is masked, swapped, shuffled and hidden, and that draws alone decide it."""
 
 import time

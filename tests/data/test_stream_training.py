@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """The real Trainer on a stream of shards: interrupted, killed and resumed, it ends as if it had not been."""
 
 import json

@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """Rows of pre-training: shares by weight, every row in its turn, images beside clips, workers that live on."""
 
 from collections import Counter

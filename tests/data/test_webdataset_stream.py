@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """Streams of shards: each row once in an epoch, the same after an interruption, and no loss beside what is broken."""
 
 import gzip

@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """Shards of real clips: what is written comes back, spans are cut out, runs go on, broken clips are listed."""
 
 import io

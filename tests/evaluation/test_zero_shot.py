@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """Zero-shot scores of a model that is being pre-trained: those of its weights as they are, of what can be told."""
 
 import evaluate
