@@ -53,7 +53,7 @@ from modeling_allinone.training.setup import (
     write_card,
     write_results,
 )
-from modeling_allinone.training.trainer import AllInOneTrainingArguments, make_scheduler, parameter_groups
+from modeling_allinone.training.trainer import AllInOneTrainingArguments, parameter_groups
 
 
 @command_line
@@ -222,15 +222,13 @@ def make_optimizer(
     )
     optimizer_class, options = Trainer.get_optimizer_cls_and_kwargs(arguments)
     optimizer = accelerator.prepare(optimizer_class(groups, **options))
-    make = partial(
-        get_scheduler,
+    scheduler = get_scheduler(
         arguments.lr_scheduler_type,
         optimizer,
         arguments.get_warmup_steps(max_steps),
         max_steps,
         scheduler_specific_kwargs=arguments.lr_scheduler_kwargs,
     )
-    scheduler = make_scheduler(make, arguments, max_steps)
     # Not prepared, since Accelerate would let it take as many steps at once as there are processes.
     accelerator.register_for_checkpointing(scheduler)
     return optimizer, scheduler

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from accelerate.data_loader import prepare_data_loader
 from accelerate.utils import gather_object
@@ -55,7 +56,7 @@ class RunningMean:
     def add(self, name: str, total: torch.Tensor, count: torch.Tensor | float = 1.0):
         """Count in a sum over `count` things."""
         pair = torch.stack([total.detach().double(), torch.as_tensor(count, device=total.device).double()])
-        self._sums[name] = self._sums[name] + pair if name in self._sums else pair
+        self._sums[name] = self._sums.get(name, 0) + pair
 
     def take(self, gather: Callable[[list], list] = list) -> dict[str, float]:
         """
@@ -70,11 +71,10 @@ class RunningMean:
         """
         mine = {name: pair.tolist() for name, pair in self._sums.items()}
         self._sums = {}
-        sums: dict[str, tuple[float, float]] = {}
-        for name, (total, count) in (item for of_process in gather([mine]) for item in of_process.items()):
-            total_before, count_before = sums.get(name, (0.0, 0.0))
-            sums[name] = (total_before + total, count_before + count)
-        return {name: total / count for name, (total, count) in sorted(sums.items()) if count}
+        sums: dict[str, np.ndarray] = {}
+        for name, pair in (item for of_process in gather([mine]) for item in of_process.items()):
+            sums[name] = sums.get(name, np.zeros(2)) + pair
+        return {name: float(total / count) for name, (total, count) in sorted(sums.items()) if count}
 
 
 class PreTrainingTrainer(AllInOneTrainer):

@@ -5,15 +5,13 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import nn
-from torch.optim.lr_scheduler import LRScheduler
 from torch.utils.data import DataLoader, Dataset
-from transformers import PreTrainedModel, Trainer, TrainingArguments
+from transformers import PreTrainedModel, Trainer, TrainingArguments, get_scheduler
 from transformers.integrations import is_deepspeed_available
 from transformers.trainer_utils import EvalLoopOutput, SchedulerType, TrainOutput
 
@@ -81,6 +79,7 @@ class AllInOneTrainingArguments(TrainingArguments):
             )
         super().__post_init__()
         self._check_compilation()
+        self._check_scheduler()
         if self.device.type == "cpu":
             self.dataloader_pin_memory = False  # of which torch would only warn
         if self.total_batch_size is not None:
@@ -96,6 +95,22 @@ class AllInOneTrainingArguments(TrainingArguments):
                 raise ValueError(
                     f"torch_compile_mode is {self.torch_compile_mode!r}; expected one of {', '.join(modes)}."
                 )
+
+    def _check_scheduler(self):
+        """Raises a `ValueError` if the learning rate cannot take the course that is named, with its options."""
+        num_steps = self.max_steps if self.max_steps > 0 else 10**6  # how many is known with the rows
+        optimizer = torch.optim.SGD([torch.zeros(1)], self.learning_rate)
+        sizes = (self.get_warmup_steps(num_steps), num_steps)
+        try:
+            scheduler = get_scheduler(self.lr_scheduler_type, optimizer, *sizes, self.lr_scheduler_kwargs)
+            for course in getattr(scheduler, "lr_lambdas", ()):
+                for step in (0, 1, num_steps // 2, num_steps - 1):
+                    course(step)
+        except (TypeError, ValueError, ArithmeticError) as error:
+            raise ValueError(
+                f"lr_scheduler_type {SchedulerType(self.lr_scheduler_type).value} cannot have lr_scheduler_kwargs "
+                f"{self.lr_scheduler_kwargs} with warmup_steps {self.warmup_steps:g}: {error}"
+            ) from error
 
     def _accumulate_to_total(self):
         """Set the accumulation steps with which all devices together reach the total batch size."""
@@ -202,11 +217,6 @@ class AllInOneTrainer(Trainer):
         self.optimizer_cls_and_kwargs = optimizer_class, {**options, "params": groups}
         return super().create_optimizer(model)
 
-    def create_scheduler(self, num_training_steps: int, *arguments, **keywords) -> LRScheduler:
-        """As in Trainer; a course that cannot be computed is explained before the first step."""
-        make = partial(super().create_scheduler, num_training_steps, *arguments, **keywords)
-        return make_scheduler(make, self.args, num_training_steps)
-
     def train(self, *arguments, **keywords) -> TrainOutput:
         """As in Trainer; a dead worker is explained, at whatever step its death is noticed."""
         with self._explaining_dead_workers():
@@ -220,13 +230,16 @@ class AllInOneTrainer(Trainer):
         self.train_dataset.skip_batches(num_batches, self._train_batch_size)
         return epochs_trained, 0
 
-    def _get_num_items_in_batch(self, batch_samples: list, device: torch.device) -> torch.Tensor | None:
-        """How many labelled rows the batches of a step have in all processes; `None` where the task has no labels."""
-        for batch in batch_samples:
+    def get_batch_samples(self, *arguments, **keywords) -> tuple[list[dict], torch.Tensor | None]:
+        """The batches of a step, and how many labelled rows they have in all processes."""
+        batches, _ = super().get_batch_samples(*arguments, **keywords)
+        for batch in batches:
             for part in (batch, *(part for part in batch.values() if isinstance(part, Mapping))):  # of co-training
                 self._epochs.count(part["is_pair"].sum() if "is_pair" in part else self._count_labelled(part))
-        counts = [count for batch in batch_samples if (count := self._count_labelled(batch)) is not None]
-        return self.accelerator.reduce(torch.stack(counts).sum().to(device), "sum") if counts else None
+        counts = [count for batch in batches if (count := self._count_labelled(batch)) is not None]
+        if not counts:
+            return batches, None
+        return batches, self.accelerator.reduce(torch.stack(counts).sum().to(self.args.device), "sum")
 
     def _count_labelled(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor | None:
         """How many rows of a batch have a label; `None` where the task has none."""
@@ -464,37 +477,6 @@ def freeze_backbone(model: nn.Module):
         parameter.requires_grad_("allinone" not in parts or "pooler" in parts)
 
 
-def make_scheduler(
-    make: Callable[[], LRScheduler], training_arguments: TrainingArguments, num_training_steps: int
-) -> LRScheduler:
-    """
-    Make the course of the learning rate, and try it.
-
-    Args:
-        make (`Callable[[], LRScheduler]`): Makes it.
-        training_arguments (`TrainingArguments`): What it is made of, for the message.
-        num_training_steps (`int`)
-
-    Returns:
-        `LRScheduler`
-
-    Raises:
-        ValueError: If it cannot be made, or not be computed at some step.
-    """
-    try:
-        scheduler = make()
-        for course in getattr(scheduler, "lr_lambdas", ()):
-            for step in (0, 1, num_training_steps // 2, num_training_steps - 1):
-                course(step)
-    except (TypeError, ValueError, ArithmeticError) as error:
-        name = SchedulerType(training_arguments.lr_scheduler_type).value
-        raise ValueError(
-            f"lr_scheduler_type {name} cannot have lr_scheduler_kwargs {training_arguments.lr_scheduler_kwargs} over "
-            f"{num_training_steps} steps with warmup_steps {training_arguments.warmup_steps:g}: {error}"
-        ) from error
-    return scheduler
-
-
 def parameter_groups(
     model: nn.Module,
     learning_rate: float,
@@ -550,6 +532,5 @@ __all__ = [
     "RetrievalTrainer",
     "VideoClassificationTrainer",
     "freeze_backbone",
-    "make_scheduler",
     "parameter_groups",
 ]
