@@ -3,6 +3,7 @@
 """Processor of All-in-one: text and clips -> the inputs of every model, and logits -> answers."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from transformers.feature_extraction_utils import BatchFeature
@@ -16,18 +17,18 @@ from .video_processing_allinone import AllInOneVideoProcessorKwargs
 
 logger = logging.get_logger(__name__)
 
-# Above this, `model_max_length` is the library's way to say that the tokenizer has no limit.
+# Above this, `model_max_length` is transformers' way to say that the tokenizer has no limit.
 LONGEST_TEXT = 1_000_000
 
 
 class AllInOneProcessorKwargs(ProcessingKwargs, total=False):
-    """Arguments of [`AllInOneProcessor`]: the library's for text, the video processor's for clips."""
+    """Arguments of [`AllInOneProcessor`]: transformers' for text, the video processor's for clips."""
 
-    videos_kwargs: AllInOneVideoProcessorKwargs
+    videos_kwargs: AllInOneVideoProcessorKwargs  # type: ignore[misc]  # narrowed, as all of transformers' do
 
 
 class _SavedProcessor(SavedWithLoader, ProcessorMixin):
-    """The library looks for what a processor overrides in its first base class, which has to know all of its own."""
+    """Transformers looks for what a processor overrides in its first base class, which has to know all of its own."""
 
 
 class AllInOneProcessor(_SavedProcessor):
@@ -53,7 +54,7 @@ class AllInOneProcessor(_SavedProcessor):
         {'input_ids': (1, 5), 'attention_mask': (1, 5), 'pixel_values': (1, 3, 3, 224, 224)}
     """
 
-    valid_processor_kwargs = AllInOneProcessorKwargs
+    valid_processor_kwargs: Any = AllInOneProcessorKwargs
     _loaded_by = "AutoProcessor"
     text_kwargs = {"padding": True, "truncation": True, "return_token_type_ids": False}
 
@@ -70,7 +71,7 @@ class AllInOneProcessor(_SavedProcessor):
             self.video_processor._name_loader(directory)
 
     def check_argument_for_proper_class(self, argument_name, argument):
-        """Check a part's class; the library looks the video processor's up where it is only with torchvision."""
+        """Check a part's class; transformers looks the video processor's up where it is only with torchvision."""
         if argument_name != "video_processor":
             return super().check_argument_for_proper_class(argument_name, argument)
         if not isinstance(argument, VideoProcessorMixin):
@@ -118,10 +119,11 @@ class AllInOneProcessor(_SavedProcessor):
             raise ValueError("There is nothing to process; give text, videos or images.")
         if videos is not None and images is not None:
             raise ValueError("videos and images are both given; a batch is of one kind, so process them one by one.")
-        # Kept apart, because the library copies its arguments and a copied generator would repeat itself.
-        generator = kwargs.pop("generator", None)
-        self._check_names(kwargs)
-        merged = self._merge_kwargs(tokenizer_init_kwargs=self._settings_of_tokenizer(), **kwargs)
+        # Kept apart, because transformers copies its arguments and a copied generator would repeat itself.
+        options: dict[str, Any] = {**kwargs}
+        generator = options.pop("generator", None)
+        self._check_names(options)
+        merged = self._merge_kwargs(tokenizer_init_kwargs=self._settings_of_tokenizer(), **options)
         text_kwargs, videos_kwargs = merged["text_kwargs"], merged["videos_kwargs"]
         return_tensors = text_kwargs.pop("return_tensors", None) or videos_kwargs.pop("return_tensors", None) or "pt"
         if return_tensors not in ("pt", "np"):
@@ -130,7 +132,8 @@ class AllInOneProcessor(_SavedProcessor):
         if generator is not None:
             videos_kwargs["generator"] = generator
 
-        text_inputs, video_inputs = {}, {}
+        text_inputs: Mapping[str, Any] = {}
+        video_inputs: Mapping[str, Any] = {}
         if videos is not None:
             video_inputs = self.video_processor(videos, **videos_kwargs)
         elif images is not None:
@@ -147,12 +150,11 @@ class AllInOneProcessor(_SavedProcessor):
                 )
             text_inputs = {name: value.repeat_interleave(num_views, dim=0) for name, value in text_inputs.items()}
         return BatchFeature(
-            _as_tensors({**text_inputs, **video_inputs}, return_tensors),
-            skip_tensor_conversion=self.skip_tensor_conversion,
+            {**text_inputs, **video_inputs}, return_tensors, skip_tensor_conversion=self.skip_tensor_conversion
         )
 
     def save_pretrained(self, *arguments, **keywords):
-        """As in the library, without the padding and the length of the tokenizer's last call."""
+        """As in transformers, without the padding and the length of the tokenizer's last call."""
         if self.tokenizer.is_fast:
             self.tokenizer.backend_tokenizer.no_truncation()
             self.tokenizer.backend_tokenizer.no_padding()
@@ -183,17 +185,10 @@ class AllInOneProcessor(_SavedProcessor):
             ['what runs?Options: dog catAnswer: dog', 'what runs?Options: dog catAnswer: cat']
         """
         if isinstance(question, str):
-            if not options or isinstance(options, str) or not all(isinstance(option, str) for option in options):
-                raise ValueError(f"options of {question!r} are {options!r}; expected a list of at least one text.")
-            # No space before "Options:" and "Answer:": the original has none, and its weights know that.
-            stem = f"{question}Options: {' '.join(options)}Answer: "
-            return [stem + option for option in options]
+            return _fill_choice_template(question, options)
         if len(question) != len(options):
             raise ValueError(f"There are {len(question)} questions but {len(options)} lists of options.")
-        return [
-            AllInOneProcessor.apply_choice_template(one, its_options)
-            for one, its_options in zip(question, options, strict=True)
-        ]
+        return [_fill_choice_template(one, its) for one, its in zip(question, options, strict=True)]
 
     def encode_prompt(self, text: str | None) -> dict[str, str | list[int] | None]:
         """
@@ -266,7 +261,7 @@ class AllInOneProcessor(_SavedProcessor):
         return ["token_type_ids"]
 
     def _check_names(self, kwargs: dict) -> None:
-        """The library warns of an argument that it does not know and goes on; a typing error should not pass so."""
+        """Transformers warns of an argument that it does not know and goes on; a typing error should not pass so."""
         groups = {"text_kwargs", "videos_kwargs", "common_kwargs"}
         text_names = AllInOneProcessorKwargs.__annotations__["text_kwargs"].__annotations__
         known = groups | set(text_names) | set(self.video_processor.valid_kwargs.__annotations__)
@@ -289,16 +284,7 @@ class AllInOneProcessor(_SavedProcessor):
         texts = [text] if isinstance(text, str) else list(text) if isinstance(text, Sequence) else None
         if not texts:
             raise TypeError(f"text is {text!r}; expected a text, a list of texts or a list of lists of texts.")
-        num_options = None
-        if all(isinstance(one, list | tuple) for one in texts):
-            counts = [len(one) for one in texts]
-            if len(set(counts)) > 1 or counts[0] == 0:
-                raise ValueError(
-                    f"text has {counts} options; expected equally many, at least 1, for each clip of a batch. "
-                    "Group questions by their number of options."
-                )
-            num_options = counts[0]
-            texts = [option for one in texts for option in one]
+        texts, num_options = _flattened("text", "options", texts)
         wrong = [one for one in texts if not isinstance(one, str)]
         if wrong:
             raise TypeError(f"text contains {wrong[0]!r}, a {type(wrong[0]).__name__}; expected nothing but texts.")
@@ -332,16 +318,10 @@ class AllInOneProcessor(_SavedProcessor):
         images = list(images) if is_batch else [images]
         if not images:
             raise ValueError("images is an empty list; expected at least one image.")
-        num_images = None
-        if all(isinstance(one, list | tuple) for one in images):
-            counts = [len(one) for one in images]
-            if len(set(counts)) > 1 or counts[0] == 0:
-                raise ValueError(f"images has lists of {counts} images; expected equally many, at least 1, in each.")
-            num_images = counts[0]
-            num_views = videos_kwargs.get("num_views") or self.video_processor.num_views
-            if num_views > 1:
-                raise ValueError(f"num_views is {num_views}, but lists of images have one view each; set num_views=1.")
-            images = [image for one in images for image in one]
+        images, num_images = _flattened("images", "images", images)
+        num_views = videos_kwargs.get("num_views") or self.video_processor.num_views
+        if num_images is not None and num_views > 1:
+            raise ValueError(f"num_views is {num_views}, but lists of images have one view each; set num_views=1.")
         # One frame each, so that a file that moves is its first frame, and a flat list is not one clip.
         inputs = self.video_processor([[image] for image in images], **videos_kwargs | {"num_frames": 1, "fps": None})
         if num_images is not None:
@@ -350,7 +330,22 @@ class AllInOneProcessor(_SavedProcessor):
         return inputs
 
 
-def _as_tensors(data: dict, return_tensors: str) -> dict:
-    if return_tensors == "pt":
-        return data
-    return {name: value.numpy() if isinstance(value, torch.Tensor) else value for name, value in data.items()}
+def _fill_choice_template(question: str, options: Any) -> list[str]:
+    if not options or isinstance(options, str) or not all(isinstance(option, str) for option in options):
+        raise ValueError(f"options of {question!r} are {options!r}; expected a list of at least one text.")
+    # No space before "Options:" and "Answer:": the original has none, and its weights know that.
+    stem = f"{question}Options: {' '.join(options)}Answer: "
+    return [stem + option for option in options]
+
+
+def _flattened(name: str, unit: str, values: list) -> tuple[list, int | None]:
+    """A list of equally long lists -> one list of what is in them, and their length; another list, and none."""
+    if not all(isinstance(one, list | tuple) for one in values):
+        return values, None
+    counts = [len(one) for one in values]
+    if len(set(counts)) > 1 or counts[0] == 0:
+        raise ValueError(
+            f"{name} has {counts} {unit}; expected equally many, at least 1, for each clip of a batch. Group clips by "
+            f"their number of {unit}."
+        )
+    return [item for one in values for item in one], counts[0]

@@ -3,7 +3,7 @@
 """Saving with what makes transformers ask for this package where it is not imported, instead of guessing without."""
 
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 LOADER = "import_modeling_allinone"
 
@@ -51,12 +51,12 @@ class SavedWithLoader:
     (see [`~hub.remote_code.saving_code`]).
     """
 
-    _auto_class: str | None
+    _auto_class: Any  # which transformers declares in each class in another way
     _loaded_by: ClassVar[str]
     auto_map: dict[str, str]
 
     def save_pretrained(self, save_directory, *args, **kwargs):
-        """Save as the library does; see there for the arguments."""
+        """Save as transformers does; see there for the arguments."""
         self._name_loader(Path(save_directory))
         return super().save_pretrained(save_directory, *args, **kwargs)
 
@@ -71,6 +71,6 @@ class SavedWithLoader:
         self.auto_map = {**kept, self._loaded_by: f"{LOADER}.{type(self).__name__}"}
 
     def _get_files_timestamps(self, working_dir):
-        """When the files of a folder were written, by which the library finds what is new, to push it to the Hub."""
+        """When the files of a folder were written, by which transformers finds what is new, to push it to the Hub."""
         written = super()._get_files_timestamps(working_dir)
         return {name: time for name, time in written.items() if name != f"{LOADER}.py"}

@@ -324,7 +324,7 @@ def _natural_order(path: Path) -> list:
 def _opened_image(source: Path | bytes, name: str) -> Image.Image:
     with _named_errors(f"{name} cannot be read as an image", f"expected {ACCEPTED}"):
         image = Image.open(as_file(source))
-    if image.format in PICTURE_BEGINS and _is_stream_of_pictures(image):
+    if image.format in PICTURE_BEGINS and _is_stream_of_pictures(source, image.format):
         raise ValueError(
             f"{name} is a stream of {image.format} pictures, one after another, which says neither how many there are "
             f"nor when; put it into a container, such as by `ffmpeg -i <file> -c copy <new file>.mkv`."
@@ -334,8 +334,7 @@ def _opened_image(source: Path | bytes, name: str) -> Image.Image:
 
 def _check_end_of_gif(source: Path | bytes, name: str, num_frames: int) -> None:
     """Raise where a GIF ends inside of a block. It says nowhere how long it is, and Pillow leaves out what is cut."""
-    with opened_source(source) as file:
-        data = file.read()
+    data = source if isinstance(source, bytes) else source.read_bytes()
 
     def color_table(place: int) -> int:
         return 3 << (data[place] & 7) + 1 if data[place] & 0x80 else 0
@@ -357,16 +356,12 @@ def _check_end_of_gif(source: Path | bytes, name: str, num_frames: int) -> None:
         logger.warning_once(f"{name} has {num_frames} frames but no end mark; it may have been cut short.")
 
 
-def _is_stream_of_pictures(image: Image.Image) -> bool:
+def _is_stream_of_pictures(source: Path | bytes, kind: str) -> bool:
     """Whether another picture follows the first one, such as in raw MJPEG. Thumbnails lie inside of it."""
-    file, begins = image.fp, PICTURE_BEGINS[image.format]
-    place = file.tell()
-    file.seek(0)
-    data = file.read()
-    file.seek(place)
+    data, begins = source if isinstance(source, bytes) else source.read_bytes(), PICTURE_BEGINS[kind]
     if data.find(begins, 2) < 0:
         return False
-    if image.format == "PNG":
+    if kind == "PNG":
         return True
     end = 2
     while end + 4 <= len(data) and data[end] == 0xFF:

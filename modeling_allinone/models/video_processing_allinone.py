@@ -14,12 +14,13 @@ from torch import nn
 from transformers.feature_extraction_utils import BatchFeature
 from transformers.image_processing_utils import get_size_dict
 from transformers.image_utils import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD, SizeDict
-from transformers.processing_utils import Unpack, VideosKwargs
+from transformers.processing_utils import Unpack
 from transformers.utils import logging
 from transformers.video_processing_utils import VideoProcessorMixin
 from transformers.video_utils import VideoMetadata
 
-from .augmentation_allinone import HIGHEST_MAGNITUDE, OPERATIONS, rand_augment
+from .augmentation_allinone import rand_augment
+from .frame_resizing_allinone import BICUBIC, BILINEAR, resize_and_crop, resized_shape
 from .frame_sampling_allinone import (
     checked_indices,
     count_at_rate,
@@ -30,12 +31,17 @@ from .frame_sampling_allinone import (
 )
 from .saving_allinone import SavedWithLoader
 from .video_clip_allinone import Clip
-from .video_decoding_allinone import ON_CORRUPT_FRAME, VIDEO_BACKENDS, is_array, open_clip
-from .video_sources_allinone import has_own_times, source_name
+from .video_decoding_allinone import is_array, open_clip
+from .video_options_allinone import (
+    CALL_ONLY,
+    CHOSEN_FRAMES,
+    AllInOneVideoProcessorKwargs,
+    check_options,
+    options_of_clips,
+)
+from .video_sources_allinone import source_name
 
 logger = logging.get_logger(__name__)
-
-NEAREST, BILINEAR, BICUBIC = 0, 2, 3  # as Pillow numbers them
 
 # How the original shows images (VQAv2, NLVR2, COCO, Flickr30k, co-training), as ViLT does: whole and in their shape.
 IMAGE_OPTIONS = {
@@ -46,17 +52,6 @@ IMAGE_OPTIONS = {
     "image_mean": 0.5,
     "image_std": 0.5,
     "do_pad": True,
-}
-
-# No camera films more for long; a slip of the hand would ask for billions.
-MOST_FRAMES_PER_SECOND = 1000
-
-PER_CLIP = ("start", "end", "frame_rate")
-CHOSEN_FRAMES = ("frame_indices", "timestamps")
-CALL_ONLY = (*CHOSEN_FRAMES, "start", "end", "seed", "generator", "return_tensors", "video_metadata")
-# What the library's processors know and this one has no use for; refused, so that nobody waits for its effect.
-WITHOUT_EFFECT = {
-    "data_format": "pixel_values are always channels first",
 }
 
 
@@ -70,30 +65,6 @@ class ClipMetadata(VideoMetadata):
     """
 
     replaced_frames: dict[int, int] = field(default_factory=dict)
-
-
-class AllInOneVideoProcessorKwargs(VideosKwargs, total=False):
-    """Arguments of [`AllInOneVideoProcessor`] beside those of the library; its docstring describes them."""
-
-    frame_sampling: str | None
-    num_views: int | None
-    do_random_crop: bool | None
-    do_rand_augment: bool | None
-    rand_augment_num_ops: int | None
-    rand_augment_magnitude: int | float | None
-    decode_size: int | dict[str, int] | None
-    size_divisor: int | None
-    video_backend: str | None
-    on_corrupt_frame: str | None
-    fps: int | float | None
-    # The following may differ from clip to clip, and are checked where they are taken apart.
-    frame_rate: Any
-    start: Any
-    end: Any
-    frame_indices: Any
-    timestamps: Any
-    seed: int | None
-    generator: Any
 
 
 class AllInOneVideoProcessor(SavedWithLoader, VideoProcessorMixin):
@@ -201,20 +172,21 @@ class AllInOneVideoProcessor(SavedWithLoader, VideoProcessorMixin):
     do_pad = False
 
     def __init__(self, **kwargs: Unpack[AllInOneVideoProcessorKwargs]):
+        options: dict[str, Any] = {**kwargs}
         for name in CALL_ONLY:
-            if kwargs.get(name) is not None:
+            if options.get(name) is not None:
                 raise ValueError(f"{name} belongs to one call, not to the processor; pass it with the videos.")
-        super().__init__(**kwargs)
-        self._set_attributes(**kwargs)
+        super().__init__(**options)
+        self._set_attributes(**options)
         self._check_options({name: getattr(self, name, None) for name in self.valid_kwargs.__annotations__})
 
     @property
-    def model_input_names(self) -> list[str]:
+    def model_input_names(self) -> list[str]:  # type: ignore[override]  # a list in transformers, the same for all
         """What a batch has."""
         return ["pixel_values", "pixel_mask"] if self.do_pad else ["pixel_values"]
 
     @classmethod
-    def from_dict(cls, video_processor_dict: dict[str, Any], **kwargs):
+    def from_dict(cls, video_processor_dict, **kwargs):  # type: ignore[override]  # as VideoProcessorMixin does
         """As in transformers; saved before `on_corrupt_frame` was an option, `fps` is what is now `frame_rate`."""
         if "frame_sampling" in video_processor_dict and "on_corrupt_frame" not in video_processor_dict:
             video_processor_dict = dict(video_processor_dict)
@@ -262,52 +234,12 @@ class AllInOneVideoProcessor(SavedWithLoader, VideoProcessorMixin):
             `TypeError`: An argument or a clip of a type that is not understood.
             `ValueError`: Anything else that cannot be processed; the message names the clip.
         """
-        given = {name: value for name, value in kwargs.items() if value is not None}
-        unknown = sorted(set(given) - set(self.valid_kwargs.__annotations__))
-        if unknown:
-            raise TypeError(
-                f"{type(self).__name__} does not know {', '.join(unknown)}; "
-                f"it knows {', '.join(sorted(set(self.valid_kwargs.__annotations__) - set(WITHOUT_EFFECT)))}."
-            )
-        validate_typed_dict(self.valid_kwargs, given)
-        options = {name: getattr(self, name, None) for name in self.valid_kwargs.__annotations__} | given
-        ways = [name for name in ("num_frames", "fps", *CHOSEN_FRAMES) if name in given]
-        if "fps" in ways and len(ways) > 1:
-            raise ValueError(f"{' and '.join(ways)} are several ways to choose frames; give one of them.")
-        if {"frame_rate", "video_metadata"} <= set(given):
-            raise ValueError("frame_rate and video_metadata are two ways to say the same; give one of them.")
-        if ways and "fps" not in ways:
-            options["fps"] = None
-        options = self._standardize_kwargs(**options)
-        self._check_options(options)
-
+        given: dict[str, Any] = {name: value for name, value in kwargs.items() if value is not None}
+        options = self._resolve_options(given)
         sources = split_batch(videos)
-        generators = _clip_generators(len(sources), options)
-        per_clip = {name: _per_clip(name, options[name], len(sources)) for name in PER_CLIP + CHOSEN_FRAMES}
-        stated = _stated_metadata(options["video_metadata"], len(sources))
         clips, metadata = [], []
-        for place, source in enumerate(sources):
-            clip_options = options | {name: values[place] for name, values in per_clip.items()}
-            clip_options["generator"] = generators[place]
-            frame_rate = clip_options["frame_rate"]
-            if frame_rate is not None and "frame_rate" not in given and has_own_times(source):
-                frame_rate = None
-            if stated[place].get("fps") is not None:
-                frame_rate = stated[place]["fps"]
-            clip = open_clip(
-                source,
-                name=_name(source, place),
-                backend=options["video_backend"],
-                frame_rate=frame_rate,
-                input_data_format=options["input_data_format"],
-                do_convert_rgb=options["do_convert_rgb"],
-                on_corrupt_frame=options["on_corrupt_frame"],
-            )
-            if stated[place].get("total_num_frames") not in (None, clip.total_frames):
-                raise ValueError(
-                    f"{clip.name} has {clip.total_frames} frames, but total_num_frames of its video_metadata is "
-                    f"{stated[place]['total_num_frames']}; give the rate of the frames that are left as frame_rate."
-                )
+        for place, clip_options in enumerate(options_of_clips(options, sources, "frame_rate" in given)):
+            clip = _open(sources[place], place, clip_options)
             indices = self.sample_frames(clip, **clip_options)
             is_chosen = any(clip_options[name] is not None for name in CHOSEN_FRAMES)
             if is_chosen and given.get("num_frames", indices.shape[1]) != indices.shape[1]:
@@ -317,23 +249,22 @@ class AllInOneVideoProcessor(SavedWithLoader, VideoProcessorMixin):
                 )
             # Repeated frames are decoded and resized once.
             wanted, place_of = np.unique(indices, return_inverse=True)
-            segments = None
-            if options["on_corrupt_frame"] == "nearest":
-                segments = self._segments(clip, wanted, **clip_options | {"num_frames": indices.shape[1]})
+            is_replaced = options["on_corrupt_frame"] == "nearest"
+            segments = _segments(clip, wanted, indices.shape[1], clip_options) if is_replaced else None
             frames = clip.read(wanted, segments)
             if clip.replaced:
                 logger.warning_once(
                     f"{clip.name} has damaged frames; the nearest whole ones take their place, as on_corrupt_frame="
                     "'nearest' says. return_metadata=True tells which."
                 )
-            pixels = self._preprocess(frames, clip.name, **clip_options)
+            pixels = self._preprocess(frames, clip.name, clip_options)
             pixels = pixels[torch.from_numpy(place_of.reshape(indices.shape)).to(pixels.device)]
             clips.append((clip.name, {"pixel_values": pixels}))
             if options["do_pad"]:
                 clips[-1][1]["pixel_mask"] = _full_mask(pixels)
             if options["return_metadata"]:
                 metadata.append(_metadata(clip, indices, frames[0]))
-        data = {key: values.flatten(0, 1) for key, values in stack_clips(clips).items()}
+        data: dict[str, Any] = {key: values.flatten(0, 1) for key, values in stack_clips(clips).items()}
         if options["return_metadata"]:
             data["video_metadata"] = metadata
         return BatchFeature(
@@ -343,7 +274,7 @@ class AllInOneVideoProcessor(SavedWithLoader, VideoProcessorMixin):
     def sample_frames(
         self,
         clip: Clip,
-        generator: np.random.Generator | None = None,
+        generator: np.random.Generator,
         num_frames: int = 3,
         fps: float | None = None,
         frame_sampling: str = "uniform",
@@ -360,7 +291,7 @@ class AllInOneVideoProcessor(SavedWithLoader, VideoProcessorMixin):
 
         Args:
             clip ([`Clip`]): An open clip.
-            generator (`np.random.Generator`, *optional*): Needed by `frame_sampling="random"`.
+            generator (`np.random.Generator`): Used by `frame_sampling="random"`.
             num_frames, fps, frame_sampling, num_views, do_sample_frames: As the attributes of the processor.
             frame_indices, timestamps, start, end: As in `preprocess`, of this clip.
 
@@ -392,161 +323,78 @@ class AllInOneVideoProcessor(SavedWithLoader, VideoProcessorMixin):
         except ValueError as error:
             raise ValueError(f"{clip.name}: {error}") from error
 
-    @staticmethod
-    def _segments(
-        clip: Clip,
-        wanted: np.ndarray,
-        num_frames: int,
-        do_sample_frames: bool,
-        start: float | None,
-        end: float | None,
-        **kwargs,
-    ) -> np.ndarray:
-        """First and last frame (n, 2) of what each frame stands for: its segment, or else the window or the clip."""
-        if any(kwargs[name] is not None for name in CHOSEN_FRAMES):
-            start, end, do_sample_frames = None, None, False
-        first, stop = clip.window(start, end)
-        if not do_sample_frames or num_frames >= stop - first:
-            return np.array([[first, stop - 1]] * len(wanted))
-        segments = first + segment_bounds(num_frames, stop - first)
-        return segments[np.searchsorted(segments[:, 0], wanted, side="right") - 1]
-
-    def _preprocess(
-        self,
-        frames: Sequence[np.ndarray],
-        name: str,
-        *,
-        generator: np.random.Generator | None,
-        do_resize: bool,
-        size: SizeDict,
-        size_divisor: int | None,
-        decode_size: SizeDict | None,
-        resample: int,
-        do_center_crop: bool,
-        do_random_crop: bool,
-        crop_size: SizeDict,
-        do_rand_augment: bool,
-        rand_augment_num_ops: int,
-        rand_augment_magnitude: float,
-        do_rescale: bool,
-        rescale_factor: float,
-        do_normalize: bool,
-        image_mean,
-        image_std,
-        device=None,
-        **kwargs,
-    ) -> torch.Tensor:
+    def _preprocess(self, frames: Sequence[np.ndarray], name: str, options: Mapping[str, Any]) -> torch.Tensor:
         """Frames `(height, width, 3)` of one clip, uint8 -> `(n, 3, height, width)`, float32."""
+        generator, decode_size, resample = options["generator"], options["decode_size"], options["resample"]
         if decode_size is not None:
-            frames = resize_and_crop(frames, (decode_size.height, decode_size.width), resample=resample)
+            frames = list(resize_and_crop(frames, (decode_size.height, decode_size.width), None, resample).numpy())
         height, width = frames[0].shape[:2]
-        if do_resize:
-            height, width = _resized((height, width), size, size_divisor)
+        if options["do_resize"]:
+            height, width = resized_shape((height, width), options["size"], options["size_divisor"])
             if min(height, width) < 1:
                 raise ValueError(
                     f"{name} has frames of {frames[0].shape[0]} x {frames[0].shape[1]} pixels (height x width), of "
-                    f"which size={dict(size)} and size_divisor={size_divisor} leave {height} x {width}; cut such a "
-                    "strip in pieces, or give size with height and width."
+                    f"which size={dict(options['size'])} and size_divisor={options['size_divisor']} leave {height} x "
+                    f"{width}; cut such a strip in pieces, or give size with height and width."
                 )
         crop = (0, 0, height, width)
-        if do_center_crop or do_random_crop:
+        if options["do_center_crop"] or options["do_random_crop"]:
+            crop_size = options["crop_size"]
             room = height - crop_size.height, width - crop_size.width
             if min(room) < 0:
                 raise ValueError(
                     f"{name} has frames of {height} x {width} pixels (height x width) where they are cropped to "
                     f"{crop_size.height} x {crop_size.width}; enlarge size, reduce crop_size or set do_resize=True."
                 )
-            if do_random_crop:
+            top, left = (round(free / 2) for free in room)
+            if options["do_random_crop"]:
                 top, left = generator.integers(0, np.array(room) + 1).tolist()
-            else:
-                top, left = (round(free / 2) for free in room)
             crop = (top, left, crop_size.height, crop_size.width)
         pixels = resize_and_crop(frames, (height, width), crop, resample).permute(0, 3, 1, 2)
-        if do_rand_augment:
+        if options["do_rand_augment"]:
             clip_generator = torch.Generator().manual_seed(int(generator.integers(2**62)))
-            pixels = rand_augment(pixels, rand_augment_num_ops, rand_augment_magnitude, clip_generator)
-        pixels = pixels.to(torch.float32, memory_format=torch.contiguous_format)
-        pixels = pixels.to(device)
-        if do_rescale:
-            pixels *= rescale_factor
-        if do_normalize:
+            num_ops, magnitude = options["rand_augment_num_ops"], options["rand_augment_magnitude"]
+            pixels = rand_augment(pixels, num_ops, magnitude, clip_generator)
+        pixels = pixels.to(torch.float32, memory_format=torch.contiguous_format).to(options["device"])
+        if options["do_rescale"]:
+            pixels *= options["rescale_factor"]
+        if options["do_normalize"]:
             mean, deviation = (
-                torch.tensor(value, dtype=torch.float32, device=pixels.device).reshape(-1, 1, 1)
-                for value in (image_mean, image_std)
+                torch.tensor(options[name], dtype=torch.float32, device=pixels.device).reshape(-1, 1, 1)
+                for name in ("image_mean", "image_std")
             )
             pixels = pixels.sub_(mean).div_(deviation)
         return pixels
 
-    def _standardize_kwargs(self, decode_size=None, **kwargs) -> dict:
-        kwargs = super()._standardize_kwargs(**kwargs)
+    def _resolve_options(self, given: dict[str, Any]) -> dict[str, Any]:
+        """The options of a call: what is given, and the processor's own for the rest."""
+        names = self.valid_kwargs.__annotations__
+        if unknown := sorted(set(given) - set(names)):
+            raise TypeError(
+                f"{type(self).__name__} does not know {', '.join(unknown)}; "
+                f"it knows {', '.join(sorted(set(names) - {'data_format'}))}."
+            )
+        validate_typed_dict(self.valid_kwargs, given)  # type: ignore[type-var]  # bound to a protocol no TypedDict has
+        ways = [name for name in ("num_frames", "fps", *CHOSEN_FRAMES) if name in given]
+        if "fps" in ways and len(ways) > 1:
+            raise ValueError(f"{' and '.join(ways)} are several ways to choose frames; give one of them.")
+        if {"frame_rate", "video_metadata"} <= set(given):
+            raise ValueError("frame_rate and video_metadata are two ways to say the same; give one of them.")
+        options = {name: getattr(self, name, None) for name in names} | given
+        if ways and "fps" not in ways:
+            options["fps"] = None
+        options = self._standardize_kwargs(**options)
+        self._check_options(options)
+        return options
+
+    def _standardize_kwargs(self, *args, decode_size=None, **kwargs) -> dict:
         if decode_size is not None and not isinstance(decode_size, SizeDict):
             decode_size = SizeDict(**get_size_dict(decode_size, default_to_square=True, param_name="decode_size"))
-        return kwargs | {"decode_size": decode_size}
+        return super()._standardize_kwargs(*args, **kwargs) | {"decode_size": decode_size}
 
-    def _check_options(self, options: dict) -> None:
-        """Raise where an option has no meaning, alone or beside the others."""
+    def _check_options(self, options: dict[str, Any]) -> None:
         self._validate_preprocess_kwargs(**options)
-        if options["fps"] is not None and not 0 < options["fps"] <= MOST_FRAMES_PER_SECOND:
-            raise ValueError(
-                f"fps is {options['fps']}; expected more than 0 and at most {MOST_FRAMES_PER_SECOND} frames of each "
-                "second."
-            )
-        for name, reason in WITHOUT_EFFECT.items():
-            if options.get(name) is not None:
-                raise ValueError(f"{name} has no effect in {type(self).__name__}; leave it out: {reason}.")
-        for name in ("num_frames", "num_views"):
-            if options[name] < 1:
-                raise ValueError(f"{name} is {options[name]}; expected at least 1.")
-        for name, legal in {
-            "frame_sampling": ("uniform", "random"),
-            "video_backend": VIDEO_BACKENDS,
-            "on_corrupt_frame": ON_CORRUPT_FRAME,
-            "resample": (NEAREST, BILINEAR, BICUBIC),
-            "return_tensors": (None, "pt", "np"),
-        }.items():
-            if options[name] not in legal:
-                raise ValueError(f"{name} is {options[name]!r}; expected one of {', '.join(map(repr, legal))}.")
-        for name, keys in {
-            "size": ({"shortest_edge"}, {"shortest_edge", "longest_edge"}, {"height", "width"}),
-            "crop_size": ({"height", "width"},),
-            "decode_size": ({"height", "width"},),
-        }.items():
-            value = options[name]
-            if value is not None and (set(dict(value)) not in keys or min(dict(value).values()) < 1):
-                expected = " or ".join(str(sorted(one)) for one in keys)
-                raise ValueError(f"{name} is {dict(value)}; expected {expected}, each at least 1 pixel.")
-        size = options["size"]
-        if size is not None and size.get("longest_edge") is not None and size["longest_edge"] < size["shortest_edge"]:
-            raise ValueError(f"size is {dict(size)}; expected longest_edge to be no less than shortest_edge.")
-        if options["size_divisor"] is not None and options["size_divisor"] < 1:
-            raise ValueError(f"size_divisor is {options['size_divisor']}; expected at least 1 pixel.")
-        if options["do_pad"] and options["do_random_crop"] and not options["do_center_crop"]:
-            raise ValueError(
-                "do_random_crop cuts frames that do_pad is to show whole; set do_random_crop=False (in a recipe, "
-                "random_crop: false), or do_center_crop=True to cut all frames to one size."
-            )
-        for name, highest in (
-            ("rand_augment_num_ops", len(OPERATIONS)),
-            ("rand_augment_magnitude", HIGHEST_MAGNITUDE),
-        ):
-            if not 0 <= options[name] <= highest:
-                raise ValueError(f"{name} is {options[name]}; expected 0 to {highest}.")
-        for name in ("rescale_factor", "image_std"):
-            if options[name] is not None and not np.all(np.greater(options[name], 0)):
-                raise ValueError(f"{name} is {options[name]}; expected above 0.")
-        for name in ("image_mean", "image_std"):
-            if np.size(options[name]) not in (1, 3):
-                raise ValueError(f"{name} is {options[name]}; expected one number, or three for red, green and blue.")
-        choices = [name for name in CHOSEN_FRAMES if options[name] is not None]
-        others = [name for name in ("start", "end") if options[name] is not None]
-        if options["num_views"] > 1:
-            others.append("num_views")
-        if len(choices) == 2 or (choices and others):
-            raise ValueError(f"{', '.join(choices + others)} exclude each other; give {choices[0]} alone.")
-        if options["seed"] is not None and options["generator"] is not None:
-            raise ValueError("seed and generator are two ways to say the same; give one of them.")
-        if options["generator"] is not None and not isinstance(options["generator"], torch.Generator):
-            raise TypeError(f"generator is a {type(options['generator']).__name__}; expected a torch.Generator.")
+        check_options(options)
 
 
 def split_batch(videos) -> list:
@@ -577,105 +425,6 @@ def split_batch(videos) -> list:
     if all(isinstance(video, Image.Image) or (is_array(video) and video.ndim == 3) for video in videos):
         return [list(videos)]
     return list(videos)
-
-
-def resize_and_crop(
-    frames: Sequence[np.ndarray] | torch.Tensor,
-    size: tuple[int, int],
-    crop: tuple[int, int, int, int] | None = None,
-    resample: int = BILINEAR,
-) -> torch.Tensor:
-    """
-    Resize frames and cut out a part. Bilinear is Pillow's, on which weights were trained.
-
-    Args:
-        frames (sequence of `np.ndarray` of shape `(height, width, 3)`, or `torch.Tensor`): uint8, all of one size.
-        size (`tuple[int, int]`): Height and width to resize to, pixels, at least 1.
-        crop (`tuple[int, int, int, int]`, *optional*):
-            Top, left, height and width inside the resized frame, pixels; the whole by default.
-        resample (`int`, defaults to 2): 2: bilinear with antialiasing; 0: nearest neighbour.
-
-    Returns:
-        `torch.Tensor` of shape `(n, crop height, crop width, 3)`, uint8.
-
-    Example:
-        >>> resize_and_crop(torch.zeros(2, 60, 80, 3, dtype=torch.uint8), (30, 40), (5, 10, 20, 20)).shape
-        torch.Size([2, 20, 20, 3])
-    """
-    top, left, height, width = crop or (0, 0, *size)
-    resized = torch.empty(len(frames), height, width, 3, dtype=torch.uint8)
-    for frame, target in zip(frames, resized.numpy(), strict=True):
-        target[:] = _resize(np.asarray(frame), size, resample)[top : top + height, left : left + width]
-    return resized
-
-
-def _resize(frame: np.ndarray, size: tuple[int, int], resample: int) -> np.ndarray:
-    if frame.shape[:2] == size:
-        return frame
-    if resample == NEAREST:
-        # Pillow's own lets rounding errors grow along a line.
-        rows, columns = (
-            (2 * np.arange(new) + 1) * old // (2 * new) for new, old in zip(size, frame.shape[:2], strict=True)
-        )
-        return frame[rows[:, None], columns]
-    return np.asarray(Image.fromarray(frame).resize(size[::-1], resample))
-
-
-def _resized(old: tuple[int, int], size: SizeDict, divisor: int | None) -> tuple[int, int]:
-    """Height and width to resize frames to."""
-    if size.shortest_edge is None:
-        new = (size.height, size.width)
-    elif size.longest_edge is None and divisor is None:
-        # The original cuts fractions off where it crops, and rounds where it does not.
-        return tuple(int(size.shortest_edge * side / min(old)) for side in old)
-    else:
-        scale = size.shortest_edge / min(old)
-        new = tuple(size.shortest_edge if side == min(old) else scale * side for side in old)
-        if size.longest_edge is not None and max(new) > size.longest_edge:
-            scale = size.longest_edge / max(new)
-            new = tuple(scale * side for side in new)
-        new = tuple(int(side + 0.5) for side in new)
-    return tuple(side // (divisor or 1) * (divisor or 1) for side in new)
-
-
-def _clip_generators(count: int, options: dict) -> list:
-    """One generator for each clip; torch's own is left alone where nothing is random."""
-    if options["frame_sampling"] != "random" and not options["do_random_crop"] and not options["do_rand_augment"]:
-        return [None] * count
-    generator = options["generator"]
-    if options["seed"] is not None:
-        generator = torch.Generator().manual_seed(options["seed"])
-    device = "cpu" if generator is None else generator.device
-    seeds = torch.randint(2**62, (count,), generator=generator, device=device)
-    return [np.random.default_rng(seed) for seed in seeds.tolist()]
-
-
-def _per_clip(name: str, value, count: int) -> list:
-    """An argument that is one for all clips or a list of one for each -> a list of one for each."""
-    if is_array(value):
-        value = value.tolist()
-    is_list = isinstance(value, list | tuple)
-    is_each = is_list and (name in PER_CLIP or any(isinstance(one, list | tuple) or is_array(one) for one in value))
-    if is_each and len(value) != count:
-        raise ValueError(f"{name} has {len(value)} entries for {count} clips; give one for all, or one for each.")
-    values = list(value) if is_each else [value] * count
-    for one in values:
-        numbers = one if name in CHOSEN_FRAMES and isinstance(one, list | tuple) else [one]
-        if not all(number is None or isinstance(number, int | float | np.number) for number in numbers):
-            raise TypeError(f"{name} is {value!r}; expected numbers, one for all clips or one for each.")
-        if name == "frame_rate" and one is not None and not 0 < one < float("inf"):
-            raise ValueError(f"frame_rate is {one}; expected more than 0 frames per second.")
-    return values
-
-
-def _stated_metadata(metadata, count: int) -> list[Mapping]:
-    """What the caller says of each clip, as transformers' processors take it."""
-    if metadata is None:
-        return [{}] * count
-    metadata = [metadata] if isinstance(metadata, Mapping) else list(metadata)
-    if len(metadata) != count or not all(isinstance(one, Mapping) for one in metadata):
-        raise ValueError(f"video_metadata has {len(metadata)} entries for {count} clips; give a dict for each clip.")
-    return [dict(one) for one in metadata]
 
 
 def stack_clips(clips: Sequence[tuple[str, Mapping[str, torch.Tensor]]]) -> dict[str, torch.Tensor]:
@@ -718,10 +467,36 @@ def stack_clips(clips: Sequence[tuple[str, Mapping[str, torch.Tensor]]]) -> dict
     return {key: torch.stack([_padded(clip[key], height, width) for _, clip in clips]) for key in clips[0][1]}
 
 
-def _name(source, place: int) -> str:
-    """What messages call a clip that is no file: an image in a list of its own has its name."""
+def _open(source, place: int, options: Mapping[str, Any]) -> Clip:
+    """Open a clip of a batch with its options, and see whether it is what the caller says of it."""
     is_one = isinstance(source, list | tuple) and len(source) == 1
-    return (source_name(source[0]) if is_one else None) or f"videos[{place}]"
+    clip = open_clip(
+        source,
+        # An image in a list of its own has its name.
+        (source_name(source[0]) if is_one else None) or f"videos[{place}]",
+        options["video_backend"],
+        options["frame_rate"],
+        options["input_data_format"],
+        options["do_convert_rgb"],
+        options["on_corrupt_frame"],
+    )
+    stated = options["video_metadata"].get("total_num_frames")
+    if stated not in (None, clip.total_frames):
+        raise ValueError(
+            f"{clip.name} has {clip.total_frames} frames, but total_num_frames of its video_metadata is {stated}; "
+            "give the rate of the frames that are left as frame_rate."
+        )
+    return clip
+
+
+def _segments(clip: Clip, wanted: np.ndarray, num_frames: int, options: Mapping[str, Any]) -> np.ndarray:
+    """First and last frame (n, 2) of what each frame stands for: its segment, or else the window or the clip."""
+    is_chosen = any(options[name] is not None for name in CHOSEN_FRAMES)
+    first, stop = (0, clip.total_frames) if is_chosen else clip.window(options["start"], options["end"])
+    if is_chosen or not options["do_sample_frames"] or num_frames >= stop - first:
+        return np.array([[first, stop - 1]] * len(wanted))
+    segments = first + segment_bounds(num_frames, stop - first)
+    return segments[np.searchsorted(segments[:, 0], wanted, side="right") - 1]
 
 
 def _padded(values: torch.Tensor, height: int, width: int) -> torch.Tensor:

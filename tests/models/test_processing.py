@@ -240,7 +240,7 @@ class TestBadInput:
             ({"videos": 1, "images": []}, ValueError, "videos and images are both given"),
             ({"text": "a", "return_tensors": "tf"}, ValueError, "return_tensors is 'tf'; expected 'pt' or 'np'"),
             ({"images": []}, ValueError, "images is an empty list"),
-            ({"images": [[1, 2], [3]]}, ValueError, r"images has lists of \[2, 1\] images; expected equally many"),
+            ({"images": [[1, 2], [3]]}, ValueError, r"images has \[2, 1\] images; expected equally many"),
             ({"images": ["nowhere.png"]}, FileNotFoundError, r"nowhere\.png is not a file"),
             ({"text": "a", "num_frame": 3}, TypeError, "AllInOneProcessor does not know num_frame; it knows"),
         ],

@@ -32,10 +32,11 @@ from video_fixtures import (
 )
 
 from modeling_allinone.models.frame_conversion_allinone import to_rgb
+from modeling_allinone.models.frame_resizing_allinone import resize_and_crop
 from modeling_allinone.models.video_clip_allinone import Clip
 from modeling_allinone.models.video_decoding_allinone import open_clip
 from modeling_allinone.models.video_file_allinone import VideoFile
-from modeling_allinone.models.video_processing_allinone import AllInOneVideoProcessor, resize_and_crop
+from modeling_allinone.models.video_processing_allinone import AllInOneVideoProcessor
 from modeling_allinone.models.video_seeking_allinone import Decoding
 
 PARITY = Path(__file__).parents[1] / "fixtures" / "parity"
@@ -758,7 +759,7 @@ class TestBadInput:
                 "generator is a Generator; expected a torch.Generator",
             ),
             ({"num_frame": 3}, TypeError, "AllInOneVideoProcessor does not know num_frame; it knows"),
-            ({"data_format": "channels_last"}, ValueError, "data_format has no effect in AllInOneVideoProcessor"),
+            ({"data_format": "channels_last"}, ValueError, "data_format has no effect; leave it out"),
             ({"size_divisor": 0}, ValueError, "size_divisor is 0; expected at least 1 pixel"),
             (
                 {"size": {"shortest_edge": 40, "longest_edge": 32}},
