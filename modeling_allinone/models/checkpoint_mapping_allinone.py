@@ -12,11 +12,24 @@ from transformers.conversion_mapping import register_checkpoint_conversion_mappi
 from transformers.core_model_loading import ConversionOps, WeightConverter, WeightRenaming
 
 
-class _TakeMatchingRow(ConversionOps):
-    """
-    Weights of a scorer: its own if the checkpoint has them, else, for a linear scorer, the row of the matching head
-    that says "they match".
-    """
+class _KeepOwnName(ConversionOps):
+    """What becomes of a weight when it is saved: nothing. Its own name is the first of those that it is read from."""
+
+    def convert(self, input_dict, source_patterns, target_patterns, **kwargs):
+        (name,) = source_patterns
+        return {target_patterns[0]: input_dict[name]}
+
+
+class _OneWay(ConversionOps):
+    """A conversion of what is read."""
+
+    @property
+    def reverse_op(self) -> ConversionOps:
+        return _KeepOwnName()
+
+
+class _TakeMatchingRow(_OneWay):
+    """A scorer's own weights or, for a linear scorer without any, the matching head's row that says "they match"."""
 
     @torch.no_grad()
     def convert(self, input_dict, source_patterns, target_patterns, full_layer_name, model, **kwargs):
@@ -25,16 +38,12 @@ class _TakeMatchingRow(ConversionOps):
             return {own: input_dict[own]}
         scorer = model.get_submodule(full_layer_name.rpartition(".out_proj.")[0])
         if scorer.has_hidden_layer:
-            return {}  # filled with nothing, it is drawn and reported as missing
+            return {}  # filled with nothing, it is newly initialised and reported as missing
         (head,) = input_dict[matching]
         return {own: head[1:2].clone()}
 
-    @property
-    def reverse_op(self) -> ConversionOps:
-        return _KeepOwnName()
 
-
-class _AddModalityTypes(ConversionOps):
+class _AddModalityTypes(_OneWay):
     """A table of modality types with as many rows as the model has: new ones are copies of type 1, video."""
 
     @torch.no_grad()
@@ -43,18 +52,6 @@ class _AddModalityTypes(ConversionOps):
         (table,) = input_dict[name]
         num_missing = max(model.get_parameter(full_layer_name).shape[0] - table.shape[0], 0)
         return {name: torch.cat([table, table[1:2].expand(num_missing, -1)])}
-
-    @property
-    def reverse_op(self) -> ConversionOps:
-        return _KeepOwnName()
-
-
-class _KeepOwnName(ConversionOps):
-    """What becomes of a weight when it is saved: nothing. Its own name is the first of those that it is read from."""
-
-    def convert(self, input_dict, source_patterns, target_patterns, **kwargs):
-        (name,) = source_patterns
-        return {target_patterns[0]: input_dict[name]}
 
 
 def scores_from_matching_head(cls: type) -> type:
@@ -93,6 +90,3 @@ def adds_modality_types(cls: type) -> type:
     converters: list[WeightConverter | WeightRenaming] = [WeightConverter(table, table, [_AddModalityTypes()])]
     register_checkpoint_conversion_mapping(cls.__name__, converters, overwrite=True)
     return cls
-
-
-__all__ = ["adds_modality_types", "scores_from_matching_head"]

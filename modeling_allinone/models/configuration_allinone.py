@@ -74,7 +74,7 @@ class AllInOneConfig(SavedWithLoader, PreTrainedConfig):
         text_layer_norm_eps (`float`, defaults to 1e-12): Epsilon of the layer norms that come from BERT: text
             embeddings and masked-language-modelling head.
         qkv_bias (`bool`, defaults to `True`): Whether query, key and value projections have a bias.
-        initializer_range (`float`, defaults to 0.02): Standard deviation of freshly drawn weights.
+        initializer_range (`float`, defaults to 0.02): Standard deviation of newly initialised weights.
         linear_initializer (`str`, defaults to `"normal"`): How linear layers and the patch projection start:
             `"normal"` with standard deviation `initializer_range`, or `"xavier_uniform"`, with which narrow models
             learn far sooner (and with an `initializer_range` of about 1 for what is left, the embeddings).
@@ -153,21 +153,13 @@ class AllInOneConfig(SavedWithLoader, PreTrainedConfig):
     _loaded_by = "AutoConfig"
     # Trainer joins predictions row by row, which a matrix of texts × clips is not made for.
     keys_to_ignore_at_inference = [
-        "hidden_states",
-        "attentions",
-        "patch_permutation",
         "visual_attention_mask",
         "similarities",
-        "text_hidden_states",
-        "text_attentions",
-        "video_hidden_states",
-        "video_attentions",
-        "answer_hidden_states",
-        "answer_attentions",
-        "answer_patch_permutation",
-        "rationale_hidden_states",
-        "rationale_attentions",
-        "rationale_patch_permutation",
+        *(
+            f"{part}{name}"
+            for part in ("", "text_", "video_", "answer_", "rationale_")
+            for name in ("hidden_states", "attentions", "patch_permutation")
+        ),
     ]
 
     vocab_size: int = 30522

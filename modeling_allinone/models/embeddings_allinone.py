@@ -56,16 +56,11 @@ class AllInOnePatchOrder(nn.Module):
         self.max_image_length = config.max_image_length
 
     def forward(
-        self,
-        batch_size: int,
-        num_frames: int,
-        num_patches: int,
-        device: torch.device,
-        patch_is_padding: torch.Tensor | None = None,
+        self, shape: tuple[int, ...], device: torch.device, patch_is_padding: torch.Tensor | None = None
     ) -> torch.Tensor:
         """
         Args:
-            batch_size, num_frames, num_patches (`int`): B, T, P.
+            shape (`tuple` of `int`): B, T, P.
             device (`torch.device`): Where the result is to be.
             patch_is_padding (`torch.BoolTensor` of shape `(B, P)`, *optional*): Patches that are kept only if there
                 are too few others.
@@ -73,11 +68,12 @@ class AllInOnePatchOrder(nn.Module):
         Returns:
             `torch.LongTensor` of shape `(B, T, kept patches)`: raster indices.
         """
+        batch_size, num_frames, num_patches = shape
         num_kept = min(self.max_image_length or num_patches, num_patches)
         if not self.is_random and num_kept == num_patches:
             return torch.arange(num_patches, device=device).expand(batch_size, num_frames, -1)
         if self.training:
-            draw = torch.randint(2**32, (batch_size, num_frames, num_patches), device=device)
+            draw = torch.randint(2**32, shape, device=device)
         else:
             draw = self._fixed_draw(num_frames, num_patches, device, patch_is_padding).expand(batch_size, -1, -1)
         if patch_is_padding is not None:
@@ -149,11 +145,11 @@ class AllInOneVisualEmbeddings(nn.Module):
             Embeddings (B, T, V, D), number of visual tokens that are not padding (B,) or `None` if all, and the patch
             permutation (B, T, kept patches). Padded patches stand last.
         """
-        batch_size, num_frames = self._check_pixel_values(pixel_values)
+        self._check_pixel_values(pixel_values)
         patches = self.patch_embeddings(pixel_values.flatten(0, 1).to(self.patch_embeddings.weight.dtype))
         grid = patches.shape[-2:]
-        patches = patches.flatten(2).transpose(1, 2).unflatten(0, (batch_size, num_frames))  # (B, T, P, D)
-        num_patches = patches.shape[2]
+        patches = patches.flatten(2).transpose(1, 2).unflatten(0, pixel_values.shape[:2])  # (B, T, P, D)
+        batch_size, num_frames, num_patches = shape = patches.shape[:3]
         if bool_masked_pos is not None:
             patches = self._mask_patches(patches, bool_masked_pos)
 
@@ -169,11 +165,9 @@ class AllInOneVisualEmbeddings(nn.Module):
 
         is_raster = patch_permutation is None and not self.patch_order.is_random
         if patch_permutation is None:
-            patch_permutation = self.patch_order(
-                batch_size, num_frames, num_patches, pixel_values.device, patch_is_padding
-            )
+            patch_permutation = self.patch_order(shape, pixel_values.device, patch_is_padding)
         else:
-            _check_patch_permutation(patch_permutation, batch_size, num_frames, num_patches)
+            _check_patch_permutation(patch_permutation, shape)
         num_visual_tokens = None
         if patch_is_padding is not None:
             patch_permutation, num_kept = _move_padding_last(patch_permutation, patch_is_padding)
@@ -223,14 +217,14 @@ class AllInOneVisualEmbeddings(nn.Module):
             )
         return torch.where(bool_masked_pos[..., None], self.mask_token, patches)
 
-    def _check_pixel_values(self, pixel_values: torch.Tensor) -> tuple[int, int]:
-        """Return B and T of a batch that can be embedded; raise a `ValueError` that says why another cannot."""
+    def _check_pixel_values(self, pixel_values: torch.Tensor):
+        """Raise a `ValueError` that says why a batch cannot be embedded."""
         if pixel_values.ndim != 5:
             raise ValueError(
                 f"pixel_values has shape {tuple(pixel_values.shape)}, but expected (batch, frames, channels, "
                 "height, width), or (batch, channels, height, width) for images."
             )
-        batch_size, num_frames, num_channels, height, width = pixel_values.shape
+        _, num_frames, num_channels, height, width = pixel_values.shape
         if not pixel_values.is_floating_point():
             raise ValueError(
                 f"pixel_values has type {pixel_values.dtype}, but expected normalised floats; pass the frames through "
@@ -241,9 +235,9 @@ class AllInOneVisualEmbeddings(nn.Module):
                 f"pixel_values has {num_channels} channels in shape {tuple(pixel_values.shape)}, but the model "
                 f"expects {self.num_channels} at the third place: (batch, frames, channels, height, width)."
             )
-        if num_frames == 0 or batch_size == 0:
+        if 0 in pixel_values.shape:
             raise ValueError(f"pixel_values has shape {tuple(pixel_values.shape)}: no frame to look at.")
-        if height % self.patch_size or width % self.patch_size or not height or not width:
+        if height % self.patch_size or width % self.patch_size:
             raise ValueError(
                 f"pixel_values has frames of {height} × {width} pixels, which patches of {self.patch_size} × "
                 f"{self.patch_size} do not divide; resize or crop to multiples of {self.patch_size}."
@@ -257,7 +251,6 @@ class AllInOneVisualEmbeddings(nn.Module):
                 f"pixel_values has {num_frames} frames but the temporal embedding covers {max_frames}; call "
                 f"resize_num_frames({num_frames}) or pass num_frames={max_frames} to the processor."
             )
-        return batch_size, num_frames
 
     def _find_padding(self, pixel_mask: torch.Tensor, pixel_values: torch.Tensor) -> torch.Tensor:
         """Which patches are padding (B, rows, columns), as one in any frame is in all, since frames swap patches."""
@@ -268,33 +261,26 @@ class AllInOneVisualEmbeddings(nn.Module):
                 f"pixel_mask has shape {tuple(pixel_mask.shape)}, but expected {expected[0]} or {expected[1]}, as "
                 f"pixel_values has shape {tuple(pixel_values.shape)}."
             )
-        is_padding = pixel_mask[..., :: self.patch_size, :: self.patch_size] == 0
-        is_padding = is_padding.any(dim=1) if is_padding.ndim == 4 else is_padding
-        if is_readable(is_padding):
-            _check_padding(is_padding)
-            patches = pixel_mask.unflatten(-2, (-1, self.patch_size)).unflatten(-1, (-1, self.patch_size)) != 0
-            if (patches.any(dim=-1).any(dim=-2) != patches.all(dim=-1).all(dim=-2)).any():
-                raise ValueError(
-                    f"pixel_mask has patches of {self.patch_size} × {self.patch_size} pixels that are partly padding; "
-                    f"resize to multiples of {self.patch_size} before padding, as AllInOneVideoProcessor does with "
-                    f"size_divisor={self.patch_size}."
-                )
-        return is_padding
+        is_kept = pixel_mask != 0
+        is_kept = is_kept.all(dim=1) if is_kept.ndim == 4 else is_kept  # (B, height, width)
+        if is_readable(is_kept):
+            self._check_padding(is_kept)
+        return ~is_kept[:, :: self.patch_size, :: self.patch_size]
 
-
-def _check_padding(is_padding: torch.Tensor):
-    """Raise a `ValueError` unless what is no padding (B, rows, columns) is a rectangle in the upper left corner."""
-    is_kept = ~is_padding
-    num_rows, num_columns = is_kept[:, :, 0].sum(1), is_kept[:, 0].sum(1)
-    in_rows = torch.arange(is_kept.shape[1]) < num_rows[:, None]
-    in_columns = torch.arange(is_kept.shape[2]) < num_columns[:, None]
-    is_rectangle = (is_kept == (in_rows[:, :, None] & in_columns[:, None])).flatten(1).all(1) & (num_rows > 0)
-    if not is_rectangle.all():
-        clip = int((~is_rectangle).nonzero()[0])
-        raise ValueError(
-            f"pixel_mask of clip {clip} is no rectangle of ones in the upper left corner, at least a patch; padding "
-            "belongs at the right and at the bottom, where AllInOneVideoProcessor adds it with do_pad=True."
-        )
+    def _check_padding(self, is_kept: torch.Tensor):
+        """Raise a `ValueError` unless pixels that are no padding (B, height, width) are a rectangle of patches."""
+        num_rows, num_columns = is_kept[:, :, 0].sum(dim=1), is_kept[:, 0].sum(dim=1)
+        in_rows = torch.arange(is_kept.shape[1]) < num_rows[:, None]
+        in_columns = torch.arange(is_kept.shape[2]) < num_columns[:, None]
+        is_right = (is_kept == (in_rows[:, :, None] & in_columns[:, None])).flatten(1).all(dim=1)
+        is_right &= (num_rows > 0) & (num_rows % self.patch_size == 0) & (num_columns % self.patch_size == 0)
+        if not is_right.all():
+            raise ValueError(
+                f"pixel_mask of clip {int((~is_right).nonzero()[0])} is no rectangle of ones in the upper left corner "
+                f"that patches of {self.patch_size} × {self.patch_size} pixels fill; padding belongs at the right and "
+                "at the bottom of frames whose sides are multiples of that, where AllInOneVideoProcessor adds it with "
+                f"do_pad=True and size_divisor={self.patch_size}."
+            )
 
 
 def is_readable(values: torch.Tensor) -> bool:
@@ -317,13 +303,13 @@ def _look_up(name: str, tokens: torch.Tensor, table: nn.Module) -> torch.Tensor:
     return table(tokens)
 
 
-def _check_patch_permutation(patch_permutation: torch.Tensor, batch_size: int, num_frames: int, num_patches: int):
-    """Raise a `ValueError` unless the permutation fits the frames."""
-    shape = tuple(patch_permutation.shape)
-    if len(shape) != 3 or shape[:2] != (batch_size, num_frames) or not 1 <= shape[2] <= num_patches:
+def _check_patch_permutation(patch_permutation: torch.Tensor, expected: tuple[int, ...]):
+    """Raise a `ValueError` unless the permutation fits the patches (B, T, P)."""
+    shape, num_patches = tuple(patch_permutation.shape), expected[2]
+    if len(shape) != 3 or shape[:2] != expected[:2] or not 1 <= shape[2] <= num_patches:
         raise ValueError(
-            f"patch_permutation has shape {shape}, but expected ({batch_size}, {num_frames}, {num_patches}): for each "
-            "frame of each clip, the raster indices of its patches, or of fewer to drop the others."
+            f"patch_permutation has shape {shape}, but expected {tuple(expected)}: for each frame of each clip, the "
+            "raster indices of its patches, or of fewer to drop the others."
         )
     if not is_readable(patch_permutation):
         return
@@ -392,6 +378,3 @@ def text_shape(input_ids: torch.Tensor | None, inputs_embeds: torch.Tensor | Non
         expected = " or ".join({2: "(batch, tokens)", 3: "(batch, options, tokens)"}[ndim] for ndim in ndims)
         raise ValueError(f"The text has shape {shape}, but expected {expected}, at least 1 of each.")
     return shape
-
-
-__all__ = ["AllInOneEmbeddings", "AllInOnePatchOrder", "AllInOneTextEmbeddings", "AllInOneVisualEmbeddings"]

@@ -127,15 +127,3 @@ def score_every_text(
             inputs[name] = inputs[name].flatten(0, 1)
     outputs = backbone(**inputs, texts_per_clip=num_texts, return_dict=True)
     return scorer(outputs.pooler_output).view(batch_size, num_texts), outputs
-
-
-__all__ = [
-    "TIED_WORDS",
-    "AllInOneClassificationHead",
-    "AllInOneMaskedLMHead",
-    "AllInOneTaskOutput",
-    "make_classifier",
-    "num_classes",
-    "score_every_text",
-    "task_output",
-]

@@ -57,7 +57,7 @@ def contrastive_loss(
         video_embeds (`torch.Tensor` of shape `(B, D)`)
         temperature (`float`, defaults to 0.05): What cosine similarities are divided by.
         is_pair (`torch.BoolTensor` of shape `(B,)`, *optional*): Rows whose text and clip belong together. The others
-            are left out: they are no example, nor one to tell apart, since their clip may be that of another row.
+            are left out, as example and as one to be distinguished, since their clip may be that of another row.
 
     Returns:
         `torch.FloatTensor`: The loss; 0 if there is no pair.
@@ -238,19 +238,19 @@ def optimal_transport_plan(
     num_iterations: int = 50,
 ) -> torch.Tensor:
     """
-    How to carry a mass of 1, spread evenly over the words of a text, to the patches of its clip, with even shares too,
-    at little cost: inexact proximal point iterations.
+    How to transport a mass of 1, spread evenly over the words of a text, to the patches of its clip, with even shares
+    too, at little cost: inexact proximal point iterations.
 
     Args:
-        cost (`torch.Tensor` of shape `(B, L, V)`): Cost of carrying from each word to each patch.
+        cost (`torch.Tensor` of shape `(B, L, V)`): Cost of transport from each word to each patch.
         text_mask (`torch.BoolTensor` of shape `(B, L)`): Tokens that take part.
         visual_mask (`torch.BoolTensor` of shape `(B, V)`): Visual tokens that take part.
         beta (`float`, defaults to 0.5): Step size; above 0.
         num_iterations (`int`, defaults to 50): Number of iterations.
 
     Returns:
-        `torch.FloatTensor` of shape `(B, L, V)`: The mass carried, 0 for what takes no part. Each word gives its whole
-        share. Nothing is carried where a text has no word.
+        `torch.FloatTensor` of shape `(B, L, V)`: The mass transported, 0 for what takes no part. Each word gives
+        its whole share. Nothing is transported where a text has no word.
 
     Source: Xie et al. 2018 (arXiv 1802.04307), algorithm 1 with one inner iteration.
     """

@@ -353,6 +353,15 @@ class AllInOnePreTrainedModel(PreTrainedModel):
         self.config.num_frames = num_frames
         return self
 
+    def get_output_embeddings(self) -> nn.Module | None:
+        """The layer that maps to the vocabulary, if the model has one."""
+        head = getattr(self, "mlm_head", None)
+        return None if head is None else head.decoder
+
+    def set_output_embeddings(self, new_embeddings: nn.Module):
+        """Replace the layer that maps to the vocabulary."""
+        self.get_submodule("mlm_head").decoder = new_embeddings
+
     def get_position_embeddings(self) -> nn.Embedding:
         """The text position table."""
         return self._backbone.embeddings.text_embeddings.position_embeddings

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import nn
 from transformers.processing_utils import Unpack
 from transformers.utils import TransformersKwargs, can_return_tuple
 
@@ -47,14 +46,6 @@ class AllInOneForMaskedLM(AllInOnePreTrainedModel):
     def _multiply_adds(self, inputs: Mapping[str, Any]) -> int:
         text, clips = input_shapes(inputs)
         return self._multiply_adds_of_pass(text, clips) + math.prod(text) * num_weights(self.mlm_head)
-
-    def get_output_embeddings(self) -> nn.Module:
-        """The layer that maps to the vocabulary."""
-        return self.mlm_head.decoder
-
-    def set_output_embeddings(self, new_embeddings: nn.Module):
-        """Replace the layer that maps to the vocabulary."""
-        self.mlm_head.decoder = new_embeddings
 
     @can_return_tuple
     def forward(

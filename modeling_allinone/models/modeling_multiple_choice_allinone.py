@@ -66,17 +66,10 @@ class AllInOneForMultipleChoice(AllInOnePreTrainedModel):
             [`AllInOneTaskOutput`] with `logits` of shape `(B, N)` and as `loss` the mean cross-entropy over the texts;
             `hidden_states` and `attentions` have B * N * T rows, those of a clip's N texts in turn.
         """
+        texts = {"input_ids": input_ids, "attention_mask": attention_mask, "token_type_ids": token_type_ids}
+        clips = {"pixel_values": pixel_values, "pixel_mask": pixel_mask, "patch_permutation": patch_permutation}
         logits, outputs = score_every_text(
-            self.allinone,
-            self.scorer,
-            input_ids=input_ids,
-            attention_mask=attention_mask,
-            token_type_ids=token_type_ids,
-            inputs_embeds=inputs_embeds,
-            pixel_values=pixel_values,
-            pixel_mask=pixel_mask,
-            patch_permutation=patch_permutation,
-            **kwargs,
+            self.allinone, self.scorer, **texts, inputs_embeds=inputs_embeds, **clips, **kwargs
         )
         return task_output(classification_loss(logits, labels), logits, outputs)
 

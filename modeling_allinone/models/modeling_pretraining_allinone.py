@@ -31,13 +31,7 @@ from .losses_allinone import (
     patch_colours,
     select_words,
 )
-from .modeling_allinone import (
-    AllInOneModel,
-    AllInOneModelOutput,
-    AllInOnePreTrainedModel,
-    input_shapes,
-    num_weights,
-)
+from .modeling_allinone import AllInOneModel, AllInOneModelOutput, AllInOnePreTrainedModel, input_shapes, num_weights
 from .task_losses_allinone import add_losses, classification_loss, mean_cross_entropy
 from .temporal_mixing_allinone import roll_tokens
 
@@ -200,26 +194,15 @@ class AllInOneForPreTraining(AllInOnePreTrainedModel):
             total += text[0] * num_tokens * num_weights(self.masked_patch_head)
         return total
 
-    def get_output_embeddings(self) -> nn.Module | None:
-        """The layer that maps to the vocabulary, if the model has one."""
-        return None if self.mlm_head is None else self.mlm_head.decoder
-
-    def set_output_embeddings(self, new_embeddings: nn.Module):
-        """Replace the layer that maps to the vocabulary."""
-        if self.mlm_head is not None:
-            self.mlm_head.decoder = new_embeddings
-
     def resize_num_frames(self, num_frames: int):
-        """As for every model; a clip-order classifier, whose classes are the orders of the frames, starts afresh."""
+        """As for every model; a clip-order classifier, whose classes are orders of frames, is newly initialised."""
         if num_frames == self.config.num_frames:
             return self
         super().resize_num_frames(num_frames)
         self.clip_order_head = None
         if "clip_order" in self.config.chosen_pretraining_objectives:
             head = AllInOneClipOrderHead(self.config).to(self.device, self.dtype).train(self.training)
-            for module in head.modules():
-                self._init_weights(module)
-            self.clip_order_head = head
+            self.clip_order_head = head.apply(self._init_weights)
         return self
 
     @can_return_tuple
@@ -275,23 +258,15 @@ class AllInOneForPreTraining(AllInOnePreTrainedModel):
             ValueError: If targets do not fit, or if the model has no head for them.
         """
         shape = text_shape(input_ids, inputs_embeds, 2)
-        targets: dict[str, Any] = {
-            "labels": labels,
-            "matching_labels": matching_labels,
-            "frame_order": frame_order,
-            "bool_masked_pos": bool_masked_pos,
-        }
+        targets: dict[str, Any] = {"labels": labels, "matching_labels": matching_labels, "frame_order": frame_order}
+        targets["bool_masked_pos"] = bool_masked_pos
         self._check_targets(pixel_values, {**targets, "return_contrastive_loss": return_contrastive_loss or None})
         if use_hard_negatives and not (return_contrastive_loss and matching_labels is not None):
             raise ValueError("use_hard_negatives needs return_contrastive_loss=True and matching_labels.")
         if attention_mask is None:
             attention_mask = torch.ones(shape, dtype=torch.long, device=self.device)
-        texts: dict[str, Any] = {
-            "input_ids": input_ids,
-            "attention_mask": attention_mask,
-            "token_type_ids": token_type_ids,
-            "inputs_embeds": inputs_embeds,
-        }
+        texts = {"input_ids": input_ids, "attention_mask": attention_mask, "token_type_ids": token_type_ids}
+        texts["inputs_embeds"] = inputs_embeds
         clips = {"pixel_values": pixel_values, "pixel_mask": pixel_mask, "patch_permutation": patch_permutation}
         wants_hidden_states = kwargs.pop("output_hidden_states", None)
         if wants_hidden_states is None:
@@ -303,7 +278,7 @@ class AllInOneForPreTraining(AllInOnePreTrainedModel):
                 is_pair = matching_labels != 0
             result |= self._contrast(texts, clips, is_pair, **kwargs)
         if use_hard_negatives:
-            drawn = self._draw_hard_clips(result, texts["input_ids"], is_pair)
+            drawn = self._draw_hard_clips(result, input_ids, is_pair)
             matching_indices = torch.where(targets["matching_labels"] == 0, drawn[:, -1], drawn[:, 0])
         if has_own_passes:
             masked_texts = texts
@@ -353,15 +328,14 @@ class AllInOneForPreTraining(AllInOnePreTrainedModel):
         return {"text_embeds": text_embeds, "video_embeds": video_embeds, "contrastive_loss": loss}
 
     def _draw_hard_clips(
-        self, embeds: dict[str, Any], input_ids: torch.Tensor, is_pair: torch.Tensor | None
+        self, embeds: dict[str, Any], input_ids: torch.Tensor | None, is_pair: torch.Tensor | None
     ) -> torch.Tensor:
         """For each text (B, 2) its own clip, and one that the features confuse with it."""
-        is_unfit = (input_ids[:, None] == input_ids).all(dim=-1)  # another clip of the same text is no wrong one
-        if is_pair is not None:
-            is_unfit = is_unfit | ~is_pair
-        return draw_hard_negatives(
-            embeds["video_embeds"], embeds["text_embeds"], 1, self.config.contrastive_temperature, is_unfit
-        )
+        is_unfit = torch.zeros(1, dtype=torch.bool, device=self.device) if is_pair is None else ~is_pair
+        if input_ids is not None:  # another clip of the same text is no wrong one
+            is_unfit = is_unfit | (input_ids[:, None] == input_ids).all(dim=-1)
+        temperature = self.config.contrastive_temperature
+        return draw_hard_negatives(embeds["video_embeds"], embeds["text_embeds"], 1, temperature, is_unfit)
 
     def _read_for_all(
         self, texts: dict[str, Any], clips: dict[str, Any], targets: dict[str, Any], wants_hidden_states: Any, **kwargs
@@ -489,10 +463,8 @@ class AllInOneForPreTraining(AllInOnePreTrainedModel):
                 raise ValueError(f"frame_order must hold each of 0 to {num_frames - 1} once in every row.")
         index = frame_order[..., None].expand(-1, -1, first_tokens.shape[-1])
         logits = self.clip_order_head(first_tokens.gather(1, index))
-        return {
-            "clip_order_logits": logits,
-            "clip_order_loss": mean_cross_entropy(logits, clip_order_labels(frame_order)),
-        }
+        loss = mean_cross_entropy(logits, clip_order_labels(frame_order))
+        return {"clip_order_logits": logits, "clip_order_loss": loss}
 
     def _predict_colours(
         self, outputs: AllInOneModelOutput, pixel_values: torch.Tensor, bool_masked_pos: torch.Tensor
@@ -505,8 +477,7 @@ class AllInOneForPreTraining(AllInOnePreTrainedModel):
         config = self.config
         colours = patch_colours(pixel_values, config.patch_size, config.image_mean, config.image_std)
         labels = colours.masked_fill(~bool_masked_pos[..., None], -100)  # (B, T, P, channels), raster order
-        index = outputs.patch_permutation[..., None].expand(-1, -1, -1, labels.shape[-1])
-        labels = labels.gather(2, index)
+        labels = labels.gather(2, outputs.patch_permutation[..., None].expand(-1, -1, -1, labels.shape[-1]))
         labels = nn.functional.pad(labels, (0, 0, config.num_special_visual_tokens, 0), value=-100)
         num_visual_tokens = None
         if outputs.visual_attention_mask is not None:

@@ -202,22 +202,13 @@ class AllInOneForVideoTextRetrieval(AllInOnePreTrainedModel):
         """
         if pixel_values is None:
             raise ValueError("Scoring pairs needs both text and video: give pixel_values.")
-        texts = {
-            "input_ids": input_ids,
-            "attention_mask": attention_mask,
-            "token_type_ids": token_type_ids,
-            "inputs_embeds": inputs_embeds,
-        }
+        texts = {"input_ids": input_ids, "attention_mask": attention_mask, "token_type_ids": token_type_ids}
+        texts["inputs_embeds"] = inputs_embeds
         is_single = len(text_shape(input_ids, inputs_embeds, 2, 3)) == 2
         if is_single:
             texts = {name: None if text is None else text[:, None] for name, text in texts.items()}
-        scores, _ = self._score_texts(
-            **texts,
-            pixel_values=pixel_values,
-            pixel_mask=pixel_mask,
-            patch_permutation=patch_permutation,
-            **kwargs,
-        )
+        clips = {"pixel_values": pixel_values, "pixel_mask": pixel_mask, "patch_permutation": patch_permutation}
+        scores, _ = self._score_texts(**texts, **clips, **kwargs)
         return scores[:, 0] if is_single else scores
 
     @can_return_tuple
@@ -261,12 +252,8 @@ class AllInOneForVideoTextRetrieval(AllInOnePreTrainedModel):
             raise ValueError(
                 "Retrieval compares texts with clips: give pixel_values, or call get_text_features for texts alone."
             )
-        texts = {
-            "input_ids": input_ids,
-            "attention_mask": attention_mask,
-            "token_type_ids": token_type_ids,
-            "inputs_embeds": inputs_embeds,
-        }
+        texts = {"input_ids": input_ids, "attention_mask": attention_mask, "token_type_ids": token_type_ids}
+        texts["inputs_embeds"] = inputs_embeds
         clips = {"pixel_values": pixel_values, "pixel_mask": pixel_mask, "patch_permutation": patch_permutation}
         if len(text_shape(input_ids, inputs_embeds, 2, 3)) == 3:
             scores, outputs = self._score_texts(**texts, **clips, **kwargs)

@@ -150,13 +150,3 @@ def _can_read_labels(labels: torch.Tensor) -> bool:
     if torch.compiler.is_compiling() or labels.device.type not in ("cpu", "cuda"):
         return False
     return labels.device.type == "cpu" or not torch.cuda.is_current_stream_capturing()
-
-
-__all__ = [
-    "add_losses",
-    "classification_loss",
-    "infer_problem_type",
-    "loss_of_problem_type",
-    "mean_cross_entropy",
-    "refuse_problem_type",
-]

@@ -109,6 +109,3 @@ def shift_channels(
         dim=-1,
     )
     return torch.cat([text, shifted.flatten(0, 1)], dim=1)
-
-
-__all__ = ["roll_tokens", "shift_channels"]
