@@ -11,27 +11,25 @@ count little; every figure is the median over repeats in which all variants take
 original does, and resizes with OpenCV where that is installed, else with Pillow.
 """
 
-import argparse
-import json
-import platform
-import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 
 import av
 import decord
 import numpy as np
 import PIL
 import torch
-from machine import processor_name
+from measuring import make_parser, median_seconds, write_result
 from PIL import Image
 from tqdm import tqdm
 
-from modeling_allinone import AllInOneVideoProcessor, __version__
+from modeling_allinone import AllInOneVideoProcessor
 
 HEIGHT, WIDTH = 720, 1280  # pixels
 NUM_FILM_FRAMES, FRAMES_PER_SECOND = 250, 25
@@ -41,19 +39,19 @@ MEAN, DEVIATION = (np.array(AllInOneVideoProcessor.image_mean), np.array(AllInOn
 
 def main():
     """Write films, measure, print the table, write the JSON."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = make_parser("loading", __doc__)
     parser.add_argument("--num-frames", type=int, nargs="+", default=[3, 8], help="frames of a clip")
     parser.add_argument(
         "--key-frames", type=int, nargs="+", default=[250, 50, 12], help="distances of key frames, in frames"
     )
     parser.add_argument("--repeats", type=int, default=9, help="timed repeats of each variant")
-    parser.add_argument("--output", type=Path, default=Path("benchmarks/results/loading.json"))
     arguments = parser.parse_args()
     torch.set_num_threads(1)
 
-    resize_name, resize = choose_resize()
-    variants = {
-        f"decord {DECODE_SIZE} × {DECODE_SIZE}, {resize_name}": partial(load_baseline, resize),
+    resizer = import_module("cv2") if find_spec("cv2") else PIL
+    baseline = f"decord {DECODE_SIZE} × {DECODE_SIZE}, {'OpenCV' if resizer is not PIL else 'Pillow'}"
+    loaders: dict[str, Callable] = {
+        baseline: partial(load_baseline, choose_resize(resizer)),
         "AllInOneVideoProcessor()": AllInOneVideoProcessor(),
         f"AllInOneVideoProcessor(decode_size={DECODE_SIZE})": AllInOneVideoProcessor(decode_size=DECODE_SIZE),
     }
@@ -63,7 +61,8 @@ def main():
             path = write_film(Path(folder, f"{distance}.mp4"), distance)
             for num_frames in arguments.num_frames:
                 what = f"key frames {distance} apart, {num_frames} frames"
-                seconds = take_turns(variants, path, num_frames, arguments.repeats, what)
+                variants = {name: partial(load, str(path), num_frames=num_frames) for name, load in loaders.items()}
+                seconds = median_seconds(variants, arguments.repeats, what, clock=time.process_time)
                 rows += [
                     {
                         "key frame distance": distance,
@@ -72,15 +71,11 @@ def main():
                         "variant": name,
                         "seconds": seconds[name],
                         "frames per second": num_frames / seconds[name],
-                        "times the baseline": seconds[next(iter(variants))] / seconds[name],
+                        "times the baseline": seconds[baseline] / seconds[name],
                     }
                     for name in variants
                 ]
-    result = {"machine": describe_machine(resize_name), "repeats": arguments.repeats, "loading": rows}
-    print_table(result)
-    arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    arguments.output.write_text(json.dumps(result, indent=2) + "\n")
-    print(f"\nwritten to {arguments.output}")
+    write_result(arguments, av, decord, resizer, loading=rows)
 
 
 # ---------------------------------------------------------------------------------------------------------- films
@@ -99,7 +94,7 @@ def write_film(path: Path, key_frame_distance: int, height: int = HEIGHT, width:
     return path
 
 
-def draw_film():
+def draw_film() -> Iterator[np.ndarray]:
     """Yield frames: a camera that glides over a textured ground, six textured discs on paths of their own, grain."""
     generator = np.random.default_rng(0)
     ground = np.stack([128 + draw_texture(generator, HEIGHT + 100, WIDTH + 200, 40) for _ in range(3)], axis=-1)
@@ -138,15 +133,13 @@ def draw_disc(generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
 # ------------------------------------------------------------------------------------------------------- variants
 
 
-def choose_resize() -> tuple[str, Callable[[np.ndarray], np.ndarray]]:
-    """How the baseline resizes a frame: by OpenCV on one thread, where that is installed."""
+def choose_resize(library: ModuleType) -> Callable[[np.ndarray], np.ndarray]:
+    """How the baseline resizes a frame: by OpenCV on one thread, or by Pillow."""
     size = (SHORTEST_EDGE, SHORTEST_EDGE)
-    if find_spec("cv2") is None:
-        return "Pillow", lambda frame: np.asarray(Image.fromarray(frame).resize(size, Image.Resampling.BILINEAR))
-    import cv2
-
-    cv2.setNumThreads(1)
-    return "OpenCV", lambda frame: cv2.resize(frame, size, interpolation=cv2.INTER_LINEAR)
+    if library is PIL:
+        return lambda frame: np.asarray(Image.fromarray(frame).resize(size, Image.Resampling.BILINEAR))
+    library.setNumThreads(1)
+    return lambda frame: library.resize(frame, size, interpolation=library.INTER_LINEAR)
 
 
 def load_baseline(resize: Callable[[np.ndarray], np.ndarray], path: str, num_frames: int) -> torch.Tensor:
@@ -160,50 +153,6 @@ def load_baseline(resize: Callable[[np.ndarray], np.ndarray], path: str, num_fra
         pixels = resize(frame)[crop, crop].astype(np.float32) / 255
         pixel_values[place] = ((pixels - MEAN) / DEVIATION).transpose(2, 0, 1)
     return torch.from_numpy(pixel_values)
-
-
-def take_turns(
-    variants: dict[str, Callable], path: Path, num_frames: int, repeats: int, what: str
-) -> dict[str, float]:
-    """Median processor seconds of each variant; all take turns in each repeat."""
-    seconds = {name: [] for name in variants}
-    for repeat in tqdm(range(-1, repeats), desc=what):
-        for name, load in variants.items():
-            start = time.process_time()
-            load(str(path), num_frames=num_frames)
-            if repeat >= 0:  # the first one warms up
-                seconds[name].append(time.process_time() - start)
-    return {name: statistics.median(values) for name, values in seconds.items()}
-
-
-# --------------------------------------------------------------------------------------------------------- report
-
-
-def describe_machine(resize_name: str) -> dict[str, str]:
-    """Hardware and versions."""
-    machine = {"processor": processor_name(), "python": platform.python_version(), "av": av.__version__}
-    if resize_name == "OpenCV":
-        import cv2
-
-        machine["opencv"] = cv2.__version__
-    return machine | {
-        "decord": decord.__version__,
-        "pillow": PIL.__version__,
-        "torch": torch.__version__,
-        "modeling_allinone": __version__,
-    }
-
-
-def print_table(result: dict) -> None:
-    """Print what was measured."""
-    print(", ".join(f"{name} {value}" for name, value in result["machine"].items()))
-    print(f"medians of {result['repeats']}, in processor time\n")
-    print(f"{'key frames':>10}{'MB':>6}{'frames':>8}  {'variant':42}{'seconds':>8}{'frames/s':>10}{'× baseline':>12}")
-    for row in result["loading"]:
-        print(
-            f"{row['key frame distance']:10}{row['megabytes']:6.1f}{row['frames']:8}  {row['variant']:42}"
-            f"{row['seconds']:8.3f}{row['frames per second']:10.1f}{row['times the baseline']:12.2f}"
-        )
 
 
 if __name__ == "__main__":

@@ -19,30 +19,30 @@ forward and backward, and nothing else.
 """
 
 import argparse
-import json
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import cycle, islice, product
 from pathlib import Path
 
 import numpy as np
 import torch
-from forward import (
-    DTYPES,
-    count_multiply_adds,
-    highest_resident,
-    make_variant,
-    synchronize,
-    with_attention_written_out,
-)
+from forward import DTYPES, make_variant
 from loading import NUM_FILM_FRAMES, write_film
-from machine import describe_machine
+from measuring import (
+    add_model_options,
+    changed,
+    count_multiply_adds,
+    make_parser,
+    peak_memory,
+    seconds_of,
+    take_turns,
+    write_result,
+)
 from torch import nn
+from torch.utils.benchmark import timer
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
@@ -76,50 +76,26 @@ NUM_PRODUCTS = 10
 
 def main():
     """Write a film, measure, print the table, write the JSON."""
-    arguments = parse_arguments()
-    if arguments.threads:
-        torch.set_num_threads(arguments.threads)
-    if arguments.one_memory:
-        print(peak_memory_here(arguments.one_memory, arguments))
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        film = write_film(Path(folder, "film.mp4"), KEY_FRAME_DISTANCE, HEIGHT, WIDTH)
-        result = {
-            "machine": describe_machine(arguments.device),
-            "arguments": {name: str(value) for name, value in vars(arguments).items()},
-            "film": {"height": HEIGHT, "width": WIDTH, "frames": NUM_FILM_FRAMES, "bytes": film.stat().st_size},
-            **measure(film, arguments),
-        }
-    print_table(result)
-    arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    arguments.output.write_text(json.dumps(result, indent=2) + "\n")
-    print(f"\nwritten to {arguments.output}")
-
-
-def parse_arguments() -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = make_parser("pretraining", __doc__)
+    add_model_options(parser, preset="tiny", repeats=3)
     parser.add_argument("--objectives", nargs="+", default=MIXES, help="what is learned; a mix is joined by +")
-    parser.add_argument("--preset", default="tiny", help="size of the model: tiny, small or base")
-    parser.add_argument("--num-frames", type=int, default=3, help="frames of a clip")
-    parser.add_argument("--batch-size", type=int, default=4, help="clips of a batch")
     parser.add_argument("--dtype", default="float32", choices=DTYPES, help="of products; weights are float32")
-    parser.add_argument("--device", default="cpu", choices=SIDES, help="cpu or cuda")
-    parser.add_argument("--threads", type=int, default=None, help="threads on the CPU; default: torch's choice")
     parser.add_argument("--workers", type=int, default=1, help="processes that decode")
-    parser.add_argument("--attention", default="sdpa", help="attention implementation")
     parser.add_argument("--compile", action="store_true", help="compile the backbone")
     parser.add_argument("--steps", type=int, default=2, help="timed steps of a turn")
-    parser.add_argument("--repeats", type=int, default=3, help="turns of each variant")
-    parser.add_argument("--output", type=Path, default=Path("benchmarks/results/pretraining.json"))
-    parser.add_argument("--one-memory", metavar="OBJECTIVES", help=argparse.SUPPRESS)
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    with tempfile.TemporaryDirectory() as folder:
+        film = write_film(Path(folder, "film.mp4"), KEY_FRAME_DISTANCE, HEIGHT, WIDTH)
+        about_film = {"height": HEIGHT, "width": WIDTH, "frames": NUM_FILM_FRAMES, "bytes": film.stat().st_size}
+        write_result(arguments, film=about_film, **measure(film, arguments))
 
 
 # ------------------------------------------------------------------------------------------------- model and data
 
 
-def make_model(mix: str, arguments: argparse.Namespace) -> nn.Module:
+def make_model(mix: str, arguments: argparse.Namespace) -> AllInOneForPreTraining:
     """The model with the heads of these objectives, training."""
     config = AllInOneConfig.from_preset(
         arguments.preset, num_frames=arguments.num_frames, pretraining_objectives=mix.split("+")
@@ -186,8 +162,9 @@ def compute_loss(model: nn.Module, mix: str, batch: dict[str, torch.Tensor], arg
         return model(**batch, return_contrastive_loss=contrasts).loss
 
 
-def make_step(model: nn.Module, mix: str, arguments: argparse.Namespace) -> Callable[[dict], None]:
+def make_step(mix: str, arguments: argparse.Namespace) -> Callable[[dict], None]:
     """A function that takes one step with a batch."""
+    model = make_model(mix, arguments)
     optimizer = torch.optim.AdamW(parameter_groups(model, 1e-4), betas=(0.9, 0.98), fused=True)
 
     def step(batch: dict[str, torch.Tensor]):
@@ -199,40 +176,10 @@ def make_step(model: nn.Module, mix: str, arguments: argparse.Namespace) -> Call
     return step
 
 
-def seconds_of_work(arguments: argparse.Namespace) -> float:
-    """A clock: on the CPU, of the processor."""
-    synchronize(arguments)
-    if arguments.device == "cpu":
-        return time.process_time() / torch.get_num_threads()
-    return time.perf_counter()
-
-
-def time_steps(
-    step: Callable[[dict], None], batches: Iterator[dict], num_steps: int, num_untimed: int, arguments
-) -> tuple[float, float]:
-    """Take some steps untimed, then those that are timed; returns their seconds, and the share of them in waiting."""
-    for _ in range(num_untimed):
-        step(next(batches))
-    worked = waited = 0.0
-    started = time.perf_counter()
-    for _ in range(num_steps):
-        asked = time.perf_counter()
-        batch = next(batches)
-        waited += time.perf_counter() - asked
-        began = seconds_of_work(arguments)
-        step(batch)
-        worked += seconds_of_work(arguments) - began
-    share = waited / (time.perf_counter() - started)
-    return worked / (1 - share), share
-
-
-def time_calls(run: Callable[[], object], num_calls: int, arguments: argparse.Namespace) -> tuple[float, float]:
-    """Call a function so many times; returns the seconds of one call, none of them in waiting."""
-    run()
-    began = seconds_of_work(arguments)
-    for _ in range(num_calls):
-        run()
-    return (seconds_of_work(arguments) - began) / num_calls, 0.0
+def make_some_steps(mix: str, arguments: argparse.Namespace) -> Callable[[], object]:
+    """A function that takes a step with each batch in memory."""
+    step, batches = make_step(mix, arguments), make_batches(mix, arguments)
+    return lambda: [step(batch) for batch in batches]
 
 
 def multiply_squares(arguments: argparse.Namespace) -> Callable[[], torch.Tensor]:
@@ -245,26 +192,55 @@ def multiply_squares(arguments: argparse.Namespace) -> Callable[[], torch.Tensor
 # --------------------------------------------------------------------------------------------------- measurements
 
 
+def clock_of_work(arguments: argparse.Namespace) -> Callable[[], float]:
+    """A clock: on the CPU, of the processor, shared out over its threads; else on the wall, once a GPU is ready."""
+    return (lambda: time.process_time() / torch.get_num_threads()) if arguments.device == "cpu" else timer
+
+
+def time_steps(
+    step: Callable[[dict], None], batches: Iterable[dict], num_untimed: int, arguments: argparse.Namespace
+) -> tuple[float, float]:
+    """Take some steps untimed, then those that are timed; returns their seconds, and the share of them in waiting."""
+    remaining: Iterator[dict] = iter(batches)
+    for batch in islice(remaining, num_untimed):
+        step(batch)
+    worked = waited = 0.0
+    started = time.perf_counter()
+    for _ in range(arguments.steps):
+        asked = time.perf_counter()
+        batch = next(remaining)
+        waited += time.perf_counter() - asked
+        worked += seconds_of(partial(step, batch), clock_of_work(arguments))
+    share = waited / (time.perf_counter() - started)
+    return worked / (1 - share), share
+
+
+def time_calls(run: Callable[[], object], num_calls: int, arguments: argparse.Namespace) -> tuple[float, float]:
+    """Call a function so many times; returns the seconds of one call, none of them in waiting."""
+    return seconds_of(lambda: [run() for _ in range(num_calls)], clock_of_work(arguments)) / num_calls, 0.0
+
+
 def measure(film: Path, arguments: argparse.Namespace) -> dict:
     """Rates of the device, of a worker that decodes, and of each mix of objectives from files and from memory."""
-    joint_pass = make_variant("all-in-one + backward", "float32", for_counting(arguments))
-    of_joint_pass = count_multiply_adds(joint_pass, for_counting(arguments))
+    for_counting = changed(arguments, batch_size=2, dtype="float32", compile=False)
+    of_joint_pass = count_multiply_adds(make_variant("all-in-one + backward", "float32", for_counting), 2)
     counts, memory = {}, {}
     for mix in tqdm(arguments.objectives, desc="multiply-adds and memory"):  # first, while the device is empty
-        counts[mix] = count_training_multiply_adds(mix, for_counting(arguments))
-        memory[mix] = peak_memory(mix, arguments)
+        counts[mix] = count_training_multiply_adds(mix, for_counting)
+        memory[mix] = peak_memory(partial(make_some_steps, mix, arguments), arguments.device)
 
     square, floor = multiply_squares(arguments), make_variant("floor + backward", arguments.dtype, arguments)
-    variants = {
-        "square": lambda num_steps: time_calls(square, NUM_PRODUCTS, arguments),
-        "floor": lambda num_steps: time_calls(floor, 1, arguments),
-        "worker": lambda num_steps: time_calls(partial(decode_batch, film, arguments), num_steps, arguments),
+    variants: dict[str | tuple[str, str], Callable[[], tuple[float, float]]] = {
+        "square": partial(time_calls, square, NUM_PRODUCTS, arguments),
+        "floor": partial(time_calls, floor, 1, arguments),
+        "worker": partial(time_calls, partial(decode_batch, film, arguments), arguments.steps, arguments),
     }
     for mix in arguments.objectives:
-        step = make_step(make_model(mix, arguments), mix, arguments)
-        variants[mix, "memory"] = make_turn(step, cycle(make_batches(mix, arguments)), arguments)
-        variants[mix, "files"] = make_turn(step, make_loader(film, mix, arguments), arguments)
-    turns = take_turns(variants, arguments)
+        step, loader = make_step(mix, arguments), make_loader(film, mix, arguments)
+        variants[mix, "memory"] = partial(time_steps, step, cycle(make_batches(mix, arguments)), 0, arguments)
+        # New workers in each turn, which have run in when every one gave a batch.
+        variants[mix, "files"] = partial(time_steps, step, loader, max(1, arguments.workers), arguments)
+    turns = take_turns(variants, arguments.repeats, "pre-training")
 
     seconds = {name: statistics.median(taken for taken, _ in of_variant) for name, of_variant in turns.items()}
     rate = 2 * SIDES[arguments.device] ** 3 / seconds["square"]
@@ -283,97 +259,19 @@ def measure(film: Path, arguments: argparse.Namespace) -> dict:
                 "peak memory, MiB": memory[mix],
             }
         )
-    of_floor = count_multiply_adds(floor, arguments) * arguments.batch_size
     return {
         "FLOPs per second, square product": rate,
-        "FLOPs per second, products in the shapes of the model": 2 * of_floor / seconds["floor"],
+        "FLOPs per second, products in the shapes of the model": 2 * count_multiply_adds(floor, 1) / seconds["floor"],
         "clips per second, one worker": arguments.batch_size / seconds["worker"],
         "multiply-adds per clip, joint pass": of_joint_pass,
         "pretraining": rows,
     }
 
 
-def make_turn(step: Callable[[dict], None], batches, arguments: argparse.Namespace) -> Callable[[int], tuple]:
-    """A function that takes so many steps; a loader starts anew, and has run in when every worker gave a batch."""
-    num_untimed = max(1, arguments.workers) if isinstance(batches, DataLoader) else 0
-    return lambda num_steps: time_steps(step, iter(batches), num_steps, num_untimed, arguments)
-
-
-def take_turns(variants: dict, arguments: argparse.Namespace) -> dict:
-    """Seconds and share of waiting of each variant in each repeat, in which all take turns."""
-    turns = {name: [] for name in variants}
-    for repeat in tqdm(range(-1, arguments.repeats), desc="pre-training"):
-        for name, run in variants.items():
-            if repeat < 0:
-                run(1)  # warms up
-            else:
-                turns[name].append(run(arguments.steps))
-    return turns
-
-
-def for_counting(arguments: argparse.Namespace) -> argparse.Namespace:
-    """Arguments by which multiply-adds are counted: of two clips, with attention written out."""
-    changed = {"batch_size": 2, "dtype": "float32", "compile": False}
-    return argparse.Namespace(**{**vars(with_attention_written_out(arguments)), **changed})
-
-
 def count_training_multiply_adds(mix: str, arguments: argparse.Namespace) -> int:
     """Multiply-adds of a forward and backward for one clip."""
     model, batch = make_model(mix, arguments), make_batches(mix, arguments)[0]
-    return count_multiply_adds(lambda: compute_loss(model, mix, batch, arguments).backward(), arguments)
-
-
-def peak_memory(mix: str, arguments: argparse.Namespace) -> float:
-    """Highest memory of two steps in a process of its own: resident on the CPU, allocated on a GPU. MiB."""
-    command = [sys.executable, __file__, "--one-memory", mix, *(["--compile"] if arguments.compile else [])]
-    for option in ("preset", "num_frames", "batch_size", "dtype", "device", "attention"):
-        command += [f"--{option.replace('_', '-')}", str(getattr(arguments, option))]
-    if arguments.threads:
-        command += ["--threads", str(arguments.threads)]
-    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()[-1])
-
-
-def peak_memory_here(mix: str, arguments: argparse.Namespace) -> float:
-    """Take two steps; returns the highest memory of this process in MiB, without what importing took."""
-    before = highest_resident()
-    step = make_step(make_model(mix, arguments), mix, arguments)
-    for batch in islice(cycle(make_batches(mix, arguments)), 2):
-        step(batch)
-    if arguments.device != "cpu":
-        return torch.cuda.max_memory_allocated() / 2**20
-    return highest_resident() - before
-
-
-# --------------------------------------------------------------------------------------------------------- report
-
-
-def print_table(result: dict) -> None:
-    """Print what was measured, as Markdown."""
-    arguments, film = result["arguments"], result["film"]
-    print(", ".join(f"{name} {value}" for name, value in result["machine"].items()))
-    print(
-        f"{arguments['preset']}, {arguments['dtype']}, {arguments['num_frames']} frames of 224 px, batches of "
-        f"{arguments['batch_size']}, {arguments['workers']} worker(s), compiled: {arguments['compile']}; medians of "
-        f"{arguments['repeats']} turns of {arguments['steps']} steps\n"
-        f"film: {film['width']} × {film['height']}, {film['frames']} frames, {film['bytes'] / 1e6:.2f} MB; a worker "
-        f"reads {result['clips per second, one worker']:.1f} clips/s\n"
-        f"square product: {result['FLOPs per second, square product'] / 1e9:.1f} GFLOP/s; products of the model's "
-        f"shapes: {result['FLOPs per second, products in the shapes of the model'] / 1e9:.1f} GFLOP/s; a joint pass, "
-        f"forward and backward: {result['multiply-adds per clip, joint pass'] / 1e9:.1f} G multiply-adds per clip\n"
-    )
-    print(
-        "| objectives | G multiply-adds per clip | × joint pass | clips/s, memory | clips/s, files | waiting, files | "
-        "utilisation, memory | utilisation, files | MiB |"
-    )
-    print("|---|---|---|---|---|---|---|---|---|")
-    rows = iter(result["pretraining"])
-    for memory, files in zip(rows, rows, strict=True):
-        print(
-            f"| {memory['objectives'].replace('+', ' + ')} | {memory['multiply-adds per clip'] / 1e9:.1f} "
-            f"| {memory['times a joint pass']:.2f} | {memory['clips per second']:.2f} "
-            f"| {files['clips per second']:.2f} | {files['waiting for data']:.1%} | {memory['utilisation']:.1%} "
-            f"| {files['utilisation']:.1%} | {memory['peak memory, MiB']:.0f} |"
-        )
+    return count_multiply_adds(lambda: compute_loss(model, mix, batch, arguments).backward(), arguments.batch_size)
 
 
 if __name__ == "__main__":
