@@ -37,7 +37,7 @@ DECODE_SIZE, SHORTEST_EDGE, CROP_SIZE = 512, 268, 224  # pixels
 MEAN, DEVIATION = (np.array(AllInOneVideoProcessor.image_mean), np.array(AllInOneVideoProcessor.image_std))
 
 
-def main():
+def main() -> None:
     """Write films, measure, print the table, write the JSON."""
     parser = make_parser("loading", __doc__)
     parser.add_argument("--num-frames", type=int, nargs="+", default=[3, 8], help="frames of a clip")

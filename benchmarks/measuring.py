@@ -6,7 +6,7 @@ import multiprocessing
 import platform
 import re
 import statistics
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -137,13 +137,17 @@ def _processor_name() -> str:
 
 
 def write_result(arguments: argparse.Namespace, *packages: ModuleType, **measured):
-    """Print what was measured, and write it to `--output` with the machine, its versions, and all options."""
+    """
+    Write what was measured to `--output`, with the machine, its versions and all options; print its numbers, and lists
+    of rows as tables.
+    """
     options = {name: str(value) for name, value in vars(arguments).items()}
     machine = describe_machine(options.get("device", "cpu"), *packages)
     for described in (machine, options):
         print(", ".join(f"{name} {value}" for name, value in described.items()))
     for name, value in measured.items():
-        print(f"\n{name}: {value}" if not isinstance(value, list) else f"\n{name}:\n{write_table(value)}")
+        if not isinstance(value, dict):
+            print(f"\n{name}:\n{write_table(value)}" if isinstance(value, list) else f"{name}: {_cell(value)}")
     save_json({"machine": machine, "arguments": options, **measured}, arguments.output)
     print(f"\nwritten to {arguments.output}")
 
@@ -154,9 +158,14 @@ def save_json(result: dict[str, Any], path: Path):
     path.write_text(json.dumps(result, indent=2) + "\n")
 
 
-def write_table(rows: Sequence[Mapping[str, object]]) -> str:
-    """A table in Markdown of rows that have the same columns; figures have four digits and stand on the right."""
-    rule = ["---" if isinstance(value, str) else "---:" for value in rows[0].values()]
+def write_table(rows: Sequence[Mapping[str, object]], left: Collection[str] | None = None) -> str:
+    """
+    A table in Markdown, of rows that have the same columns. Numbers have four digits; those columns are left-aligned
+    that are named, or in which there are words.
+    """
+    if left is None:
+        left = [name for name, value in rows[0].items() if isinstance(value, str)]
+    rule = ["---" if name in left else "---:" for name in rows[0]]
     lines = [list(rows[0]), rule, *([_cell(value) for value in row.values()] for row in rows)]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 

@@ -15,13 +15,15 @@ import json
 import statistics
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import product
 from pathlib import Path
 
 import numpy as np
+import yaml
 from datasets import Dataset
-from machine import describe_machine
+from measuring import describe_machine, make_parser, save_json, write_table
 from transformers import set_seed
 from transformers.trainer_callback import PrinterCallback
 
@@ -36,13 +38,15 @@ from modeling_allinone.data.frame_cache import cache_frames
 from modeling_allinone.data.video_dataset import VideoDataset
 from modeling_allinone.datasets import answer_vocabulary, load_moving_shapes, train_tokenizer, write_moving_shapes
 from modeling_allinone.datasets.moving_shapes_texts import FRAME_KINDS, TIME_KINDS
+from modeling_allinone.evaluation.question_answering import most_frequent_answers
+from modeling_allinone.recipes import RECIPES
 from modeling_allinone.training.setup import score_groups
 from modeling_allinone.training.trainer import AllInOneTrainer, AllInOneTrainingArguments
 
-NUM_FRAMES = 4
-FRAME_SIZE, PATCH_SIZE = 48, 12  # pixels
-HIDDEN_SIZE = 64
-NUM_VISUAL_TOKENS = 1 + (FRAME_SIZE // PATCH_SIZE) ** 2
+# A tiny model, that starts from nothing.
+CONFIG = yaml.safe_load((RECIPES / "moving_shapes" / "question_answering_frames.yaml").read_text())["config"]
+NUM_VISUAL_TOKENS = 1 + (CONFIG["image_size"] // CONFIG["patch_size"]) ** 2
+ANSWERS = answer_vocabulary("easy")
 KINDS = sorted((*FRAME_KINDS, *TIME_KINDS))
 GROUPS = {
     # A mean over frames, each with its own temporal embedding, answers these.
@@ -63,11 +67,11 @@ class Mixing:
     patch_order: str = "raster"
 
     def cells(self) -> list[str]:
-        """The first columns of the tables: mixing, divisor, order of patches, what moves each way."""
+        """What stands in the leading columns of the tables."""
         if self.temporal_mixing == "none":
             return ["none", "–", "–", "–"]
         if self.temporal_mixing == "channel_shift":
-            order, total, what = "–", HIDDEN_SIZE, "channels"
+            order, total, what = "–", CONFIG["hidden_size"], "channels"
         else:
             order, total, what = self.patch_order, NUM_VISUAL_TOKENS, "tokens"
         moved = f"{total // self.roll_divisor} of {total} {what}"
@@ -81,9 +85,9 @@ MIXINGS = (
 )
 
 
-def main(arguments: list[str] | None = None):
+def main(command_line: Sequence[str] | None = None):
     """Run what is missing, write the JSON after each run, print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = make_parser("temporal_mixing", __doc__)
     parser.add_argument("--seeds", type=int, default=3, help="seeds of weights and batches, from 0")
     parser.add_argument("--num-clips", type=int, default=5000, help="clips to train on; about 3 questions each")
     parser.add_argument("--num-test-clips", type=int, default=500, help="unseen clips to score on")
@@ -95,19 +99,16 @@ def main(arguments: list[str] | None = None):
     parser.add_argument("--num-scores", type=int, default=6, help="how often a run is scored, at even distances")
     parser.add_argument("--learning-rate", type=float, default=7e-4, help="highest learning rate")
     parser.add_argument("--output-dir", type=Path, default=Path("outputs/temporal_mixing"), help="clips and models")
-    parser.add_argument("--output", type=Path, default=Path("benchmarks/results/temporal_mixing.json"))
     parser.add_argument("--tables", action="store_true", help="run nothing; print the tables of --output")
-    arguments = parser.parse_args(arguments)
+    arguments = parser.parse_args(command_line)
     if arguments.tables:
         if not arguments.output.exists():
             parser.error(f"--output {arguments.output} is not there; run without --tables first.")
         print(write_tables(json.loads(arguments.output.read_text())))
         return
     check_numbers(parser, arguments)
-    not_settings = ("seeds", "output_dir", "output", "tables")
-    settings = {name: value for name, value in vars(arguments).items() if name not in not_settings}
     try:
-        result = read_result(arguments.output, settings)
+        result = read_result(arguments)
         data = Data.prepare(arguments)
     except (ValueError, FileExistsError) as error:
         parser.error(str(error))
@@ -116,11 +117,11 @@ def main(arguments: list[str] | None = None):
     for seed, mixing in product(range(arguments.seeds), MIXINGS):
         if (seed, mixing) not in done:
             result["runs"].append(run_once(mixing, seed, data, arguments))
-            write_result(result, arguments.output)
+            save_json(result, arguments.output)
     print(write_tables(result))
 
 
-def check_numbers(parser: argparse.ArgumentParser, arguments) -> None:
+def check_numbers(parser: argparse.ArgumentParser, arguments: argparse.Namespace):
     """Refuse what cannot be run, in one line."""
     for name in ("seeds", "num_clips", "num_test_clips", "frame_steps", "clip_steps", "num_scores"):
         if getattr(arguments, name) < 1:
@@ -144,7 +145,7 @@ class Data:
     frames: dict[tuple, np.ndarray]
 
     @classmethod
-    def prepare(cls, arguments) -> "Data":
+    def prepare(cls, arguments: argparse.Namespace) -> "Data":
         """Write the clips where they are missing, and decode them."""
         corpus = arguments.output_dir / "corpus"
         for split, num_clips in (("train", arguments.num_clips), ("test", arguments.num_test_clips)):
@@ -153,13 +154,12 @@ class Data:
         scored_kinds = [kind for kind in TIME_KINDS if kind in arguments.kinds]
         test_rows = test_rows.select(np.flatnonzero(np.isin(test_rows["kind"], scored_kinds)))
         tokenizer = train_tokenizer(train_rows)
-        tokenizer.model_max_length = 16
-        video_processor = AllInOneVideoProcessor(num_frames=NUM_FRAMES, size=FRAME_SIZE, crop_size=FRAME_SIZE)
+        tokenizer.model_max_length = CONFIG["max_position_embeddings"]
+        size = CONFIG["image_size"]
+        video_processor = AllInOneVideoProcessor(num_frames=CONFIG["num_frames"], size=size, crop_size=size)
         processor = AllInOneProcessor(video_processor, tokenizer)
-        frames = {}
-        for rows in (train_rows, test_rows):
-            frames |= cache_frames(rows, processor, arguments.output_dir / "frames")
-        return cls(processor, train_rows, test_rows, frames)
+        cached = [cache_frames(rows, processor, arguments.output_dir / "frames") for rows in (train_rows, test_rows)]
+        return cls(processor, train_rows, test_rows, {clip: clips[clip] for clips in cached for clip in clips})
 
     def frame_rows(self) -> Dataset:
         """Questions to train on that any one frame answers."""
@@ -173,12 +173,8 @@ class Data:
 
     def chance(self) -> dict[str, float]:
         """Share of right answers of what is answered most often in training to each wording of a question."""
-        answers = {}
-        for row in self.train_rows:
-            answers.setdefault(row["question"], []).append(row["answer"])
-        usual = {question: max(sorted(set(given)), key=given.count) for question, given in answers.items()}
-        usual_answers = np.array([usual.get(row["question"]) for row in self.test_rows])
-        return score_groups(share_of_right, usual_answers, np.array(self.test_rows["answer"]), self.test_rows["kind"])
+        answers = np.array(most_frequent_answers(self.train_rows, self.test_rows))
+        return score_groups(share_of_right, answers, np.array(self.test_rows["answer"]), self.test_rows["kind"])
 
     def num_questions(self) -> dict[str, int]:
         """How many questions of each kind are scored."""
@@ -188,7 +184,7 @@ class Data:
 # ------------------------------------------------------------------------------------------------------- training
 
 
-def run_once(mixing: Mixing, seed: int, data: Data, arguments) -> dict:
+def run_once(mixing: Mixing, seed: int, data: Data, arguments: argparse.Namespace) -> dict:
     """Train a model on clips from the single-frame model of the seed; returns its scores over time."""
     start_dir = train_on_single_frames(seed, data, arguments)
     model = AllInOneForVideoQuestionAnswering.from_pretrained(start_dir, **asdict(mixing))
@@ -223,13 +219,16 @@ def run_once(mixing: Mixing, seed: int, data: Data, arguments) -> dict:
     return run
 
 
-def train_on_single_frames(seed: int, data: Data, arguments) -> Path:
+def train_on_single_frames(seed: int, data: Data, arguments: argparse.Namespace) -> Path:
     """Train what all models of a seed start from, unless it is there; returns its folder."""
     varied = (arguments.num_clips, arguments.frame_steps, arguments.learning_rate, seed)
     folder = arguments.output_dir / "-".join(["single_frames", *map(str, varied)])
     if not folder.exists():
         set_seed(seed)
-        model = build_model(len(data.processor.tokenizer))
+        answers = dict(enumerate(ANSWERS))
+        # To a single frame its order of patches is all one; the stored results had this one.
+        fields = CONFIG | {"patch_order": "random", "vocab_size": len(data.processor.tokenizer), "id2label": answers}
+        model = AllInOneForVideoQuestionAnswering(AllInOneConfig(**fields))
         make_trainer(
             model,
             data.frame_rows(),
@@ -247,39 +246,20 @@ def train_on_single_frames(seed: int, data: Data, arguments) -> Path:
     return folder
 
 
-def build_model(vocab_size: int) -> AllInOneForVideoQuestionAnswering:
-    """Make a model of 0.25 M parameters; the mixing is set when it is loaded for training on clips."""
-    return AllInOneForVideoQuestionAnswering(
-        AllInOneConfig(
-            vocab_size=vocab_size,
-            hidden_size=HIDDEN_SIZE,
-            num_hidden_layers=4,
-            num_attention_heads=4,
-            intermediate_size=256,
-            max_position_embeddings=16,
-            image_size=FRAME_SIZE,
-            patch_size=PATCH_SIZE,
-            num_frames=NUM_FRAMES,
-            id2label=dict(enumerate(answer_vocabulary("easy"))),
-            # A network this narrow, that starts from nothing, wants larger weights and no dropout.
-            linear_initializer="xavier_uniform",
-            initializer_range=1.0,
-            hidden_dropout_prob=0.0,
-            drop_path_rate=0.0,
-            classifier_dropout=0.0,
-        )
-    )
-
-
 def make_trainer(
-    model, train_rows: Dataset, data: Data, arguments, video_options: dict | None = None, **training_arguments
+    model: AllInOneForVideoQuestionAnswering,
+    train_rows: Dataset,
+    data: Data,
+    arguments: argparse.Namespace,
+    video_options: dict | None = None,
+    **training_arguments,
 ) -> AllInOneTrainer:
     """A trainer that scores by kind of question."""
-    num_labels, kinds = model.config.num_labels, data.test_rows["kind"]
+    num_labels, kinds = len(ANSWERS), data.test_rows["kind"]
     trainer = AllInOneTrainer(
         model,
         AllInOneTrainingArguments(
-            arguments.output_dir / "trainer",
+            str(arguments.output_dir / "trainer"),
             learning_rate=arguments.learning_rate,
             lr_scheduler_type="warmup_stable_decay",
             warmup_steps=min(100, training_arguments["max_steps"] // 2),
@@ -310,88 +290,70 @@ def share_of_right(predictions: np.ndarray, labels: np.ndarray) -> dict[str, flo
 # --------------------------------------------------------------------------------------------------------- report
 
 
-def read_result(path: Path, settings: dict) -> dict:
+def read_result(arguments: argparse.Namespace) -> dict:
     """What was measured before, with the same settings, or a result without runs."""
-    result = {"machine": describe_machine(), "settings": settings, "runs": []}
-    if not path.exists():
-        return result
-    found = json.loads(path.read_text())
-    if found["settings"] != settings:
-        differences = ", ".join(
-            f"{name} {found['settings'].get(name)} instead of {value}"
-            for name, value in settings.items()
-            if found["settings"].get(name) != value
+    not_settings = ("seeds", "output_dir", "output", "tables")
+    settings = {name: value for name, value in vars(arguments).items() if name not in not_settings}
+    if not arguments.output.exists():
+        return {"machine": describe_machine(), "settings": settings, "runs": []}
+    result = json.loads(arguments.output.read_text())
+    found = result["settings"]
+    differences = [
+        f"{name} {found.get(name)} instead of {value}" for name, value in settings.items() if found.get(name) != value
+    ]
+    if differences:
+        raise ValueError(
+            f"{arguments.output} holds runs with other settings: {', '.join(differences)}. Give another --output."
         )
-        raise ValueError(f"{path} holds runs with other settings: {differences}. Give another --output.")
-    return found
-
-
-def write_result(result: dict, path: Path) -> None:
-    """Write all there is."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(result, indent=2) + "\n")
+    return result
 
 
 def write_tables(result: dict) -> str:
     """What was measured, as Markdown: means and sample standard deviations over seeds, in per cent."""
     runs_of = {mixing: [run for run in result["runs"] if run["mixing"] == asdict(mixing)] for mixing in MIXINGS}
     runs_of = {mixing: runs for mixing, runs in runs_of.items() if runs}
-    some_run = result["runs"][0]
+    scored = {group: [kind for kind in kinds if kind in result["num_questions"]] for group, kinds in GROUPS.items()}
+    groups = {group: kinds for group, kinds in scored.items() if kinds}
     seconds = statistics.mean(run["processor_seconds"] for run in result["runs"])
     machine = ", ".join(f"{name} {value}" for name, value in result["machine"].items())
-    tables = [write_table_of_kinds(runs_of, result)]
-    tables += [write_table_of_steps(group, kinds, runs_of) for group, kinds in groups_of(result).items()]
-    note = f"{some_run['num_parameters']:,} parameters, {seconds:.0f} processor seconds a run; {machine}."
-    return "\n\n".join([*tables, note])
+    note = f"{result['runs'][0]['num_parameters']:,} parameters, {seconds:.0f} processor seconds a run; {machine}."
+    of_steps = [table_of_steps(group, kinds, runs_of) for group, kinds in groups.items()]
+    return "\n\n".join([table_of_kinds(runs_of, groups, result), *of_steps, note])
 
 
-def write_table_of_kinds(runs_of: dict[Mixing, list[dict]], result: dict) -> str:
+def table_of_kinds(runs_of: dict[Mixing, list[dict]], groups: dict[str, list[str]], result: dict) -> str:
     """Scores at the end of training, by kind of question."""
-    columns = {}
-    for group, kinds in groups_of(result).items():
-        columns |= {group: kinds} | ({kind: (kind,) for kind in kinds} if len(kinds) > 1 else {})
-    rows = []
-    for mixing, runs in runs_of.items():
-        scores = [spread([mean_of(run["scores"][-1], kinds) for run in runs]) for kinds in columns.values()]
-        rows.append([*mixing.cells(), *scores, str(len(runs))])
-    chance = [spread([mean_of(result["chance"], kinds)]) for kinds in columns.values()]
-    numbers = [str(sum(result["num_questions"][kind] for kind in kinds)) for kinds in columns.values()]
-    rows += [["most frequent answer", "", "", "", *chance, ""], ["questions", "", "", "", *numbers, ""]]
-    return write_table([*LEADING_COLUMNS, *columns, "seeds"], rows)
+    columns: dict[str, list[str]] = {}
+    for group, kinds in groups.items():
+        columns |= {group: kinds} | ({kind: [kind] for kind in kinds} if len(kinds) > 1 else {})
+
+    def row(cells: Sequence[str], scores: list[dict], num_seeds: int | str = "") -> dict[str, object]:
+        shares = {name: spread([mean_of(score, kinds) for score in scores]) for name, kinds in columns.items()}
+        return {**dict(zip(LEADING_COLUMNS, cells, strict=True)), **shares, "seeds": num_seeds}
+
+    rows = [row(mixing.cells(), [run["scores"][-1] for run in runs], len(runs)) for mixing, runs in runs_of.items()]
+    numbers = {name: sum(result["num_questions"][kind] for kind in kinds) for name, kinds in columns.items()}
+    chance = row(("most frequent answer", "", "", ""), [result["chance"]])
+    return write_table(
+        [*rows, chance, {**dict.fromkeys(chance, ""), "mixing": "questions", **numbers}], LEADING_COLUMNS
+    )
 
 
-def write_table_of_steps(group: str, kinds: tuple[str, ...], runs_of: dict[Mixing, list[dict]]) -> str:
+def table_of_steps(group: str, kinds: list[str], runs_of: dict[Mixing, list[dict]]) -> str:
     """Scores on a group of kinds over training, and when they were good."""
     rows = []
     for mixing, runs in runs_of.items():
-        curves = [[mean_of(score, kinds) for score in run["scores"]] for run in runs]
-        steps = [score["step"] for score in runs[0]["scores"]]
-        over_time = [spread(list(shares)) for shares in zip(*curves, strict=True)]
-        rows.append([*mixing.cells(), *over_time, ", ".join(steps_to_learn(steps, curve) for curve in curves)])
-    columns = [f"{group}, step {steps[0]}", *map(str, steps[1:]), f"steps to {100 * LEARNED:.0f} %"]
-    return write_table([*LEADING_COLUMNS, *columns], rows)
+        curves = [{score["step"]: mean_of(score, kinds) for score in run["scores"]} for run in runs]
+        learned = [next((str(step) for step, share in curve.items() if share >= LEARNED), "–") for curve in curves]
+        first, *others = curves[0]
+        names = {first: f"{group}, step {first}", **{step: str(step) for step in others}}
+        over_time = {name: spread([curve[step] for curve in curves]) for step, name in names.items()}
+        leading = dict(zip(LEADING_COLUMNS, mixing.cells(), strict=True))
+        rows.append({**leading, **over_time, f"steps to {100 * LEARNED:.0f} %": ", ".join(learned)})
+    return write_table(rows, LEADING_COLUMNS)
 
 
-def groups_of(result: dict) -> dict[str, tuple[str, ...]]:
-    """The groups of which kinds were scored, with these kinds."""
-    scored = {
-        group: tuple(kind for kind in kinds if kind in result["num_questions"]) for group, kinds in GROUPS.items()
-    }
-    return {group: kinds for group, kinds in scored.items() if kinds}
-
-
-def write_table(columns: list[str], rows: list[list[str]]) -> str:
-    """A table in Markdown; the figures are right-aligned."""
-    rule = ["---" if column in LEADING_COLUMNS else "---:" for column in columns]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in (columns, rule, *rows))
-
-
-def steps_to_learn(steps: list[int], curve: list[float]) -> str:
-    """The first step at which enough answers are right."""
-    return next((str(step) for step, share in zip(steps, curve, strict=True) if share >= LEARNED), "–")
-
-
-def mean_of(shares: dict[str, float], kinds: tuple[str, ...]) -> float:
+def mean_of(shares: dict[str, float], kinds: list[str]) -> float:
     """Mean over kinds."""
     return statistics.mean(shares[f"accuracy[{kind}]"] for kind in kinds)
 

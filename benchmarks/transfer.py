@@ -17,13 +17,14 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 import transformers
-from machine import describe_machine
+from measuring import make_parser, write_result
 
 from modeling_allinone import AllInOneConfig
 from modeling_allinone.datasets import write_moving_shapes
+from modeling_allinone.recipes import RECIPES
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
-RECIPE = EXAMPLES / "recipes" / "moving_shapes" / "question_answering.yaml"
+RECIPE = RECIPES / "moving_shapes" / "question_answering.yaml"
 CHECKPOINT = EXAMPLES / "checkpoints" / "moving-shapes"
 STARTS = ("pre-trained", "from scratch")
 THRESHOLDS = (0.6, 0.7, 0.8, 0.9, 0.95)
@@ -31,7 +32,7 @@ THRESHOLDS = (0.6, 0.7, 0.8, 0.9, 0.95)
 
 def main():
     """Fine-tune from both starts, draw the curves, print the table, write the JSON."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = make_parser("transfer", __doc__)
     parser.add_argument("--steps", type=int, default=1600, help="training steps of each run")
     parser.add_argument("--eval-steps", type=int, default=100, help="steps between two measurements")
     parser.add_argument("--clips", type=int, default=5000, help="clips to train on")
@@ -39,24 +40,18 @@ def main():
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--corpus", type=Path, default=Path("outputs/moving_shapes"), help="written if missing")
     parser.add_argument("--work-dir", type=Path, default=Path("outputs/transfer"), help="folder of the runs")
-    parser.add_argument("--output", type=Path, default=Path("benchmarks/results/transfer.json"))
     parser.add_argument("--figure", type=Path, default=Path("docs/images/transfer.png"))
     arguments = parser.parse_args()
 
     for split, num_clips in (("train", arguments.clips), ("validation", arguments.validation_clips)):
         write_moving_shapes(arguments.corpus, num_clips, split)
     curves = {start: fine_tune(start, arguments) for start in STARTS}
-    results = {
-        "machine": describe_machine(),
-        "arguments": {name: str(value) for name, value in vars(arguments).items()},
-        "curves": curves,
-        "steps to reach": {start: steps_to_reach(curve) for start, curve in curves.items()},
-    }
-    arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    arguments.output.write_text(json.dumps(results, indent=2) + "\n")
     draw(curves, arguments.figure)
-    print(f"{results['machine']}\n")
-    print_table(results["steps to reach"])
+    reached = [
+        {"accuracy": f"{threshold:.0%}", **{start: first_step(curve, threshold) for start, curve in curves.items()}}
+        for threshold in THRESHOLDS
+    ]
+    write_result(arguments, curves=curves, **{"steps to reach": reached})
 
 
 def fine_tune(start: str, arguments: argparse.Namespace) -> dict[str, list[float]]:
@@ -96,14 +91,10 @@ def draw_model(folder: Path, seed: int) -> Path:
     return folder
 
 
-def steps_to_reach(curve: dict[str, list[float]]) -> dict[str, int | None]:
-    """The first measurement at which each accuracy is reached; `None` if never."""
-    return {
-        f"{threshold:.0%}": next(
-            (step for step, share in zip(curve["step"], curve["accuracy"], strict=True) if share >= threshold), None
-        )
-        for threshold in THRESHOLDS
-    }
+def first_step(curve: dict[str, list[float]], threshold: float) -> float | None:
+    """The step of the first measurement at which an accuracy is reached; `None` if it never is."""
+    measured = zip(curve["step"], curve["accuracy"], strict=True)
+    return next((step for step, accuracy in measured if accuracy >= threshold), None)
 
 
 def draw(curves: dict[str, dict[str, list[float]]], path: Path):
@@ -117,14 +108,6 @@ def draw(curves: dict[str, dict[str, list[float]]], path: Path):
     figure.tight_layout()
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path)
-
-
-def print_table(reached: dict[str, dict[str, int | None]]):
-    """Print, in Markdown, after how many steps each accuracy is reached."""
-    print(f"| steps to reach | {' | '.join(STARTS)} |\n|---|{'---|' * len(STARTS)}")
-    for threshold in reached[STARTS[0]]:
-        steps = (reached[start][threshold] for start in STARTS)
-        print(f"| {threshold} | {' | '.join('–' if step is None else str(step) for step in steps)} |")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,10 @@
 # Licensed under the Apache License, Version 2.0.
 """Scores of open-ended answers, whatever their labels: one right answer, or what every answer scores."""
 
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Any
+
 import evaluate
 import numpy as np
 
@@ -42,4 +46,33 @@ def _scored_answers(row: np.ndarray) -> dict[int, float]:
     return {int(answer): round(float(row[answer]), 6) for answer in np.flatnonzero(row > 0)}
 
 
-__all__ = ["score_answers"]
+def most_frequent_answers(
+    train_rows: Iterable[Mapping[str, Any]], rows: Iterable[Mapping[str, Any]]
+) -> list[str | None]:
+    """
+    Answer without looking: with what is answered most often in training to the same wording of a question.
+
+    Args:
+        train_rows, rows (iterables of mappings): Each with `question`; those of training with `answer`, too.
+
+    Returns:
+        `list`: An answer for each of `rows`, of equally frequent ones the first by the alphabet; `None` to a question
+        that was not asked in training.
+
+    Example:
+
+    ```python
+    >>> asked = [{"question": "which way?", "answer": answer} for answer in ("up", "left", "left")]
+    >>> most_frequent_answers(asked, [{"question": "which way?"}, {"question": "how many?"}])
+    ['left', None]
+
+    ```
+    """
+    answers: dict[str, Counter[str]] = defaultdict(Counter)
+    for row in train_rows:
+        answers[row["question"]][row["answer"]] += 1
+    usual = {question: min(given, key=lambda answer: (-given[answer], answer)) for question, given in answers.items()}
+    return [usual.get(row["question"]) for row in rows]
+
+
+__all__ = ["most_frequent_answers", "score_answers"]
