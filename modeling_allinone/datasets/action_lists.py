@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """What data sets of actions share: the list of classes, and lists of clips."""
 
 import re
@@ -5,12 +7,15 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 from .annotation_files import Record, read_fields, read_lines
+from .annotation_reader import AnnotationFolder
 from .answer_vocabularies import AnswerVocabulary
 
 PROMPT = "A person is doing [MASK]"
-FOLDS = (1, 2, 3)
 CLASS_FORMAT = "lines such as '1 brush_hair', numbers from 1"
 CLIP_FORMAT = "lines of path, number of frames, label from 0"
+
+# Entry, label (`None` where it is not public), and what the names in the pattern of videos stand for.
+ActionClip = tuple[Record, int | None, dict[str, str]]
 
 
 def read_classes(path: Path) -> AnswerVocabulary:
@@ -34,7 +39,7 @@ def read_classes(path: Path) -> AnswerVocabulary:
     return AnswerVocabulary(tuple(names[number] for number in range(1, len(lines) + 1)), str(path))
 
 
-def read_clips(path: Path, classes: AnswerVocabulary, clip_name: re.Pattern) -> Iterator[tuple[Record, str, str, int]]:
+def read_clips(path: Path, classes: AnswerVocabulary, clip_name: re.Pattern) -> Iterator[ActionClip]:
     """Read the original's list of clips, whose paths are those of a machine where their frames lay.
 
     Args:
@@ -43,7 +48,7 @@ def read_clips(path: Path, classes: AnswerVocabulary, clip_name: re.Pattern) -> 
         clip_name (`re.Pattern`): The makers' names of clips, whose first group ends with the action.
 
     Yields:
-        `tuple[Record, str, str, int]`: Entry, folder ("", since clips lie side by side), name and label of each.
+        `ActionClip`, whose folder is "", since clips lie side by side.
 
     Raises:
         ValueError: If the labels are of another order of the classes, see [`check_order`].
@@ -51,10 +56,11 @@ def read_clips(path: Path, classes: AnswerVocabulary, clip_name: re.Pattern) -> 
     clips = []
     for record in read_fields(path, 3, CLIP_FORMAT):
         name = PurePosixPath(record.text(0)).name.removesuffix(".avi")
-        clips.append((record, "", name, record.integer(2, below=len(classes.answers))))
-    matches = ((clip_name.fullmatch(name), label) for _, _, name, label in clips)
+        clips.append((record, record.integer(2, below=len(classes.answers)), name))
+    matches = ((clip_name.fullmatch(name), label) for _, label, name in clips)
     check_order(path, ((match[1], label) for match, label in matches if match), classes)
-    yield from clips
+    for record, label, name in clips:
+        yield record, label, {"folder": "", "action": classes.answers[label], "video_id": name}
 
 
 def check_order(path: Path, named: Iterable[tuple[str, int]], classes: AnswerVocabulary) -> None:
@@ -88,18 +94,29 @@ def _plain(name: str) -> str:
     return f" {name.replace('_', ' ').casefold()}"
 
 
-def action_row(video: str, video_id: str, label: int | None, classes: AnswerVocabulary, prompt: str | None) -> dict:
-    """A row of a clip.
+def action_rows(
+    folder: AnnotationFolder, clips: Iterable[ActionClip], classes: AnswerVocabulary, prompt: str | None
+) -> Iterator[dict]:
+    """Make rows of clips, labelled by the classes, which are the folder's vocabulary from now on.
 
     Args:
-        video (`str`): Its path.
-        video_id (`str`): Its name.
-        label (`int`, *optional*): Its class.
-        classes (`AnswerVocabulary`): All of them.
-        prompt (`str`, *optional*): What the model reads with it, or `None` for nothing.
+        folder (`AnnotationFolder`): What is read from.
+        clips (`Iterable[ActionClip]`): The clips.
+        classes (`AnswerVocabulary`): All classes.
+        prompt (`str`, *optional*): What the model reads with each clip, or `None` for nothing.
+
+    Yields:
+        `dict`
     """
-    answer = None if label is None else classes.answers[label]
-    return {"video": video, "question": prompt, "answer": answer, "label": label, "video_id": video_id}
+    folder.vocabulary = classes
+    for record, label, names in clips:
+        yield {
+            "video": folder.media_path(record, **names),
+            "question": prompt,
+            "answer": None if label is None else classes.answers[label],
+            "label": label,
+            "video_id": names["video_id"],
+        }
 
 
 def check_fold(fold: int) -> None:
@@ -108,5 +125,5 @@ def check_fold(fold: int) -> None:
     Raises:
         ValueError: If it is none of 1, 2 and 3.
     """
-    if fold not in FOLDS:
+    if fold not in (1, 2, 3):
         raise ValueError(f"fold is {fold!r}; expected 1, 2 or 3.")

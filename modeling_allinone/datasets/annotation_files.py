@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """Annotation files: finding them by name and reading them, so that every message says which file, line and field."""
 
 import ast
@@ -5,7 +7,8 @@ import csv
 import json
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
@@ -24,39 +27,28 @@ class AnnotationFile:
     format: str
 
 
-def find_annotation_file(
-    root: str | os.PathLike, candidates: Sequence[AnnotationFile], name: str, publisher: str
-) -> Path:
-    """Find the first of some files that exists.
+def files_by_split(
+    words: Mapping[str, str | tuple[str, ...]], *candidates: AnnotationFile
+) -> dict[str, tuple[AnnotationFile, ...]]:
+    """The files of every split, where their names differ by a word.
 
     Args:
-        root (`str` or `os.PathLike`): Folder of the annotations.
-        candidates (`Sequence[AnnotationFile]`): Files that would do, the preferred one first; at least one.
-        name (`str`): Name of the data set, for the message.
-        publisher (`str`): Page on which its makers publish the files, for the message.
+        words (`Mapping[str, str | tuple[str, ...]]`): By name of the split, what stands in place of `"{}"`; or several
+            words, in place of `"{0}"`, `"{1}"`, ....
+        candidates (`AnnotationFile`): Files that a split may come in, with those places in path or format.
 
     Returns:
-        `pathlib.Path`
-
-    Raises:
-        FileNotFoundError: If none exists; the message has the paths expected, their formats and the page.
+        `dict[str, tuple[AnnotationFile, ...]]`, as [`AnnotationReader`] takes it.
 
     Example:
-        >>> Path("test.jsonl").write_text("{}")
-        2
-        >>> find_annotation_file(".", [AnnotationFile("test.jsonl", "JSON lines")], "mine", "https://example.org").name
-        'test.jsonl'
+        >>> files_by_split({"validation": "val"}, AnnotationFile("{}.json", "a list"))["validation"][0].path
+        'val.json'
     """
-    for candidate in candidates:
-        path = Path(root) / candidate.path
-        if path.is_file():
-            return path
-    expected = "".join(f"\n  {Path(root) / candidate.path}: {candidate.format}" for candidate in candidates)
-    number = "this file" if len(candidates) == 1 else "one of these files"
-    raise FileNotFoundError(
-        f"{name} lacks an annotation file; expected {number}:{expected}\n"
-        f"Its makers publish it at {publisher}; the folder given is {root}."
-    )
+    filled = {split: (word,) if isinstance(word, str) else word for split, word in words.items()}
+    return {
+        split: tuple(AnnotationFile(file.path.format(*of), file.format.format(*of)) for file in candidates)
+        for split, of in filled.items()
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +58,7 @@ class Record:
     Args:
         fields (`dict`): Values by name, or by number of the column, from 0, where a table has no header.
         path (`pathlib.Path`): The file.
-        place (`str`): Where in it, such as "line 3".
+        place (`str`): Where in it, such as "line 3"; empty for the whole.
     """
 
     fields: dict
@@ -75,7 +67,18 @@ class Record:
 
     def error(self, message: str) -> ValueError:
         """An error that says where the entry stands, to be raised by the caller."""
-        return ValueError(f"{self.path}, {self.place}: {message}")
+        return ValueError(f"{self.path}{self.place and ', '}{self.place}: {message}")
+
+    def wrong(self, name: str | int, expected: str, value: Any = None) -> ValueError:
+        """An error that says what a field holds, to be raised by the caller.
+
+        Args:
+            name (`str` or `int`): The field.
+            expected (`str`): What it should hold.
+            value (*optional*): What of it is wrong; all by default.
+        """
+        found = f"is {_shown(self.fields.get(name))}" if value is None else f"has {_shown(value)}"
+        return self.error(f"{_called(name)} {found}, but expected {expected}.")
 
     def __contains__(self, name: str | int) -> bool:
         return self.fields.get(name) is not None
@@ -100,6 +103,15 @@ class Record:
         """
         return self._as_text(self.value(name), name)
 
+    def optional_text(self, name: str | int) -> str | None:
+        """Text of a field, `None` where there is no field or a blank one.
+
+        Raises:
+            ValueError: If the field is something else.
+        """
+        value = self.fields.get(name)
+        return None if value is None or (isinstance(value, str) and not value.strip()) else self.text(name)
+
     def texts(self, name: str | int, count: int | None = None) -> list[str]:
         """A list of texts.
 
@@ -112,10 +124,46 @@ class Record:
         """
         values = self.value(name)
         if not isinstance(values, list | tuple):
-            raise self.error(f"{_called(name)} is {_shown(values)}, but expected a list of texts.")
+            raise self.wrong(name, "a list of texts")
         if not values or count not in (None, len(values)):
             raise self.error(f"{_called(name)} has {len(values)} entries, but expected {count or 'at least 1'}.")
         return [self._as_text(value, name) for value in values]
+
+    def object(self, name: str, expected: str) -> "Record":
+        """The JSON object that a field holds.
+
+        Args:
+            name (`str`): The field.
+            expected (`str`): What the object has, for the message.
+
+        Raises:
+            ValueError: If the field is missing or something else.
+        """
+        fields = self.value(name)
+        if not isinstance(fields, dict):
+            raise self.wrong(name, f"an object with {expected}")
+        return Record(fields, self.path, f"{self.place}{self.place and ', '}entry {name!r}")
+
+    def objects(self, name: str, expected: str, optional: bool = False) -> list["Record"]:
+        """The JSON objects that a field lists.
+
+        Args:
+            name (`str`): The field.
+            expected (`str`): What each object has, for the message.
+            optional (`bool`, defaults to `False`): Whether there may be none, or no field.
+
+        Raises:
+            ValueError: If the field is missing or something else.
+        """
+        entries = self.fields.get(name) or ([] if optional else self.value(name))
+        if (
+            not isinstance(entries, list)
+            or not (entries or optional)
+            or not all(isinstance(one, dict) for one in entries)
+        ):
+            raise self.wrong(name, f"a list of objects with {expected}")
+        place = f"{self.place}{self.place and ', '}entry {name!r}"
+        return [Record(entry, self.path, place) for entry in entries]
 
     def integer(self, name: str | int, lowest: int = 0, below: int | None = None) -> int:
         """A whole number, also if it is written as text.
@@ -128,13 +176,9 @@ class Record:
         Raises:
             ValueError: If the field is missing, something else or out of range.
         """
-        value = self.value(name)
         number = self.number(name)
-        if number != int(number):
-            raise self.error(f"{_called(name)} is {_shown(value)}, but expected a whole number.")
-        if number < lowest or (below is not None and number >= below):
-            range_ = f"from {lowest} to {below - 1}" if below is not None else f"from {lowest}"
-            raise self.error(f"{_called(name)} is {_shown(value)}, but expected a whole number {range_}.")
+        if number != int(number) or number < lowest or (below is not None and number >= below):
+            raise self.wrong(name, f"a whole number from {lowest}" + ("" if below is None else f" to {below - 1}"))
         return int(number)
 
     def number(self, name: str | int) -> float:
@@ -151,7 +195,7 @@ class Record:
         except (TypeError, ValueError, OverflowError):
             number = math.nan
         if not math.isfinite(number):
-            raise self.error(f"{_called(name)} is {_shown(value)}, but expected a number.")
+            raise self.wrong(name, "a number")
         return number
 
     def literal(self, name: str | int) -> Any:
@@ -160,13 +204,13 @@ class Record:
         Raises:
             ValueError: If the field is missing or anything but a literal.
         """
-        text = self.text(name)
         try:
-            return ast.literal_eval(text)
+            return ast.literal_eval(self.text(name))
         except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError) as error:
-            raise self.error(f"{_called(name)} is {_shown(text)}, but expected a Python literal.") from error
+            raise self.wrong(name, "a Python literal") from error
 
     def _as_text(self, value: Any, name: str | int) -> str:
+        """Text of a field or of one of its entries."""
         if isinstance(value, int) and not isinstance(value, bool):
             return str(value)
         if not isinstance(value, str):
@@ -237,15 +281,16 @@ def read_listed_records(path: str | os.PathLike, *names: str) -> Iterator[Record
         >>> [record.integer("id") for record in read_listed_records("test.json", "images")]
         [7]
     """
-    path = Path(path)
-    content = read_json(path)
-    found = [name for name in names if isinstance(content, dict) and name in content]
-    if not found:
-        raise ValueError(f"{path} is {_shown(content)}; expected a JSON object with {' or '.join(map(repr, names))}.")
-    yield from _list_records(path, content[found[0]], f"{found[0]}, ")
+    expected = " or ".join(map(repr, names))
+    content = read_object(path, expected)
+    name = next((name for name in names if name in content.fields), None)
+    if name is None:
+        raise content.error(f"it has {_shown(list(content.fields))}; expected a JSON object with {expected}.")
+    yield from _list_records(content.path, content.fields[name], f"{name}, ")
 
 
 def _list_records(path: Path, entries: Any, prefix: str = "") -> Iterator[Record]:
+    """The entries of a JSON list."""
     if not isinstance(entries, list) or not entries:
         raise ValueError(f"{path} holds {_shown(entries)}; expected a list of at least one JSON object.")
     for number, fields in enumerate(entries, start=1):
@@ -253,6 +298,7 @@ def _list_records(path: Path, entries: Any, prefix: str = "") -> Iterator[Record
 
 
 def _record(fields: Any, path: Path, place: str) -> Record:
+    """An entry, refused unless it is a JSON object."""
     if not isinstance(fields, dict):
         raise ValueError(f"{path}, {place} is {_shown(fields)}, but expected a JSON object.")
     return Record(fields, path, place)
@@ -278,6 +324,25 @@ def read_json(path: str | os.PathLike) -> Any:
             raise ValueError(f"{path}: {error}, but expected JSON; the file may be cut short.") from error
 
 
+def read_object(path: str | os.PathLike, expected: str) -> Record:
+    """Read one JSON object.
+
+    Args:
+        path (`str` or `os.PathLike`): The file, UTF-8 with or without a byte order mark.
+        expected (`str`): What the object has, for the message.
+
+    Returns:
+        `Record`
+
+    Raises:
+        ValueError: If the file is empty, not UTF-8 or no JSON object.
+    """
+    content = read_json(path)
+    if not isinstance(content, dict):
+        raise ValueError(f"{path} holds {_shown(content)}; expected a JSON object with {expected}.")
+    return Record(content, Path(path), "")
+
+
 def read_table(
     path: str | os.PathLike, delimiter: str = "\t", has_header: bool = True, has_quotes: bool = True
 ) -> Iterator[Record]:
@@ -298,7 +363,8 @@ def read_table(
             is left open, which would swallow the rows after it.
     """
     path = Path(path)
-    header, is_empty = None, True
+    header: list[str] | None = None
+    is_empty = True
     with _opened(path, newline="") as file:
         for number, values in _rows(file, path, delimiter, has_quotes):
             if not any(value.strip() for value in values):
@@ -322,8 +388,13 @@ def read_table(
 def _rows(file: TextIO, path: Path, delimiter: str, has_quotes: bool) -> Iterator[tuple[int, list[str]]]:
     """Number of the last line and fields of each row; a quotation mark that swallows the rows after it is refused."""
     lines: list[str] = []  # of the row
-    noted = (lines.append(line) or line for line in file)
-    rows = csv.reader(noted, delimiter=delimiter, quoting=csv.QUOTE_MINIMAL if has_quotes else csv.QUOTE_NONE)
+
+    def noted() -> Iterator[str]:
+        for line in file:
+            lines.append(line)
+            yield line
+
+    rows = csv.reader(noted(), delimiter=delimiter, quoting=csv.QUOTE_MINIMAL if has_quotes else csv.QUOTE_NONE)
     try:
         for values in rows:
             if has_quotes and _is_left_open(values, lines, delimiter):
@@ -402,26 +473,16 @@ def read_fields(path: Path, num_fields: int, form: str, separator: str | None = 
         yield record
 
 
-class _CheckedText:
+@contextmanager
+def _opened(path: Path, newline: str | None = None) -> Iterator[TextIO]:
     """A text file whose undecodable bytes are reported with its name."""
-
-    def __init__(self, path: Path, newline: str | None):
-        self._path = path
-        self._file = path.open(encoding="utf-8-sig", newline=newline)
-
-    def __enter__(self) -> TextIO:
-        return self._file
-
-    def __exit__(self, kind, error, traceback) -> None:
-        self._file.close()
-        if isinstance(error, UnicodeDecodeError):
-            raise ValueError(
-                f"{self._path} is not UTF-8 text ({error}); convert it, or fetch it again if it is damaged."
-            ) from error
-
-
-def _opened(path: Path, newline: str | None = None) -> _CheckedText:
-    return _CheckedText(path, newline)
+    try:
+        with path.open(encoding="utf-8-sig", newline=newline) as file:
+            yield file
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{path} is not UTF-8 text ({error}); convert it, or fetch it again if it is damaged."
+        ) from error
 
 
 def _called(name: str | int) -> str:

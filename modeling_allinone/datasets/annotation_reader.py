@@ -1,15 +1,18 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """What a reader of a public data set is: a description, and a function that yields its rows."""
 
 import inspect
 import math
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePath
 
-from .annotation_files import AnnotationFile, Record, find_annotation_file
-from .answer_vocabularies import AnswerVocabulary
+from .annotation_files import AnnotationFile, Record, read_records
+from .answer_vocabularies import AnswerVocabulary, GivenVocabulary
 
 TASKS = (
     "question-answering",
@@ -28,14 +31,15 @@ ON_MISSING_VIDEO = ("warn", "raise", "drop", "ignore")
 ANY_SUFFIX = ".*"
 
 
-def check_positive(name: str, value: float) -> None:
-    """Refuse an option of a reader that is not a number above 0.
+def check_positive(**options: float) -> None:
+    """Refuse options of a reader that are not numbers above 0.
 
     Raises:
         ValueError: The message has the option's name.
     """
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
-        raise ValueError(f"{name} is {value!r}; expected a number above 0.")
+    for name, value in options.items():
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+            raise ValueError(f"{name} is {value!r}; expected a number above 0.")
 
 
 def check_inside(record: Record, place: str) -> None:
@@ -62,8 +66,8 @@ class AnnotationReader:
         name (`str`): What [`load_annotations`] calls it.
         tasks (`tuple[str, ...]`): What its rows are for, of `TASKS`.
         publisher (`str`): Page on which its makers publish the annotations.
-        splits (`Mapping[str, Sequence[AnnotationFile]]`): By name of the split ("train", "validation", "test",
-            "original_validation"), the files it may come in, the preferred one first.
+        splits (`Mapping[str, Sequence[AnnotationFile]]`): By name of the split ("train", "validation", "test"), the
+            files it may come in, the preferred one first; see [`files_by_split`].
         media (`str`): Where a video or image lies below the root: a pattern such as `"videos/{video_id}.mp4"`, whose
             names are the reader's; `".*"` at the end stands for any suffix.
         read_rows (`Callable`): Generator of rows: takes an `AnnotationFolder`, a split and the reader's options, and
@@ -71,6 +75,11 @@ class AnnotationReader:
             out is null; a `sample_id` it leaves out is made of the split and the number of the row.
         extra_columns (`Mapping[str, str]`): Types, as `datasets.Value` knows them, of columns beside the common ones;
             in brackets, such as `"[string]"`, of lists.
+        validates_on_test (`bool`, defaults to `False`): Whether the original selects models on the test split, which
+            is then there as "original_validation" too.
+
+    Raises:
+        ValueError: If a task is none of `TASKS`.
     """
 
     name: str
@@ -80,6 +89,13 @@ class AnnotationReader:
     media: str
     read_rows: Callable[..., Iterator[dict]]
     extra_columns: Mapping[str, str] = field(default_factory=dict)
+    validates_on_test: bool = False
+
+    def __post_init__(self):
+        if unknown := set(self.tasks) - set(TASKS):
+            raise ValueError(f"{self.name} is for {', '.join(sorted(unknown))}; there are {', '.join(TASKS)}.")
+        if self.validates_on_test:
+            object.__setattr__(self, "splits", {**self.splits, ORIGINAL_VALIDATION: self.splits["test"]})
 
     @property
     def options(self) -> dict[str, object]:
@@ -132,6 +148,10 @@ class AnnotationFolder:
         media_root (`pathlib.Path`): Folder of the videos and images.
         media_pattern (`str`): Where they lie below it, as `AnnotationReader.media`.
         looks_for_media (`bool`, defaults to `True`): Whether videos are looked at on disk.
+        files (`list[pathlib.Path]`): Files that were read.
+        vocabulary (`AnswerVocabulary`, *optional*): What the labels of the rows stand for.
+        remarks (`list[str]`): What else the reader came across.
+        left_out (`Counter[str]`): How many entries of a kind made no row, such as "images without a caption".
     """
 
     reader: AnnotationReader
@@ -142,14 +162,25 @@ class AnnotationFolder:
     files: list[Path] = field(default_factory=list)
     vocabulary: AnswerVocabulary | None = None
     remarks: list[str] = field(default_factory=list)
+    left_out: Counter[str] = field(default_factory=Counter)
 
     def find(self, candidates: Sequence[AnnotationFile]) -> Path:
-        """The first of some files that exists, noted as one of those that were used.
+        """The first of some files that exists, noted as one of those that were read.
+
+        Args:
+            candidates (`Sequence[AnnotationFile]`): Files that would do, the preferred one first; at least one.
 
         Raises:
-            FileNotFoundError: If none does; see [`find_annotation_file`].
+            FileNotFoundError: If none exists; the message has the paths expected, their formats and the publisher.
         """
-        path = find_annotation_file(self.root, candidates, self.reader.name, self.reader.publisher)
+        path = next((self.root / file.path for file in candidates if (self.root / file.path).is_file()), None)
+        if path is None:
+            expected = "".join(f"\n  {self.root / file.path}: {file.format}" for file in candidates)
+            number = "this file" if len(candidates) == 1 else "one of these files"
+            raise FileNotFoundError(
+                f"{self.reader.name} lacks an annotation file; expected {number}:{expected}\n"
+                f"Its makers publish it at {self.reader.publisher}; the folder given is {self.root}."
+            )
         if path not in self.files:
             self.files.append(path)
         return path
@@ -161,6 +192,38 @@ class AnnotationFolder:
     def has(self, candidates: Sequence[AnnotationFile]) -> bool:
         """Whether one of some files exists."""
         return any((self.root / candidate.path).is_file() for candidate in candidates)
+
+    def choose_vocabulary(
+        self,
+        given: GivenVocabulary | None,
+        candidates: Sequence[AnnotationFile],
+        num_answers: int,
+        read: Callable[[Path], Iterable[Record]] = read_records,
+    ) -> AnswerVocabulary:
+        """Take the vocabulary that is given, else a file, else the most frequent answers of the training split.
+
+        Args:
+            given (*optional*): A file, answers in the order of their labels (such as those of a trained model), or a
+                vocabulary; see [`AnswerVocabulary.given`].
+            candidates (`Sequence[AnnotationFile]`): Files that a vocabulary may come in.
+            num_answers (`int`): How many answers to keep where they are counted, at least 1.
+            read (`Callable`, defaults to [`read_records`]): Reads the entries, with `answer`, of the training split.
+
+        Returns:
+            `AnswerVocabulary`, which is the folder's from now on.
+
+        Raises:
+            FileNotFoundError: If there is neither a vocabulary nor a training split.
+        """
+        if given is not None:
+            self.vocabulary = AnswerVocabulary.given(given)
+        elif self.has(candidates):
+            self.vocabulary = AnswerVocabulary.from_file(self.find(candidates))
+        else:
+            path = self.find((*candidates, *self.reader.splits["train"]))
+            answers = (record.text("answer") for record in read(path))
+            self.vocabulary = AnswerVocabulary.most_frequent(answers, num_answers, "the training split")
+        return self.vocabulary
 
     def media_needs(self, name: str) -> bool:
         """Whether the pattern of the media speaks of a field, such as "youtube_id"."""

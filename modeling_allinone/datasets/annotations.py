@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """Public data sets by name: which there are, and their annotations as tables of the common row.
 
 >>> from modeling_allinone.datasets import list_datasets
@@ -15,7 +17,7 @@ from pkgutil import iter_modules
 from datasets import Dataset
 
 from . import readers
-from .annotation_reader import ON_MISSING_VIDEO, TASKS, AnnotationFolder, AnnotationReader
+from .annotation_reader import ON_MISSING_VIDEO, ORIGINAL_VALIDATION, TASKS, AnnotationFolder, AnnotationReader
 from .common_rows import collect_rows
 
 _OWN_READERS: dict[str, AnnotationReader] = {}
@@ -164,7 +166,8 @@ def load_annotations(
         media_pattern=reader.media if media_pattern is None else str(media_pattern),
         looks_for_media=on_missing_video != "ignore",
     )
-    return collect_rows(reader.read_rows(folder, split, **options), folder, split, on_missing_video)
+    rows = reader.read_rows(folder, "test" if split == ORIGINAL_VALIDATION else split, **options)
+    return collect_rows(rows, folder, split, on_missing_video)
 
 
 @cache

@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """Vocabularies of answers: the classes among which open-ended questions are answered."""
 
 import os
@@ -39,6 +41,10 @@ class AnswerVocabulary:
     def label(self, answer: str) -> int:
         """Label of an answer, -100 for one that is not in the vocabulary."""
         return self._labels.get(answer, OUTSIDE_LABEL)
+
+    def labelled(self, answer: str) -> dict[str, str | int]:
+        """The columns `answer` and `label` of a row."""
+        return {"answer": answer, "label": self.label(answer)}
 
     @cached_property
     def _labels(self) -> dict[str, int]:
@@ -88,7 +94,7 @@ class AnswerVocabulary:
         return cls(tuple(ranked[:size]), f"{origin}, the most frequent")
 
     @classmethod
-    def given(cls, vocabulary: "str | os.PathLike | Sequence[str] | Mapping | AnswerVocabulary") -> "AnswerVocabulary":
+    def given(cls, vocabulary: "GivenVocabulary") -> "AnswerVocabulary":
         """Take what a caller may pass.
 
         Args:
@@ -128,3 +134,7 @@ def _in_order(vocabulary: Sequence | Mapping, name: str) -> tuple[str, ...]:
             raise ValueError(f"{name} does not give its {len(labels)} answers the labels from 0 on, each once.")
         answers.sort(key=vocabulary.__getitem__)
     return tuple(answers)
+
+
+# What a caller may pass for a vocabulary; see `AnswerVocabulary.given`.
+GivenVocabulary = str | os.PathLike | Sequence[str] | Mapping | AnswerVocabulary

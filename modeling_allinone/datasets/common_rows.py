@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """The common row: what every reader's table has, whatever the data set.
 
 | column | type | what |
@@ -14,7 +16,8 @@
 """
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -79,28 +82,58 @@ def collect_rows(
     """
     columns = COMMON_COLUMNS | dict(folder.reader.extra_columns)
     features = Features({name: _feature(kind) for name, kind in columns.items()})
-    media = _MediaCheck(looks=on_missing_video != "ignore")
-    tally = {"rows": 0, "dropped": 0, "outside": 0}
-    kept = _kept_rows(rows, folder, columns, split, media, on_missing_video == "drop", tally)
-    pieces = []
+    is_there: dict[str, bool] = {}
+    counts: Counter[str] = Counter()
+
+    def kept_rows() -> Iterator[dict]:
+        """Complete rows, checked and counted."""
+        number_of: dict[str, int] = {}
+        for number, row in enumerate(rows):
+            if unknown := set(row) - set(columns):
+                raise ValueError(
+                    f"A row has columns {sorted(unknown)} that neither the common row nor the reader has."
+                )
+            first = number_of.setdefault(row["sample_id"], number) if "sample_id" in row else number
+            row = dict.fromkeys(columns) | {"sample_id": f"{split}-{number}"} | row
+            if first != number:
+                raise ValueError(
+                    f"{', '.join(map(str, folder.files))}: The sample_id {row['sample_id']!r} of entry {number + 1} "
+                    f"was already that of entry {first + 1}; expected every id once. The annotations may be two files "
+                    "joined."
+                )
+            found = [row.get(name) or [] for name in MEDIA_COLUMNS]
+            media: list[str] = [path for paths in found for path in ([paths] if isinstance(paths, str) else paths)]
+            for path in media:
+                if path not in is_there:
+                    is_there[path] = on_missing_video == "ignore" or _is_there(path)
+            if on_missing_video == "drop" and not all(is_there[path] for path in media):
+                counts["dropped"] += 1
+                continue
+            counts["rows"] += 1
+            counts["outside"] += row["label"] == OUTSIDE_LABEL
+            yield row
+
+    kept, pieces = kept_rows(), []
     while piece := list(islice(kept, PIECE)):
         pieces.append(pyarrow.Table.from_pylist(piece, schema=features.arrow_schema))
-    if not tally["rows"] and not tally["dropped"]:
-        remarks = "".join(f" {remark}" for remark in folder.remarks)
-        raise ValueError(f"{folder.reader.name} has no rows in {', '.join(map(str, folder.files))}.{remarks}")
+    remarks = (*folder.remarks, *(f"{count} {kind} were left out" for kind, count in folder.left_out.items()))
+    if not counts["rows"] and not counts["dropped"]:
+        raise ValueError(
+            " ".join([f"{folder.reader.name} has no rows in {', '.join(map(str, folder.files))}.", *remarks])
+        )
     vocabulary = folder.vocabulary
     summary = AnnotationSummary(
         name=folder.reader.name,
         split=split,
         files=tuple(map(str, folder.files)),
-        num_rows=tally["rows"],
-        num_media=len(media.found),
-        missing_media=media.missing,
-        num_dropped=tally["dropped"],
-        answers=vocabulary and vocabulary.answers,
-        answers_origin=vocabulary and vocabulary.origin,
-        num_outside=tally["outside"],
-        remarks=tuple(folder.remarks),
+        num_rows=counts["rows"],
+        num_media=len(is_there),
+        missing_media=None if on_missing_video == "ignore" else tuple(path for path in is_there if not is_there[path]),
+        num_dropped=counts["dropped"],
+        answers=None if vocabulary is None else vocabulary.answers,
+        answers_origin=None if vocabulary is None else vocabulary.origin,
+        num_outside=counts["outside"],
+        remarks=remarks,
     )
     if summary.missing_media:
         place = str(folder.media_root / folder.media_pattern)
@@ -144,23 +177,6 @@ def summarize(dataset: Dataset) -> AnnotationSummary:
     return summary
 
 
-class _MediaCheck:
-    """Which of the videos and images are there, each looked at once."""
-
-    def __init__(self, looks: bool):
-        self.found: dict[str, bool] = {}
-        self._looks = looks
-
-    def has(self, path: str) -> bool:
-        if path not in self.found:
-            self.found[path] = not self._looks or _is_there(path)
-        return self.found[path]
-
-    @property
-    def missing(self) -> tuple[str, ...] | None:
-        return tuple(path for path, is_there in self.found.items() if not is_there) if self._looks else None
-
-
 def _is_there(path: str) -> bool:
     """Whether a path is a file that is not empty or a folder that is not."""
     try:
@@ -172,38 +188,49 @@ def _is_there(path: str) -> bool:
         return False
 
 
-def _kept_rows(
-    rows: Iterable[dict],
-    folder: AnnotationFolder,
-    columns: Mapping[str, str],
-    split: str,
-    media: _MediaCheck,
-    drops_missing: bool,
-    tally: dict[str, int],
-) -> Iterator[dict]:
-    """Complete rows, checked and counted."""
-    number_of: dict[str, int] = {}
-    for number, row in enumerate(rows):
-        unknown = set(row) - set(columns)
-        if unknown:
-            raise ValueError(f"A row has columns {sorted(unknown)} that neither the common row nor the reader has.")
-        first = number_of.setdefault(row["sample_id"], number) if "sample_id" in row else number
-        row = dict.fromkeys(columns) | {"sample_id": f"{split}-{number}"} | row
-        if first != number:
-            raise ValueError(
-                f"{', '.join(map(str, folder.files))}: The sample_id {row['sample_id']!r} of entry {number + 1} was "
-                f"already that of entry {first + 1}; expected every id once. The annotations may be two files joined."
-            )
-        paths = [row.get(name) for name in MEDIA_COLUMNS]
-        paths = [one for path in paths if path for one in (path if isinstance(path, list) else [path])]
-        missing = [path for path in paths if not media.has(path)]
-        if drops_missing and missing:
-            tally["dropped"] += 1
-            continue
-        tally["rows"] += 1
-        tally["outside"] += row["label"] == OUTSIDE_LABEL
-        yield row
+def caption_rows(row: dict, captions: Sequence[str], split: str, mode: str | None = None) -> Iterator[dict]:
+    """Turn a video with its captions into rows.
+
+    Args:
+        row (`dict`): What the rows have in common; its `video_id` names them.
+        captions (`Sequence[str]`): At least one.
+        split (`str`): The split, which decides where `mode` does not.
+        mode (`str`, *optional*): "list": one row with all captions, of which training draws one; "first": one row
+            with the first, a fixed query for retrieval; "each": a row for each. By default "list" for the training
+            split, "first" for others.
+
+    Yields:
+        `dict`
+
+    Raises:
+        ValueError: For an unknown mode.
+
+    Example:
+        >>> list(caption_rows({"video_id": "7"}, ["a cat", "a pet"], "test"))
+        [{'video_id': '7', 'caption': 'a cat', 'sample_id': '7'}]
+    """
+    mode = ("list" if split == "train" else "first") if mode is None else mode
+    if mode == "list":
+        yield row | {"captions": list(captions), "sample_id": row["video_id"]}
+    elif mode == "first":
+        yield row | {"caption": captions[0], "sample_id": row["video_id"]}
+    elif mode == "each":
+        for number, caption in enumerate(captions):
+            yield row | {"caption": caption, "sample_id": f"{row['video_id']}-{number}"}
+    else:
+        raise ValueError(f"caption_mode is {mode!r}; expected one of 'list', 'first', 'each'.")
 
 
-def _feature(kind: str):
+def choice_columns(options: Sequence[str], label: int | None) -> dict:
+    """The columns `options`, `answer` and `label` of a row; the last two are null where the right one is not public.
+
+    Args:
+        options (`Sequence[str]`): What there is to choose from.
+        label (`int`, *optional*): Index of the right one.
+    """
+    return {"options": options, "answer": None if label is None else options[label], "label": label}
+
+
+def _feature(kind: str) -> Value | List:
+    """Type of a column."""
     return List(Value(kind[1:-1])) if kind.startswith("[") else Value(kind)

@@ -1,12 +1,22 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """What COCO and Flickr30k captions share: the files in which Karpathy and Fei-Fei (CVPR 2015) partitioned them."""
 
 from collections.abc import Iterator, Sequence
 
-from .annotation_files import Record, read_listed_records
+from .annotation_files import AnnotationFile, read_listed_records
 from .annotation_reader import AnnotationFolder
-from .caption_choice import caption_rows
+from .common_rows import caption_rows
 
-FORMAT = "JSON object whose images have filename, split, sentences (raw), for COCO filepath"
+
+def karpathy_files(name: str) -> tuple[AnnotationFile, ...]:
+    """The places of a data set's file.
+
+    Args:
+        name (`str`): "coco" or "flickr30k".
+    """
+    form = "JSON object whose images have filename, split, sentences (raw), for COCO filepath"
+    return tuple(AnnotationFile(f"{place}dataset_{name}.json", form) for place in ("karpathy/", ""))
 
 
 def read_karpathy_rows(
@@ -35,11 +45,5 @@ def read_karpathy_rows(
             "image": folder.media_path(record, **names),
             "video_id": record.text("cocoid" if "cocoid" in record else "imgid"),
         }
-        yield from caption_rows(row, _captions(record), split, mode)
-
-
-def _captions(record: Record) -> list[str]:
-    sentences = record.value("sentences")
-    if not isinstance(sentences, list) or not sentences or not all(isinstance(one, dict) for one in sentences):
-        raise record.error(f"field 'sentences' is {sentences!r:.80}, but expected a list of objects with raw.")
-    return [Record(sentence, record.path, record.place).text("raw") for sentence in sentences]
+        captions = [sentence.text("raw") for sentence in record.objects("sentences", "raw")]
+        yield from caption_rows(row, captions, split, mode)

@@ -98,7 +98,7 @@ def test_kinetics_as_the_makers_have_it(tmp_path):
         ),
         (
             KINETICS_TABLES | {"kinetics_label_map.txt": "abseiling\n"},
-            "line 2: field 'label' is 'snowboarding', which is none of the 1 classes",
+            "line 2: field 'label' is 'snowboarding', but expected one of the 1 classes",
         ),
     ],
     ids=["blanks", "label", "class"],

@@ -33,8 +33,8 @@ def test_published_arrangement(tmp_path, split, name):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ([], "train.json holds a list; expected a JSON object of objects, by video"),
-        ({VIDEO: ["A woman dances."]}, "holds a dict; expected a JSON object of objects"),
+        ([], r"train\.json holds \[\]; expected a JSON object with an object for each video"),
+        ({VIDEO: ["A woman dances."]}, "field 'v_QOlSCBRmfWY' is .*, but expected an object with sentences"),
         ({VIDEO: {"sentences": []}}, r"train\.json, entry 'v_QOlSCBRmfWY': field 'sentences' has 0 entries"),
         ({VIDEO: {}}, "field 'sentences' is missing"),
     ],

@@ -3,16 +3,18 @@
 import pytest
 from annotation_fixtures import write_files
 
-from modeling_allinone.datasets.annotation_files import (
+from modeling_allinone.datasets import (
     AnnotationFile,
+    AnnotationFolder,
+    AnnotationReader,
     Record,
-    find_annotation_file,
     read_json,
     read_lines,
     read_listed_records,
     read_records,
     read_table,
 )
+from modeling_allinone.datasets.annotation_files import files_by_split, read_object
 
 CANDIDATES = (AnnotationFile("a.jsonl", "JSON lines"), AnnotationFile("b/c.csv", "a table"))
 
@@ -28,21 +30,34 @@ def record_of(tmp_path, **fields):
 # Finding
 
 
-def test_preferred_file_is_found_first(tmp_path):
+@pytest.fixture
+def folder(tmp_path):
+    reader = AnnotationReader("mine", ("retrieval",), "https://example.org", {"test": CANDIDATES}, "{video_id}", iter)
+    return AnnotationFolder(reader, tmp_path, tmp_path, reader.media)
+
+
+def test_preferred_file_is_found_first(folder, tmp_path):
     write_files(tmp_path, {"b/c.csv": "x"})
-    assert find_annotation_file(tmp_path, CANDIDATES, "mine", "https://example.org") == tmp_path / "b/c.csv"
+    assert folder.find_split("test") == folder.find(CANDIDATES) == tmp_path / "b/c.csv"
     write_files(tmp_path, {"a.jsonl": "x"})
-    assert find_annotation_file(tmp_path, CANDIDATES, "mine", "https://example.org") == tmp_path / "a.jsonl"
+    assert folder.find(CANDIDATES) == tmp_path / "a.jsonl"
+    assert folder.files == [tmp_path / "b/c.csv", tmp_path / "a.jsonl"]
 
 
-def test_missing_file_is_described(tmp_path):
+def test_missing_file_is_described(folder, tmp_path):
     (tmp_path / "a.jsonl").mkdir()  # a folder of that name is no annotation file
     with pytest.raises(FileNotFoundError) as error:
-        find_annotation_file(tmp_path, CANDIDATES, "mine", "https://example.org")
+        folder.find(CANDIDATES)
     message = str(error.value)
     assert message.startswith("mine lacks an annotation file; expected one of these files:")
     assert f"{tmp_path / 'a.jsonl'}: JSON lines" in message and f"{tmp_path / 'b/c.csv'}: a table" in message
     assert "https://example.org" in message
+
+
+def test_files_whose_names_differ_by_words():
+    files = files_by_split({"train": ("a", "b"), "test": "c"}, AnnotationFile("{0}.csv", "beside it {0}.txt"))
+    assert files["train"] == (AnnotationFile("a.csv", "beside it a.txt"),)
+    assert files["test"] == (AnnotationFile("c.csv", "beside it c.txt"),)
 
 
 # JSON
@@ -103,6 +118,21 @@ def test_listed_records(tmp_path):
         list(read_listed_records(path, "annotations", "images"))
     with pytest.raises(ValueError, match="holds 1; expected a list"):
         list(read_listed_records(path, "info"))
+
+
+def test_an_object(tmp_path):
+    record = read_object(
+        write(tmp_path, {"info": {"id": 7}, "list": [{"id": 8}, {"id": 9}], "none": []}, "test.json"), "info"
+    )
+    assert record.object("info", "id").integer("id") == 7
+    assert [entry.integer("id") for entry in record.objects("list", "id")] == [8, 9]
+    assert record.objects("none", "id", optional=True) == record.objects("other", "id", optional=True) == []
+    with pytest.raises(ValueError, match=r"test\.json: field 'other' is missing"):
+        record.object("other", "id")
+    with pytest.raises(ValueError, match=r"test\.json, entry 'info': field 'name' is missing"):
+        record.object("info", "id").text("name")
+    with pytest.raises(ValueError, match=r"test\.json holds \[\]; expected a JSON object with info"):
+        read_object(write(tmp_path, "[]", "test.json"), "info")
 
 
 def test_broken_json_names_the_file(tmp_path):
@@ -179,6 +209,7 @@ def test_fields_of_the_right_kind(tmp_path):
     assert record.integer("number", below=8) == record.integer("id", below=8000) - 7003 == 7
     assert record.number("seconds") == 1.5
     assert record.literal("literal") == ["a", 1]
+    assert record.optional_text("text") == "gatto \u00e8" and record.optional_text("other") is None
     assert "text" in record and "other" not in record
 
 
@@ -204,6 +235,15 @@ def test_fields_of_the_right_kind(tmp_path):
         (lambda record: record.integer("field"), 10**400, "field 'field' is 10000.*, but expected a number"),
         (lambda record: record.number("field"), float("nan"), "field 'field' is nan, but expected a number"),
         (lambda record: record.number("field"), [1], r"field 'field' is \[1\], but expected a number"),
+        (lambda record: record.object("field", "id"), [1], r"field 'field' is \[1\], but expected an object with id"),
+        (
+            lambda record: record.objects("field", "id"),
+            {},
+            "field 'field' is {}, but expected a list of objects with id",
+        ),
+        (lambda record: record.objects("field", "id"), [{}, 1], "but expected a list of objects with id"),
+        (lambda record: record.objects("field", "id", optional=True), 1, "field 'field' is 1, but expected a list"),
+        (lambda record: record.optional_text("field"), 1.5, "field 'field' holds 1.5, but expected text"),
         (lambda record: record.literal("field"), "open('x')", r"but expected a Python literal"),
         (lambda record: record.literal("field"), "[1, ", r"but expected a Python literal"),
         (lambda record: record.literal("field"), "(" * 5000, r"but expected a Python literal"),

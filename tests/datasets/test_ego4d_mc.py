@@ -80,8 +80,11 @@ def test_videos_that_cannot_be_opened_leave_the_window_as_it_is(tmp_path):
         ((question()[0], "[entry] * 5"), "field 'answers' is .* but expected a Python literal"),
         (("['a', 900]", repr([])), r"field 'question' has \['a', 900\], but expected \[video id, frame, ..., text\]"),
         (("'text'", repr([])), r"field 'question' has 'text', but expected \[video id"),
-        ((repr(entry("a", frame=-1)), repr([])), "has the frame -1, but expected a whole number from 0"),
-        ((repr(entry("a", frame="9")), repr([])), "has the frame '9', but expected a whole number from 0"),
+        (
+            (repr(entry("a", frame=-1)), repr([])),
+            "'question' has -1, but expected a whole number from 0",
+        ),
+        ((repr(entry("a", frame="9")), repr([])), "'question' has '9', but expected a whole number from 0 for"),
         (question(answers=TEXTS[:4]), r"field 'answers' is .* but expected a list of 5 entries"),
         ((question()[0], repr(["a"] * 5)), r"field 'answers' has 'a', but expected \[video id"),
         (question("#C C sings"), "none of the answers is '#C C sings', the text of the question"),

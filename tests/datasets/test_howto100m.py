@@ -81,12 +81,12 @@ def test_captions_are_needed(tmp_path):
     [
         (
             {"start": [1], "end": [2, 3], "text": ["a"]},
-            "video 'nVbIUDjzWY4': start, end and text are no lists of equal",
+            "entry 'nVbIUDjzWY4': start, end and text are no lists of equal",
         ),
-        ({"start": [1], "end": [2]}, "video 'nVbIUDjzWY4': field 'text' is missing"),
+        ({"start": [1], "end": [2]}, "entry 'nVbIUDjzWY4': field 'text' is missing"),
         ({"start": ["soon"], "end": [2], "text": ["a"]}, "caption 0: field 'start' is 'soon', but expected a number"),
         ({"start": [-1], "end": [2], "text": ["a"]}, "caption 0: field 'start' is -1, but expected seconds from 0"),
-        ([1, 2], "video 'nVbIUDjzWY4': it is"),
+        ([1, 2], "field 'nVbIUDjzWY4' is .*, but expected an object with lists"),
     ],
     ids=["lengths", "no text", "no number", "negative", "list"],
 )

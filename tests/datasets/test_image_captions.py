@@ -88,7 +88,7 @@ def test_flickr30k(tmp_path, folder):
     [
         ({"sentences": []}, r"images, entry 2: field 'sentences' is \[\], but expected a list of objects with raw"),
         ({"sentences": ["A dog."]}, "field 'sentences' is .*, but expected a list of objects"),
-        ({"sentences": [{"tokens": ["a"]}]}, "entry 2: field 'raw' is missing"),
+        ({"sentences": [{"tokens": ["a"]}]}, "entry 2, entry 'sentences': field 'raw' is missing"),
         ({"filename": None}, "entry 2: field 'filename' is null"),
     ],
 )
@@ -265,7 +265,7 @@ def test_sbu(tmp_path, names):
         ({"annot.json": [["a.jpg", 1.5]]}, "entry 1: field 'caption' holds 1.5, but expected text"),
         ({"annot.json": {"a": "b"}}, "expected a JSON list of lists of file, caption"),
         ({"sbu-captions-all.json": {"image_urls": ["a"], "captions": []}}, "1 URLs and 0 captions"),
-        ({"sbu-captions-all.json": ["a"]}, "no URLs and no captions"),
+        ({"sbu-captions-all.json": {"image_urls": ["a"]}}, "1 URLs and no captions"),
         (
             {"SBU_captioned_photo_dataset_urls.txt": "a\nb\n", "SBU_captioned_photo_dataset_captions.txt": "a\n"},
             "2 URL",

@@ -35,7 +35,7 @@ def test_no_code_is_run(tmp_path):
     path, victim = tmp_path / "a.pkl", tmp_path / "made by the pickle"
     for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
         path.write_bytes(pickle.dumps([1, Touch(victim)], protocol=protocol))
-        with pytest.raises(ValueError, match=r"a\.pkl cannot be read: it asks for .*mkdir, which may run code"):
+        with pytest.raises(ValueError, match=r"a\.pkl cannot be read: it has the instruction (STACK_)?GLOBAL "):
             read_pickled_integers(path)
     assert not victim.exists()
 
@@ -46,15 +46,16 @@ def test_no_code_is_run(tmp_path):
         (b"", "cannot be read"),
         (b"no pickle", "cannot be read"),
         (pickle.dumps([1, 2, 3])[:-3], "cannot be read"),
-        (b"\x80\x04\x95\xff\xff\xff\xff\xff\xff\xff\xff.", "cannot be read"),
-        (b"Pnobody\n.", "cannot be read: it refers to objects outside"),
+        (b"\x80\x04\x95\xff\xff\xff\xff\xff\xff\xff\xff.", "holds other things"),
+        (b"Pnobody\n.", "cannot be read: it has the instruction PERSID"),
         (b"}]b.", "cannot be read"),
-        (pickle.dumps(np.arange(3)), "cannot be read: it asks for numpy"),
-        (pickle.dumps(["a"]), "holds a list of other things; expected integers"),
-        (pickle.dumps([True]), "holds a list of other things"),
-        (pickle.dumps({"a": 1.5}), "holds a dict of other things"),
-        (pickle.dumps({1: 1}), "holds a dict of other things"),
-        (pickle.dumps(7), "holds a int of other things"),
+        (pickle.dumps(np.arange(3)), "cannot be read: it has the instruction"),
+        (pickle.dumps(["a"]), "holds other things; expected integers"),
+        (pickle.dumps([True]), "it has the instruction NEWTRUE where a list of integers has none"),
+        (pickle.dumps({"a": 1.5}), "it has the instruction BINFLOAT"),
+        (pickle.dumps([2**63]), "holds other things"),
+        (pickle.dumps({1: 1}), "holds other things"),
+        (pickle.dumps(7), "holds other things"),
     ],
 )
 def test_other_files_are_refused(tmp_path, data, message):
@@ -121,7 +122,8 @@ def test_small_files_take_little_memory_and_time(tmp_path):
     assert [path for path, *_ in outcomes] == [str(path) for path in paths], finished.stderr[-2000:]
     for path, megabytes, seconds, outcome in outcomes:
         assert float(megabytes) < 32 and float(seconds) < 5, path
-        assert outcome.startswith("PATH cannot be read: ") or "holds a list of other things" in outcome, outcome
+        is_refused = outcome.startswith("PATH cannot be read: ") or "holds other things" in outcome
+        assert is_refused or (outcome == "list" and ("place" in path or "frame" in path)), outcome
 
 
 def test_huge_files_are_refused(tmp_path):

@@ -190,12 +190,12 @@ def test_without_metadata_the_annotation_has_to_name_the_objects(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"question": "Why?"}, "line 1: field 'question' holds 'Why\\?', but expected a list of words"),
-        ({"question": ["Is", 3]}, "field 'question' holds 3, but expected a word or a list of objects"),
-        ({"question": ["Is", ["3"]]}, r"field 'question' holds \['3'\], but expected a word or a list"),
+        ({"question": "Why?"}, "line 1: field 'question' has 'Why\\?', but expected a list of words"),
+        ({"question": ["Is", 3]}, "field 'question' has 3, but expected a word or a list of objects"),
+        ({"question": ["Is", ["3"]]}, r"field 'question' has \['3'\], but expected a word or a list"),
         ({"question": ["Is", [5]]}, "field 'question' speaks of object 5, but there are 5, from 0"),
         ({"question": ["Is", [-1]]}, "field 'question' speaks of object -1"),
-        ({"answer_choices": [["No"]] * 3}, "field 'answer_choices' holds .*, but expected 4 texts"),
+        ({"answer_choices": [["No"]] * 3}, "field 'answer_choices' is .*, but expected 4 texts"),
         ({"rationale_choices": None}, "field 'rationale_choices' is null"),
         ({"answer_label": 4}, "field 'answer_label' is 4, but expected a whole number from 0 to 3"),
         ({"question": ["\ud800"]}, "line 1: field 'text' holds .*, which is no valid Unicode"),

@@ -87,10 +87,10 @@ def test_length_is_that_of_the_transcript_where_nobody_says_it(tmp_path):
     [
         ({"info": None}, "line 1: field 'info' is null"),
         ({"info": ["a"]}, r"field 'info' is \['a'\], but expected an object with id, duration"),
-        ({"info": {"id": "a", "duration": "long"}}, "info: field 'duration' is 'long', but expected a number"),
+        ({"info": {"id": "a", "duration": "long"}}, "entry 'info': field 'duration' is 'long', but expected a number"),
         ({"subtitles": {"word": "a"}}, "field 'subtitles' is .*, but expected a list of objects"),
-        ({"subtitles": [{"word": "a"}]}, "subtitles: field 'time' is missing"),
-        ({"subtitles": [{"word": ["a"], "time": 1}]}, "subtitles: field 'word' holds .*, but expected text"),
+        ({"subtitles": [{"word": "a"}]}, "entry 'subtitles': field 'time' is missing"),
+        ({"subtitles": [{"word": ["a"], "time": 1}]}, "entry 'subtitles': field 'word' holds .*, but expected text"),
         ({"denoised": ["a"]}, "field 'denoised' is .*, but expected a list of objects"),
     ],
 )
@@ -105,7 +105,7 @@ def test_transcript_that_is_no_object_is_named(tmp_path):
         tmp_path,
         {"val_success.csv": "Name\nsubset_1/data/a.mp4\n", "videos/subset_1/annotations/a.json": [transcript()]},
     )
-    with pytest.raises(ValueError, match=r"a\.json is .*; expected a JSON object with info, subtitles, denoised"):
+    with pytest.raises(ValueError, match=r"a\.json holds .*; expected a JSON object with info, subtitles, denoised"):
         load_annotations("yttemporal", tmp_path, "validation")
 
 

@@ -1,13 +1,18 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """CC12M, Conceptual 12M: images of the web with their alternative texts (Changpinyo et al., CVPR 2021)."""
 
 from collections.abc import Iterator
 
-from ..annotation_files import AnnotationFile
+from ..annotation_files import AnnotationFile, files_by_split
 from ..annotation_reader import AnnotationFolder, AnnotationReader
-from ..captioned_media import image_rows, name_by_url, read_captions
+from ..captioned_media import captioned_rows, read_captions
 
-ORIGINAL_FORMAT = "tab-separated with a header: caption, file"
 MAKERS_FILE = AnnotationFile("cc12m.tsv", "tab-separated without a header: URL, caption")
+SPLITS = files_by_split(
+    {"train": "train", "validation": "val", "test": "test"},
+    AnnotationFile("{}.tsv", "tab-separated with a header: caption, file"),
+)
 
 
 def read_rows(folder: AnnotationFolder, split: str) -> Iterator[dict]:
@@ -24,24 +29,17 @@ def read_rows(folder: AnnotationFolder, split: str) -> Iterator[dict]:
         `dict`
     """
     path = folder.find_split(split)
-    if path.name == MAKERS_FILE.path:
-        files = read_captions(path, 1, 0, has_header=False)
-        files = ((record, caption, name_by_url(url)) for record, caption, url in files)
-    else:
-        files = read_captions(path, 0, 1, has_header=True)
-        files = ((record, caption, file.rpartition("/")[2]) for record, caption, file in files)
-    yield from image_rows(folder, files, lambda image: {"image": image})
+    is_makers = path.name == MAKERS_FILE.path
+    files = read_captions(path, *((1, 0) if is_makers else (0, 1)), has_urls=is_makers)
+    images = ((record, caption, file.rpartition("/")[2]) for record, caption, file in files)
+    yield from captioned_rows(folder, "image", images, lambda image: {"image": image})
 
 
 READER = AnnotationReader(
     name="cc12m",
     tasks=("pretraining",),
     publisher="https://github.com/google-research-datasets/conceptual-12m",
-    splits={
-        "train": (AnnotationFile("train.tsv", ORIGINAL_FORMAT), MAKERS_FILE),
-        "validation": (AnnotationFile("val.tsv", ORIGINAL_FORMAT),),
-        "test": (AnnotationFile("test.tsv", ORIGINAL_FORMAT),),
-    },
+    splits=SPLITS | {"train": (*SPLITS["train"], MAKERS_FILE)},
     media="{image}",
     read_rows=read_rows,
 )

@@ -1,12 +1,12 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """COCO captions in Karpathy's partition (Lin et al., ECCV 2014; Karpathy and Fei-Fei, CVPR 2015)."""
 
 from collections.abc import Iterator
 
-from ..annotation_files import AnnotationFile
 from ..annotation_reader import AnnotationFolder, AnnotationReader
-from ..karpathy_captions import FORMAT, read_karpathy_rows
+from ..karpathy_captions import karpathy_files, read_karpathy_rows
 
-FILES = (AnnotationFile("karpathy/dataset_coco.json", FORMAT), AnnotationFile("dataset_coco.json", FORMAT))
 # "restval" is what is left of COCO's validation images; everybody trains on it for retrieval.
 PARTS = {"train": ("train", "restval"), "validation": ("val",), "test": ("test",)}
 
@@ -37,7 +37,7 @@ READER = AnnotationReader(
     name="coco_karpathy",
     tasks=("retrieval", "pretraining"),
     publisher="https://cs.stanford.edu/people/karpathy/deepimagesent",
-    splits=dict.fromkeys(PARTS, FILES),
+    splits=dict.fromkeys(PARTS, karpathy_files("coco")),
     media="{folder}/{image}",
     read_rows=read_rows,
 )

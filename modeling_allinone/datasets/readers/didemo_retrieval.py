@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """DiDeMo: 10,000 home videos with some four descriptions each (Hendricks et al., ICCV 2017), one paragraph a video.
 
 Some videos are there under two suffixes, each with part of the descriptions; they are one row, as for everybody who
@@ -9,15 +11,8 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-from ..annotation_files import AnnotationFile, Record, read_records, read_table
+from ..annotation_files import AnnotationFile, Record, files_by_split, read_records, read_table
 from ..annotation_reader import AnnotationFolder, AnnotationReader
-
-
-def _files(word: str) -> tuple[AnnotationFile, ...]:
-    return (
-        AnnotationFile(f"DiDeMo_{word}.tsv", "tab-separated with a header: paragraph, file of the video"),
-        AnnotationFile(f"{word}_data.json", "JSON list of objects with description, video"),
-    )
 
 
 def read_rows(folder: AnnotationFolder, split: str) -> Iterator[dict]:
@@ -33,20 +28,15 @@ def read_rows(folder: AnnotationFolder, split: str) -> Iterator[dict]:
     Yields:
         `dict`
     """
-    path = folder.find_split(split)
     descriptions: dict[str, list[str]] = {}
     places: dict[str, list[str]] = {}
-    for record, file_name, text in _read_descriptions(path):
+    for record, file_name, text in _read_descriptions(folder.find_split(split)):
         video_id = file_name.rsplit(".", 1)[0]
         descriptions.setdefault(video_id, []).append(text)
         places.setdefault(video_id, []).append(folder.media_path(record, file=file_name, video_id=video_id))
     for video_id, texts in descriptions.items():
         found = filter(os.path.isfile, places[video_id] if folder.looks_for_media else ())
-        yield {
-            "video": next(found, places[video_id][0]),
-            "caption": " ".join(texts),
-            "video_id": video_id,
-        }
+        yield {"video": next(found, places[video_id][0]), "caption": " ".join(texts), "video_id": video_id}
 
 
 def _read_descriptions(path: Path) -> Iterator[tuple[Record, str, str]]:
@@ -63,7 +53,11 @@ READER = AnnotationReader(
     name="didemo_retrieval",
     tasks=("retrieval",),
     publisher="https://github.com/LisaAnne/LocalizingMoments",
-    splits={"train": _files("train"), "validation": _files("val"), "test": _files("test")},
+    splits=files_by_split(
+        {"train": "train", "validation": "val", "test": "test"},
+        AnnotationFile("DiDeMo_{}.tsv", "tab-separated with a header: paragraph, file of the video"),
+        AnnotationFile("{}_data.json", "JSON list of objects with description, video"),
+    ),
     media="video/{file}",
     read_rows=read_rows,
 )

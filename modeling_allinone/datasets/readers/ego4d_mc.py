@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """Ego4D-MC: which of five narrations belongs to a moment of a head-mounted camera; a test without training.
 
 A question names a frame, in Ego4D's 30 frames per second, around which the original draws frames: out of the 120 from
@@ -7,22 +9,18 @@ cut where the video ends, and the frame itself. The original's very frames, for 
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 
 import av
 
 from ..annotation_files import AnnotationFile, Record, read_table
-from ..annotation_reader import ORIGINAL_VALIDATION, AnnotationFolder, AnnotationReader, check_positive
+from ..annotation_reader import AnnotationFolder, AnnotationReader, check_positive
+from ..common_rows import choice_columns
 
 NUM_OPTIONS = 5
 HALF_WINDOW = 60  # frames
-FILES = (
-    AnnotationFile(
-        "mc_val.csv",
-        "comma-separated with a header: question ('[video id, frame, ..., text]'), answers (a list of 5 such)",
-    ),
-)
+FORMAT = "comma-separated with a header: question ('[video id, frame, ..., text]'), answers (a list of 5 such)"
 
 
 def read_rows(folder: AnnotationFolder, split: str, frames_per_second: float = 30.0) -> Iterator[dict]:
@@ -30,22 +28,22 @@ def read_rows(folder: AnnotationFolder, split: str, frames_per_second: float = 3
 
     Args:
         folder (`AnnotationFolder`): What to read from.
-        split (`str`): "test", or "original_validation", which is the same.
+        split (`str`): "test", the only one.
         frames_per_second (`float`, defaults to 30): Rate in which questions count frames, that of Ego4D's videos.
 
     Yields:
         `dict`
     """
-    check_positive("frames_per_second", frames_per_second)
+    check_positive(frames_per_second=frames_per_second)
     read_duration = cache(_read_duration)
     for record in read_table(folder.find_split(split), delimiter=","):
         question = _read_entry(record, "question", record.literal("question"))
         video_id, frame = str(question[0]), question[1]
         if type(frame) is not int or frame < 0:
-            raise record.error(f"field 'question' has the frame {frame!r}, but expected a whole number from 0.")
+            raise record.wrong("question", "a whole number from 0 for the frame", frame)
         answers = record.literal("answers")
         if not isinstance(answers, list | tuple) or len(answers) != NUM_OPTIONS:
-            raise record.error(f"field 'answers' is {answers!r:.80}, but expected a list of {NUM_OPTIONS} entries.")
+            raise record.wrong("answers", f"a list of {NUM_OPTIONS} entries")
         options = [_read_entry(record, "answers", answer)[-1] for answer in answers]
         if question[-1] not in options:
             raise record.error(f"none of the answers is {question[-1]!r}, the text of the question.")
@@ -62,18 +60,16 @@ def read_rows(folder: AnnotationFolder, split: str, frames_per_second: float = 3
             "start": start,
             "end": end,
             "frame": frame,
-            "options": options,
-            "answer": options[label],
-            "label": label,
+            **choice_columns(options, label),
             "video_id": video_id,
         }
 
 
-def _read_entry(record: Record, name: str, entry) -> list:
+def _read_entry(record: Record, name: str, entry) -> Sequence:
     """A question or an answer: video id, frame, ..., text."""
     if not isinstance(entry, list | tuple) or len(entry) < 3 or not isinstance(entry[-1], str):
-        raise record.error(f"field {name!r} has {entry!r:.80}, but expected [video id, frame, ..., text].")
-    return list(entry)
+        raise record.wrong(name, "[video id, frame, ..., text]", entry)
+    return entry
 
 
 def _read_duration(path: str) -> float | None:
@@ -83,7 +79,7 @@ def _read_duration(path: str) -> float | None:
     try:
         with av.open(path) as container:
             stream = container.streams.video[0]
-            return float(stream.duration * stream.time_base) if stream.duration else None
+            return float(stream.duration * stream.time_base) if stream.duration and stream.time_base else None
     except (av.FFmpegError, IndexError):
         # What is wrong with it, reading its frames will say.
         return None
@@ -93,8 +89,9 @@ READER = AnnotationReader(
     name="ego4d_mc",
     tasks=("multiple-choice",),
     publisher="https://github.com/showlab/all-in-one",
-    splits={"test": FILES, ORIGINAL_VALIDATION: FILES},
+    splits={"test": (AnnotationFile("mc_val.csv", FORMAT),)},
     media="videos/{video_id}.mp4",
     read_rows=read_rows,
     extra_columns={"frame": "int64"},
+    validates_on_test=True,
 )

@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """HowTo100M: instructional videos with automatic transcripts, in lines of a few seconds (Miech et al., ICCV 2019).
 
 A line and a clip near it are drawn anew each epoch:
@@ -8,19 +10,18 @@ rows = load_annotations("howto100m", "howto100m", split="train").with_transform(
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
 
-from ..annotation_files import AnnotationFile, Record, read_json, read_table
+from ..annotation_files import AnnotationFile, Record, read_object, read_table
 from ..annotation_reader import AnnotationFolder, AnnotationReader, check_positive
-from ..captioned_media import note_left_out
-from ..optional_text import optional_text
 from ..row_transforms import draw_integer, generator_of, move_inside
 
 CAPTIONS_FOLDER = "howto100m_csv"
 CAPTION_FILES = (
+    AnnotationFile(f"{CAPTIONS_FOLDER}/{{video_id}}.csv", "comma-separated with start, end, text"),
     AnnotationFile("caption.json", "JSON object of videos with lists start, end, text"),
     AnnotationFile("raw_caption.json", "JSON object of videos with lists start, end, text"),
 )
@@ -43,12 +44,11 @@ def read_rows(folder: AnnotationFolder, split: str) -> Iterator[dict]:
     """
     path = folder.find_split(split)
     captions = _find_captions(folder)
-    num_left_out = 0
     for record, video_path in _read_paths(path):
         video_id = video_path.rpartition("/")[2].partition(".")[0]
         lines = _read_lines(captions, video_id)
         if not lines:
-            num_left_out += 1
+            folder.left_out["videos without captions"] += 1
             continue
         starts, ends, texts = zip(*lines, strict=True)
         yield {
@@ -58,7 +58,6 @@ def read_rows(folder: AnnotationFolder, split: str) -> Iterator[dict]:
             "ends": list(ends),
             "video_id": video_id,
         }
-    note_left_out(folder, num_left_out, "videos without captions")
 
 
 def draw_captioned_clip(
@@ -94,9 +93,7 @@ def draw_captioned_clip(
         >>> drawn["caption"], drawn["end"] - drawn["start"]
         ('whisk the eggs', 1.5)
     """
-    check_positive("num_frames", num_frames)
-    check_positive("frames_per_second", frames_per_second)
-    check_positive("shortest", shortest)
+    check_positive(num_frames=num_frames, frames_per_second=frames_per_second, shortest=shortest)
     generator = generator_of(row, generator)
     number = draw_integer(0, len(row["captions"]) - 1, generator)
     start, end = row["starts"][number], row["ends"][number]
@@ -121,34 +118,31 @@ def _read_paths(path: Path) -> Iterator[tuple[Record, str]]:
             yield record, record.text("Name")
 
 
-def _find_captions(folder: AnnotationFolder) -> Path | Mapping[str, Record]:
+def _find_captions(folder: AnnotationFolder) -> Path | Record:
     """The folder of a table for each video, or all captions by video."""
     for root in (folder.root, folder.media_root):
         if (root / CAPTIONS_FOLDER).is_dir():
             return root / CAPTIONS_FOLDER
-    tables = AnnotationFile(f"{CAPTIONS_FOLDER}/{{video_id}}.csv", "comma-separated with start, end, text")
-    path = folder.find((tables, *CAPTION_FILES))
-    content = read_json(path)
-    if not isinstance(content, dict):
-        raise ValueError(f"{path} is {content!r:.80}; expected a {CAPTION_FILES[0].format}.")
-    return {video_id: Record(lists, path, f"video {video_id!r}") for video_id, lists in content.items()}
+    return read_object(folder.find(CAPTION_FILES), "lists start, end, text of each video")
 
 
-def _read_lines(captions: Path | Mapping[str, Record], video_id: str) -> list[tuple[float, float, str]]:
+def _read_lines(captions: Path | Record, video_id: str) -> list[tuple[float, float, str]]:
     """Start, end and text of each caption of a video; blank ones are left out."""
-    if isinstance(captions, Mapping):
-        records = _split_lists(captions[video_id]) if video_id in captions else ()
-    else:
+    records: Iterator[Record] = iter(())
+    if isinstance(captions, Path):
         path = captions / f"{video_id}.csv"
-        records = _read_table(path) if os.path.isfile(path) and os.path.getsize(path) else ()
+        if os.path.isfile(path) and os.path.getsize(path):
+            records = _read_table(path)
+    elif video_id in captions.fields:
+        records = _split_lists(captions.object(video_id, "lists start, end, text"))
     lines = []
     for record in records:
-        text = optional_text(record, "text")
+        text = record.optional_text("text")
         if text is None:
             continue
         start, end = record.number("start"), record.number("end")
         if start < 0:
-            raise record.error(f"field 'start' is {start:g}, but expected seconds from 0.")
+            raise record.wrong("start", "seconds from 0")
         lines.append((start, end, text))
     return lines
 
@@ -164,8 +158,6 @@ def _read_table(path: Path) -> Iterator[Record]:
 def _split_lists(record: Record) -> Iterator[Record]:
     """Captions of a video one by one."""
     names = ("start", "end", "text")
-    if not isinstance(record.fields, dict):
-        raise record.error(f"it is {record.fields!r:.80}, but expected lists start, end, text.")
     lists = [record.value(name) for name in names]
     if not all(isinstance(one, list) for one in lists) or len({len(one) for one in lists}) > 1:
         raise record.error("start, end and text are no lists of equal length.")

@@ -1,9 +1,12 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """LSMDC: clips of films and what a describer says of them (Rohrbach et al., IJCV 2017), for retrieval and choice."""
 
 from collections.abc import Iterator
 
-from ..annotation_files import AnnotationFile, Record, read_table
-from ..annotation_reader import ORIGINAL_VALIDATION, AnnotationFolder, AnnotationReader
+from ..annotation_files import AnnotationFile, Record, files_by_split, read_table
+from ..annotation_reader import AnnotationFolder, AnnotationReader
+from ..common_rows import choice_columns
 
 PUBLISHER = "https://sites.google.com/site/describingmovies"
 MEDIA = "{movie}/{video_id}.avi"
@@ -11,14 +14,8 @@ TIMES = "clip id, 4 times"
 FIRST_OPTION, NUM_OPTIONS, ANSWER = 5, 5, 10
 
 CAPTION_FORMAT = f"tab-separated without a header: {TIMES}, sentence"
-CAPTION_TEST_FILES = (AnnotationFile("LSMDC16_challenge_1000_publictect.csv", CAPTION_FORMAT),)
 CHOICE_FORMAT = f"tab-separated without a header: {TIMES}, 5 sentences of which the first is right"
-CHOICE_TEST_FILES = (
-    AnnotationFile(
-        "LSMDC16_multiple_choice_test_randomized.csv",
-        f"tab-separated without a header: {TIMES}, 5 sentences, number of the right one from 1",
-    ),
-)
+CHOICE_TEST_FORMAT = f"tab-separated without a header: {TIMES}, 5 sentences, number of the right one from 1"
 
 
 def read_caption_rows(folder: AnnotationFolder, split: str) -> Iterator[dict]:
@@ -26,7 +23,7 @@ def read_caption_rows(folder: AnnotationFolder, split: str) -> Iterator[dict]:
 
     Args:
         folder (`AnnotationFolder`): What to read from.
-        split (`str`): "train", "validation", "test", or "original_validation", which is the test split.
+        split (`str`): "train", "validation" or "test".
 
     Yields:
         `dict`
@@ -43,19 +40,19 @@ def read_choice_rows(folder: AnnotationFolder, split: str) -> Iterator[dict]:
 
     Args:
         folder (`AnnotationFolder`): What to read from.
-        split (`str`): "train", "validation", "test", or "original_validation", which is the test split.
+        split (`str`): "train", "validation" or "test".
 
     Yields:
         `dict`
     """
-    is_shuffled = folder.reader.splits[split] is CHOICE_TEST_FILES
     for record in read_table(folder.find_split(split), has_header=False, has_quotes=False):
         options = [record.text(FIRST_OPTION + number) for number in range(NUM_OPTIONS)]
-        label = record.integer(ANSWER, lowest=1, below=NUM_OPTIONS + 1) - 1 if is_shuffled else 0
-        yield _row(folder, record) | {"options": options, "answer": options[label], "label": label}
+        label = record.integer(ANSWER, lowest=1, below=NUM_OPTIONS + 1) - 1 if split == "test" else 0
+        yield _row(folder, record) | choice_columns(options, label)
 
 
 def _row(folder: AnnotationFolder, record: Record) -> dict:
+    """What rows of both tasks have."""
     video_id = record.text(0)
     return {"video": folder.media_path(record, video_id=video_id, movie=movie_of(video_id)), "video_id": video_id}
 
@@ -73,25 +70,27 @@ RETRIEVAL = AnnotationReader(
     name="lsmdc_retrieval",
     tasks=("retrieval",),
     publisher=PUBLISHER,
-    splits={
-        "train": (AnnotationFile("LSMDC16_annos_training.csv", CAPTION_FORMAT),),
-        "validation": (AnnotationFile("LSMDC16_annos_val.csv", CAPTION_FORMAT),),
-        "test": CAPTION_TEST_FILES,
-        ORIGINAL_VALIDATION: CAPTION_TEST_FILES,
-    },
+    splits=files_by_split(
+        {"train": "annos_training", "validation": "annos_val", "test": "challenge_1000_publictect"},
+        AnnotationFile("LSMDC16_{}.csv", CAPTION_FORMAT),
+    ),
     media=MEDIA,
     read_rows=read_caption_rows,
+    validates_on_test=True,
 )
 MULTIPLE_CHOICE = AnnotationReader(
     name="lsmdc_mc",
     tasks=("multiple-choice",),
     publisher=PUBLISHER,
-    splits={
-        "train": (AnnotationFile("LSMDC16_multiple_choice_train.csv", CHOICE_FORMAT),),
-        "validation": (AnnotationFile("LSMDC16_multiple_choice_valid.csv", CHOICE_FORMAT),),
-        "test": CHOICE_TEST_FILES,
-        ORIGINAL_VALIDATION: CHOICE_TEST_FILES,
-    },
+    splits=files_by_split(
+        {
+            "train": ("train", CHOICE_FORMAT),
+            "validation": ("valid", CHOICE_FORMAT),
+            "test": ("test_randomized", CHOICE_TEST_FORMAT),
+        },
+        AnnotationFile("LSMDC16_multiple_choice_{0}.csv", "{1}"),
+    ),
     media=MEDIA,
     read_rows=read_choice_rows,
+    validates_on_test=True,
 )

@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """MSRVTT-MC: which of five captions is that of a clip (Yu et al., ECCV 2018).
 
 It asks about the 2,990 clips on which the makers of MSR-VTT test. There are no questions to train on; the training
@@ -7,15 +9,13 @@ from. The partitions of retrieval named 1k-A and 1k-B train on clips of this tes
 
 from collections.abc import Iterator
 
-from ..annotation_files import AnnotationFile, read_records
-from ..annotation_reader import ORIGINAL_VALIDATION, AnnotationFolder, AnnotationReader
-from ..caption_choice import caption_rows
+from ..annotation_files import AnnotationFile, Record, read_records
+from ..annotation_reader import AnnotationFolder, AnnotationReader
+from ..common_rows import caption_rows, choice_columns
 from .msrvtt_retrieval import FULL_FILES, TRAIN_7K_FILE, read_captions, read_videos
 
 NUM_OPTIONS = 5
-TEST_FILES = (
-    AnnotationFile("msrvtt_mc_test.jsonl", "JSON lines with clip_name ('video7010'), options (5), answer (0 to 4)"),
-)
+TEST_FORMAT = "JSON lines with clip_name ('video7010'), options (5), answer (0 to 4)"
 
 
 def read_rows(folder: AnnotationFolder, split: str) -> Iterator[dict]:
@@ -23,7 +23,7 @@ def read_rows(folder: AnnotationFolder, split: str) -> Iterator[dict]:
 
     Args:
         folder (`AnnotationFolder`): What to read from.
-        split (`str`): "train", "test", or "original_validation", which is the test split.
+        split (`str`): "train" or "test".
 
     Yields:
         `dict`
@@ -33,19 +33,13 @@ def read_rows(folder: AnnotationFolder, split: str) -> Iterator[dict]:
         return
     for record in read_records(folder.find_split(split)):
         video_id = record.text("clip_name")
-        options = record.texts("options", NUM_OPTIONS)
-        label = record.integer("answer", below=NUM_OPTIONS)
-        yield {
-            "video": folder.media_path(record, video_id=video_id),
-            "options": options,
-            "answer": options[label],
-            "label": label,
-            "video_id": video_id,
-        }
+        choice = choice_columns(record.texts("options", NUM_OPTIONS), record.integer("answer", below=NUM_OPTIONS))
+        yield {"video": folder.media_path(record, video_id=video_id), **choice, "video_id": video_id}
 
 
 def _read_training_rows(folder: AnnotationFolder) -> Iterator[dict]:
-    videos = {}
+    """Rows of the clips that the makers train and validate on, with their captions."""
+    videos: dict[str, Record] = {}
     for part in ("train", "validation"):
         # The list of 7k has the clips of both.
         videos |= read_videos(folder.find((*FULL_FILES[part], TRAIN_7K_FILE)), part)
@@ -61,9 +55,9 @@ READER = AnnotationReader(
     publisher="https://github.com/jayleicn/ClipBERT",
     splits={
         "train": (*FULL_FILES["train"], TRAIN_7K_FILE),
-        "test": TEST_FILES,
-        ORIGINAL_VALIDATION: TEST_FILES,
+        "test": (AnnotationFile("msrvtt_mc_test.jsonl", TEST_FORMAT),),
     },
     media="videos/all/{video_id}.mp4",
     read_rows=read_rows,
+    validates_on_test=True,
 )

@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """MSR-VTT: 10,000 clips with 20 captions each (Xu et al., CVPR 2016), for retrieval in the four usual partitions.
 
 | partition | trains on | tests on |
@@ -16,8 +18,8 @@ from functools import partial
 from pathlib import Path
 
 from ..annotation_files import AnnotationFile, Record, read_fields, read_listed_records, read_table
-from ..annotation_reader import ORIGINAL_VALIDATION, AnnotationFolder, AnnotationReader
-from ..caption_choice import caption_rows
+from ..annotation_reader import AnnotationFolder, AnnotationReader
+from ..common_rows import caption_rows
 from ..pickled_integers import read_pickled_integers
 
 LISTS = "high-quality/structured-symlinks"
@@ -30,20 +32,17 @@ CAPTION_FILES = (
     AnnotationFile("MSRVTT_data.json", "JSON object of sentences (video_id, caption)"),
     MAKERS_TRAIN,
 )
-CAPTION_INDEX_FILES = (
-    AnnotationFile(f"{LISTS}/jsfusion_val_caption_idx.pkl", "pickled index of a caption for each video"),
-)
+CAPTION_INDEX = AnnotationFile(f"{LISTS}/jsfusion_val_caption_idx.pkl", "pickled index of a caption for each video")
 TEST_1K_A_FILES = (
     AnnotationFile("MSRVTT_JSFUSION_test.csv", "comma-separated with video_id, sentence"),
     AnnotationFile(f"{LISTS}/val_list_jsfusion.txt", "a video id a line; beside it jsfusion_val_caption_idx.pkl"),
 )
-
-
 LIST_FORMAT = "a video id a line"
 TABLE_FORMAT = "comma-separated with video_id"
 
 
 def _list_file(name: str) -> AnnotationFile:
+    """A list of Frozen in Time's."""
     return AnnotationFile(f"{LISTS}/{name}.txt", LIST_FORMAT)
 
 
@@ -60,8 +59,7 @@ def read_rows(folder: AnnotationFolder, split: str, caption_mode: str | None = N
 
     Args:
         folder (`AnnotationFolder`): What to read from.
-        split (`str`): "train", "test", for the full partition "validation", for the others "original_validation",
-            which is the test split.
+        split (`str`): "train", "test" or, for the full partition, "validation".
         caption_mode (`str`, *optional*): "list", "first" or "each", see [`caption_rows`]; the test split of 1k-A and
             7k has one caption for each video in any case.
 
@@ -104,6 +102,7 @@ def read_captions(folder: AnnotationFolder, videos: Mapping[str, Record]) -> dic
 
 
 def _read_captions(path: Path) -> dict[str, list[str]]:
+    """Captions of each video, in the order of the file."""
     captions: dict[str, list[str]] = {}
     for record in read_listed_records(path, "annotations", "sentences"):
         video_id = record.text("image_id" if "image_id" in record else "video_id")
@@ -133,7 +132,7 @@ def _pick_captions(
     folder: AnnotationFolder, captions: dict[str, list[str]], video_ids: list[str]
 ) -> dict[str, list[str]]:
     """The one caption of each test video that the index names, by video or in the order of the videos."""
-    path = folder.find(CAPTION_INDEX_FILES)
+    path = folder.find((CAPTION_INDEX,))
     index = read_pickled_integers(path)
     if isinstance(index, list):
         if len(index) != len(video_ids):
@@ -161,24 +160,19 @@ _reader = partial(
 PARTITION_1K_A = _reader(
     name="msrvtt_retrieval",
     splits={
-        "train": (
-            _list_file("train_list_jsfusion"),
-            AnnotationFile("MSRVTT_train.9k.csv", TABLE_FORMAT),
-        ),
+        "train": (_list_file("train_list_jsfusion"), AnnotationFile("MSRVTT_train.9k.csv", TABLE_FORMAT)),
         "test": TEST_1K_A_FILES,
-        ORIGINAL_VALIDATION: TEST_1K_A_FILES,
     },
+    validates_on_test=True,
 )
 PARTITION_7K = _reader(
     name="msrvtt_retrieval_7k",
-    splits={"train": (TRAIN_7K_FILE,), "test": TEST_1K_A_FILES, ORIGINAL_VALIDATION: TEST_1K_A_FILES},
+    splits={"train": (TRAIN_7K_FILE,), "test": TEST_1K_A_FILES},
+    validates_on_test=True,
 )
 PARTITION_1K_B = _reader(
     name="msrvtt_retrieval_1k_b",
-    splits={
-        "train": (_list_file("train_list_miech"),),
-        "test": (_list_file("test_list_miech"),),
-        ORIGINAL_VALIDATION: (_list_file("test_list_miech"),),
-    },
+    splits={"train": (_list_file("train_list_miech"),), "test": (_list_file("test_list_miech"),)},
+    validates_on_test=True,
 )
 PARTITION_FULL = _reader(name="msrvtt_retrieval_full", splits=FULL_FILES)

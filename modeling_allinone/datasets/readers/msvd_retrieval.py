@@ -1,21 +1,16 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """MSVD: 1,970 clips with some 40 captions each (Chen and Dolan, ACL 2011), for retrieval."""
 
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-from ..annotation_files import AnnotationFile, Record, read_fields, read_lines, read_table
-from ..annotation_reader import ORIGINAL_VALIDATION, AnnotationFolder, AnnotationReader
-from ..caption_choice import caption_rows
+from ..annotation_files import AnnotationFile, Record, files_by_split, read_fields, read_lines, read_table
+from ..annotation_reader import AnnotationFolder, AnnotationReader
+from ..common_rows import caption_rows
 
 DESCRIPTION_FILES = (AnnotationFile("AllVideoDescriptions.txt", "lines of clip id and caption, remarks after #"),)
-
-
-def _files(word: str) -> tuple[AnnotationFile, ...]:
-    return (
-        AnnotationFile(f"MSVD_{word}.tsv", "tab-separated with a header: captions joined by commas, clip id"),
-        AnnotationFile(f"{word}_list.txt", "a clip id a line; beside it AllVideoDescriptions.txt with the captions"),
-    )
 
 
 def read_rows(folder: AnnotationFolder, split: str, caption_mode: str | None = None) -> Iterator[dict]:
@@ -23,7 +18,7 @@ def read_rows(folder: AnnotationFolder, split: str, caption_mode: str | None = N
 
     Args:
         folder (`AnnotationFolder`): What to read from.
-        split (`str`): "train", "validation", "test", or "original_validation", which is the test split.
+        split (`str`): "train", "validation" or "test".
         caption_mode (`str`, *optional*): "list", "first" or "each", see [`caption_rows`].
 
     Yields:
@@ -33,8 +28,7 @@ def read_rows(folder: AnnotationFolder, split: str, caption_mode: str | None = N
     if path.suffix == ".tsv":
         clips = _read_joined(path)
     else:
-        descriptions_path = folder.find(DESCRIPTION_FILES)
-        descriptions = _read_descriptions(descriptions_path)
+        descriptions = _read_descriptions(folder.find(DESCRIPTION_FILES))
         records = read_fields(path, 1, "a clip id a line")
         clips = ((record, record.text(0), descriptions.get(record.text(0), [])) for record in records)
     for record, video_id, captions in clips:
@@ -52,6 +46,7 @@ def _read_joined(path: Path) -> Iterator[tuple[Record, str, list[str]]]:
 
 
 def _read_descriptions(path: Path) -> dict[str, list[str]]:
+    """Captions of each clip."""
     captions: dict[str, list[str]] = {}
     for line in read_lines(path):
         video_id, _, caption = line.partition(" ")
@@ -64,12 +59,12 @@ READER = AnnotationReader(
     name="msvd_retrieval",
     tasks=("retrieval",),
     publisher="https://www.cs.utexas.edu/users/ml/clamp/videoDescription",
-    splits={
-        "train": _files("train"),
-        "validation": _files("val"),
-        "test": _files("test"),
-        ORIGINAL_VALIDATION: _files("test"),
-    },
+    splits=files_by_split(
+        {"train": "train", "validation": "val", "test": "test"},
+        AnnotationFile("MSVD_{}.tsv", "tab-separated with a header: captions joined by commas, clip id"),
+        AnnotationFile("{}_list.txt", "a clip id a line; beside it AllVideoDescriptions.txt with the captions"),
+    ),
     media="YouTubeClips/{video_id}.avi",
     read_rows=read_rows,
+    validates_on_test=True,
 )

@@ -1,8 +1,10 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """NLVR2: is a sentence true of two photographs? (Suhr et al., ACL 2019.)"""
 
 from collections.abc import Iterator
 
-from ..annotation_files import AnnotationFile, Record, read_records
+from ..annotation_files import AnnotationFile, Record, files_by_split, read_records
 from ..annotation_reader import AnnotationFolder, AnnotationReader
 
 FORMAT = "JSON lines with identifier ('dev-850-0-0'), sentence, label ('True' or 'False'); directory where split"
@@ -30,7 +32,7 @@ def read_rows(folder: AnnotationFolder, split: str) -> Iterator[dict]:
         identifier = record.text("identifier")
         pair = identifier.rpartition("-")[0]
         if not pair:
-            raise record.error(f"field 'identifier' is {identifier!r}, but expected such as 'dev-850-0-0'.")
+            raise record.wrong("identifier", "such as 'dev-850-0-0'")
         label = _label(record)
         yield {
             "images": [_image(folder, record, f"{pair}-img{side}", split) for side in (0, 1)],
@@ -43,29 +45,29 @@ def read_rows(folder: AnnotationFolder, split: str) -> Iterator[dict]:
 
 
 def _image(folder: AnnotationFolder, record: Record, image: str, split: str) -> str:
+    """Path of a photograph."""
     place = MAKERS_SPLITS[split]
     lies_in = f"images/train/{record.text('directory')}" if "directory" in record else place
     return folder.media_path(record, folder=lies_in, split=place, image=image)
 
 
 def _label(record: Record) -> int | None:
+    """Whether the sentence is true, if that is public."""
     if "label" not in record:
         return None
     label = str(record.value("label")).strip().capitalize()
     if label not in LABELS:
-        raise record.error(f"field 'label' is {record.value('label')!r}, but expected 'True' or 'False'.")
+        raise record.wrong("label", "'True' or 'False'")
     return LABELS[label]
-
-
-def _files(word: str) -> tuple[AnnotationFile, ...]:
-    return AnnotationFile(f"nlvr2/data/{word}.json", FORMAT), AnnotationFile(f"{word}.json", FORMAT)
 
 
 READER = AnnotationReader(
     name="nlvr2",
     tasks=("paired-reasoning",),
     publisher="https://github.com/lil-lab/nlvr",
-    splits={split: _files(word) for split, word in MAKERS_SPLITS.items()},
+    splits=files_by_split(
+        MAKERS_SPLITS, AnnotationFile("nlvr2/data/{}.json", FORMAT), AnnotationFile("{}.json", FORMAT)
+    ),
     media="{folder}/{image}.png",
     read_rows=read_rows,
     extra_columns={"images": "[string]"},

@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """TGIF-QA: questions about animated GIFs (Jang et al., CVPR 2017).
 
 FrameQA asks openly about what a frame shows; Action (what is done so many times) and Transition (what happens before
@@ -8,12 +10,11 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from ..annotation_files import AnnotationFile, Record, read_records, read_table
-from ..annotation_reader import ORIGINAL_VALIDATION, AnnotationFolder, AnnotationReader
-from ..open_ended_questions import choose_vocabulary
+from ..annotation_files import AnnotationFile, Record, files_by_split, read_records, read_table
+from ..annotation_reader import AnnotationFolder, AnnotationReader
+from ..answer_vocabularies import GivenVocabulary
+from ..common_rows import choice_columns
 
-PUBLISHER = "https://github.com/YunseokJANG/tgif-qa"
-MEDIA = "gifs/{video_id}.gif"
 VOCABULARY_FILES = (
     AnnotationFile("frameqa_trainval_ans2label.json", "JSON object of labels by answer, 1540 of them"),
 )
@@ -21,22 +22,8 @@ FRAME_KINDS = ("object", "number", "colour", "location")  # as the makers number
 NUM_OPTIONS = 5
 
 
-def _files(part: str, word: str) -> tuple[AnnotationFile, ...]:
-    """The original's file and, but for the validation split, which they do not have, the makers'."""
-    fields = "question, answer" if part == "frameqa" else "question, options (5), answer (0 to 4)"
-    files = [AnnotationFile(f"{part}_{word}.jsonl", f"JSON lines with gif_name, {fields}")]
-    if word != "val":
-        columns = fields.replace("options (5)", "a1 to a5")
-        files.append(
-            AnnotationFile(
-                f"{word.capitalize()}_{part}_question.csv", f"tab-separated with gif_name, {columns}, vid_id"
-            )
-        )
-    return tuple(files)
-
-
 def read_open_ended_rows(
-    folder: AnnotationFolder, split: str, vocabulary=None, num_answers: int = 1540
+    folder: AnnotationFolder, split: str, vocabulary: GivenVocabulary | None = None, num_answers: int = 1540
 ) -> Iterator[dict]:
     """Rows of FrameQA with `question`, `answer`, `label` and, in the makers' arrangement, `kind`.
 
@@ -44,8 +31,7 @@ def read_open_ended_rows(
 
     Args:
         folder (`AnnotationFolder`): What to read from.
-        split (`str`): "train", "test", "validation" (in the original's arrangement), or "original_validation", which
-            is the test split.
+        split (`str`): "train", "test" or, in the original's arrangement, "validation".
         vocabulary (*optional*): A file or the answers in the order of their labels, instead of
             `frameqa_trainval_ans2label.json` or, where that is missing, the most frequent answers of the training
             split.
@@ -55,11 +41,10 @@ def read_open_ended_rows(
         `dict`
     """
     path = folder.find_split(split)
-    answers = choose_vocabulary(folder, vocabulary, VOCABULARY_FILES, num_answers, _read_answers)
+    answers = folder.choose_vocabulary(vocabulary, VOCABULARY_FILES, num_answers, _read)
     for record in _read(path):
         kind = FRAME_KINDS[record.integer("type", below=len(FRAME_KINDS))] if "type" in record else None
-        label = answers.label(record.text("answer"))
-        yield _row(folder, record) | {"answer": record.text("answer"), "label": label, "kind": kind}
+        yield _row(folder, record) | answers.labelled(record.text("answer")) | {"kind": kind}
 
 
 def read_choice_rows(folder: AnnotationFolder, split: str) -> Iterator[dict]:
@@ -67,7 +52,7 @@ def read_choice_rows(folder: AnnotationFolder, split: str) -> Iterator[dict]:
 
     Args:
         folder (`AnnotationFolder`): What to read from.
-        split (`str`): "train", "test", or "original_validation", which is the test split.
+        split (`str`): "train" or "test".
 
     Yields:
         `dict`
@@ -77,16 +62,12 @@ def read_choice_rows(folder: AnnotationFolder, split: str) -> Iterator[dict]:
             options = record.texts("options", NUM_OPTIONS)
         else:
             options = [record.text(f"a{number}") for number in range(1, NUM_OPTIONS + 1)]
-        label = record.integer("answer", below=NUM_OPTIONS)
-        yield _row(folder, record) | {"options": options, "answer": options[label], "label": label}
+        yield _row(folder, record) | choice_columns(options, record.integer("answer", below=NUM_OPTIONS))
 
 
 def _read(path: Path) -> Iterator[Record]:
+    """Entries in the original's arrangement or the makers'."""
     return read_records(path) if path.suffix == ".jsonl" else read_table(path)
-
-
-def _read_answers(path: Path) -> Iterator[str]:
-    return (record.text("answer") for record in _read(path))
 
 
 def _row(folder: AnnotationFolder, record: Record) -> dict:
@@ -100,26 +81,32 @@ def _row(folder: AnnotationFolder, record: Record) -> dict:
     return row | ({"sample_id": record.text("vid_id")} if "vid_id" in record else {})
 
 
-def _splits(part: str, *splits: str) -> dict[str, tuple[AnnotationFile, ...]]:
-    words = {"train": "train", "validation": "val", "test": "test", ORIGINAL_VALIDATION: "test"}
-    return {split: _files(part, words[split]) for split in splits}
+def _splits(part: str, fields: str, columns: str) -> dict[str, tuple[AnnotationFile, ...]]:
+    """The original's files and the makers'."""
+    return files_by_split(
+        {"train": ("train", "Train"), "test": ("test", "Test")},
+        AnnotationFile(f"{part}_{{0}}.jsonl", f"JSON lines with gif_name, {fields}"),
+        AnnotationFile(f"{{1}}_{part}_question.csv", f"tab-separated with gif_name, {columns}, vid_id"),
+    )
 
 
-_choice_reader = partial(
+_reader = partial(
     AnnotationReader,
-    tasks=("multiple-choice-question-answering",),
-    publisher=PUBLISHER,
-    media=MEDIA,
-    read_rows=read_choice_rows,
+    publisher="https://github.com/YunseokJANG/tgif-qa",
+    media="gifs/{video_id}.gif",
+    validates_on_test=True,
 )
-FRAME_QA = AnnotationReader(
+_choice_reader = partial(_reader, tasks=("multiple-choice-question-answering",), read_rows=read_choice_rows)
+CHOICE_FIELDS = ("question, options (5), answer (0 to 4)", "question, a1 to a5, answer (0 to 4)")
+FRAME_QA = _reader(
     name="tgif_frameqa",
     tasks=("question-answering",),
-    publisher=PUBLISHER,
-    splits=_splits("frameqa", "train", "validation", "test", ORIGINAL_VALIDATION),
-    media=MEDIA,
+    splits={
+        **_splits("frameqa", "question, answer", "question, answer"),
+        "validation": (AnnotationFile("frameqa_val.jsonl", "JSON lines with gif_name, question, answer"),),
+    },
     read_rows=read_open_ended_rows,
     extra_columns={"kind": "string"},
 )
-ACTION = _choice_reader(name="tgif_action", splits=_splits("action", "train", "test", ORIGINAL_VALIDATION))
-TRANSITION = _choice_reader(name="tgif_transition", splits=_splits("transition", "train", "test", ORIGINAL_VALIDATION))
+ACTION = _choice_reader(name="tgif_action", splits=_splits("action", *CHOICE_FIELDS))
+TRANSITION = _choice_reader(name="tgif_transition", splits=_splits("transition", *CHOICE_FIELDS))

@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """TVQA: five-way questions about moments of TV series (Lei et al., EMNLP 2018), whose frames come 3 a second.
 
 A question is about a part of a clip, given in seconds. Frame 00001.jpg of a folder is what shows at 0 s; the original
@@ -10,19 +12,14 @@ from collections.abc import Iterator
 from functools import cache
 
 from ...models.video_decoding_allinone import IMAGE_SUFFIXES
-from ..annotation_files import AnnotationFile, Record, read_records
+from ..annotation_files import AnnotationFile, Record, files_by_split, read_records
 from ..annotation_reader import AnnotationFolder, AnnotationReader, check_positive
+from ..common_rows import choice_columns
 
 NUM_OPTIONS = 5
 # Clips of these begin with their name; those of The Big Bang Theory with season and episode.
 SHOWS = ("castle", "friends", "grey", "house", "met")
 UNNAMED_SHOW = "bbt"
-
-
-def _files(word: str) -> tuple[AnnotationFile, ...]:
-    fields = "a0 to a4, q, qid, ts ('1.21-8.49'), vid_name"
-    format_ = f"JSON lines with {fields}" + ("" if word == "test_public" else " and answer_idx")
-    return (AnnotationFile(f"tvqa_{word}.jsonl", format_),)
 
 
 def read_rows(
@@ -43,34 +40,29 @@ def read_rows(
     Yields:
         `dict`
     """
-    if frame_rate is not None:
-        check_positive("frame_rate", frame_rate)
+    check_positive(frame_rate=1 if frame_rate is None else frame_rate)
     count_frames = cache(_count_frames)
     num_whole = 0
     for record in read_records(folder.find_split(split)):
         video_id = record.text("vid_name")
         show = video_id.split("_")[0]
         video = folder.media_path(record, video_id=video_id, show=show if show in SHOWS else UNNAMED_SHOW)
-        start, end = _read_moment(record)
-        if start is None:
+        start = end = None
+        if (moment := _read_moment(record)) is None:
             num_whole += 1
         else:
-            end = max(end, start + min_seconds)
-            num_frames = count_frames(video) if folder.looks_for_media and frame_rate else 0
-            if num_frames:
+            start, end = moment[0], max(moment[1], moment[0] + min_seconds)
+            if folder.looks_for_media and frame_rate and (num_frames := count_frames(video)):
                 start, end = min(start, (num_frames - 1) / frame_rate), min(end, num_frames / frame_rate)
         options = [record.text(f"a{number}") for number in range(NUM_OPTIONS)]
         is_answered = split != "test" or "answer_idx" in record
-        label = record.integer("answer_idx", below=NUM_OPTIONS) if is_answered else None
         yield {
             "video": video,
             "start": start,
             "end": end,
             "frame_rate": frame_rate,
             "question": record.text("q"),
-            "options": options,
-            "answer": options[label] if is_answered else None,
-            "label": label,
+            **choice_columns(options, record.integer("answer_idx", below=NUM_OPTIONS) if is_answered else None),
             "video_id": video_id,
             "sample_id": record.text("qid"),
         }
@@ -78,16 +70,13 @@ def read_rows(
         folder.remarks.append(f"moments without numbers (nan), which became whole clips: {num_whole}")
 
 
-def _read_moment(record: Record) -> tuple[float, float] | tuple[None, None]:
-    """Start and end in seconds, `None` where they are not numbers."""
-    text = record.text("ts")
+def _read_moment(record: Record) -> tuple[float, float] | None:
+    """Start and end in seconds, if they are numbers."""
     try:
-        start, end = map(float, text.split("-"))
+        start, end = map(float, record.text("ts").split("-"))
     except ValueError as error:
-        raise record.error(f"field 'ts' is {text!r}, but expected seconds such as '1.21-8.49'.") from error
-    if not (math.isfinite(start) and math.isfinite(end)):
-        return None, None
-    return start, end
+        raise record.wrong("ts", "seconds such as '1.21-8.49'") from error
+    return (start, end) if math.isfinite(start) and math.isfinite(end) else None
 
 
 def _count_frames(path: str) -> int:
@@ -101,7 +90,10 @@ READER = AnnotationReader(
     name="tvqa",
     tasks=("multiple-choice-question-answering",),
     publisher="https://tvqa.cs.unc.edu",
-    splits={"train": _files("train"), "validation": _files("val"), "test": _files("test_public")},
+    splits=files_by_split(
+        {"train": ("train", ", answer_idx"), "validation": ("val", ", answer_idx"), "test": ("test_public", "")},
+        AnnotationFile("tvqa_{0}.jsonl", "JSON lines with a0 to a4, q, qid, ts ('1.21-8.49'), vid_name{1}"),
+    ),
     media="frames/raw_frames/frames_hq/{show}_frames/{video_id}",
     read_rows=read_rows,
 )

@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """VCR, visual commonsense reasoning: questions about people in film stills (Zellers et al., CVPR 2019).
 
 Each has four answers and, for the right one, four rationales. Texts speak of objects by number, and the objects that
@@ -17,10 +19,9 @@ from io import BytesIO
 import numpy as np
 from PIL import Image
 
-from ..annotation_files import AnnotationFile, Record, read_json, read_records
+from ..annotation_files import AnnotationFile, Record, files_by_split, read_object, read_records
 from ..annotation_reader import AnnotationFolder, AnnotationReader
 from ..object_painting import paint_boxes
-from ..optional_text import optional_text
 
 NUM_CHOICES = 4
 FORMAT = "JSON lines with img_fn, metadata_fn, question, answer_choices, answer_label, rationale_choices, ..."
@@ -134,17 +135,15 @@ def _read_metadata(path: str) -> tuple[list[str], list[list[float]]] | tuple[Non
     """Class and box of each object of an image."""
     if not os.path.isfile(path):
         return None, None
-    content = read_json(path)
-    if not isinstance(content, dict):
-        raise ValueError(f"{path} holds a {type(content).__name__}; expected a JSON object with names and boxes.")
-    metadata = Record(content, path, "its only entry")
-    names, boxes = metadata.texts("names") if content.get("names") else [], metadata.value("boxes")
+    metadata = read_object(path, "names and boxes")
+    names, boxes = metadata.texts("names") if metadata.fields.get("names") else [], metadata.value("boxes")
     if not isinstance(boxes, list) or len(boxes) != len(names) or not all(map(_is_box, boxes)):
-        raise metadata.error(f"field 'boxes' is {boxes!r:.80}, but expected [left, top, right, bottom] of each name.")
+        raise metadata.wrong("boxes", "[left, top, right, bottom] of each name")
     return names, [box[:BOX_SIDES] for box in boxes]
 
 
 def _is_box(box) -> bool:
+    """Whether something is four numbers, or more."""
     if not isinstance(box, list) or len(box) < BOX_SIDES:
         return False
     return all(type(side) in (int, float) and math.isfinite(side) for side in box[:BOX_SIDES])
@@ -153,11 +152,11 @@ def _is_box(box) -> bool:
 def _tokens(record: Record, tokens, name: str, names: Sequence[str]) -> list:
     """A text as words and lists of objects, checked."""
     if not isinstance(tokens, list):
-        raise record.error(f"field {name!r} holds {tokens!r:.80}, but expected a list of words and lists of objects.")
+        raise record.wrong(name, "a list of words and lists of objects", tokens)
     for token in tokens:
         objects = token if isinstance(token, list) else []
         if not isinstance(token, str | list) or not all(type(index) is int for index in objects):
-            raise record.error(f"field {name!r} holds {token!r:.80}, but expected a word or a list of objects.")
+            raise record.wrong(name, "a word or a list of objects", token)
         unknown = [index for index in objects if not 0 <= index < len(names)]
         if unknown:
             raise record.error(f"field {name!r} speaks of object {unknown[0]}, but there are {len(names)}, from 0.")
@@ -165,13 +164,15 @@ def _tokens(record: Record, tokens, name: str, names: Sequence[str]) -> list:
 
 
 def _choices(record: Record, name: str, names: Sequence[str]) -> list[list]:
+    """The texts to choose from."""
     choices = record.value(name)
     if not isinstance(choices, list) or len(choices) != NUM_CHOICES:
-        raise record.error(f"field {name!r} holds {choices!r:.80}, but expected {NUM_CHOICES} texts.")
+        raise record.wrong(name, f"{NUM_CHOICES} texts")
     return [_tokens(record, tokens, name, names) for tokens in choices]
 
 
 def _label(record: Record, name: str) -> int | None:
+    """Index of the right choice, if it is public."""
     return record.integer(name, below=NUM_CHOICES) if name in record else None
 
 
@@ -183,24 +184,21 @@ def _numbers(texts: Sequence[list]) -> dict[int, int]:
 
 def _write(record: Record, tokens: list, names: Sequence[str], numbers: dict[int, int]) -> str:
     """A text with its objects by class and new number."""
-    words = []
+    words: list[str] = []
     for token in tokens:
-        if isinstance(token, list):
-            words += [f"{names[index]} {numbers[index]}" for index in token]
-        else:
-            words.append(token)
-    return optional_text(Record({"text": " ".join(words)}, record.path, record.place), "text") or ""
-
-
-def _files(word: str) -> tuple[AnnotationFile, ...]:
-    return AnnotationFile(f"{word}.jsonl", FORMAT), AnnotationFile(f"vcr1annots/{word}.jsonl", FORMAT)
+        words += [f"{names[index]} {numbers[index]}" for index in token] if isinstance(token, list) else [token]
+    return Record({"text": " ".join(words)}, record.path, record.place).optional_text("text") or ""
 
 
 READER = AnnotationReader(
     name="vcr",
     tasks=("visual-commonsense",),
     publisher="https://visualcommonsense.com/download",
-    splits={"train": _files("train"), "validation": _files("val"), "test": _files("test")},
+    splits=files_by_split(
+        {"train": "train", "validation": "val", "test": "test"},
+        AnnotationFile("{}.jsonl", FORMAT),
+        AnnotationFile("vcr1annots/{}.jsonl", FORMAT),
+    ),
     media="vcr1images/{image}",
     read_rows=read_rows,
     extra_columns={"rationales": "[string]", "rationale_label": "int64", "boxes": "[float64]"},

@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """Visual Genome: 108,077 images whose regions are described, 50 each (Krishna et al., IJCV 2017)."""
 
 import os
@@ -6,16 +8,14 @@ from pathlib import Path
 
 from ..annotation_files import AnnotationFile, Record, read_records
 from ..annotation_reader import AnnotationFolder, AnnotationReader
-from ..captioned_media import note_left_out
-from ..optional_text import optional_text
 
-REGIONS = "region_descriptions.json"
-FORMAT = "JSON list of objects with id and regions (phrase)"
-FILES = (AnnotationFile(f"annotations/{REGIONS}", FORMAT), AnnotationFile(REGIONS, FORMAT))
-IMAGE_FORMAT = "JSON list of objects with image_id and url"
-IMAGE_FILES = (
-    AnnotationFile("annotations/image_data.json", IMAGE_FORMAT),
-    AnnotationFile("image_data.json", IMAGE_FORMAT),
+FILES = tuple(
+    AnnotationFile(f"{place}region_descriptions.json", "JSON list of objects with id and regions (phrase)")
+    for place in ("annotations/", "")
+)
+IMAGE_FILES = tuple(
+    AnnotationFile(f"{place}image_data.json", "JSON list of objects with image_id and url")
+    for place in ("annotations/", "")
 )
 FOLDERS = ("VG_100K", "VG_100K_2")
 
@@ -33,36 +33,23 @@ def read_rows(folder: AnnotationFolder, split: str) -> Iterator[dict]:
         `dict`
     """
     path = folder.find_split(split)
-    folder_of = _read_folders(folder)
-    num_left_out = 0
+    folder_of: dict[str, str] = {}
+    if folder.has(IMAGE_FILES):
+        for record in read_records(folder.find(IMAGE_FILES)):
+            folder_of[record.text("image_id")] = Path(record.text("url")).parent.name
     for record in read_records(path):
         image_id = record.text("id" if "id" in record else "image_id")
-        captions = _phrases(record)
+        phrases = [region.optional_text("phrase") for region in record.objects("regions", "phrase", optional=True)]
+        captions = [phrase for phrase in phrases if phrase]
         if not captions:
-            num_left_out += 1
+            folder.left_out["images without a caption"] += 1
             continue
         image = _image(folder, record, image_id, folder_of)
         yield {"image": image, "captions": captions, "video_id": image_id, "sample_id": image_id}
-    note_left_out(folder, num_left_out, "images without a caption")
-
-
-def _phrases(record: Record) -> list[str]:
-    regions = record.fields.get("regions") or []
-    if not isinstance(regions, list) or not all(isinstance(region, dict) for region in regions):
-        raise record.error(f"field 'regions' is {regions!r:.80}, but expected a list of objects with phrase.")
-    phrases = [optional_text(Record(region, record.path, record.place), "phrase") for region in regions]
-    return [phrase for phrase in phrases if phrase]
-
-
-def _read_folders(folder: AnnotationFolder) -> dict[str, str]:
-    """Folder of each image by number, if the file is there."""
-    if not folder.has(IMAGE_FILES):
-        return {}
-    records = read_records(folder.find(IMAGE_FILES))
-    return {record.text("image_id"): Path(record.text("url")).parent.name for record in records}
 
 
 def _image(folder: AnnotationFolder, record: Record, image_id: str, folder_of: dict[str, str]) -> str:
+    """Path of an image, in the folder that is known, else in the one that has it."""
     if image_id in folder_of or not folder.media_needs("folder"):
         return folder.media_path(record, folder=folder_of.get(image_id, FOLDERS[0]), image=image_id)
     places = [folder.media_path(record, folder=name, image=image_id) for name in FOLDERS]

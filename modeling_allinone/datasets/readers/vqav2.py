@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """VQAv2: open-ended questions about photographs of COCO (Goyal et al., CVPR 2017).
 
 Ten people answered each question, so an answer is not right or wrong: one that n of them gave scores 0.3, 0.6, 0.9 or
@@ -13,10 +15,9 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
-from ..annotation_files import AnnotationFile, Record, read_listed_records
+from ..annotation_files import AnnotationFile, read_listed_records
 from ..annotation_reader import AnnotationFolder, AnnotationReader
-from ..answer_vocabularies import OUTSIDE_LABEL, AnswerVocabulary
-from ..optional_text import optional_text
+from ..answer_vocabularies import OUTSIDE_LABEL, AnswerVocabulary, GivenVocabulary
 
 PARTS = {
     "train": ("train2014", "train2014"),
@@ -24,28 +25,18 @@ PARTS = {
     "test": ("test2015", "test2015"),
     "test_dev": ("test-dev2015", "test2015"),
 }
+WITHOUT_ANSWERS = ("test", "test_dev")
 # What the original trains on and what it watches: the training split with most of the validation split, and the rest.
 TRAINING, REST = "train_and_validation", "rest_validation"
 PARTS_OF = {part: (part,) for part in PARTS} | {TRAINING: ("train", "validation"), REST: ("validation",)}
+QUESTION_FORMAT = "JSON object whose questions have question_id, image_id, question"
 ANNOTATION_FORMAT = "JSON object whose annotations have question_id, multiple_choice_answer, answers (10)"
 # By number of people who gave an answer; more than that score as the last.
 SCORES = (0.0, 0.3, 0.6, 0.9, 1.0)
 
 PUNCTUATION = ';/[]"{}()=+\\_-><@`,?!'
-NUMBER_WORDS = {
-    "none": "0",
-    "zero": "0",
-    "one": "1",
-    "two": "2",
-    "three": "3",
-    "four": "4",
-    "five": "5",
-    "six": "6",
-    "seven": "7",
-    "eight": "8",
-    "nine": "9",
-    "ten": "10",
-}
+NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+NUMBER_WORDS = {"none": "0"} | {word: str(number) for number, word in enumerate(NUMBERS)}
 ARTICLES = ("a", "an", "the")
 CONTRACTIONS = """
     ain't aren't can't could've couldn't didn't doesn't don't hadn't hasn't haven't he'd he's how'd how'll how's isn't
@@ -60,7 +51,7 @@ CONTRACTION_OF = {contraction.replace("'", ""): contraction for contraction in C
 def read_rows(
     folder: AnnotationFolder,
     split: str,
-    vocabulary=None,
+    vocabulary: GivenVocabulary | None = None,
     min_occurrences: int = 9,
     num_held_out_images: int = 1000,
 ) -> Iterator[dict]:
@@ -87,14 +78,13 @@ def read_rows(
     Yields:
         `dict`
     """
-    has_answers = split not in ("test", "test_dev")
     if vocabulary is not None:
         folder.vocabulary = AnswerVocabulary.given(vocabulary)
-    elif has_answers:
+    elif split not in WITHOUT_ANSWERS:
         folder.vocabulary = _count_answers(folder, min_occurrences)
     held_out = _hold_out(folder, num_held_out_images) if split in (TRAINING, REST) else set()
     for part in PARTS_OF[split]:
-        for image_id, row in _read_part(folder, part, has_answers):
+        for image_id, row in _read_part(folder, part):
             is_held_out = part == "validation" and image_id in held_out
             if split == TRAINING and (is_held_out or not row["answer_labels"]):
                 continue
@@ -103,10 +93,11 @@ def read_rows(
             yield row
 
 
-def _read_part(folder: AnnotationFolder, part: str, has_answers: bool) -> Iterator[tuple[int, dict]]:
+def _read_part(folder: AnnotationFolder, part: str) -> Iterator[tuple[int, dict]]:
     """Numbers of images and the rows of the questions about them, of one of the makers' splits."""
     path = folder.find(_question_files(part))
-    annotations = _read_annotations(folder, part) if has_answers else {}
+    vocabulary = None if part in WITHOUT_ANSWERS else folder.vocabulary
+    annotations = {} if vocabulary is None else _read_annotations(folder, part)
     place = PARTS[part][1]
     for record in read_listed_records(path, "questions"):
         question_id, image_id = record.integer("question_id"), record.integer("image_id")
@@ -116,10 +107,10 @@ def _read_part(folder: AnnotationFolder, part: str, has_answers: bool) -> Iterat
             "video_id": str(image_id),
             "sample_id": str(question_id),
         }
-        if has_answers:
+        if vocabulary is not None:
             if question_id not in annotations:
                 raise record.error(f"question {question_id} has no annotation in {folder.files[-1]}.")
-            row |= _score(*annotations[question_id], folder.vocabulary)
+            row |= _score(*annotations[question_id], vocabulary)
         yield image_id, row
 
 
@@ -204,22 +195,16 @@ def _read_annotations(folder: AnnotationFolder, split: str) -> dict[int, tuple[s
     """By question, the answer most people gave and what each answered."""
     annotations = {}
     for record in read_listed_records(folder.find(_annotation_files(split)), "annotations"):
-        annotations[record.integer("question_id")] = record.text("multiple_choice_answer"), _human_answers(record)
+        answers = [entry.optional_text("answer") or "" for entry in record.objects("answers", "answer", optional=True)]
+        annotations[record.integer("question_id")] = record.text("multiple_choice_answer"), answers
     return annotations
 
 
-def _human_answers(record: Record) -> list[str]:
-    entries = record.value("answers")
-    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-        raise record.error(f"field 'answers' is {entries!r:.80}, but expected a list of objects with answer.")
-    return [optional_text(Record(entry, record.path, record.place), "answer") or "" for entry in entries]
-
-
 def _score(answer: str, answers: list[str], vocabulary: AnswerVocabulary) -> dict:
+    """Columns of what people answered."""
     counts = {text: count for text, count in Counter(answers).items() if vocabulary.label(text) != OUTSIDE_LABEL}
     return {
-        "answer": answer,
-        "label": vocabulary.label(answer),
+        **vocabulary.labelled(answer),
         "answers": answers,
         "answer_labels": [vocabulary.label(text) for text in counts],
         "answer_scores": [SCORES[min(count, len(SCORES) - 1)] for count in counts.values()],
@@ -227,16 +212,13 @@ def _score(answer: str, answers: list[str], vocabulary: AnswerVocabulary) -> dic
 
 
 def _annotation_files(split: str) -> tuple[AnnotationFile, ...]:
+    """The answers to a split."""
     return (AnnotationFile(f"v2_mscoco_{PARTS[split][0]}_annotations.json", ANNOTATION_FORMAT),)
 
 
 def _question_files(split: str) -> tuple[AnnotationFile, ...]:
-    return (
-        AnnotationFile(
-            f"v2_OpenEnded_mscoco_{PARTS[split][0]}_questions.json",
-            "JSON object whose questions have question_id, image_id, question",
-        ),
-    )
+    """The questions of a split."""
+    return (AnnotationFile(f"v2_OpenEnded_mscoco_{PARTS[split][0]}_questions.json", QUESTION_FORMAT),)
 
 
 READER = AnnotationReader(

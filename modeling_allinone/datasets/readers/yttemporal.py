@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """YT-Temporal-180M: videos of YouTube with automatic transcripts, word by word (Zellers et al., NeurIPS 2021).
 
 A clip and what is said in it are drawn anew each epoch. Replacing words by those of the cleaned transcript takes a
@@ -15,10 +17,8 @@ from pathlib import Path
 
 import torch
 
-from ..annotation_files import AnnotationFile, Record, read_json, read_records, read_table
+from ..annotation_files import AnnotationFile, Record, read_object, read_records, read_table
 from ..annotation_reader import AnnotationFolder, AnnotationReader, check_inside, check_positive
-from ..captioned_media import note_left_out
-from ..optional_text import optional_text
 from ..row_transforms import draw_fraction, draw_integer, generator_of, move_inside
 from ..word_alignment import align_words
 
@@ -46,11 +46,10 @@ def read_rows(folder: AnnotationFolder, split: str, clean_text: Callable[[str], 
         `dict`
     """
     path = folder.find_split(split)
-    num_left_out = 0
     for entry, video_path, video_id, record in _read_transcripts(folder, path):
         words, times = ([], []) if record is None else _words(record, clean_text)
-        if not words:
-            num_left_out += 1
+        if record is None or not words:
+            folder.left_out["videos without a transcript"] += 1
             continue
         yield {
             "video": folder.media_path(entry, path=video_path, video_id=video_id),
@@ -60,7 +59,6 @@ def read_rows(folder: AnnotationFolder, split: str, clean_text: Callable[[str], 
             "duration": _duration(record, times),
             "video_id": video_id,
         }
-    note_left_out(folder, num_left_out, "videos without a transcript")
 
 
 def replace_words(row: dict) -> dict:
@@ -101,7 +99,7 @@ def draw_spoken_clip(row: dict, generator: torch.Generator | None = None, shorte
         >>> drawn["caption"], 10 <= drawn["end"] - drawn["start"] <= 15
         ('Now, stir!', True)
     """
-    check_positive("shortest", shortest)
+    check_positive(shortest=shortest)
     generator = generator_of(row, generator)
     duration = int(row["duration"])
     start = draw_integer(0, max(1, duration - LONGEST_CLIP), generator) + draw_fraction(generator)
@@ -122,7 +120,7 @@ def _read_transcripts(folder: AnnotationFolder, path: Path) -> Iterator[tuple[Re
         folder.files = sorted(path.parent.glob("yttemporal180m_*of100.jsonl"))
         for part in folder.files:
             for record in read_records(part):
-                video_id = _info(record).text("id")
+                video_id = record.object("info", "id, duration").text("id")
                 yield record, f"{video_id}.mp4", video_id, record
     else:
         for row in read_table(path):
@@ -132,34 +130,19 @@ def _read_transcripts(folder: AnnotationFolder, path: Path) -> Iterator[tuple[Re
             relative = f"videos/{video_path.partition('/')[0]}/annotations/{video_id}.json"
             places = (root / relative for root in (folder.media_root, folder.root))
             transcript = next((place for place in places if os.path.isfile(place)), None)
-            yield row, video_path, video_id, None if transcript is None else _read_transcript(transcript)
-
-
-def _read_transcript(path: Path) -> Record:
-    content = read_json(path)
-    if not isinstance(content, dict):
-        raise ValueError(f"{path} is {content!r:.80}; expected a JSON object with info, subtitles, denoised.")
-    return Record(content, path, "its only entry")
-
-
-def _info(record: Record) -> Record:
-    info = record.value("info")
-    if not isinstance(info, dict):
-        raise record.error(f"field 'info' is {info!r:.80}, but expected an object with id, duration.")
-    return Record(info, record.path, f"{record.place}, info")
-
-
-def _entries(record: Record, name: str) -> list[Record]:
-    entries = record.fields.get(name) or []
-    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-        raise record.error(f"field {name!r} is {entries!r:.80}, but expected a list of objects.")
-    return [Record(entry, record.path, f"{record.place}, {name}") for entry in entries]
+            yield (
+                row,
+                video_path,
+                video_id,
+                read_object(transcript, "info, subtitles, denoised") if transcript else None,
+            )
 
 
 def _words(record: Record, clean_text: Callable[[str], str] | None) -> tuple[list[str], list[float]]:
+    """Words as they are spoken, and the second of each."""
     words, times = [], []
-    for entry in _entries(record, "subtitles"):
-        word = optional_text(entry, "word") or ""
+    for entry in record.objects("subtitles", "word, time", optional=True):
+        word = entry.optional_text("word") or ""
         if word.startswith("&") or word.endswith(";"):
             continue
         word = clean_text(word).strip() if clean_text else word
@@ -170,16 +153,17 @@ def _words(record: Record, clean_text: Callable[[str], str] | None) -> tuple[lis
 
 
 def _clean_words(record: Record, clean_text: Callable[[str], str] | None) -> list[str]:
+    """Words of the cleaned transcript."""
     words = []
-    for entry in _entries(record, "denoised"):
-        text = optional_text(entry, "cleanasr") or ""
+    for entry in record.objects("denoised", "cleanasr", optional=True):
+        text = entry.optional_text("cleanasr") or ""
         words += (clean_text(text) if clean_text else text).split(" ")
     return words
 
 
 def _duration(record: Record, times: list[float]) -> float:
     """Length of the video, seconds; where nobody says it, a second more than until the last word."""
-    info = _info(record)
+    info = record.object("info", "id, duration")
     return info.number("duration") if "duration" in info else max(times) + 1
 
 
@@ -197,10 +181,5 @@ READER = AnnotationReader(
     },
     media="videos/{path}",
     read_rows=read_rows,
-    extra_columns={
-        "words": "[string]",
-        "times": "[float64]",
-        "clean_words": "[string]",
-        "duration": "float64",
-    },
+    extra_columns={"words": "[string]", "times": "[float64]", "clean_words": "[string]", "duration": "float64"},
 )
