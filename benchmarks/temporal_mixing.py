@@ -39,8 +39,8 @@ from modeling_allinone.data.video_dataset import VideoDataset
 from modeling_allinone.datasets import answer_vocabulary, load_moving_shapes, train_tokenizer, write_moving_shapes
 from modeling_allinone.datasets.moving_shapes_texts import FRAME_KINDS, TIME_KINDS
 from modeling_allinone.evaluation.question_answering import most_frequent_answers
+from modeling_allinone.evaluation.results import score_groups
 from modeling_allinone.recipes import RECIPES
-from modeling_allinone.training.setup import score_groups
 from modeling_allinone.training.trainer import AllInOneTrainer, AllInOneTrainingArguments
 
 # A tiny model, that starts from nothing.

@@ -72,7 +72,7 @@ def fine_tune(start: str, arguments: argparse.Namespace) -> dict[str, list[float
         options["model_name_or_path"] = CHECKPOINT
     else:
         options["model_name_or_path"] = draw_model(arguments.work_dir / "random-weights", arguments.seed)
-    command = [sys.executable, EXAMPLES / "finetune_question_answering.py", RECIPE]
+    command = [sys.executable, EXAMPLES / "finetune.py", RECIPE]
     subprocess.run([*map(str, command), *(f"--{name}={value}" for name, value in options.items())], check=True)
     history = json.loads((output_dir / "trainer_state.json").read_text())["log_history"]
     measured = [entry for entry in history if "eval_accuracy" in entry]

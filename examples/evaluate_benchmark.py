@@ -1,7 +1,7 @@
 """
 Score models on many data sets, and put the scores beside those that the original reports.
 
-    python examples/evaluate_benchmark.py suites/published.yaml --data_root DATA --model_root MODELS
+    python examples/evaluate_benchmark.py SUITE.yaml --data_root DATA --model_root MODELS
 
 A suite names runs; each is one of the scripts of this folder without training, in a process of its own. What was
 scored before is kept: a suite that was stopped goes on where it was. Every score has its control beside it: the same
@@ -23,20 +23,15 @@ from typing import Any
 import yaml
 from huggingface_hub import ModelCard
 
+from modeling_allinone.evaluation.results import RESULTS_NAME, Score, list_scores
 from modeling_allinone.hub.model_card import update_scores
 from modeling_allinone.recipes import RECIPES
+from modeling_allinone.training.arguments import read_recipe
+from modeling_allinone.training.tasks import TASKS
 
 EXAMPLES = Path(__file__).parent
-SCRIPTS = {
-    "question-answering": "finetune_question_answering.py",
-    "multiple-choice": "finetune_multiple_choice.py",
-    "retrieval": "finetune_retrieval.py",
-    "classification": "finetune_classification.py",
-    "visual-commonsense": "finetune_visual_commonsense.py",
-    "paired-reasoning": "finetune_paired_reasoning.py",
-    "zero-shot": "zero_shot.py",
-}
-RUN_NAME, RESULTS_NAME, TABLE_NAME = "run.yaml", "results.json", "results.md"
+SCRIPTS = {**dict.fromkeys(TASKS, "finetune.py"), "zero-shot": "zero_shot.py"}
+RUN_NAME, TABLE_NAME = "run.yaml", "results.md"
 
 
 class SuiteError(ValueError):
@@ -128,11 +123,11 @@ def read_suite(options: argparse.Namespace) -> tuple[Path, dict[str, dict[str, A
 def _complete(run: dict[str, Any], options: argparse.Namespace) -> dict[str, Any]:
     """The script and the arguments of a run: those of its recipe, those of the suite, and where data and model lie."""
     arguments = dict(run)
-    name, script = arguments.pop("name"), SCRIPTS[arguments.pop("task")]
+    name, script = arguments.pop("name"), SCRIPTS[arguments["task"]]
+    if script == "zero_shot.py":
+        del arguments["task"]  # the recipe says which
     if "recipe" in arguments:
-        path = Path(arguments.pop("recipe"))
-        path = path if path.exists() else RECIPES / path
-        arguments = yaml.safe_load(path.read_text(encoding="utf-8")) | arguments
+        arguments = read_recipe(arguments.pop("recipe")) | arguments
     if options.data_root is not None:
         arguments.setdefault("data_dir", str(options.data_root / name))
     if options.model_root is not None:
@@ -226,14 +221,7 @@ def update_card(name: str, results: Mapping[str, Any]):
     card = ModelCard.load(path)
     card.data.model_name = card.data.model_name or path.parent.name
     data = {"dataset": name, "split": results["protocol"]["split"], "num_rows": results["protocol"]["num_rows"]}
-    update_scores(
-        card,
-        [
-            {**data, "metric": metric, "value": value, "blank_video": results["blank_video"].get(metric)}
-            for metric, value in results["scores"].items()
-            if is_score(metric, value)
-        ],
-    )
+    update_scores(card, [data | score._asdict() for score in list_scores(results)])
     card.save(path)
 
 
@@ -245,26 +233,19 @@ def make_table(
     yield "|---|---|---|---|---|---|---|---|"
     for name, result in results.items():
         protocol = result["protocol"]
-        for metric in (metric for metric, value in result["scores"].items() if is_score(metric, value)):
-            of_original = (published.get(name) or {}).get(metric, {})
-            figures = [_format(metric, shown.get(metric)) for shown in (result["scores"], result["blank_video"])]
+        for score in list_scores(result):
+            of_original = (published.get(name) or {}).get(score.metric, {})
+            figures = [_format(score, value) for value in (score.value, score.blank_video)]
             figures += [str(of_original.get(source, "")) for source in ("paper", "log")]
             rows = [str(protocol["num_rows"]), str(protocol["num_skipped"])]
-            yield f"| {' | '.join([name, metric, *figures, *rows])} |"
+            yield f"| {' | '.join([name, score.metric, *figures, *rows])} |"
     for name, cause in (failed or {}).items():
         yield f"| {name} | failed: {cause.replace('|', chr(92) + '|')} | | | | | | |"
 
 
-def is_score(metric: str, value: Any) -> bool:
-    """Whether a figure says how good the model is, rather than of how many rows."""
-    return isinstance(value, int | float) and "num_" not in metric
-
-
-def _format(metric: str, value: float | None) -> str:
+def _format(score: Score, value: float | None) -> str:
     """Shares in per cent; ranks as they are."""
-    if value is None:
-        return ""
-    return f"{value:.1f}" if metric.endswith("_rank") else f"{100 * value:.1f}"
+    return "" if value is None else f"{100 * value if score.is_share else value:.1f}"
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """
 Fine-tune All-in-one for open-ended video question answering in a loop of its own, with Accelerate, and score it.
 
-It takes the recipes and options of `finetune_question_answering.py`, as far as they are about what happens here, and
+It takes the recipes and options of `finetune.py` for questions, as far as they are about what happens here, and
 is the place to change what a step does.
 
     python examples/finetune_question_answering_no_trainer.py RECIPE.yaml ...
@@ -29,45 +29,34 @@ from modeling_allinone import AllInOneForVideoQuestionAnswering
 from modeling_allinone.data.collators import VideoQuestionAnsweringCollator
 from modeling_allinone.data.video_dataset import VideoDataset, find_skipped
 from modeling_allinone.evaluation.question_answering import score_answers
+from modeling_allinone.evaluation.results import describe_protocol, score_groups, write_card, write_results
 from modeling_allinone.hub.writing import naming_place
+from modeling_allinone.training.arguments import DataArguments, ModelArguments, command_line, parse_recipe
 from modeling_allinone.training.distributed import check_epoch, count_labelled
 from modeling_allinone.training.divergence import DivergenceWatch, check_weights
-from modeling_allinone.training.setup import (
-    DataArguments,
-    ModelArguments,
-    command_line,
-    describe_protocol,
-    describe_training,
-    describe_training_data,
-    find_checkpoint,
-    load_model,
-    load_processor,
-    parse_recipe,
-    prepare_eval_rows,
-    prepare_rows,
-    resolve_labels,
-    save_whole,
-    score_groups,
-    setup_run,
-    unwrap_peft,
-    write_card,
-    write_results,
-)
+from modeling_allinone.training.resumption import find_checkpoint
+from modeling_allinone.training.run import describe_training, save_whole, unwrap_peft
+from modeling_allinone.training.setup import identify_model, load_model, load_processor, prepare_rows, setup_run
+from modeling_allinone.training.splits import load_splits, load_texts
 from modeling_allinone.training.trainer import AllInOneTrainingArguments, parameter_groups
 
 
 @command_line
-def main(arguments: list[str] | None = None):
+def main(arguments: list[str]):
     """Load rows and model, train, score, write."""
     model_arguments, data_arguments, training_arguments = parse_recipe(
-        ModelArguments, DataArguments, AllInOneTrainingArguments, description=__doc__, arguments=arguments
+        ModelArguments,
+        DataArguments,
+        AllInOneTrainingArguments,
+        description=__doc__,
+        arguments=arguments,
+        task="question-answering",
     )
     check_arguments(training_arguments)
     setup_run(training_arguments)
-    answers = resolve_labels(model_arguments, data_arguments, training_arguments)
-    train_rows = data_arguments.load_splits(training_arguments)
-    data_arguments.check_labels()
-    processor = load_processor(model_arguments, data_arguments)
+    splits = load_splits(data_arguments, training_arguments, label_columns=["label"], labels_of=model_arguments)
+    answers = splits.label_names or []
+    processor = load_processor(model_arguments, lambda: load_texts(data_arguments), data_arguments.num_frames)
     model = load_model(
         AllInOneForVideoQuestionAnswering,
         model_arguments,
@@ -75,6 +64,7 @@ def main(arguments: list[str] | None = None):
         allow_new_head=training_arguments.do_train,
         id2label=dict(enumerate(answers)),
     )
+    origin = identify_model(model_arguments.model_name_or_path)
     output_dir = training_arguments.output_dir
     train_collator, eval_collator = (
         VideoQuestionAnsweringCollator(
@@ -87,28 +77,31 @@ def main(arguments: list[str] | None = None):
     model = accelerator.prepare(model)
     eval_loader = partial(make_loader, accelerator, eval_collator, training_arguments)
     if training_arguments.do_train:
-        rows = prepare_rows(train_rows, data_arguments, processor, training_arguments.seed)
+        rows = prepare_rows(splits.train, data_arguments, processor, seed=training_arguments.seed)
         loader = make_loader(accelerator, train_collator, training_arguments, rows, training=True)
-        watched = prepare_eval_rows(data_arguments, processor, training_arguments)
+        watched = prepare_rows(splits.eval, data_arguments, processor)
         num_steps = train(accelerator, model, loader, training_arguments, watched and eval_loader(watched))
         if accelerator.is_main_process:
             save_whole(accelerator.unwrap_model(model), processor, output_dir)
     results: dict[str, Any] = {"scores": {}, "blank_video": {}, "protocol": None}
-    if data_arguments.test_split is not None:
-        rows = data_arguments.load(data_arguments.test_split, data_arguments.num_test_rows)
+    if splits.test is not None:
+        rows = splits.test
         groups = rows[data_arguments.group_by] if data_arguments.group_by is not None else None
         for name, is_blank in (("scores", False), ("blank_video", True)):
             shown = prepare_rows(rows, data_arguments, processor, is_blank=is_blank)
             results[name] = evaluate(accelerator, model, eval_loader(shown), groups)
         config = accelerator.unwrap_model(model).config
-        results["protocol"] = describe_protocol(config, training_arguments, data_arguments, processor, rows)
+        results["protocol"] = describe_protocol(
+            data_arguments.test_data, rows, config, processor.video_processor, training_arguments
+        )
     if accelerator.is_main_process:
         model = accelerator.unwrap_model(model)
-        results["base_model"], results["training"] = unwrap_peft(model).origin, None
+        results["base_model"], results["training"] = origin, None
         if training_arguments.do_train:
-            trained_on = describe_training_data(data_arguments)
-            results["training"] = describe_training(training_arguments, trained_on, len(train_rows), num_steps)
-            write_card(model, training_arguments, results)
+            results["training"] = describe_training(
+                training_arguments, data_arguments.training_data, len(splits.train), num_steps
+            )
+            write_card(unwrap_peft(model), results, output_dir, training_arguments.hub_model_id)
         write_results(results, output_dir)
     accelerator.end_training()
 

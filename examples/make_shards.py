@@ -52,7 +52,7 @@ class ShardArguments:
 
 
 @command_line
-def main(arguments: list[str] | None = None):
+def main(arguments: list[str]):
     """Read the annotations, write the shards, say what was written."""
     (options,) = parse_recipe(ShardArguments, description=__doc__, arguments=arguments)
     try:

@@ -1,7 +1,7 @@
 """
 Pre-train All-in-one on videos, or on videos and images, with their captions.
 
-    python examples/pretrain.py modeling_allinone/recipes/pretrain_webvid_howto100m.yaml --output_dir outputs/pretrain
+    python examples/pretrain.py pretrain_webvid_howto100m_base --output_dir outputs/pretrain
     torchrun --nproc-per-node 8 examples/pretrain.py RECIPE.yaml ...
 
 Objectives are weighted: masked words, matching with word-patch alignment, contrast, clip order, masked patches.
@@ -14,6 +14,7 @@ from dataclasses import replace
 from modeling_allinone import AllInOneForPreTraining
 from modeling_allinone.data.pretraining_collators import PairedCollator, PreTrainingCollator
 from modeling_allinone.evaluation.zero_shot import ZeroShotEvaluator
+from modeling_allinone.training.arguments import DataArguments, ModelArguments, command_line, parse_recipe
 from modeling_allinone.training.pretraining_arguments import (
     EvaluationArguments,
     ObjectiveArguments,
@@ -22,22 +23,13 @@ from modeling_allinone.training.pretraining_arguments import (
 )
 from modeling_allinone.training.pretraining_sources import load_source_texts, load_sources, load_zero_shot
 from modeling_allinone.training.pretraining_trainer import PreTrainingTrainer
-from modeling_allinone.training.setup import (
-    DataArguments,
-    ModelArguments,
-    command_line,
-    evaluate_and_save,
-    load_model,
-    load_processor,
-    parse_recipe,
-    prepare_eval_rows,
-    setup_run,
-    train,
-)
+from modeling_allinone.training.run import evaluate_and_save, train
+from modeling_allinone.training.setup import identify_model, load_model, load_processor, prepare_rows, setup_run
+from modeling_allinone.training.splits import load_splits
 
 
 @command_line
-def main(arguments: list[str] | None = None):
+def main(arguments: list[str]):
     """Load rows and model, train, score, write."""
     (
         model_arguments,
@@ -55,6 +47,7 @@ def main(arguments: list[str] | None = None):
         PreTrainingArguments,
         description=__doc__,
         arguments=arguments,
+        task="pretraining",
     )
     if "masked_patches" in objective_arguments.objectives and source_arguments.changes_colours:
         raise ValueError(
@@ -62,17 +55,20 @@ def main(arguments: list[str] | None = None):
             "leave image_mean and image_std out of image_processor, or the objective."
         )
     setup_run(training_arguments)
-    if data_arguments.test_split is not None:
-        data_arguments.load(data_arguments.test_split)  # so that what is wrong with it is said before training
-    zero_shot_rows = load_zero_shot(evaluation_arguments, data_arguments)
-    texts = None
-    if model_arguments.model_name_or_path is None and model_arguments.tokenizer_name is None:
-        texts = load_source_texts(source_arguments, data_arguments)
-    processor = load_processor(model_arguments, data_arguments, texts)
+    splits = load_splits(data_arguments, training_arguments, with_train=False)
+    zero_shot_rows = load_zero_shot(evaluation_arguments, splits.loaded)
+    processor = load_processor(
+        model_arguments, lambda: load_source_texts(source_arguments, data_arguments), data_arguments.num_frames
+    )
     train_rows = None
     if training_arguments.do_train:
         train_rows = load_sources(
-            source_arguments, data_arguments, processor, training_arguments, objective_arguments.blank_video
+            source_arguments,
+            data_arguments,
+            processor,
+            training_arguments,
+            objective_arguments.blank_video,
+            splits.loaded,
         )
     model = load_model(
         AllInOneForPreTraining,
@@ -80,6 +76,7 @@ def main(arguments: list[str] | None = None):
         processor,
         pretraining_objectives=list(objective_arguments.objectives),
     )
+    origin = identify_model(model_arguments.model_name_or_path)
     train_collator, eval_collator = (
         PreTrainingCollator(
             processor,
@@ -108,13 +105,19 @@ def main(arguments: list[str] | None = None):
         data_collator=data_collator,
         eval_collator=eval_collator,
         train_dataset=train_rows,
-        eval_dataset=prepare_eval_rows(data_arguments, processor, training_arguments),
+        eval_dataset=prepare_rows(splits.eval, data_arguments, processor),
         processing_class=processor,
     )
     if training_arguments.do_train:
         train(trainer)
-    trained_on = source_arguments.describe()
-    evaluate_and_save(trainer, data_arguments, processor, trained_on, zero_shot=evaluation_arguments.zero_shot)
+    evaluate_and_save(
+        trainer,
+        data_arguments,
+        splits.test,
+        origin,
+        trained_on=source_arguments.describe(),
+        zero_shot=evaluation_arguments.zero_shot,
+    )
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """
 Score a model on a task that it was not trained for: multiple choice of captions, retrieval, classification by prompts.
 
-    python examples/zero_shot.py msrvtt_mc_zero_shot.yaml --data_dir MSRVTT --model_name_or_path MODEL
-    torchrun --nproc-per-node 8 examples/zero_shot.py RECIPE.yaml ...
+    python examples/zero_shot.py msrvtt_mc_zero_shot --data_dir MSRVTT --model_name_or_path MODEL
+    torchrun --nproc-per-node 8 examples/zero_shot.py RECIPE ...
 
 Any checkpoint will do that has what scores texts: a matching head (of pre-training) or a scorer for pairs of text and
 clip, projections for features. Writes `results.json`, with blank video beside the scores.
@@ -10,6 +10,7 @@ clip, projections for features. Writes `results.json`, with blank video beside t
 
 import sys
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import evaluate
 import torch
@@ -18,27 +19,19 @@ from accelerate import PartialState
 from modeling_allinone import AllInOneForVideoTextRetrieval
 from modeling_allinone.data.video_loading import VideoLoader
 from modeling_allinone.datasets import summarize
+from modeling_allinone.evaluation.results import describe_protocol, write_results
 from modeling_allinone.evaluation.retrieval import evaluate_choice, evaluate_retrieval, list_options
 from modeling_allinone.metrics import metric_path
-from modeling_allinone.training.setup import (
-    DataArguments,
-    ModelArguments,
-    command_line,
-    describe_protocol,
-    load_model,
-    load_processor,
-    parse_recipe,
-    prepare_rows,
-    setup_run,
-    write_results,
-)
+from modeling_allinone.training.arguments import DataArguments, ModelArguments, command_line, parse_recipe
+from modeling_allinone.training.setup import identify_model, load_model, load_processor, prepare_rows, setup_run
+from modeling_allinone.training.splits import load_splits, load_texts
+from modeling_allinone.training.tasks import TASKS
 from modeling_allinone.training.trainer import AllInOneTrainingArguments
 
-METRICS = {
-    "multiple-choice": "multiple_choice_accuracy",
-    "retrieval": "video_text_retrieval",
-    "classification": "video_classification",
-}
+if TYPE_CHECKING:
+    import datasets
+
+SCORED = ("multiple-choice", "retrieval", "classification")
 SCORERS = ("pairs", "features")
 
 
@@ -46,7 +39,9 @@ SCORERS = ("pairs", "features")
 class ZeroShotArguments:
     """What is asked of the model, and how it answers."""
 
-    task: str = field(metadata={"help": f"{', '.join(METRICS)}."})
+    _argument_group_name = "task"
+
+    task: str = field(metadata={"help": f"{', '.join(SCORED)}."})
     score_by: str = field(
         default="pairs",
         metadata={"help": "Choose by pairs of text and clip read together, or by features. Retrieval: by features."},
@@ -56,8 +51,8 @@ class ZeroShotArguments:
         default=0, metadata={"help": "How many of the best pairs re-rank in retrieval; 0: none."}
     )
 
-    def __post_init__(self):
-        for name, legal in {"task": METRICS, "score_by": SCORERS}.items():
+    def __post_init__(self) -> None:
+        for name, legal in {"task": SCORED, "score_by": SCORERS}.items():
             if getattr(self, name) not in legal:
                 raise ValueError(f"{name} is {getattr(self, name)!r}; expected one of {', '.join(legal)}.")
         if "{}" not in self.prompt:
@@ -66,7 +61,7 @@ class ZeroShotArguments:
             raise ValueError(f"num_reranked is {self.num_reranked}; expected 0 or more.")
 
     @property
-    def heads(self) -> dict[str, object]:
+    def heads(self) -> dict[str, Any]:
         """Fields of the configuration by which the model has no other heads than are needed."""
         if self.task == "retrieval":
             return {"use_pair_scorer": self.num_reranked > 0}
@@ -74,26 +69,28 @@ class ZeroShotArguments:
 
 
 @command_line
-def main(arguments: list[str] | None = None):
-    """Load model and rows, score, write."""
-    model_arguments, data_arguments, task_arguments, run_arguments = parse_recipe(
+def main(arguments: list[str]):
+    """Load rows and model, score, write."""
+    task_arguments, model_arguments, data_arguments, run_arguments = parse_recipe(
+        ZeroShotArguments,
         ModelArguments,
         DataArguments,
-        ZeroShotArguments,
         AllInOneTrainingArguments,
         description=__doc__,
         arguments=arguments,
     )
+    run_arguments.do_train = False
     setup_run(run_arguments)
-    rows = data_arguments.load(data_arguments.test_split, data_arguments.num_test_rows)
-    processor = load_processor(model_arguments, data_arguments)
+    rows = load_splits(data_arguments, run_arguments).test
+    processor = load_processor(model_arguments, lambda: load_texts(data_arguments), data_arguments.num_frames)
     model = load_model(
         AllInOneForVideoTextRetrieval, model_arguments, processor, allow_new_head=False, **task_arguments.heads
     ).to(run_arguments.device)
+    origin = identify_model(model_arguments.model_name_or_path)
     reader = VideoLoader(processor, **data_arguments.collator_options(run_arguments.output_dir, training=False))
-    metric = evaluate.load(metric_path(METRICS[task_arguments.task]), keep_in_memory=True)
+    metric = evaluate.load(metric_path(TASKS[task_arguments.task].metric), keep_in_memory=True)
 
-    results = {}
+    results: dict[str, Any] = {}
     half = torch.float16 if run_arguments.fp16 else torch.bfloat16
     with torch.autocast(run_arguments.device.type, half, enabled=run_arguments.fp16 or run_arguments.bf16):
         sizes = (run_arguments.eval_batch_size, run_arguments.dataloader_num_workers)
@@ -105,14 +102,16 @@ def main(arguments: list[str] | None = None):
                 texts, candidates = list_candidates(rows, task_arguments)
                 chosen = (texts, candidates, metric, task_arguments.score_by)
                 results[name] = evaluate_choice(model, reader, clips, *chosen, *sizes)
-    protocol = describe_protocol(model.config, run_arguments, data_arguments, processor, rows)
+    protocol = describe_protocol(
+        data_arguments.test_data, rows, model.config, processor.video_processor, run_arguments
+    )
     results["protocol"] = protocol | {"model": model_arguments.model_name_or_path, **vars(task_arguments)}
-    results["base_model"], results["training"] = model.origin, None
+    results |= {"base_model": origin, "training": None}
     if PartialState().is_main_process:
         write_results(results, run_arguments.output_dir)
 
 
-def list_candidates(rows, task_arguments: ZeroShotArguments) -> tuple[list[str], list[list[int]]]:
+def list_candidates(rows: "datasets.Dataset", task_arguments: ZeroShotArguments) -> tuple[list[str], list[list[int]]]:
     """The texts to choose from, and which of them each row has: its options, or prompts with the names of classes."""
     if None in rows["label"]:
         raise ValueError("Some rows have no label, so they cannot be scored; take a split whose answers are public.")

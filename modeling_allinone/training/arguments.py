@@ -1,15 +1,17 @@
-"""Arguments that the fine-tuning scripts share, recipes of them, and what becomes of wrong ones."""
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
+"""Options of the scripts: which model and which data; recipes, the command line, and what becomes of wrong ones."""
 
 import dataclasses
 import json
 import sys
-from argparse import ArgumentDefaultsHelpFormatter
-from collections.abc import Callable
+from argparse import SUPPRESS, Action, ArgumentDefaultsHelpFormatter, RawDescriptionHelpFormatter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import wraps
 from numbers import Number
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import yaml
 from accelerate import PartialState
@@ -18,42 +20,57 @@ from safetensors import SafetensorError
 from transformers import HfArgumentParser, TrainingArguments
 from transformers.utils import is_peft_available, logging
 
-from ..data.shared_media import LoadedSplit, warn_of_shared_media
 from ..data.video_loading import ON_DECODE_ERROR, SKIPPED_NAME, DeadWorkerError
-from ..datasets import describe_dataset, load_annotations, summarize
+from ..datasets import describe_dataset
 from ..models.configuration_allinone import AllInOneConfig
-
-if TYPE_CHECKING:
-    import datasets
+from ..recipes import find_recipe
 
 logger = logging.get_logger(__name__)
+
+# Options that have other names than they had: the old ones go on to be taken.
+RENAMED = {"draws_hard_clips": "use_hard_negatives"}
+
+# Options of transformers that `--help` shows beside this project's own.
+_COMMON_OPTIONS = (
+    *("output_dir", "do_train", "num_train_epochs", "max_steps", "learning_rate", "weight_decay", "warmup_steps"),
+    *("per_device_train_batch_size", "per_device_eval_batch_size", "bf16", "eval_strategy", "save_strategy"),
+    *("resume_from_checkpoint", "seed"),
+)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Options of every script
+# ---------------------------------------------------------------------------------------------------------------------
 
 
 @dataclass
 class ModelArguments:
-    """Which model is trained."""
+    """Which model is trained, or scored."""
+
+    _argument_group_name = "model"
 
     model_name_or_path: str | None = field(
         default=None,
-        metadata={"help": "Directory or Hub repository to start from; without one, a model is drawn anew."},
+        metadata={"help": "Directory or Hub repository to start from; without one, a model is newly initialised."},
     )
     tokenizer_name: str | None = field(
         default=None,
-        metadata={"help": "Tokenizer of a model drawn anew; without one, it is trained on the texts."},
+        metadata={"help": "Tokenizer of a new model; without one, it is trained on the texts."},
     )
-    config: dict | str | None = field(
-        default=None,
+    config: dict[str, Any] = field(
+        default_factory=dict,
         metadata={"help": "JSON of configuration fields to change, or of the new model without model_name_or_path."},
     )
-    video_processor: dict | str | None = field(
-        default=None, metadata={"help": "JSON of options of the video processor to change, such as num_views."}
+    video_processor: dict[str, Any] = field(
+        default_factory=dict,
+        metadata={"help": "JSON of options of the video processor to change, such as num_views."},
     )
     attn_implementation: str | None = field(default=None, metadata={"help": "sdpa, eager, flash_attention_2, …"})
     lora_rank: int = field(
         default=0, metadata={"help": "Rank of LoRA adapters (peft), with which only they and the head train; 0: none."}
     )
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self.config = parse_mapping("config", self.config)
         self.video_processor = parse_mapping("video_processor", self.video_processor)
         known = {known.name for known in dataclasses.fields(AllInOneConfig)}
@@ -71,18 +88,22 @@ class ModelArguments:
 class DataArguments:
     """Which rows it is trained and scored on, and how their clips are read."""
 
+    _argument_group_name = "data"
+
     dataset: str = field(metadata={"help": "Name of a data set, as list_datasets() shows them."})
     data_dir: str = field(metadata={"help": "Folder of its annotations."})
     media_dir: str | None = field(default=None, metadata={"help": "Folder of its videos or images; data_dir if none."})
-    dataset_options: dict | str | None = field(default=None, metadata={"help": "JSON of options of its reader."})
-    test_options: dict | str | None = field(
-        default=None, metadata={"help": "JSON of options that the test split is read with beside."}
+    dataset_options: dict[str, Any] = field(default_factory=dict, metadata={"help": "JSON of options of its reader."})
+    test_options: dict[str, Any] = field(
+        default_factory=dict, metadata={"help": "JSON of options that the test split is read with beside."}
     )
     train_split: str = field(default="train", metadata={"help": "Split to train on."})
-    eval_split: str | None = field(default="validation", metadata={"help": "Split to watch and select models on."})
+    eval_split: str | None = field(
+        default="validation", metadata={"help": "Split to evaluate on during training, and to select models on."}
+    )
     test_split: str | None = field(default="test", metadata={"help": "Split to score the final model on."})
     num_train_rows: int | None = field(default=None, metadata={"help": "Use only so many rows, for a try."})
-    num_eval_rows: int | None = field(default=None, metadata={"help": "Watch only so many rows."})
+    num_eval_rows: int | None = field(default=None, metadata={"help": "Evaluate on only so many rows in training."})
     num_test_rows: int | None = field(default=None, metadata={"help": "Score only so many rows."})
     num_frames: int | None = field(default=None, metadata={"help": "Frames of a clip; the checkpoint's if none."})
     num_train_frames: int | None = field(
@@ -108,7 +129,7 @@ class DataArguments:
         metadata={"help": "What cards call the data; if none, files in the form of the data set, as yours may be."},
     )
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self.dataset_options = parse_mapping("dataset_options", self.dataset_options)
         self.test_options = parse_mapping("test_options", self.test_options)
         for name in ("num_train_rows", "num_eval_rows", "num_test_rows", "num_frames", "num_train_frames"):
@@ -117,96 +138,42 @@ class DataArguments:
                 raise ValueError(f"{name} is {value}; expected at least 1.")
         if self.on_decode_error not in ON_DECODE_ERROR:
             raise ValueError(f"on_decode_error is {self.on_decode_error!r}; expected {' or '.join(ON_DECODE_ERROR)}.")
-        self._splits: dict[str, datasets.Dataset] = {}
-        self._loaded: list[LoadedSplit] = []
-        self._vocabulary: dict[str, list[str]] = {}
-
-    def join(self, others: "DataArguments") -> "DataArguments":
-        """Make these arguments part of the run of others: splits that either loads are held against each other."""
-        self._loaded = others._loaded
-        return self
-
-    def label_by(self, answers: list[str]):
-        """Let the splits read from now on be labelled by these answers, in the order of their labels."""
-        self._vocabulary = {"vocabulary": answers}
-
-    def load_splits(self, training_arguments: TrainingArguments) -> "datasets.Dataset | None":
-        """
-        Read every split that a run needs, so that what is wrong with them is said before anything takes time.
-
-        Returns:
-            `datasets.Dataset`: The rows to train on; `None` without training.
-        """
-        if self.test_split is not None:
-            self.load(self.test_split)
-        if not training_arguments.do_train:
-            return None
-        if training_arguments.eval_strategy != "no" and self.eval_split is not None:
-            self.load(self.eval_split)
-        return self.load(self.train_split, self.num_train_rows)
-
-    def check_labels(self, *columns: str):
-        """Raises a `ValueError` if the split to score has rows without a label."""
-        if self.test_split is None:
-            return
-        rows = self.load(self.test_split)
-        for column in columns or ("label",):
-            if column not in rows.column_names or None in rows[column]:
-                raise ValueError(
-                    f"The {self.test_split} split of {self.dataset} has rows without {column}, so it cannot be "
-                    "scored: give a test_split whose labels are public, or null in a recipe."
-                )
 
     @property
-    def described(self) -> str:
+    def display_name(self) -> str:
         """What the data is called: whether files in a data set's form are that data set, only their owner knows."""
         if self.data_name is not None:
             return self.data_name
         is_generated = not describe_dataset(self.dataset).publisher.startswith("http")
         return f"{self.dataset} (generated clips)" if is_generated else f"files in the form of {self.dataset}"
 
-    def load(self, split: str | None, num_rows: int | None = None) -> "datasets.Dataset":
-        """The rows of a split, or the first of them; a split is read once. Warns of videos that another has too."""
-        if split is None:
-            raise ValueError("A split that is needed is null: give train_split to train, test_split to score.")
-        if split not in self._splits:
-            options = {**self.dataset_options, **(self.test_options if split == self.test_split else {})}
-            try:
-                self._splits[split] = load_annotations(
-                    self.dataset,
-                    self.data_dir,
-                    split,
-                    media_root=self.media_dir,
-                    on_missing_video=self.on_missing_video,
-                    **{**options, **self._vocabulary},
-                )
-            except TypeError as error:  # an unknown option
-                raise ValueError(str(error)) from error
-            self._check_media(split)
-            loaded = LoadedSplit(self._splits[split], self.data_dir)
-            warn_of_shared_media(loaded, self._loaded)
-            self._loaded.append(loaded)
-        rows = self._splits[split]
-        if self.group_by is not None and self.group_by not in rows.column_names:
-            raise ValueError(f"group_by is {self.group_by!r}; the rows have {', '.join(rows.column_names)}.")
-        return rows if num_rows is None else rows.select(range(min(num_rows, len(rows))))
+    @property
+    def training_data(self) -> str:
+        """What a model is trained on, in words."""
+        return f"the {self.train_split} split of {self.display_name}"
 
-    def _check_media(self, split: str):
-        """Raises a `FileNotFoundError` if not one video of a split is there."""
-        summary = summarize(self._splits[split])
-        if summary.missing_media and len(summary.missing_media) == summary.num_media:
-            raise FileNotFoundError(
-                f"No video of the {split} split of {self.dataset} is there ({summary.describe_missing()}). Say where "
-                "they lie with media_dir, or media_pattern in dataset_options."
-            )
-
-    def load_texts(self) -> "datasets.Dataset":
-        """The training split for its texts: all rows that its reader gives without options to leave some out."""
-        return load_annotations(self.dataset, self.data_dir, self.train_split, on_missing_video="ignore")
+    @property
+    def test_data(self) -> dict[str, Any]:
+        """What a model is scored on, for a protocol."""
+        return {
+            "dataset": self.dataset,
+            "data": self.display_name,
+            "options": {**self.dataset_options, **self.test_options},
+            "split": self.test_split,
+        }
 
     def collator_options(self, output_dir: str | Path, training: bool) -> dict[str, Any]:
-        """What every collator takes; in training alone, frames and crops are drawn at random, and of one view."""
-        options = {}
+        """
+        What every collator takes.
+
+        Args:
+            output_dir (`str` or `Path`): Where skipped clips are listed.
+            training (`bool`): Whether frames and crops are drawn at random, and of one view.
+
+        Returns:
+            `dict`: Keyword arguments of a [`VideoCollator`], or of a [`VideoLoader`].
+        """
+        options: dict[str, Any] = {}
         if training:
             options |= {"do_random_crop": self.random_crop, "frame_sampling": self.frame_sampling, "num_views": 1}
             options |= {} if self.num_train_frames is None else {"num_frames": self.num_train_frames}
@@ -219,19 +186,48 @@ class DataArguments:
         }
 
 
-def command_line(run: Callable[..., None]) -> Callable[..., int]:
+def parse_mapping(name: str, value: Mapping[str, Any] | str | None) -> dict[str, Any]:
     """
-    Make the `main` of a script of a function that takes the list of arguments (`None`: those of the process).
+    Read a mapping that is given as such, as in a recipe, or as JSON, as on the command line.
 
-    The result returns the exit status: 0, or 2 after one line of reason where what the user gave cannot be used, a
-    package is missing, training diverged or a disk is full. With
-    `--log_level debug`, the traceback stands before it.
+    Args:
+        name (`str`): What it is called in a message.
+        value (mapping or `str`, *optional*)
+
+    Returns:
+        `dict`: A copy; empty for `None`.
+
+    Raises:
+        ValueError: If it is no mapping.
+    """
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except ValueError as error:
+            raise ValueError(f"{name} is {value!r}, which is not JSON ({error}).") from error
+    if value is not None and not isinstance(value, Mapping):
+        raise ValueError(f"{name} is {value!r}; expected a mapping from names to values.")
+    return dict(value or {})
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Command line and recipe
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def command_line(run: Callable[[list[str]], None]) -> Callable[..., int]:
+    """
+    Make the `main` of a script of a function that takes the list of arguments.
+
+    The result takes a list of arguments, too (default: those of the process), and returns the exit status: 0, or 2
+    after one line of reason where what the user gave cannot be used, a package is missing, training diverged or a disk
+    is full. With `--log_level debug`, the traceback stands before it.
     """
 
     @wraps(run)
     def main(arguments: list[str] | None = None) -> int:
         try:
-            run(arguments)
+            run(list(sys.argv[1:] if arguments is None else arguments))
         except (OSError, ValueError, ImportError, StrictDataclassError, SafetensorError, DeadWorkerError) as error:
             logger.debug("The error was raised here:", exc_info=True)
             sys.stderr.write(f"error: {_explain(error)}\n")
@@ -251,75 +247,138 @@ def _explain(error: Exception) -> str:
     return " ".join(line.strip() for line in lines if line.strip()) or type(error).__name__
 
 
-def parse_recipe(*classes: type, description: str, arguments: list[str] | None = None) -> tuple[Any, ...]:
+def parse_recipe(
+    *classes: type, description: str | None, arguments: list[str], task: str | None = None
+) -> tuple[Any, ...]:
     """
-    Read the command line of a script: a recipe in YAML, perhaps, and options, which go before it.
+    Read the command line of a script: a recipe, perhaps, and options, which go before it.
 
-        python examples/finetune_question_answering.py recipe.yaml --learning_rate 2e-5
+        python examples/finetune.py msrvtt_qa --learning_rate 2e-5
 
     Args:
-        classes (`type`): Dataclasses of arguments.
+        classes (`type`): Dataclasses of options, in the order in which `--help` shows them.
         description (`str`): What the script does, for `--help`.
-        arguments (`list` of `str`, *optional*): Default: those of the process.
+        arguments (`list` of `str`): The first may name a recipe: see [`read_recipe`].
+        task (`str`, *optional*): The only task of the script, where that is no option of it.
 
     Returns:
-        An instance of each class. Wrong input ends the process with a message and status 2.
+        An instance of each class. Wrong options end the process with a message and status 2.
+
+    Raises:
+        ValueError: If there is no such recipe, it cannot be read, or it is for another task.
     """
-    arguments = list(sys.argv[1:] if arguments is None else arguments)
     parser = HfArgumentParser(
         classes,
         description=description,
-        usage="%(prog)s [RECIPE.yaml] [options]",
-        formatter_class=ArgumentDefaultsHelpFormatter,
+        usage="%(prog)s [RECIPE] [options]",
+        formatter_class=_HelpFormatter,
         allow_abbrev=False,
+        epilog="RECIPE is a YAML or JSON file of options, or the name of one that comes with the package.",
     )
-    if arguments and arguments[0].endswith((".yaml", ".yml")):
-        _set_recipe(parser, arguments.pop(0))
+    parser.add_argument("--help-all", action="help", help="show the options of TrainingArguments, too")
+    _tidy_options(parser, shows_all="--help-all" in arguments)
+    name, recipe, arguments = split_recipe(arguments)
+    if task is not None:
+        parser.add_argument("--task", default=task, choices=[task], help="there is but this")
+        if recipe.get("task", task) != task:
+            raise ValueError(f"The recipe {name} is for another task than {task}, which this script is for.")
+    known = {action.dest: action for action in parser._actions}
+    if unknown := sorted(map(str, set(recipe) - set(known))):
+        parser.error(f"the recipe {name} has {', '.join(unknown)}, which are no arguments of this script")
+    for option in recipe:
+        known[option].required = False
+    # As text, numbers are checked as those of the command line are.
+    parser.set_defaults(**{key: str(value) if isinstance(value, Number) else value for key, value in recipe.items()})
     try:
-        return parser.parse_args_into_dataclasses(arguments, look_for_args_file=False)
+        return parser.parse_args_into_dataclasses(arguments, look_for_args_file=False)[: len(classes)]
     except (ValueError, TypeError) as error:
         parser.error(str(error))
 
 
-def parse_mapping(name: str, value: dict | str | None) -> dict:
+def split_recipe(arguments: list[str]) -> tuple[str | None, dict[str, Any], list[str]]:
     """
-    Read a mapping that is given as such, as in a recipe, or as JSON, as on the command line.
+    Take the recipe from the arguments of a script.
 
     Args:
-        name (`str`): What it is called in a message.
-        value (`dict` or `str`, *optional*)
+        arguments (`list` of `str`)
 
     Returns:
-        `dict`: A copy; empty for `None`.
+        The name of the recipe (`None` if the first argument is an option), its options, and the other arguments. Both
+        have new names for options that were renamed, of which a line warns.
 
     Raises:
-        ValueError: If it is no mapping.
+        ValueError: If there is no such recipe, or it cannot be read.
     """
-    if isinstance(value, str):
-        try:
-            value = json.loads(value)
-        except ValueError as error:
-            raise ValueError(f"{name} is {value!r}, which is not JSON ({error}).") from error
-    if value is not None and not isinstance(value, dict):
-        raise ValueError(f"{name} is {value!r}; expected a mapping from names to values.")
-    return dict(value or {})
+    others = [_rename(argument) for argument in arguments]
+    if not others or others[0].startswith("-"):
+        return None, {}, others
+    recipe = read_recipe(others[0])
+    return others[0], {_rename(name): value for name, value in recipe.items()}, others[1:]
 
 
-def _set_recipe(parser: HfArgumentParser, path: str):
-    """Make the values of a recipe the defaults of the arguments."""
+def read_recipe(name: str) -> dict[str, Any]:
+    """
+    Read a recipe.
+
+    Args:
+        name (`str`): A file in YAML or JSON, or the name of a recipe that comes with the package: see [`find_recipe`].
+
+    Returns:
+        `dict`: Options by name.
+
+    Raises:
+        ValueError: If there is no such recipe, or it cannot be read.
+    """
+    path = find_recipe(name)
     try:
-        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        recipe = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
     except (OSError, ValueError, yaml.YAMLError) as error:
-        parser.error(f"the recipe {path} cannot be read: {error}")
-    if not isinstance(values, dict):
-        parser.error(f"the recipe {path} holds a {type(values).__name__}, but expected arguments with values")
-    known = {action.dest: action for action in parser._actions}
-    if unknown := sorted(map(str, set(values) - set(known))):
-        parser.error(f"the recipe {path} has {', '.join(unknown)}, which are no arguments of this script")
-    for name in values:
-        known[name].required = False
-    # As text, numbers are checked as those of the command line are.
-    parser.set_defaults(**{name: str(value) if isinstance(value, Number) else value for name, value in values.items()})
+        raise ValueError(f"the recipe {name} cannot be read: {error}") from error
+    if not isinstance(recipe, dict):
+        raise ValueError(f"the recipe {name} holds a {type(recipe).__name__}, but expected options with values")
+    return recipe
 
 
-__all__ = ["DataArguments", "ModelArguments", "command_line", "parse_mapping", "parse_recipe"]
+def _rename(option: str) -> str:
+    """An option, or its name, as it is called now."""
+    name = option.removeprefix("--").replace("-", "_")
+    if name not in RENAMED:
+        return option
+    logger.warning(f"{name} is called {RENAMED[name]} now; the old name will be taken for a while.")
+    return option.replace(option.removeprefix("--"), RENAMED[name])
+
+
+def _tidy_options(parser: HfArgumentParser, shows_all: bool):
+    """Let mappings be given as JSON, and hide what is there twice, and what is transformers' own."""
+    is_own = {name.name for cls in parser.dataclass_types for name in dataclasses.fields(cls)} - {
+        name.name for name in dataclasses.fields(TrainingArguments)
+    }
+    for action in parser._actions:
+        if getattr(action.type, "__origin__", None) is dict:
+            action.type = str
+        is_shown = shows_all or action.dest in is_own or action.dest in _COMMON_OPTIONS or "help" in action.dest
+        if not is_shown or any(name.startswith("--no_") for name in action.option_strings):
+            action.help = SUPPRESS
+
+
+class _HelpFormatter(ArgumentDefaultsHelpFormatter, RawDescriptionHelpFormatter):
+    """Shows options under one name each, with their default, and keeps the lines of the description."""
+
+    def _format_action_invocation(self, action: Action) -> str:
+        if action.nargs == 0:
+            return ", ".join(action.option_strings)
+        kind = {bool: "BOOL", int: "INT", float: "FLOAT"}.get(action.type, "BOOL" if action.const is True else "TEXT")
+        return f"{action.option_strings[0]} {kind}"
+
+
+__all__ = [
+    "RENAMED",
+    "DataArguments",
+    "ModelArguments",
+    "command_line",
+    "parse_mapping",
+    "parse_recipe",
+    "read_recipe",
+    "split_recipe",
+]

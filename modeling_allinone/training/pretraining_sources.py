@@ -11,6 +11,7 @@ import datasets
 from torch.utils.data import Dataset
 from transformers import TrainingArguments
 
+from ..data.shared_media import LoadedSplit
 from ..data.video_dataset import InterleavedDataset, PairedDataset, VideoDataset
 from ..data.video_loading import SKIPPED_NAME
 from ..data.webdataset_stream import PairedStream, WebDatasetStream, parse_sources
@@ -20,6 +21,7 @@ from ..models.processing_allinone import AllInOneProcessor
 from .arguments import DataArguments, parse_mapping
 from .pretraining_arguments import EvaluationArguments, SourceArguments
 from .setup import prepare_rows
+from .splits import load_split, load_texts
 
 
 def load_sources(
@@ -28,6 +30,7 @@ def load_sources(
     processor: AllInOneProcessor,
     training_arguments: TrainingArguments,
     is_blank: bool = False,
+    loaded: list[LoadedSplit] | None = None,
 ) -> Dataset:
     """
     The rows to train on.
@@ -38,6 +41,7 @@ def load_sources(
         processor ([`AllInOneProcessor`])
         training_arguments (`TrainingArguments`): Whose seed order and draws depend on.
         is_blank (`bool`, defaults to `False`): Whether all clips and images are shown grey.
+        loaded (`list` of [`LoadedSplit`], *optional*): What the run has read, see [`load_split`].
 
     Returns:
         [`VideoDataset`], [`InterleavedDataset`], or, with images, [`PairedDataset`]; of shards,
@@ -50,7 +54,7 @@ def load_sources(
     if source_arguments.are_streamed(source_arguments.video_sources):
         return _stream(source_arguments, data_arguments, training_arguments, is_blank)
     videos = source_arguments.video_sources or {data_arguments.dataset: {}}
-    options = {"processor": processor, "seed": training_arguments.seed, "is_blank": is_blank}
+    options = {"processor": processor, "seed": training_arguments.seed, "is_blank": is_blank, "loaded": loaded}
     rows = _mix(videos, data_arguments, **options)
     if not source_arguments.image_sources:
         return rows
@@ -106,16 +110,22 @@ def _arguments_of(name: str, source: Mapping[str, Any], data_arguments: DataArgu
         media_dir=source.get("media_dir"),
         train_split=source.get("split", "train"),
         dataset_options=source.get("options"),
-        test_options=None,
-    ).join(data_arguments)
+        test_options={},
+    )
 
 
-def _load_source(data_arguments: DataArguments, **options) -> VideoDataset:
+def _load_source(
+    data_arguments: DataArguments,
+    processor: AllInOneProcessor,
+    seed: int,
+    is_blank: bool,
+    loaded: list[LoadedSplit] | None,
+) -> VideoDataset:
     """The rows of one source."""
-    rows = data_arguments.load(data_arguments.train_split, data_arguments.num_train_rows)
+    rows = load_split(data_arguments, data_arguments.train_split, data_arguments.num_train_rows, loaded=loaded)
     if not len(rows):
         raise ValueError(f"{data_arguments.dataset} has no rows in its {data_arguments.train_split} split.")
-    return prepare_rows(rows, data_arguments, options["processor"], options["seed"], options["is_blank"])
+    return prepare_rows(rows, data_arguments, processor, seed=seed, is_blank=is_blank)
 
 
 def load_source_texts(source_arguments: SourceArguments, data_arguments: DataArguments) -> datasets.Dataset:
@@ -130,22 +140,22 @@ def load_source_texts(source_arguments: SourceArguments, data_arguments: DataArg
         `datasets.Dataset` of columns of text.
     """
     if source_arguments.are_streamed(source_arguments.video_sources):
-        return data_arguments.load_texts()
+        return load_texts(data_arguments)
     sources = (source_arguments.video_sources or {data_arguments.dataset: {}}) | source_arguments.image_sources
-    texts = [_arguments_of(name, of, data_arguments).load_texts() for name, of in sources.items()]
+    texts = [load_texts(_arguments_of(name, of, data_arguments)) for name, of in sources.items()]
     common = [name for name in TEXT_COLUMNS if all(name in rows.column_names for rows in texts)]
     return datasets.concatenate_datasets([rows.select_columns(common) for rows in texts])
 
 
 def load_zero_shot(
-    evaluation_arguments: EvaluationArguments, data_arguments: DataArguments
+    evaluation_arguments: EvaluationArguments, loaded: list[LoadedSplit] | None = None
 ) -> dict[str, datasets.Dataset]:
     """
     Held-out rows of tasks that the model is not trained for.
 
     Args:
         evaluation_arguments ([`EvaluationArguments`])
-        data_arguments ([`DataArguments`]): Those of the run, which warn where it trains on the same videos.
+        loaded (`list` of [`LoadedSplit`], *optional*): What the run has read, see [`load_split`].
 
     Returns:
         `dict` of `str` to `datasets.Dataset`: The rows of each task.
@@ -154,12 +164,10 @@ def load_zero_shot(
         ValueError: If what describes them is wrong, or if they do not fit the task.
         OSError: If their files cannot be read.
     """
-    return {
-        task: _load_zero_shot_task(task, of, data_arguments) for task, of in evaluation_arguments.zero_shot.items()
-    }
+    return {task: _load_zero_shot_task(task, of, loaded) for task, of in evaluation_arguments.zero_shot.items()}
 
 
-def _load_zero_shot_task(task: str, described: Any, data_arguments: DataArguments) -> datasets.Dataset:
+def _load_zero_shot_task(task: str, described: Any, loaded: list[LoadedSplit] | None) -> datasets.Dataset:
     """The rows of a task, as a recipe describes them."""
     name = f"zero_shot of {task}"
     described = {"split": "validation", "num_rows": None} | parse_mapping(name, described)
@@ -174,7 +182,7 @@ def _load_zero_shot_task(task: str, described: Any, data_arguments: DataArgument
         raise ValueError(f"{name} has num_rows {num_rows!r}; expected a number of at least 1.")
     try:
         arguments = DataArguments(**{names[key]: value for key, value in described.items()})
-        rows = arguments.join(data_arguments).load(split, num_rows)
+        rows = load_split(arguments, split, num_rows, loaded=loaded)
         if not len(rows):
             raise ValueError(f"the {split} split of {described['dataset']} has no rows.")
         if task == "retrieval":

@@ -4,6 +4,7 @@
 
 import json
 import os
+from functools import partial
 
 import pytest
 
@@ -16,6 +17,7 @@ from modeling_allinone.training.pretraining_arguments import (
     SourceArguments,
 )
 from modeling_allinone.training.pretraining_sources import load_sources, load_zero_shot
+from modeling_allinone.training.splits import load_split
 
 
 def write_questions(root, **videos):
@@ -35,14 +37,20 @@ def warnings(caplog):
     ]
 
 
+@pytest.fixture
+def load():
+    """Read splits of one run."""
+    return partial(load_split, loaded=[])
+
+
 def questions(root, **options):
     return DataArguments("msrvtt_qa", str(root), on_missing_video="ignore", **options)
 
 
-def test_splits_of_a_data_set(tmp_path, warnings):
+def test_splits_of_a_data_set(tmp_path, load, warnings):
     arguments = questions(write_questions(tmp_path, train=range(6), val=[4, 8], test=[9, 5, 3, 2, 3, 5, 0]))
-    for split in ("test", "validation", "train", "test", "train"):
-        arguments.load(split, num_rows=1)
+    for split in ("test", "validation", "train"):
+        assert len(load(arguments, split, num_rows=1)) == 1
     assert warnings() == [
         "The test split of msrvtt_qa and the train split of msrvtt_qa share 4 videos or images, such as video0, "
         "video2, video3",
@@ -50,46 +58,45 @@ def test_splits_of_a_data_set(tmp_path, warnings):
     ]
 
 
-def test_the_same_split_for_another_task_and_splits_apart(tmp_path, warnings):
+def test_the_same_split_for_another_task_and_splits_apart(tmp_path, load, warnings):
     arguments = questions(write_questions(tmp_path, train=[0, 1], val=[2], test=[3]))
-    for split in ("test", "validation", "train"):
-        arguments.load(split)
-    questions(tmp_path).join(arguments).load("test")
+    for split in ("test", "validation", "train", "test"):
+        load(arguments, split)
     assert not warnings()
 
 
-def test_other_data_sets_by_the_files_they_name(tmp_path, warnings):
+def test_other_data_sets_by_the_files_they_name(tmp_path, load, warnings):
     root = write_questions(tmp_path / "questions", train=range(3))
     choices = [{"clip_name": f"video{number}", "options": ["a"] * 5, "answer": 0} for number in (2, 3)]
     (root / "msrvtt_mc_test.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in choices))
     (tmp_path / "clips").mkdir()
     os.symlink(tmp_path / "clips", tmp_path / "links")
     first = questions(root, media_dir=str(tmp_path / "clips"))
-    first.load("train")
-    DataArguments("msrvtt_mc", str(root), str(tmp_path / "clips"), on_missing_video="ignore").load("test")
+    load(first, "train")
+    load_split(DataArguments("msrvtt_mc", str(root), str(tmp_path / "clips"), on_missing_video="ignore"), "test")
     assert not warnings(), "another run"
     choice = DataArguments("msrvtt_mc", str(root), str(tmp_path / "links"), on_missing_video="ignore")
-    choice.join(first).load("test")
+    load(choice, "test")
     assert warnings() == [
         "The train split of msrvtt_qa and the test split of msrvtt_mc share 1 videos or images, namely "
         f"{tmp_path}/clips/videos/all/video2.mp4"
     ]
 
 
-def test_names_are_of_a_folder(tmp_path, warnings):
+def test_names_are_of_a_folder(tmp_path, load, warnings):
     first, second = (questions(write_questions(tmp_path / name, train=[0], test=[0])) for name in ("a", "b"))
-    first.load("train")
-    second.join(first).load("test")
+    load(first, "train")
+    load(second, "test")
     assert not warnings()
 
 
-def test_pairs_of_images(tmp_path, warnings):
+def test_pairs_of_images(tmp_path, load, warnings):
     for word, identifiers in {"dev": ("dev-1-0-0", "dev-2-0-0"), "test1": ("dev-2-0-1",)}.items():
         rows = [{"identifier": name, "sentence": "two dogs", "label": "True"} for name in identifiers]
         (tmp_path / f"{word}.json").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
     arguments = DataArguments("nlvr2", str(tmp_path), on_missing_video="ignore")
     for split in ("validation", "test"):
-        arguments.load(split)
+        load(arguments, split)
     assert [message.split(" share ")[1] for message in warnings()] == ["1 videos or images, namely dev-2-0"]
 
 
@@ -102,11 +109,12 @@ def test_sources_of_pre_training_and_what_it_is_watched_by(tmp_path, warnings):
         (tmp_path / "video" / f"{name}.mp4").write_bytes(b"a clip")
     described = {"dataset": "didemo_retrieval", "data_dir": str(tmp_path)}
     arguments = DataArguments(**described)
-    arguments.load("test")
-    load_zero_shot(EvaluationArguments(zero_shot={"retrieval": described}), arguments)
+    loaded = []
+    load_split(arguments, "test", loaded=loaded)
+    load_zero_shot(EvaluationArguments(zero_shot={"retrieval": described}), loaded)
     processor = AllInOneProcessor(AllInOneVideoProcessor(), train_tokenizer(["a"]))
     sources = SourceArguments(video_sources={"mine": described})
-    load_sources(sources, arguments, processor, PreTrainingArguments(str(tmp_path), use_cpu=True))
+    load_sources(sources, arguments, processor, PreTrainingArguments(str(tmp_path), use_cpu=True), loaded=loaded)
     assert warnings() == [
         "The test split of didemo_retrieval and the validation split of didemo_retrieval share 1 videos or images, "
         "namely c",

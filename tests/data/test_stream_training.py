@@ -28,7 +28,7 @@ from modeling_allinone import (
 from modeling_allinone.data.collators import VideoCollator
 from modeling_allinone.data.webdataset_stream import ClipSource, WebDatasetStream
 from modeling_allinone.datasets import train_tokenizer
-from modeling_allinone.training.setup import find_checkpoint
+from modeling_allinone.training.resumption import find_checkpoint
 from modeling_allinone.training.trainer import AllInOneTrainer, AllInOneTrainingArguments
 
 NUM_SHARDS, ROWS_PER_SHARD = 5, 6

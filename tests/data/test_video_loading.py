@@ -27,7 +27,7 @@ from modeling_allinone.data.frame_cache import cache_frames
 from modeling_allinone.data.video_dataset import VideoDataset
 from modeling_allinone.data.video_loading import ClipTimeoutError, VideoLoader, read_replaced, read_skipped
 from modeling_allinone.datasets import train_tokenizer
-from modeling_allinone.training.setup import DataArguments, describe_protocol
+from modeling_allinone.evaluation.results import describe_protocol
 from modeling_allinone.training.trainer import AllInOneTrainer, AllInOneTrainingArguments
 
 
@@ -336,8 +336,7 @@ def test_damaged_frames_are_told_of_in_results_and_not_kept(tmp_path, tiny_confi
     rows = Dataset.from_list([{"video": scarred, "start": None, "end": None, "sample_id": "b"}])
     assert len(cache_frames(rows, processor, tmp_path / "cache", num_workers=0)) == 0
     VideoLoader(processor, skipped_file=tmp_path / "skipped_clips.jsonl")(list(rows))
-    data_arguments = DataArguments(dataset="moving_shapes", data_dir=str(tmp_path))
     arguments = AllInOneTrainingArguments(str(tmp_path), use_cpu=True)
-    protocol = describe_protocol(tiny_config(), arguments, data_arguments, processor, rows)
+    protocol = describe_protocol({}, rows, tiny_config(), processor.video_processor, arguments)
     assert (protocol["num_skipped"], protocol["num_with_replaced_frames"]) == (0, 1)
     assert protocol["replaced_frames"][0]["replaced"] == {"7": 6, "11": 10}

@@ -105,7 +105,7 @@ def test_suite_is_scored_resumed_and_compared(tmp_path, place, suite, capsys):
     results = json.loads((tmp_path / "out" / "results.json").read_text())
     protocol, scores = results["questions"]["protocol"], results["questions"]["scores"]
     assert protocol["num_rows"] == len(load_moving_shapes(place / "shapes", "test")) == scores["num_rows"]
-    assert protocol["script"] == "finetune_question_answering.py" and len(protocol["checkpoint_sha256"]) == 64
+    assert protocol["script"] == "finetune.py" and len(protocol["checkpoint_sha256"]) == 64
     table = (tmp_path / "out" / "results.md").read_text().splitlines()
     blank = results["questions"]["blank_video"]["accuracy"]
     assert f"| questions | accuracy | {100 * scores['accuracy']:.1f} | {100 * blank:.1f} | 12.5 | 99.9 |" in table[2]
@@ -143,7 +143,7 @@ def test_what_was_scored_before(tmp_path, place):
         ([{"name": "a", "task": "guessing"}], "The task of a is 'guessing'; expected one of question-answering"),
         ([OF_QUESTIONS, OF_QUESTIONS], "expected a mapping with a name of its own"),
         ([{"task": "retrieval"}], "expected a mapping with a name of its own"),
-        ([OF_QUESTIONS | {"recipe": "nothing.yaml"}], "No such file or directory"),
+        ([OF_QUESTIONS | {"recipe": "nothing.yaml"}], "There is no recipe nothing.yaml, neither a file nor"),
     ),
 )
 def test_suites_that_cannot_run(suite, capsys, runs, message):
@@ -170,21 +170,21 @@ ROWS = [(path, run["name"]) for path in SUITES for run in yaml.safe_load(path.re
 
 @pytest.fixture(scope="module")
 def published_models(tmp_path_factory, tiny_config):
-    """A model of each script, as converted from the original: its answers have no names."""
+    """A model of each task, as converted from the original: its answers have no names."""
     tokenizer = train_tokenizer([*CAPTIONS, "is it a dog? what is it? a cat, a car, two men it runs"])
     tokenizer.model_max_length = 16
     processor = AllInOneProcessor(AllInOneVideoProcessor(num_frames=3, size=32, crop_size=32), tokenizer)
     sizes = {"vocab_size": len(tokenizer), "num_hidden_layers": 1, "num_frames": 3, "projection_dim": 8}
     root = tmp_path_factory.mktemp("models")
-    for script, model_class, fields in (
-        ("finetune_question_answering.py", AllInOneForVideoQuestionAnswering, {"num_labels": 5}),
-        ("finetune_multiple_choice.py", AllInOneForMultipleChoice, {"choice_hidden_size": 256}),
-        ("finetune_retrieval.py", AllInOneForVideoTextRetrieval, {}),
-        ("finetune_classification.py", AllInOneForVideoClassification, {"num_labels": 5}),
-        ("zero_shot.py", AllInOneForPreTraining, {"pretraining_objectives": ["matching", "contrastive"]}),
+    for task, model_class, fields in (
+        ("question-answering", AllInOneForVideoQuestionAnswering, {"num_labels": 5}),
+        ("multiple-choice", AllInOneForMultipleChoice, {"choice_hidden_size": 256}),
+        ("retrieval", AllInOneForVideoTextRetrieval, {}),
+        ("classification", AllInOneForVideoClassification, {"num_labels": 5}),
+        ("zero-shot", AllInOneForPreTraining, {"pretraining_objectives": ["matching", "contrastive"]}),
     ):
-        model_class(tiny_config(**sizes, **fields)).save_pretrained(root / script)
-        processor.save_pretrained(root / script)
+        model_class(tiny_config(**sizes, **fields)).save_pretrained(root / task)
+        processor.save_pretrained(root / task)
     return root
 
 
@@ -210,7 +210,7 @@ def test_every_row_of_a_suite_is_scored(tmp_path, media, published_models, suite
     arguments = [str(tmp_path / "suite.yaml"), "--data_root", str(tmp_path / "data"), "--model_root", str(tmp_path)]
     options = parse_arguments(arguments)
     run = read_suite(options)[1][name]
-    (tmp_path / name).symlink_to(published_models / run["script"])
+    (tmp_path / name).symlink_to(published_models / row["task"])
     (tmp_path / "output").mkdir()
     # In this process, since starting one takes longer than all else.
     assert run_script(load_script(Path(run["script"]).stem), write_recipe(run, tmp_path / "output")) == 0

@@ -24,7 +24,7 @@ from modeling_allinone.datasets.moving_shapes_texts import MOTION_CLASSES
 from modeling_allinone.recipes import RECIPES
 from modeling_allinone.training.trainer import AllInOneTrainingArguments, VideoClassificationTrainer
 
-SCRIPT = load_script("finetune_classification")
+SCRIPT = load_script("finetune")
 
 
 def run(*arguments) -> int:
@@ -57,7 +57,16 @@ def shapes(tmp_path_factory):
 def on_shapes(shapes, tiny, tmp_path):
     """Arguments of a short run on moving shapes."""
     return [
-        *("--dataset", "moving_shapes", "--data_dir", shapes, "--dataset_options", '{"task": "classification"}'),
+        *(
+            "--task",
+            "classification",
+            "--dataset",
+            "moving_shapes",
+            "--data_dir",
+            shapes,
+            "--dataset_options",
+            '{"task": "classification"}',
+        ),
         *("--model_name_or_path", tiny, "--output_dir", tmp_path / "output", "--do_train", "true"),
         *("--max_steps", 2, "--warmup_steps", 0, "--per_device_train_batch_size", 4, "--save_strategy", "no"),
         *("--per_device_eval_batch_size", 3),
@@ -237,7 +246,7 @@ def test_two_processes_score_as_one(on_shapes, tiny, shapes, tmp_path):
     assert run(*arguments, "--output_dir", tmp_path / "one") == 0
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     command += [
-        RECIPES.parents[1] / "examples" / "finetune_classification.py",
+        RECIPES.parents[1] / "examples" / "finetune.py",
         *arguments,
         "--output_dir",
         tmp_path / "two",
@@ -292,6 +301,15 @@ def test_a_split_without_labels_is_not_scored(tiny, film, tmp_path, capsys):
     for split in ("train", "test"):
         label = "abseiling" if split == "train" else ""
         (tmp_path / f"{split}.csv").write_text(f"label,youtube_id,time_start,time_end,split\n{label},a,0,10,{split}\n")
-    options = ["--dataset", "kinetics400", "--data_dir", tmp_path, "--on_missing_video", "ignore"]
+    options = [
+        "--task",
+        "classification",
+        "--dataset",
+        "kinetics400",
+        "--data_dir",
+        tmp_path,
+        "--on_missing_video",
+        "ignore",
+    ]
     assert run(*options, "--model_name_or_path", tiny, "--output_dir", tmp_path / "output", "--do_train", "true") == 2
     assert "The test split of kinetics400 has rows without label" in capsys.readouterr().err.splitlines()[-1]

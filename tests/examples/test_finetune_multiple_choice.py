@@ -18,7 +18,7 @@ from modeling_allinone.data.collators import MultipleChoiceCollator
 from modeling_allinone.datasets import list_datasets, load_moving_shapes, train_tokenizer, write_moving_shapes
 from modeling_allinone.recipes import RECIPES
 
-SCRIPT = load_script("finetune_multiple_choice")
+SCRIPT = load_script("finetune")
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,16 @@ def shapes(tmp_path_factory):
 def on_shapes(shapes, tiny, tmp_path):
     """Arguments of a short run on moving shapes."""
     return [
-        *("--dataset", "moving_shapes", "--data_dir", shapes, "--dataset_options", '{"task": "multiple-choice"}'),
+        *(
+            "--task",
+            "multiple-choice",
+            "--dataset",
+            "moving_shapes",
+            "--data_dir",
+            shapes,
+            "--dataset_options",
+            '{"task": "multiple-choice"}',
+        ),
         *("--model_name_or_path", tiny, "--output_dir", tmp_path / "output", "--do_train", "true"),
         *("--max_steps", 1, "--per_device_train_batch_size", 4, "--save_strategy", "no"),
     ]
@@ -86,7 +95,7 @@ def test_captions_of_another_data_set_are_told_to_be_of_clips_that_are_asked_abo
     options = [*paths, *small, "--dataloader_num_workers", 0, "--caption_dataset", "msrvtt_retrieval"]
     assert run_script(SCRIPT, RECIPES / "msrvtt_mc.yaml", *options) == 0
     (message,) = [record.getMessage() for record in caplog.records if record.name.endswith("shared_media")]
-    assert "the train split of msrvtt_retrieval share 1 videos or images, namely " in message
+    assert "The train split of msrvtt_retrieval and the test split of msrvtt_mc share 1 videos or images" in message
     assert f"{data}/videos/all/video1.mp4" in message
 
 
@@ -141,14 +150,14 @@ def test_wrong_captions_are_drawn_from_others(tiny):
     places = set()
     for draw in range(60):
         row = {"captions": captions[:3], "draw": draw, "sample_id": "a"}
-        with_options = collate._with_options(row)
-        assert with_options == collate._with_options(row), "the draw decides all"
+        with_options = collate._with_options(row, captions)
+        assert with_options == collate._with_options(row, captions), "the draw decides all"
         options, label = with_options["options"], with_options["label"]
         assert [option in captions[:3] for option in options] == [place == label for place in range(5)]
         places.add(label)
     assert places == set(range(5))
     with pytest.raises(ValueError, match="Of 9 captions, hardly any is wrong for the clip of 'b'"):
-        collate._with_options({"captions": captions, "sample_id": "b"})
+        collate._with_options({"captions": captions, "sample_id": "b"}, captions)
     with pytest.raises(ValueError, match="negatives has no two different captions"):
         MultipleChoiceCollator(AllInOneProcessor.from_pretrained(tiny), negatives=["a", "a"])
 

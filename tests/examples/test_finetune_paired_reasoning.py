@@ -14,7 +14,7 @@ from modeling_allinone.datasets import train_tokenizer
 from modeling_allinone.models.video_processing_allinone import IMAGE_OPTIONS
 from modeling_allinone.recipes import RECIPES
 
-SCRIPT = load_script("finetune_paired_reasoning")
+SCRIPT = load_script("finetune")
 
 
 def run(*arguments) -> int:
@@ -118,7 +118,18 @@ def test_what_goes_wrong_is_said_in_a_line(small, tmp_path, capsys, monkeypatch,
 @pytest.mark.slow
 def test_statements_about_one_of_two_images_are_learned(tmp_path):
     data = write_nlvr2(tmp_path / "data", {"train": 600, "test1": 200})
-    options = ["--dataset", "nlvr2", "--data_dir", data, "--max_steps", 600, "--per_device_train_batch_size", 32]
+    options = [
+        "--task",
+        "paired-reasoning",
+        "--dataset",
+        "nlvr2",
+        "--data_dir",
+        data,
+        "--max_steps",
+        600,
+        "--per_device_train_batch_size",
+        32,
+    ]
     assert run(write_recipe(tmp_path / "recipe.yaml"), *options, "--output_dir", tmp_path / "output") == 0
     results = read_results(tmp_path / "output")
     assert results["scores"]["accuracy"] > 0.9

@@ -27,7 +27,7 @@ from modeling_allinone.datasets import (
 from modeling_allinone.models.video_processing_allinone import IMAGE_OPTIONS
 from modeling_allinone.recipes import RECIPES
 
-SCRIPT = load_script("finetune_question_answering")
+SCRIPT = load_script("finetune")
 ANSWERS = answer_vocabulary("easy")
 
 
@@ -53,7 +53,16 @@ def tiny(tmp_path_factory, tiny_config, shapes):
 def on_shapes(shapes, tiny, tmp_path):
     """Arguments of a short run on moving shapes."""
     return [
-        *("--dataset", "moving_shapes", "--data_dir", shapes, "--model_name_or_path", tiny),
+        *(
+            "--task",
+            "question-answering",
+            "--dataset",
+            "moving_shapes",
+            "--data_dir",
+            shapes,
+            "--model_name_or_path",
+            tiny,
+        ),
         *("--output_dir", tmp_path / "output", "--do_train", "true", "--learning_rate", "1e-3"),
         *("--max_steps", 1, "--per_device_train_batch_size", 4, "--save_strategy", "no", "--logging_steps", 1),
     ]
@@ -199,7 +208,7 @@ def test_broken_clips_are_told_or_listed_and_wrong(on_shapes, tmp_path, capsys):
     assert protocol["num_skipped"] == num_lost and protocol["num_skipped_in_training"] == 0, "of this run alone"
 
 
-@pytest.mark.parametrize("script", ("finetune_question_answering", "finetune_question_answering_no_trainer"))
+@pytest.mark.parametrize("script", ("finetune", "finetune_question_answering_no_trainer"))
 class TestWhatCannotBeLearned:
     def test_training_that_diverges_leaves_no_model(self, on_shapes, tmp_path, capsys, script):
         steps = ["--learning_rate", 1e30, "--warmup_steps", 0, "--max_steps", 5, "--num_test_rows", 1]
@@ -396,5 +405,19 @@ def test_a_tokenizer_of_a_vocabulary_alone(on_shapes, tiny, tmp_path, capsys):
 def test_wrong_recipes_are_told(tmp_path, capsys, monkeypatch, recipe, message):
     monkeypatch.chdir(tmp_path)
     Path("recipe.yaml").write_text(recipe)
-    assert run_script(SCRIPT, "recipe.yaml", "--dataset", "moving_shapes", "--data_dir", ".", "--output_dir", ".") == 2
+    assert (
+        run_script(
+            SCRIPT,
+            "recipe.yaml",
+            "--task",
+            "question-answering",
+            "--dataset",
+            "moving_shapes",
+            "--data_dir",
+            ".",
+            "--output_dir",
+            ".",
+        )
+        == 2
+    )
     assert message in capsys.readouterr().err

@@ -39,14 +39,15 @@ def tiny(tmp_path_factory, tiny_config, shapes):
 def on_shapes(shapes, tiny, tmp_path):
     """Arguments of a short run on moving shapes."""
     return [
-        *("--dataset", "moving_shapes", "--data_dir", shapes, "--model_name_or_path", tiny),
+        *("--task", "question-answering", "--dataset", "moving_shapes"),
+        *("--data_dir", shapes, "--model_name_or_path", tiny),
         *("--output_dir", tmp_path / "output", "--do_train", "true", "--learning_rate", "1e-3"),
         *("--max_steps", 2, "--per_device_train_batch_size", 4, "--save_strategy", "no", "--logging_steps", 1),
     ]
 
 
 def test_it_learns_what_the_trainer_does(on_shapes, tmp_path):
-    with_trainer = load_script("finetune_question_answering")
+    with_trainer = load_script("finetune")
     options = ["--total_batch_size", 8, "--max_steps", 9, "--head_learning_rate_multiplier", 10, "--group_by", "kind"]
     for script, name in ((with_trainer, "with"), (SCRIPT, "without")):
         assert run_script(script, *on_shapes, *options, "--output_dir", tmp_path / name) == 0

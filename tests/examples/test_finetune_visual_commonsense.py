@@ -12,7 +12,7 @@ from modeling_allinone import AllInOneForVisualCommonsenseReasoning, AllInOnePro
 from modeling_allinone.datasets import train_tokenizer
 from modeling_allinone.recipes import RECIPES
 
-SCRIPT = load_script("finetune_visual_commonsense")
+SCRIPT = load_script("finetune")
 FIGURES = ("answer_accuracy", "rationale_accuracy", "answer_and_rationale_accuracy")
 SIDE = 24
 
@@ -137,7 +137,18 @@ def test_answers_and_rationales_are_learned_from_painted_images(tmp_path):
     """Which of two blocks is meant is painted on the image, and nowhere else."""
     data = write_vcr(tmp_path / "data", {"train": 600, "val": 100})
     recipe = write_recipe(tmp_path / "recipe.yaml")
-    options = ["--dataset", "vcr", "--data_dir", data, "--test_split", "validation", "--max_steps", 500]
+    options = [
+        "--task",
+        "visual-commonsense",
+        "--dataset",
+        "vcr",
+        "--data_dir",
+        data,
+        "--test_split",
+        "validation",
+        "--max_steps",
+        500,
+    ]
     assert run(recipe, *options, "--per_device_train_batch_size", 16, "--output_dir", tmp_path / "output") == 0
     results = read_results(tmp_path / "output")
     assert min(results["scores"][figure] for figure in FIGURES) > 0.9

@@ -15,7 +15,7 @@ from script_runs import EXAMPLES, QUIET, read_log, read_results
 from modeling_allinone import AllInOneForVideoQuestionAnswering, AllInOneProcessor, AllInOneVideoProcessor
 from modeling_allinone.datasets import answer_vocabulary, load_moving_shapes, train_tokenizer, write_moving_shapes
 
-SCRIPTS = ("finetune_question_answering", "finetune_question_answering_no_trainer")
+SCRIPTS = ("finetune", "finetune_question_answering_no_trainer")
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(EXAMPLES.parent), "HF_HUB_OFFLINE": "1"}
 TWO_PROCESSES = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
 
@@ -49,7 +49,16 @@ def arguments(shapes, tiny_config, tmp_path):
         folder = save_tiny(tmp_path / "tiny", tiny_config(vocab_size=len(tokenizer), id2label=answers, **fields))
         AllInOneProcessor(AllInOneVideoProcessor(size=36, crop_size=32), tokenizer).save_pretrained(folder)
         return [
-            *("--dataset", "moving_shapes", "--data_dir", shapes, "--model_name_or_path", folder),
+            *(
+                "--task",
+                "question-answering",
+                "--dataset",
+                "moving_shapes",
+                "--data_dir",
+                shapes,
+                "--model_name_or_path",
+                folder,
+            ),
             *("--do_train", "true", "--on_decode_error", "skip", "--logging_steps", 1, *QUIET),
         ]
 
@@ -79,7 +88,7 @@ def run_script(name: str, *arguments, processes: tuple = ()) -> str:
 
 def first_step(script: str, output_dir: Path, output: str) -> list[float]:
     """Loss and norm of the gradient."""
-    if script == "finetune_question_answering":
+    if script == "finetune":
         entry = read_log(output_dir, "loss", "grad_norm")[0]
         return [float(entry["loss"]), float(entry["grad_norm"])]
     line = next(line for line in output.splitlines() if line.startswith("step 1: loss "))

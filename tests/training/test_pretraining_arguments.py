@@ -3,7 +3,6 @@
 import pytest
 
 from modeling_allinone.datasets import write_moving_shapes
-from modeling_allinone.training.arguments import DataArguments
 from modeling_allinone.training.pretraining_arguments import EvaluationArguments
 from modeling_allinone.training.pretraining_sources import load_zero_shot
 
@@ -15,20 +14,14 @@ def shapes(tmp_path_factory):
     return write_moving_shapes(tmp_path_factory.mktemp("shapes"), NUM_CLIPS, "validation").parent
 
 
-@pytest.fixture
-def of_run(shapes):
-    """What the run trains on."""
-    return DataArguments("moving_shapes", str(shapes))
-
-
-def test_held_out_rows_are_read(shapes, of_run):
+def test_held_out_rows_are_read(shapes):
     common = {"dataset": "moving_shapes", "data_dir": str(shapes)}
     choice = common | {"options": {"task": "multiple-choice"}, "num_rows": 5}
     arguments = EvaluationArguments(zero_shot={"multiple-choice": choice, "retrieval": common})
-    rows = load_zero_shot(arguments, of_run)
+    rows = load_zero_shot(arguments)
     assert len(rows["multiple-choice"]) == 5 and len(rows["multiple-choice"][0]["options"]) == 5
     assert len(rows["retrieval"]) > NUM_CLIPS, "the questions of the default task, which have captions, too"
-    assert load_zero_shot(EvaluationArguments(), of_run) == {}
+    assert load_zero_shot(EvaluationArguments()) == {}
 
 
 @pytest.mark.parametrize(
@@ -52,12 +45,12 @@ def test_held_out_rows_are_read(shapes, of_run):
         ({"multiple-choice": {"options": {"task": "retrieval"}}}, "The rows have no options to choose from"),
     ),
 )
-def test_what_is_wrong_is_said(shapes, of_run, zero_shot, message):
+def test_what_is_wrong_is_said(shapes, zero_shot, message):
     if isinstance(zero_shot, dict) and "no dataset" not in message and "no data_dir" not in message:
         common = {"dataset": "moving_shapes", "data_dir": str(shapes)}
         zero_shot = {task: common | of if isinstance(of, dict) else of for task, of in zero_shot.items()}
     with pytest.raises(ValueError, match=message):
-        load_zero_shot(EvaluationArguments(zero_shot=zero_shot), of_run)
+        load_zero_shot(EvaluationArguments(zero_shot=zero_shot))
 
 
 def test_the_number_of_rows_to_draw_is_checked():

@@ -1,0 +1,225 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
+"""What was measured: scores beside those of blank video, how they were measured, `results.json`, the model's card."""
+
+import json
+import platform
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import accelerate
+import numpy as np
+import torch
+import transformers
+from transformers import TrainingArguments
+from transformers.utils import logging
+
+from ..data.video_loading import REPLACED_NAME, SKIPPED_NAME, read_replaced, read_skipped
+from ..hub.model_card import create_model_card
+from ..models.configuration_allinone import AllInOneConfig
+from ..models.modeling_allinone import AllInOnePreTrainedModel
+from ..models.modeling_pretraining_allinone import AllInOneForPreTraining
+from ..models.video_processing_allinone import AllInOneVideoProcessor
+
+if TYPE_CHECKING:
+    import datasets
+
+logger = logging.get_logger(__name__)
+
+RESULTS_NAME = "results.json"
+
+
+class Score(NamedTuple):
+    """
+    How good a model is, by one metric.
+
+    Args:
+        metric (`str`): Its name.
+        value (`float`): A share from 0 to 1, or a rank.
+        blank_video (`float`, *optional*): The same of the blank-video baseline.
+    """
+
+    metric: str
+    value: float
+    blank_video: float | None
+
+    @property
+    def is_share(self) -> bool:
+        """Whether it is a share, from 0 to 1, and not a rank."""
+        return not self.metric.endswith("_rank")
+
+
+def list_scores(results: Mapping[str, Any]) -> Iterator[Score]:
+    """
+    The scores among what was measured, which has numbers of rows and losses beside.
+
+    Args:
+        results (mapping): `"scores"` and `"blank_video"`, figures by name, as `results.json` has them.
+
+    Yields:
+        [`Score`]
+
+    Example:
+
+    ```python
+    >>> figures = {"accuracy": 0.5, "num_rows": 2, "masked_lm_loss": 3.1}
+    >>> list(list_scores({"scores": figures, "blank_video": {"accuracy": 0.25}}))
+    [Score(metric='accuracy', value=0.5, blank_video=0.25)]
+
+    ```
+    """
+    for name, value in results["scores"].items():
+        if isinstance(value, int | float) and "num_" not in name and not name.endswith("loss"):
+            yield Score(name, value, results["blank_video"].get(name))
+
+
+def score_groups(
+    compute_metrics: Callable[[Any, Any], Mapping[str, float]],
+    predictions: np.ndarray | tuple[np.ndarray, ...],
+    labels: np.ndarray | tuple[np.ndarray, ...],
+    groups: list[Any],
+    is_skipped: np.ndarray | None = None,
+) -> dict[str, float]:
+    """
+    Score each group of rows on its own.
+
+    Args:
+        compute_metrics (callable): Takes predictions and labels, and returns scores by name.
+        predictions, labels (`np.ndarray` or tuples of them): Of all rows, along the first dimension.
+        groups (`list`): The group of each row.
+        is_skipped (`np.ndarray`, *optional*): Whether the clip of each row could not be read; such rows are not taken
+            for those without a known answer.
+
+    Returns:
+        `dict`: Scores under names such as `accuracy[colour]`.
+    """
+    scores = {}
+    for group in sorted(set(groups), key=str):
+        places = [place for place, other in enumerate(groups) if other == group]
+        of_group = (
+            tuple(array[places] for array in arrays) if isinstance(arrays, tuple) else arrays[places]
+            for arrays in (predictions, labels)
+        )
+        found = dict(compute_metrics(*of_group))
+        if is_skipped is not None and "num_out_of_vocabulary" in found:
+            found["num_out_of_vocabulary"] -= int(is_skipped[places].sum())
+        scores |= {f"{name}[{group}]": value for name, value in found.items()}
+    return scores
+
+
+def describe_protocol(
+    data: Mapping[str, Any],
+    rows: "datasets.Dataset",
+    config: AllInOneConfig,
+    video_processor: AllInOneVideoProcessor,
+    training_arguments: TrainingArguments,
+) -> dict[str, Any]:
+    """
+    What was scored, and how.
+
+    Args:
+        data (mapping): What else is known of the data, such as its name and split.
+        rows (`datasets.Dataset`): The rows that were scored.
+        config ([`AllInOneConfig`]): Of the model.
+        video_processor ([`AllInOneVideoProcessor`]): What read the clips.
+        training_arguments (`TrainingArguments`): In whose `output_dir` skipped and repaired clips are listed.
+
+    Returns:
+        `dict`: To be written as JSON: the data, how many rows, skipped and repaired clips, frames, views, order of
+        patches, versions.
+    """
+    names = set(rows["sample_id"])
+    output_dir = Path(training_arguments.output_dir)
+    all_skipped = read_skipped(output_dir / SKIPPED_NAME)
+    skipped = [clip for clip in all_skipped if clip["sample_id"] in names]
+    replaced = [clip for clip in read_replaced(output_dir / REPLACED_NAME) if clip["sample_id"] in names]
+    return {
+        **data,
+        "num_rows": len(rows),
+        "num_skipped": len(skipped),
+        "skipped": skipped,
+        "num_skipped_in_training": len(all_skipped) - len(skipped),
+        "num_with_replaced_frames": len(replaced),
+        "replaced_frames": replaced,
+        "num_frames": video_processor.num_frames,
+        "num_views": video_processor.num_views,
+        "temporal_mixing": config.temporal_mixing,
+        "patch_order": config.patch_order,
+        "dtype": "bfloat16" if training_arguments.bf16 else "float16" if training_arguments.fp16 else "float32",
+        "versions": {
+            "python": platform.python_version(),
+            **{package.__name__: package.__version__ for package in (torch, transformers, accelerate)},
+        },
+    }
+
+
+def write_results(results: Mapping[str, Any], output_dir: str | Path):
+    """
+    Write `results.json`, and log each score beside that of blank video.
+
+    Args:
+        results (mapping): `"scores"`, `"blank_video"`, `"protocol"` and whatever else is to be written.
+        output_dir (`str` or `Path`): A folder.
+    """
+    Path(output_dir, RESULTS_NAME).write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    if not results["scores"]:
+        return
+    scores = list(list_scores(results))
+    width = max((len(score.metric) for score in scores), default=0)
+    lines = [f"{'':{width}}  {'video':>8}  {'blank':>8}"]
+    lines += [f"{score.metric:{width}}  {score.value:8.4f}  {score.blank_video:8.4f}" for score in scores]
+    logger.warning("\n".join(["", *lines]))
+
+
+def write_card(
+    model: AllInOnePreTrainedModel, results: Mapping[str, Any], output_dir: str | Path, name: str | None = None
+):
+    """
+    Write the card of a model that was trained, and stands in the output folder.
+
+    Args:
+        model ([`AllInOnePreTrainedModel`]): The model, without adapters.
+        results (mapping): Its scores, how they were measured, what it started from (`"base_model"`) and how it was
+            trained (`"training"`), as `results.json` has them.
+        output_dir (`str` or `Path`): The folder.
+        name (`str`, *optional*): What `from_pretrained` is to be called with. Default: the folder.
+    """
+    origin, training, protocol = results["base_model"], results["training"], results["protocol"] or {}
+    verb = "Pre-trained" if isinstance(model, AllInOneForPreTraining) else "Fine-tuned"
+    data = {"dataset": protocol.get("data"), "split": protocol.get("split"), "num_rows": protocol.get("num_rows")}
+    measured = f"`{RESULTS_NAME}` has how it was scored." if protocol else "Nothing was scored."
+    card = create_model_card(
+        model.config,
+        type(model).__name__,
+        name or str(output_dir),
+        f"{verb} on {training['data']}, {_describe_origin(origin)}. {measured}",
+        base_model=origin["name"] if origin["revision"] is not None else None,
+        scores=[data | score._asdict() for score in list_scores(results)],
+        training={
+            name.replace("_", " "): value for name, value in training.items() if name != "data" and value is not None
+        },
+        language=None,  # of texts that are the user's
+    )
+    card.save(Path(output_dir, "README.md"))
+
+
+def _describe_origin(origin: Mapping[str, str | None]) -> str:
+    """What training started from, in words."""
+    if origin["name"] is None:
+        return "from random weights"
+    if origin["sha256"] is not None:
+        return f"from the model in a local folder, `{Path(origin['name']).name}` (SHA-256 `{origin['sha256']}`)"
+    revision = "" if origin["revision"] is None else f" (revision `{origin['revision']}`)"
+    return f"from `{origin['name']}`{revision}"
+
+
+__all__ = [
+    "RESULTS_NAME",
+    "Score",
+    "describe_protocol",
+    "list_scores",
+    "score_groups",
+    "write_card",
+    "write_results",
+]
