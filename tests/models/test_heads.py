@@ -2,23 +2,21 @@
 
 import pytest
 import torch
+from head_batches import make_batch, several
 from transformers import AutoModelForVideoClassification
 
 from modeling_allinone import (
+    AllInOneForMaskedLM,
+    AllInOneForMultipleChoice,
     AllInOneForPairedVisualReasoning,
     AllInOneForVideoClassification,
+    AllInOneForVideoQuestionAnswering,
     AllInOneForVideoTextRetrieval,
     AllInOneForVisualCommonsenseReasoning,
     AllInOneModel,
 )
 
 CLOSE = {"atol": 1e-5, "rtol": 1e-4}
-
-
-@pytest.fixture(autouse=True)
-def _no_gradients(request):
-    with torch.set_grad_enabled(request.node.get_closest_marker("grad") is not None):
-        yield
 
 
 @pytest.fixture
@@ -33,12 +31,6 @@ def build(tiny_config):
 
 def shapes(tensors: tuple[torch.Tensor, ...]) -> list[tuple[int, ...]]:
     return [tuple(tensor.shape) for tensor in tensors]
-
-
-def several(inputs: dict, num_texts: int) -> dict:
-    """As many texts for each clip, each in another order of tokens."""
-    texts = {name: inputs[name] for name in ("input_ids", "attention_mask")}
-    return {name: torch.stack([text.roll(n, 0) for n in range(num_texts)], dim=1) for name, text in texts.items()}
 
 
 def pair_inputs(tiny_inputs, num_frames: int = 4) -> dict:
@@ -138,29 +130,6 @@ def test_tuples(build, tiny_inputs):
     assert loss == outputs.loss and torch.equal(similarities, outputs.similarities)
 
 
-def test_retrieval_names_what_is_wrong(build, tiny_inputs):
-    inputs = tiny_inputs()
-    model = build(AllInOneForVideoTextRetrieval)
-    with pytest.raises(ValueError, match="compares texts with clips: give pixel_values"):
-        model(input_ids=inputs["input_ids"])
-    with pytest.raises(ValueError, match="This head reads text: give input_ids"):
-        model(pixel_values=inputs["pixel_values"])
-    with pytest.raises(ValueError, match="needs both text and video: give pixel_values"):
-        model.score_pairs(inputs["input_ids"])
-    with pytest.raises(ValueError, match="There are 2 texts but 1 clips"):
-        model(**inputs | {"pixel_values": inputs["pixel_values"][:1]}, return_loss=True)
-    with pytest.raises(ValueError, match="2 texts but 1 clips"):
-        model.score_pairs(**inputs | {"pixel_values": inputs["pixel_values"][:1]})
-    with pytest.raises(ValueError, match=r"shape \(2, 3, 7\), but expected \(batch, tokens\)"):
-        model.get_text_features(torch.ones(2, 3, 7).long())
-    with pytest.raises(ValueError, match="has no scorer of pairs, since use_pair_scorer is False"):
-        build(AllInOneForVideoTextRetrieval, use_pair_scorer=False).score_pairs(**inputs)
-    with pytest.raises(ValueError, match="has no projections, since projection_dim is None"):
-        build(AllInOneForVideoTextRetrieval, projection_dim=None)(**inputs)
-    with pytest.raises(ValueError, match="retrieval needs projections, a scorer or both"):
-        build(AllInOneForVideoTextRetrieval, projection_dim=None, use_pair_scorer=False)
-
-
 # ---------------------------------------------------------------------------------------------------- classification
 
 
@@ -177,10 +146,6 @@ def test_classification_with_and_without_a_prompt(build, tiny_inputs, tmp_path):
     torch.testing.assert_close(prompted.logits, repeated.logits)
     model.save_pretrained(tmp_path)
     assert type(AutoModelForVideoClassification.from_pretrained(tmp_path)) is AllInOneForVideoClassification
-    with pytest.raises(ValueError, match="classifies video: give pixel_values"):
-        model(input_ids=prompt)
-    with pytest.raises(ValueError, match="labels holds 5, but expected a class from 0 to 4"):
-        model(pixel_values, labels=torch.tensor([0, 5]))
 
 
 def test_classification_reads_its_prompt_where_no_text_is_given(build, tiny_inputs, tmp_path):
@@ -237,13 +202,6 @@ def test_visual_commonsense(build, tiny_inputs):
     assert alone.rationale_logits is None and alone.loss == alone.answer_loss
     torch.testing.assert_close(alone.answer_logits, outputs.answer_logits)
     assert model(**rationales, **clips).loss is None
-
-    with pytest.raises(ValueError, match="give answer_input_ids, rationale_input_ids or both"):
-        model(**clips)
-    with pytest.raises(ValueError, match="rationale_labels were given, but no rationale_input_ids"):
-        model(**answers, **clips, **labels)
-    with pytest.raises(ValueError, match="answer_labels holds 3, but expected a class from 0 to 2"):
-        model(**answers, **clips, answer_labels=torch.tensor([3, 0]))
 
 
 def test_visual_commonsense_returns_what_its_passes_did(build, tiny_inputs):
@@ -338,23 +296,6 @@ def test_fewer_modality_types_than_the_checkpoint_has_do_not_load(build, tiny_co
         AllInOneForPairedVisualReasoning.from_pretrained(tmp_path, config=tiny_config())
 
 
-def test_paired_reasoning_names_what_is_wrong(build, tiny_inputs):
-    model = build(AllInOneForPairedVisualReasoning, modality_type_vocab_size=3)
-    inputs = pair_inputs(tiny_inputs)
-    for change, message in (
-        ({"pixel_values": None}, "pixel_values is missing, but expected a pair"),
-        (
-            {"pixel_values": inputs["pixel_values"][:, :1]},
-            r"\(2, 1, 4, 3, 32, 32\), but expected a pair for each text",
-        ),
-        ({"input_ids": None}, "This head reads text"),
-        ({"patch_permutation": torch.zeros(2, 4, 16).long()}, r"patch_permutation has shape .* a pair: \(batch, 2"),
-        ({"labels": torch.tensor([0, 2])}, "labels holds 2, but expected a class from 0 to 1"),
-    ):
-        with pytest.raises(ValueError, match=message):
-            model(**inputs | change)
-
-
 @pytest.mark.grad
 def test_every_parameter_of_a_head_gets_a_gradient(build, tiny_inputs):
     inputs = tiny_inputs()
@@ -380,3 +321,91 @@ def test_every_parameter_of_a_head_gets_a_gradient(build, tiny_inputs):
         model = build(cls, **fields).train()
         model(**batch).loss.backward()
         assert [name for name, parameter in model.named_parameters() if parameter.grad is None] == []
+
+
+# -------------------------------------------------------------------------------------------------------- bad input
+
+LABELS = torch.tensor([0, 1])
+ONE_CLIP = {"pixel_values": torch.zeros(1, 4, 3, 32, 32)}
+QA, RETRIEVAL, CHOICE = AllInOneForVideoQuestionAnswering, AllInOneForVideoTextRetrieval, AllInOneForMultipleChoice
+COMMONSENSE, PAIRS = AllInOneForVisualCommonsenseReasoning, AllInOneForPairedVisualReasoning
+
+
+@pytest.mark.parametrize(
+    ("cls", "kind", "change", "message"),
+    (
+        (QA, "joint", {"labels": torch.tensor([0, 5])}, "labels holds 5, but expected a class from 0 to 4, or -100"),
+        (QA, "joint", {"labels": torch.tensor([-1, 0])}, "labels holds -1"),
+        (
+            QA,
+            "joint",
+            {"labels": LABELS[:1]},
+            r"labels has shape \(1,\) and type torch.int64, but expected integers of s",
+        ),
+        (QA, "joint", {"labels": torch.zeros(2, 4)}, r"labels has shape \(2, 4\), but soft labels need \(2, 5\)"),
+        (QA, "joint", {"labels": torch.full((2, 5), 1.5)}, "labels holds 1.5, but soft labels are scores from 0 to 1"),
+        (QA, "joint", {"labels": torch.full((2, 5), float("nan"))}, "labels holds nan, but soft labels are scores"),
+        (CHOICE, "joint", {}, r"shape \(2, 7\), but expected \(batch, options, tokens\)"),
+        (CHOICE, "texts", {"input_ids": torch.ones(2, 0, 7).long()}, r"\(2, 0, 7\), but .* tokens\), at least 1"),
+        (CHOICE, "texts", {"labels": torch.tensor([0, 3])}, "labels holds 3, but expected a class from 0 to 2"),
+        (AllInOneForMaskedLM, "video", {}, "This head reads text"),
+        (AllInOneForMaskedLM, "joint", {"labels": torch.full((2, 7), 99)}, "labels holds 99"),
+        (AllInOneForVideoClassification, "text", {}, "classifies video: give pixel_values"),
+        (
+            AllInOneForVideoClassification,
+            "video",
+            {"labels": torch.tensor([0, 5])},
+            "labels holds 5, but expected a cl",
+        ),
+        (RETRIEVAL, "text", {}, "compares texts with clips: give pixel_values"),
+        (RETRIEVAL, "video", {}, "This head reads text: give input_ids"),
+        (RETRIEVAL, "joint", ONE_CLIP | {"return_loss": True}, "There are 2 texts but 1 clips"),
+        (COMMONSENSE, "video", {}, "give answer_input_ids, rationale_input_ids or both"),
+        (
+            COMMONSENSE,
+            "video",
+            {"answer_input_ids": torch.ones(2, 3, 7).long(), "rationale_labels": LABELS},
+            "no rati",
+        ),
+        (COMMONSENSE, "answers", {"answer_labels": torch.tensor([3, 0])}, "answer_labels holds 3, but .* from 0 to 2"),
+        (PAIRS, "text", {}, "pixel_values is missing, but expected a pair"),
+        (PAIRS, "joint", {}, r"\(2, 4, 3, 32, 32\), but expected a pair for each text"),
+        (PAIRS, "two clips", {"input_ids": None}, "This head reads text"),
+        (PAIRS, "two clips", {"patch_permutation": torch.zeros(2, 4, 16).long()}, r"shape .* a pair: \(batch, 2, …\)"),
+        (PAIRS, "two clips", {"labels": torch.tensor([0, 5])}, "labels holds 5, but expected a class from 0 to 4"),
+    ),
+)
+def test_heads_name_what_is_wrong(build, tiny_inputs, cls, kind, change, message):
+    inputs = tiny_inputs()
+    batch = make_batch(kind, inputs, inputs.pop("pixel_values")) | change
+    with pytest.raises(ValueError, match=message):
+        build(cls, num_labels=5)(**batch)
+
+
+@pytest.mark.parametrize(
+    ("method", "fields", "change", "message"),
+    (
+        ("score_pairs", {}, {"pixel_values": None}, "needs both text and video: give pixel_values"),
+        ("score_pairs", {}, ONE_CLIP, "2 texts but 1 clips"),
+        ("score_pairs", {"use_pair_scorer": False}, {}, "has no scorer of pairs, since use_pair_scorer is False"),
+        (
+            "get_text_features",
+            {},
+            {"input_ids": torch.ones(2, 3, 7).long()},
+            r"\(2, 3, 7\), but expected \(batch, tok",
+        ),
+        ("forward", {"projection_dim": None}, {}, "has no projections, since projection_dim is None"),
+        (
+            "to",
+            {"projection_dim": None, "use_pair_scorer": False},
+            {},
+            "retrieval needs projections, a scorer or both",
+        ),
+    ),
+)
+def test_retrieval_names_what_is_wrong(build, tiny_inputs, method, fields, change, message):
+    inputs = tiny_inputs() | change
+    if method == "get_text_features":
+        del inputs["pixel_values"], inputs["attention_mask"]
+    with pytest.raises(ValueError, match=message):
+        getattr(build(RETRIEVAL, **fields), method)(**inputs)

@@ -112,6 +112,7 @@ def test_plan_finds_the_cheapest_way():
     torch.testing.assert_close(plan[0], torch.eye(4)[[2, 0, 3, 1]] / 4)
 
 
+@pytest.mark.grad
 def test_text_without_words_is_at_no_distance():
     words = select_words(torch.tensor([[1, 1, 0], [0, 0, 0], [1, 0, 0]]))
     assert not words.any()
@@ -128,6 +129,7 @@ def test_plan_of_a_costly_pair_is_finite():
     assert plan.isfinite().all() and plan.sum().item() == pytest.approx(1, rel=1e-4)
 
 
+@pytest.mark.grad
 def test_gradient_goes_through_the_cost_alone():
     text = torch.randn(1, 4, 8, requires_grad=True)
     visual = torch.randn(1, 5, 8)

@@ -47,12 +47,6 @@ def build(config, cls=AllInOneModel, **kwargs):
     return model.eval()
 
 
-@pytest.fixture(autouse=True)
-def _no_grad(request):
-    with torch.set_grad_enabled("grad" in request.keywords):
-        yield
-
-
 # ------------------------------------------------------------------------------------------------ temporal mixing
 
 
@@ -515,11 +509,10 @@ def test_every_parameter_gets_a_gradient_from_single_frames(tiny_config, tiny_in
 def test_compiles_without_graph_breaks(tiny_config, tiny_inputs):
     inputs = {**tiny_inputs(), "labels": torch.tensor([0, 1])}
     model = build(tiny_config(num_hidden_layers=1), AllInOneForVideoQuestionAnswering)
-    compiled = torch.compile(model, fullgraph=True, backend="aot_eager")
+    compiled = torch.compile(model, fullgraph=True, backend="eager")
     torch.testing.assert_close(compiled(**inputs).logits, model(**inputs).logits)
-    compiled.train()(**inputs).loss.backward()
-    masked = {**inputs, "pixel_mask": torch.ones(2, 32, 32)}
-    assert torch.compile(model, fullgraph=True, backend="eager")(**masked).loss.isfinite()
+    compiled = torch.compile(model.train(), fullgraph=True, backend="aot_eager")
+    compiled(**inputs, pixel_mask=torch.ones(2, 32, 32)).loss.backward()
 
 
 @pytest.mark.parametrize("mixing", MIXINGS)
@@ -710,33 +703,6 @@ def test_model_names_what_is_wrong(tiny_config, tiny_inputs, change, message):
     else:
         with pytest.raises(ValueError, match=message):
             model(**inputs)
-
-
-def test_heads_name_what_is_wrong(tiny_config, tiny_inputs):
-    inputs = tiny_inputs()
-    qa = build(tiny_config(num_labels=5), AllInOneForVideoQuestionAnswering)
-    for labels, message in (
-        (torch.tensor([0, 5]), "labels holds 5, but expected a class from 0 to 4, or -100"),
-        (torch.tensor([-1, 0]), "labels holds -1"),
-        (torch.tensor([0]), r"labels has shape \(1,\) and type torch.int64, but expected integers of shape \(2,\)"),
-        (torch.zeros(2, 4), r"labels has shape \(2, 4\), but soft labels need \(2, 5\)"),
-        (torch.full((2, 5), 1.5), "labels holds 1.5, but soft labels are scores from 0 to 1"),
-        (torch.full((2, 5), float("nan")), "labels holds nan, but soft labels are scores"),
-    ):
-        with pytest.raises(ValueError, match=message):
-            qa(**inputs, labels=labels)
-    choice = build(tiny_config(), AllInOneForMultipleChoice)
-    with pytest.raises(ValueError, match=r"shape \(2, 7\), but expected \(batch, options, tokens\)"):
-        choice(**inputs)
-    with pytest.raises(ValueError, match=r"shape \(2, 0, 7\), but expected \(batch, options, tokens\), at least 1"):
-        choice(input_ids=torch.ones(2, 0, 7).long(), pixel_values=inputs["pixel_values"])
-    with pytest.raises(ValueError, match="labels holds 3, but expected a class from 0 to 2"):
-        choice(input_ids=torch.ones(2, 3, 7).long(), pixel_values=inputs["pixel_values"], labels=torch.tensor([0, 3]))
-    masked_lm = build(tiny_config(), AllInOneForMaskedLM)
-    with pytest.raises(ValueError, match="This head reads text"):
-        masked_lm(pixel_values=inputs["pixel_values"])
-    with pytest.raises(ValueError, match="labels holds 99"):
-        masked_lm(**inputs, labels=torch.full((2, 7), 99))
 
 
 @pytest.mark.parametrize(

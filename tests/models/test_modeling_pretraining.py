@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from head_batches import several
 from safetensors.torch import load_file
 from transformers import AutoModelForMaskedLM, AutoModelForMultipleChoice, AutoModelForPreTraining
 
@@ -13,12 +14,6 @@ from modeling_allinone import (
 )
 
 CLOSE = {"atol": 1e-5, "rtol": 1e-4}
-
-
-@pytest.fixture(autouse=True)
-def _no_gradients(request):
-    with torch.set_grad_enabled(request.node.get_closest_marker("grad") is not None):
-        yield
 
 
 @pytest.fixture
@@ -205,32 +200,46 @@ def test_vocabulary_is_resized(build, inputs):
     assert model(**inputs).mlm_logits.shape == (2, 7, 120)
 
 
-def test_input_is_checked(build, inputs):
-    model = build()
-    for change, message in (
-        ({"frame_order": torch.zeros(2, 3).long()}, "frame_order must hold each of 0 to 2 once in every row"),
-        ({"frame_order": torch.zeros(2, 2).long()}, r"frame_order has shape \(2, 2\), but expected \(2, 3\)"),
+PAIRS = {"matching_labels": torch.tensor([0, 1])}
+
+
+@pytest.mark.parametrize(
+    ("fields", "change", "message"),
+    (
+        ({}, {"frame_order": torch.zeros(2, 3).long()}, "frame_order must hold each of 0 to 2 once in every row"),
+        ({}, {"frame_order": torch.zeros(2, 2).long()}, r"frame_order has shape \(2, 2\), but expected \(2, 3\)"),
         (
-            {"frame_order": torch.zeros(2, 2).long(), "pixel_values": inputs["pixel_values"][:, :2]},
+            {},
+            {"frame_order": torch.zeros(2, 2).long(), "pixel_values": torch.zeros(2, 2, 3, 32, 32)},
             "pixel_values has 2 frames, but the clip-order classifier knows the orders of 3",
         ),
-        ({"matching_labels": torch.tensor([0, 2])}, "matching_labels holds 2, but expected a class from 0 to 1"),
-        ({"labels": torch.full((2, 7), 99)}, "labels holds 99"),
-        ({"matching_labels": torch.tensor([0, 1]), "pixel_values": None}, "matching_labels was given, but no video"),
-        ({"input_ids": None}, "This head reads text"),
+        ({}, {"matching_labels": torch.tensor([0, 2])}, "matching_labels holds 2, but expected a class from 0 to 1"),
+        ({}, {"labels": torch.full((2, 7), 99)}, "labels holds 99"),
+        ({}, PAIRS | {"pixel_values": None}, "matching_labels was given, but no video"),
+        ({}, {"input_ids": None}, "This head reads text"),
         (
+            {},
             {"bool_masked_pos": torch.zeros(2, 3, 15).bool()},
-            r"shape \(2, 3, 15\) and type torch.bool, but expected boo",
+            r"shape \(2, 3, 15\) and type torch.bool, but expected ",
         ),
-        ({"bool_masked_pos": torch.zeros(2, 3, 16)}, "and type torch.float32, but expected booleans"),
-    ):
-        with pytest.raises(ValueError, match=message):
-            model(**inputs | change)
-    small = build(pretraining_objectives=["masked_lm"])
-    with pytest.raises(
-        ValueError, match=r"no head for it: its objectives are masked_lm\. Load it with 'matching' amo"
-    ):
-        small(**inputs, matching_labels=torch.tensor([0, 1]))
+        ({}, {"bool_masked_pos": torch.zeros(2, 3, 16)}, "and type torch.float32, but expected booleans"),
+        ({}, {"use_hard_negatives": True}, "needs return_contrastive_loss=True and matching_labels"),
+        ({}, PAIRS | {"use_hard_negatives": True}, "needs return_contrastive_loss=True and matching_labels"),
+        (
+            {},
+            {"return_contrastive_loss": True, "use_hard_negatives": True},
+            "needs return_contrastive_loss=True and m",
+        ),
+        (
+            {"pretraining_objectives": ["masked_lm"]},
+            PAIRS,
+            r"no head for it: its objectives are masked_lm\. Load it with 'matching' among",
+        ),
+    ),
+)
+def test_input_is_checked(build, inputs, fields, change, message):
+    with pytest.raises(ValueError, match=message):
+        build(**fields)(**inputs | change)
 
 
 @pytest.mark.parametrize(
@@ -257,11 +266,6 @@ def pretrained(build, tmp_path):
     model = build(projection_dim=6)
     model.save_pretrained(tmp_path / "pretrained")
     return model, tmp_path / "pretrained"
-
-
-def several(inputs: dict, num_texts: int) -> dict:
-    texts = {name: inputs[name] for name in ("input_ids", "attention_mask")}
-    return {name: torch.stack([text.roll(n, 0) for n in range(num_texts)], dim=1) for name, text in texts.items()}
 
 
 @pytest.mark.parametrize("cls", (AllInOneForMultipleChoice, AllInOneForVideoTextRetrieval))
@@ -498,12 +502,3 @@ def test_pairs_that_are_none_are_left_out_of_contrast(build, passes):
         torch.testing.assert_close(outputs.contrastive_loss, expected.contrastive_loss)
     no_pair = model(**given, is_pair=torch.zeros(4, dtype=torch.bool), return_contrastive_loss=True)
     assert no_pair.contrastive_loss == 0
-
-
-def test_hard_clips_need_features_and_labels(build, passes):
-    for names in ((), ("return_contrastive_loss",), ("matching_labels",)):
-        given = {name: passes[name] for name in ("input_ids", "pixel_values", *names)}
-        with pytest.raises(
-            ValueError, match="use_hard_negatives needs return_contrastive_loss=True and matching_labels"
-        ):
-            build()(**given, use_hard_negatives=True)

@@ -61,7 +61,6 @@ def read(case: str) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
     return load_file(CASES / case / "inputs.safetensors"), load_file(CASES / case / "outputs.safetensors")
 
 
-@torch.no_grad()
 @pytest.mark.parametrize("attn_implementation", ("sdpa", "eager"))
 @pytest.mark.parametrize("case", (*JOINT_CASES, "cotrain_subset"))
 def test_backbone(load, case, attn_implementation):
@@ -82,7 +81,6 @@ def test_backbone(load, case, attn_implementation):
         torch.testing.assert_close(outputs.hidden_states[index], block_output, **ACTIVATIONS)
 
 
-@torch.no_grad()
 @pytest.mark.parametrize("case", JOINT_CASES)
 def test_heads_of_pretraining(load, case):
     inputs, expected = read(case)
@@ -94,7 +92,6 @@ def test_heads_of_pretraining(load, case):
     torch.testing.assert_close(model(**one_choice).logits[:, 0], expected["itm_logits"][:, 1], **ACTIVATIONS)
 
 
-@torch.no_grad()
 @pytest.mark.parametrize("case", JOINT_CASES)
 def test_heads_that_start_from_pretraining(load, case):
     inputs, expected = read(case)
@@ -107,7 +104,6 @@ def test_heads_that_start_from_pretraining(load, case):
     torch.testing.assert_close(logits, expected["itm_logits"][:, 1], **ACTIVATIONS)
 
 
-@torch.no_grad()
 @pytest.mark.parametrize(
     ("case", "auto_class"),
     (
@@ -126,7 +122,6 @@ def test_task_head(load, case, auto_class):
     torch.testing.assert_close(outputs.loss.view(1), expected["loss"], **ACTIVATIONS)
 
 
-@torch.no_grad()
 def test_classification_is_question_answering(load):
     inputs, expected = read("open_ended_qa")
     outputs = load("open_ended_qa", AutoModelForVideoClassification, "classification")(**inputs)
@@ -134,7 +129,6 @@ def test_classification_is_question_answering(load):
     torch.testing.assert_close(outputs.loss.view(1), expected["loss"], **ACTIVATIONS)
 
 
-@torch.no_grad()
 @pytest.mark.parametrize("case", ("contrastive", "distilled_contrastive"))
 def test_contrastive_retrieval(load, case):
     inputs, expected = read(case)
@@ -149,7 +143,6 @@ def test_contrastive_retrieval(load, case):
     torch.testing.assert_close(model.get_text_features(**inputs).pooler_output, expected["text_embeds"], **ACTIVATIONS)
 
 
-@torch.no_grad()
 def test_ranking_retrieval(load):
     inputs, expected = read("retrieval_ranking")
     model = load("retrieval_ranking", AllInOneForVideoTextRetrieval)
@@ -159,7 +152,6 @@ def test_ranking_retrieval(load):
     torch.testing.assert_close(outputs.loss.view(1), expected["loss"], **ACTIVATIONS)
 
 
-@torch.no_grad()
 def test_visual_commonsense(load):
     inputs, expected = read("visual_commonsense")
     outputs = load("visual_commonsense", AllInOneForVisualCommonsenseReasoning)(**inputs)
@@ -168,7 +160,6 @@ def test_visual_commonsense(load):
     torch.testing.assert_close(outputs.loss, outputs.answer_loss + outputs.rationale_loss)
 
 
-@torch.no_grad()
 @pytest.mark.parametrize("case", ("matching", "distilled_matching"))
 def test_matching(load, case):
     inputs, expected = read(case)
@@ -182,7 +173,6 @@ def test_matching(load, case):
     torch.testing.assert_close(outputs.loss, outputs.matching_loss + alignment_loss)
 
 
-@torch.no_grad()
 @pytest.mark.parametrize("case", ("contrastive", "distilled_contrastive"))
 def test_contrastive_pretraining(load, case):
     inputs, expected = read(case)
@@ -190,7 +180,6 @@ def test_contrastive_pretraining(load, case):
     torch.testing.assert_close(outputs.contrastive_loss.view(1), expected["loss"], **ACTIVATIONS)
 
 
-@torch.no_grad()
 def test_clip_order(load):
     inputs, expected = read("clip_order")
     assert clip_order_labels(inputs["frame_order"]).tolist() == inputs.pop("labels").tolist()
@@ -199,7 +188,6 @@ def test_clip_order(load):
     torch.testing.assert_close(outputs.clip_order_loss.view(1), expected["loss"], **ACTIVATIONS)
 
 
-@torch.no_grad()
 @pytest.mark.parametrize(
     ("case", "targets", "losses"),
     (
@@ -238,7 +226,6 @@ def test_a_pass_for_each_objective(load, case, targets, losses):
         torch.testing.assert_close(alignment_loss.view(1), expected["wpa_loss"], atol=1e-6, rtol=1e-4)
 
 
-@torch.no_grad()
 @pytest.mark.parametrize("case", JOINT_CASES)
 def test_pretraining_holds_several_heads(load, case):
     inputs, expected = read(case)
@@ -247,6 +234,7 @@ def test_pretraining_holds_several_heads(load, case):
     torch.testing.assert_close(outputs.matching_logits, expected["itm_logits"], **ACTIVATIONS)
 
 
+@pytest.mark.grad
 def test_gradients(load):
     inputs, expected = read("gradients")
     model = load("gradients", AutoModel, "backbone")
