@@ -515,8 +515,7 @@ def test_compiles_without_graph_breaks(tiny_config, tiny_inputs):
     compiled(**inputs, pixel_mask=torch.ones(2, 32, 32)).loss.backward()
 
 
-@pytest.mark.parametrize("mixing", MIXINGS)
-@pytest.mark.parametrize("masked", (False, True))
+@pytest.mark.parametrize(("mixing", "masked"), (("token_roll", False), ("token_roll", True), ("channel_shift", True)))
 def test_exports_with_free_batch_text_and_frames(tiny_config, tiny_inputs, mixing, masked):
     model = build(tiny_config(temporal_mixing=mixing, num_hidden_layers=1), AllInOneForVideoQuestionAnswering)
     free = torch.export.Dim.AUTO

@@ -250,6 +250,7 @@ def test_images_beside_clips_have_options_of_their_own(small, files):
     assert all(torch.equal(batch["image"][name], expected[name]) for name in expected)
 
 
+@pytest.mark.grad
 def test_training_and_scoring_on_images_of_many_shapes(build, small, files, tmp_path):
     rows = [{"image": path, "question": "what is it", "label": place % 3} for place, path in enumerate(files)]
     arguments = AllInOneTrainingArguments(
