@@ -37,9 +37,9 @@ def names(all_names: list[str]) -> list:
 
 @pytest.mark.parametrize("name", names(CLIPS))
 def test_frames_are_those_of_a_sequential_decode(tmp_path, name):
-    assert find_problems(write_clip(name, tmp_path), name in MAY_BE_REFUSED) == []
+    assert find_problems(write_clip(name, tmp_path), name in MAY_BE_REFUSED, name not in QUICK) == []
 
 
 @pytest.mark.parametrize("name", names(CUTS))
 def test_what_is_cut_or_copied_shows_what_the_decoder_shows(tmp_path, name):
-    assert find_problems(write_oddity(name, tmp_path), name in MAY_BE_REFUSED) == []
+    assert find_problems(write_oddity(name, tmp_path), name in MAY_BE_REFUSED, name not in QUICK) == []
