@@ -10,8 +10,7 @@ from .video_sources_allinone import opened_source, size_of, tail_of
 
 MP4_BOXES = {b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot", b"uuid", b"meta", b"udta"}
 MP4_BOXES |= {b"moof", b"mfra", b"sidx", b"ssix", b"styp", b"emsg", b"prft", b"pdin"}
-ASF_HEADER = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
-ASF_DATA = bytes.fromhex("3626b2758e66cf11a6d900aa0062ce6c")
+ASF_HEADER, ASF_DATA = b"\x30\x26\xb2\x75", bytes.fromhex("3626b2758e66cf11a6d900aa0062ce6c")
 MATROSKA_HEADER, MATROSKA_SEGMENT, MATROSKA_CLUSTER = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67", b"\x1f\x43\xb6\x75"
 
 # Formats, as ffmpeg calls them, without an outer structure that would tell what is missing, but that never end so.
@@ -36,15 +35,8 @@ def check_whole(source: Path | bytes, name: str) -> None:
     """
     size = size_of(source)
     with opened_source(source) as file:
-        head = file.read(16)
-        if head[:4] == b"RIFF":
-            declared, zeros = _walk_riff(file, size)
-        elif head[:4] == MATROSKA_HEADER:
-            declared, zeros = _walk_matroska(file, size)
-        elif head == ASF_HEADER:
-            declared, zeros = _size_of_asf(file, size), None
-        else:
-            declared, zeros = _walk_mp4(file, size)
+        walk = {b"RIFF": _walk_riff, MATROSKA_HEADER: _walk_matroska, ASF_HEADER: _walk_asf}
+        declared, zeros = walk.get(file.read(4), _walk_mp4)(file, size)
     if zeros is not None:
         raise ValueError(_say_zeros(name, f"from byte {zeros} of {size} on"))
     if declared > size:
@@ -165,16 +157,15 @@ def _matroska_length(file: BinaryIO) -> tuple[int, bool]:
     return length, length == (1 << 7 * (extra + 1)) - 1
 
 
-def _size_of_asf(file: BinaryIO, size: int) -> int:
-    """Bytes that ASF (WMV) declares, 0 if it was broadcast."""
+def _walk_asf(file: BinaryIO, size: int) -> tuple[int, int | None]:
+    """Bytes that ASF (WMV) declares, 0 if it was broadcast; it is not looked for zeros."""
+    file.seek(16)
     end = int.from_bytes(file.read(8), "little")
     if end > size:
-        return end
+        return end, None
     file.seek(end)
-    if file.read(16) != ASF_DATA:
-        return 0
-    length = int.from_bytes(file.read(8), "little")
-    return end + length if length > 50 else 0
+    is_data, length = file.read(16) == ASF_DATA, int.from_bytes(file.read(8), "little")
+    return (end + length if is_data and length > 50 else 0), None
 
 
 def _walk_mp4(file: BinaryIO, size: int) -> tuple[int, int | None]:

@@ -81,8 +81,7 @@ def open_clip(
     elif isinstance(source, list | tuple):
         clip = ImageList(list(source), name, frame_rate, do_convert_rgb, input_data_format)
     elif isinstance(source, Image.Image) or (is_array(source) and source.ndim == 3):
-        clip = ImageList([source], name, frame_rate, do_convert_rgb, input_data_format)
-        clip.is_image = True
+        clip = ImageList([source], name, frame_rate, do_convert_rgb, input_data_format, is_image=True)
     elif is_array(source):
         clip = ArrayClip(source, name, frame_rate, input_data_format)
     else:
@@ -156,13 +155,12 @@ class ImageList(Clip):
 
     backend = "pillow"
 
-    def __init__(
-        self, images: list, name: str, frame_rate: float | None, do_convert_rgb: bool, input_data_format=None
-    ):
+    def __init__(self, images: list, name: str, frame_rate, do_convert_rgb, input_data_format=None, is_image=False):
         if not images:
             raise ValueError(f"{name} is an empty list; expected at least one frame.")
         self.name, self.frame_rate, self.total_frames = name, frame_rate, len(images)
         self._images, self._do_convert_rgb, self._input_data_format = images, do_convert_rgb, input_data_format
+        self.is_image = is_image
 
     def read(self, indices: np.ndarray, segments: np.ndarray | None = None) -> Sequence[np.ndarray]:
         return of_one_size([self._read_one(index) for index in indices.tolist()], self.name)
@@ -217,13 +215,9 @@ class DecoderClip(Clip):
     @cached_property
     def times(self) -> np.ndarray:
         """Those of its frames, which only decoding tells."""
-        places = range(0, self.total_frames, FRAMES_AT_ONCE)
-        return np.concatenate(
-            [
-                self._decode("get_frames_in_range", place, place + FRAMES_AT_ONCE).pts_seconds.numpy()
-                for place in places
-            ]
-        )
+        starts = range(0, self.total_frames, FRAMES_AT_ONCE)
+        parts = (self._decode("get_frames_in_range", start, start + FRAMES_AT_ONCE) for start in starts)
+        return np.concatenate([part.pts_seconds.numpy() for part in parts])
 
     @property
     def duration(self) -> float:
@@ -257,11 +251,7 @@ def list_frames(folder: Path) -> list[Path]:
     Raises:
         `ValueError`: A folder without images.
     """
-    images = [
-        entry
-        for entry in folder.iterdir()
-        if entry.suffix.lower() in IMAGE_SUFFIXES and not entry.name.startswith(".")
-    ]
+    images = [entry for entry in folder.glob("[!.]*") if entry.suffix.lower() in IMAGE_SUFFIXES]
     if not images:
         raise ValueError(
             f"{folder} is a folder without images; expected frames named in order, one of "
@@ -292,18 +282,11 @@ def _open_stored(
     with opened_source(source) as file:
         head = file.read(16)
     # By content: names lie, and ffmpeg would take a still image for a video of one frame.
-    if head.startswith(b"GIF8"):
+    may_move = head.startswith(b"\x89PNG") or (head.startswith(b"RIFF") and head[8:12] == b"WEBP")
+    if head.startswith(b"GIF8") or (may_move and _is_animated(source, name)):
         return AnimatedImage(source, name, do_convert_rgb)
-    is_webp = head.startswith(b"RIFF") and head[8:12] == b"WEBP"
-    if is_webp or head.startswith((b"\x89PNG", b"\xff\xd8\xff", b"BM", b"II*\0", b"MM\0*")):
-        if is_webp or head.startswith(b"\x89PNG"):
-            with _opened_image(source, name) as image, _named_errors(f"{name} cannot be read as an image"):
-                is_animated = getattr(image, "is_animated", False)
-            if is_animated:
-                return AnimatedImage(source, name, do_convert_rgb)
-        clip = ImageList([source], name, frame_rate, do_convert_rgb)
-        clip.is_image = True
-        return clip
+    if may_move or head.startswith((b"\xff\xd8\xff", b"BM", b"II*\0", b"MM\0*")):
+        return ImageList([source], name, frame_rate, do_convert_rgb, is_image=True)
     if backend == "decord" and isinstance(source, bytes):
         raise ValueError(
             f"{name}: decord cannot read this file (it may crash on bytes of damaged files, so it gets paths only); "
@@ -330,6 +313,11 @@ def _opened_image(source: Path | bytes, name: str) -> Image.Image:
             f"nor when; put it into a container, such as by `ffmpeg -i <file> -c copy <new file>.mkv`."
         )
     return image
+
+
+def _is_animated(source: Path | bytes, name: str) -> bool:
+    with _opened_image(source, name) as image, _named_errors(f"{name} cannot be read as an image"):
+        return getattr(image, "is_animated", False)
 
 
 def _check_end_of_gif(source: Path | bytes, name: str, num_frames: int) -> None:

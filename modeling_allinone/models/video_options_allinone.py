@@ -19,16 +19,10 @@ PER_CLIP = ("start", "end", "frame_rate")
 CHOSEN_FRAMES = ("frame_indices", "timestamps")
 CALL_ONLY = (*CHOSEN_FRAMES, "start", "end", "seed", "generator", "return_tensors", "video_metadata")
 
-# No camera films more for long; a slip of the hand would ask for billions.
-MOST_FRAMES_PER_SECOND = 1000
-
 _ABOVE_0 = np.nextafter(0, 1)
-# Least, most, and both in words.
+# Least, most, and both in words. No camera films more for long; a slip of the hand would ask for billions.
 _RANGES: dict[str, tuple[float, float, str]] = {
-    "fps": (
-        *(_ABOVE_0, MOST_FRAMES_PER_SECOND),
-        f"more than 0 and at most {MOST_FRAMES_PER_SECOND} frames of each second",
-    ),
+    "fps": (_ABOVE_0, 1000, "more than 0 and at most 1000 frames of each second"),
     "num_frames": (1, inf, "at least 1"),
     "num_views": (1, inf, "at least 1"),
     "size_divisor": (1, inf, "at least 1 pixel"),

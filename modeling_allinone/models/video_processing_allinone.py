@@ -261,7 +261,8 @@ class AllInOneVideoProcessor(SavedWithLoader, VideoProcessorMixin):
             pixels = pixels[torch.from_numpy(place_of.reshape(indices.shape)).to(pixels.device)]
             clips.append((clip.name, {"pixel_values": pixels}))
             if options["do_pad"]:
-                clips[-1][1]["pixel_mask"] = _full_mask(pixels)
+                full = torch.ones(len(pixels), *pixels.shape[-2:], dtype=torch.int64, device=pixels.device)
+                clips[-1][1]["pixel_mask"] = full
             if options["return_metadata"]:
                 metadata.append(_metadata(clip, indices, frames[0]))
         data: dict[str, Any] = {key: values.flatten(0, 1) for key, values in stack_clips(clips).items()}
@@ -271,29 +272,13 @@ class AllInOneVideoProcessor(SavedWithLoader, VideoProcessorMixin):
             data, tensor_type=options["return_tensors"] or "pt", skip_tensor_conversion=["video_metadata"]
         )
 
-    def sample_frames(
-        self,
-        clip: Clip,
-        generator: np.random.Generator,
-        num_frames: int = 3,
-        fps: float | None = None,
-        frame_sampling: str = "uniform",
-        num_views: int = 1,
-        do_sample_frames: bool = True,
-        frame_indices=None,
-        timestamps=None,
-        start: float | None = None,
-        end: float | None = None,
-        **kwargs,
-    ) -> np.ndarray:
+    def sample_frames(self, clip: Clip, **options) -> np.ndarray:
         """
         Choose frames of a clip.
 
         Args:
             clip ([`Clip`]): An open clip.
-            generator (`np.random.Generator`): Used by `frame_sampling="random"`.
-            num_frames, fps, frame_sampling, num_views, do_sample_frames: As the attributes of the processor.
-            frame_indices, timestamps, start, end: As in `preprocess`, of this clip.
+            options: All options of this clip, see `preprocess`; `generator` is a `np.random.Generator`.
 
         Returns:
             `np.ndarray` of shape `(num_views, frames)`, int64.
@@ -301,13 +286,15 @@ class AllInOneVideoProcessor(SavedWithLoader, VideoProcessorMixin):
         Raises:
             `ValueError`: Frames or seconds outside the clip, or seconds of a clip without times.
         """
+        num_frames, fps, num_views = options["num_frames"], options["fps"], options["num_views"]
+        start, end = options["start"], options["end"]
         try:
-            if frame_indices is not None:
-                return checked_indices(frame_indices, clip.total_frames)[None]
-            if timestamps is not None:
-                return indices_at(clip.times, clip.duration, timestamps)[None]
+            if options["frame_indices"] is not None:
+                return checked_indices(options["frame_indices"], clip.total_frames)[None]
+            if options["timestamps"] is not None:
+                return indices_at(clip.times, clip.duration, options["timestamps"])[None]
             first, stop = clip.window(start, end)
-            if not do_sample_frames:
+            if not options["do_sample_frames"]:
                 return np.arange(first, stop)[None].repeat(num_views, axis=0)
             if clip.is_image:
                 num_frames = 1
@@ -315,10 +302,11 @@ class AllInOneVideoProcessor(SavedWithLoader, VideoProcessorMixin):
                 begin = max(start or 0.0, float(clip.times[0]))
                 finish = clip.duration if end is None else min(end, clip.duration)
                 num_frames = count_at_rate(finish - begin, fps)
-            if frame_sampling == "random":
-                views = [random_indices(num_frames, stop - first, generator) for _ in range(num_views)]
+            total = stop - first
+            if options["frame_sampling"] == "random":
+                views = [random_indices(num_frames, total, options["generator"]) for _ in range(num_views)]
             else:
-                views = [uniform_indices(num_frames, stop - first, view, num_views) for view in range(num_views)]
+                views = [uniform_indices(num_frames, total, view, num_views) for view in range(num_views)]
             return first + np.stack(views)
         except ValueError as error:
             raise ValueError(f"{clip.name}: {error}") from error
@@ -503,11 +491,6 @@ def _padded(values: torch.Tensor, height: int, width: int) -> torch.Tensor:
     if values.shape[-2:] == (height, width):
         return values
     return nn.functional.pad(values, (0, width - values.shape[-1], 0, height - values.shape[-2]))
-
-
-def _full_mask(pixels: torch.Tensor) -> torch.Tensor:
-    """The mask of clips (num_views, frames, 3, height, width) without padding."""
-    return torch.ones(len(pixels), *pixels.shape[-2:], dtype=torch.int64, device=pixels.device)
 
 
 def _metadata(clip: Clip, indices: np.ndarray, frame: np.ndarray) -> ClipMetadata:
