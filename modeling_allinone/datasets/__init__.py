@@ -1,56 +1,18 @@
 # Copyright 2026 The modeling_allinone authors.
 # Licensed under the Apache License, Version 2.0.
-"""Data sets as tables of one common row, and what readers of your own are made of."""
+"""
+Data sets as tables of one common row, and what readers of your own are made of.
 
-from .annotation_files import (
-    AnnotationFile,
-    Record,
-    read_fields,
-    read_json,
-    read_lines,
-    read_listed_records,
-    read_records,
-    read_table,
-)
-from .annotation_reader import AnnotationFolder, AnnotationReader, AnnotationSummary
-from .annotations import describe_dataset, list_datasets, load_annotations, register_dataset
-from .answer_vocabularies import AnswerVocabulary
-from .common_rows import summarize
-from .moving_shapes import load_moving_shapes, write_moving_shapes
-from .moving_shapes_texts import answer_vocabulary
-from .readers.howto100m import draw_captioned_clip
-from .readers.vcr import paint_objects
-from .readers.vqav2 import soft_label
-from .readers.yttemporal import draw_spoken_clip, replace_words
-from .row_transforms import by_row
-from .tokenizer_training import train_tokenizer
+Names are imported when they are first used; `__init__.pyi` lists them:
 
-__all__ = [
-    "AnnotationFile",
-    "AnnotationFolder",
-    "AnnotationReader",
-    "AnnotationSummary",
-    "AnswerVocabulary",
-    "Record",
-    "answer_vocabulary",
-    "by_row",
-    "describe_dataset",
-    "draw_captioned_clip",
-    "draw_spoken_clip",
-    "list_datasets",
-    "load_annotations",
-    "load_moving_shapes",
-    "paint_objects",
-    "read_fields",
-    "read_json",
-    "read_lines",
-    "read_listed_records",
-    "read_records",
-    "read_table",
-    "register_dataset",
-    "replace_words",
-    "soft_label",
-    "summarize",
-    "train_tokenizer",
-    "write_moving_shapes",
-]
+- tables: `list_datasets`, `describe_dataset`, `load_annotations`, `summarize`;
+- rows as they are fetched: `by_row`, `draw_captioned_clip`, `draw_spoken_clip`, `replace_words`, `paint_objects`,
+  `soft_label`;
+- readers of your own: `register_dataset`, `AnnotationReader`, `AnnotationFolder`, `AnnotationFile`,
+  `AnswerVocabulary`, `Record`, the functions `read_…` for each form of file, `caption_rows`, `choice_columns`;
+- a generated corpus: `write_moving_shapes`, `load_moving_shapes`, `answer_vocabulary`; `train_tokenizer`.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
