@@ -9,7 +9,6 @@ goes on after an interruption without the rows of its shuffle buffer, ends at th
 same fields in all samples; so tar files are read here, through the same fsspec.
 """
 
-import hashlib
 import itertools
 import random
 import re
@@ -26,6 +25,7 @@ from transformers.utils import logging
 
 from ..datasets import draw_captioned_clip, draw_spoken_clip
 from ..datasets.common_rows import MEDIA_COLUMNS
+from ..datasets.row_transforms import seed_of
 from .video_loading import record_skipped
 from .webdataset_reading import Sample, StoredFile, read_index, read_samples
 from .webdataset_samples import (
@@ -418,7 +418,7 @@ class _StreamReader:
             fields = parse_fields(sample)
             sample_id = find_id(fields, sample.key)
             media = find_media(sample)
-            facts = {"draw": _draw(stream.seed, epoch, sample_id), "epoch": epoch, "source": source.name}
+            facts = {"draw": seed_of(stream.seed, epoch, sample_id), "epoch": epoch, "source": source.name}
             if source.make_row is not None:
                 made = _transform(source.make_row, fields | {"sample_id": sample_id} | facts)
                 fields = {name: value for name, value in made.items() if name not in facts}
@@ -510,11 +510,6 @@ def _read_stored(value: Any) -> Any:
     if isinstance(value, StoredFile):
         return value.read()
     return [_read_stored(one) for one in value] if isinstance(value, list) else value
-
-
-def _draw(seed: int, epoch: int, sample_id: str) -> int:
-    digest = hashlib.blake2b(f"{seed} {epoch} {sample_id}".encode(errors="surrogatepass"), digest_size=8).digest()
-    return int.from_bytes(digest) >> 1
 
 
 def _transform(make_row: Callable[[dict], dict], fields: dict[str, Any]) -> dict[str, Any]:
