@@ -9,20 +9,21 @@ Shapes in the comments: T frames, L text tokens, P patches of a frame, D hidden 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
+import numpy as np
 import torch
 from PIL import Image
 from torch import nn
+from transformers import BatchFeature
 
 from .models.configuration_allinone import AllInOneConfig
 from .models.losses_allinone import align_words_and_patches, select_words
-from .models.modeling_allinone import AllInOnePreTrainedModel
+from .models.modeling_allinone import AllInOneModel, AllInOnePreTrainedModel
 from .models.processing_allinone import AllInOneProcessor
 from .models.temporal_mixing_allinone import roll_tokens
 
 if TYPE_CHECKING:
-    import numpy as np
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -45,8 +46,8 @@ class WordAlignment:
     """
 
     words: list[str]
-    heat_maps: torch.FloatTensor
-    frames: torch.ByteTensor
+    heat_maps: torch.Tensor
+    frames: torch.Tensor
 
 
 @torch.no_grad()
@@ -143,6 +144,7 @@ def align_words_with_frames(
 
 
 def _check_text(text: str):
+    """Raise a `TypeError` for what is not one text."""
     if not isinstance(text, str):
         raise TypeError(f"text is {text!r}; expected one text.")
 
@@ -154,9 +156,11 @@ def _words(processor: AllInOneProcessor, text: str, num_tokens: int) -> tuple[li
     return [text[slice(*encoding.word_to_chars(number))] for number in numbers.tolist()], word_of_token
 
 
-def _transport(model: AllInOnePreTrainedModel, inputs: dict, num_patches: int) -> tuple[torch.Tensor, torch.Tensor]:
+def _transport(
+    model: AllInOnePreTrainedModel, inputs: BatchFeature, num_patches: int
+) -> tuple[torch.Tensor, torch.Tensor]:
     """The mass that each token of a word sends to each place of each frame (L, T, P), and what stands there (T, P)."""
-    backbone, was_training = model.base_model, model.training
+    backbone, was_training = cast(AllInOneModel, model.base_model), model.training
     model.eval()
     try:
         outputs = backbone(**inputs, output_hidden_states=True, return_dict=True)
@@ -184,7 +188,7 @@ def _origins(patch_permutation: torch.Tensor, num_patches: int, config: AllInOne
     return origins
 
 
-def _shown_frames(pixel_values: torch.Tensor, processor: AllInOneProcessor, options: dict) -> torch.ByteTensor:
+def _shown_frames(pixel_values: torch.Tensor, processor: AllInOneProcessor, options: dict) -> torch.Tensor:
     """Frames (T, height, width, 3) as they were before they were scaled and normalised."""
     how = processor.video_processor.to_dict() | options
     if how["do_normalize"]:
@@ -216,7 +220,10 @@ def draw_alignment(alignment: WordAlignment, words: Sequence[str] | None = None)
         from matplotlib.colors import LinearSegmentedColormap, LogNorm
     except ImportError as error:
         raise ImportError("draw_alignment needs matplotlib; install it with `pip install matplotlib`.") from error
-    chosen = _choose(alignment.words, words)
+    words = alignment.words if words is None else words
+    if not words or not set(words) <= set(alignment.words):
+        raise ValueError(f"words is {list(words)}; expected some of {alignment.words}.")
+    chosen = [place for place, word in enumerate(alignment.words) if word in words]
     frames = alignment.frames.numpy()
     multiples = (alignment.heat_maps / alignment.heat_maps.mean(dim=(1, 2, 3), keepdim=True)).numpy()
     highest = max(float(multiples[chosen].max()), 2)
@@ -251,14 +258,15 @@ def _lay_out(
     frame lies in a strip, in pixels: left, right, bottom, top.
     """
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     inches = (TILE_AREA / (height * width)) ** 0.5  # of a pixel
     left = [frame * (width + GAP / inches) for frame in range(num_frames)]
     columns = 1 if num_frames > 1 else min(num_strips, IMAGES_PER_LINE)
     lines = math.ceil(num_strips / columns)
     size = columns * ((left[-1] + width) * inches + GAP), lines * (height * inches + LABEL_HEIGHT)
-    figure = Figure(figsize=(size[0] + BAR_WITH_LABELS, size[1]), layout="constrained")
-    figure.get_layout_engine().set(w_pad=GAP / 2, h_pad=GAP / 2, wspace=0, hspace=0)
+    layout = ConstrainedLayoutEngine(w_pad=GAP / 2, h_pad=GAP / 2, wspace=0, hspace=0)
+    figure = Figure(figsize=(size[0] + BAR_WITH_LABELS, size[1]), layout=layout)
     strips = figure.subplots(lines, columns, squeeze=False).flatten().tolist()
     for strip in strips:
         strip.set_axis_off()
@@ -266,7 +274,7 @@ def _lay_out(
     return figure, strips[:num_strips], [(start, start + width, height, 0) for start in left]
 
 
-def _show(strip: "Axes", pictures: "np.ndarray", places: list[tuple[float, float, float, float]], **look):
+def _show(strip: "Axes", pictures: np.ndarray, places: list[tuple[float, float, float, float]], **look):
     """Put a picture at each place of a strip."""
     for picture, place in zip(pictures, places, strict=True):
         strip.imshow(picture, extent=place, **look)
@@ -288,22 +296,12 @@ def join_figures(figures: Sequence["Figure"]) -> Image.Image:
     for figure in figures:
         canvas = FigureCanvasAgg(figure)
         canvas.draw()
-        pictures.append(Image.frombytes("RGBA", canvas.get_width_height(), bytes(canvas.buffer_rgba())))
-    size = sum(picture.width for picture in pictures), max(picture.height for picture in pictures)
-    joined = Image.new("RGB", size, "white")
-    left = 0
-    for picture in pictures:
-        joined.paste(picture.convert("RGB"), (left, 0))
-        left += picture.width
-    return joined
-
-
-def _choose(words: list[str], wanted: Sequence[str] | None) -> list[int]:
-    """Places of the wanted words among those of the text."""
-    missing = [word for word in wanted or () if word not in words]
-    if missing or (wanted is not None and not wanted):
-        raise ValueError(f"words is {list(wanted)}; expected some of {words}.")
-    return [place for place, word in enumerate(words) if wanted is None or word in wanted]
+        pictures.append(np.asarray(canvas.buffer_rgba())[..., :3])
+    height = max(len(picture) for picture in pictures)
+    padded = [
+        np.pad(picture, ((0, height - len(picture)), (0, 0), (0, 0)), constant_values=255) for picture in pictures
+    ]
+    return Image.fromarray(np.concatenate(padded, axis=1))
 
 
 __all__ = ["WordAlignment", "align_words", "align_words_with_frames", "draw_alignment", "join_figures"]
