@@ -22,35 +22,12 @@ _PRESETS = {
 }
 _PRESET_ALIASES = {"ti": "tiny", "s": "small", "b": "base"}
 
-_POSITIVE_FIELDS = (
-    "vocab_size",
-    "hidden_size",
-    "num_hidden_layers",
-    "num_attention_heads",
-    "intermediate_size",
-    "max_position_embeddings",
-    "type_vocab_size",
-    "patch_size",
-    "num_channels",
-    "num_frames",
-    "max_image_length",
-    "classifier_hidden_size",
-    "choice_hidden_size",
-    "projection_dim",
-    "clip_order_hidden_size",
-)
 PRETRAINING_OBJECTIVES = ("masked_lm", "matching", "contrastive", "clip_order", "masked_patches")
 # A class for each order: 120 for 5 frames, 40320 for 8.
 _MAX_ORDERED_FRAMES = 5
 _PROBLEM_TYPES = ("regression", "single_label_classification", "multi_label_classification")
-_PROBABILITY_FIELDS = (
-    "hidden_dropout_prob",
-    "attention_probs_dropout_prob",
-    "drop_path_rate",
-    "classifier_dropout",
-    "choice_dropout",
-    "clip_order_dropout",
-)
+# The only integers that are no sizes.
+_NO_SIZES = ("pad_token_id", "patch_order_seed")
 
 
 @strict
@@ -222,10 +199,12 @@ class AllInOneConfig(SavedWithLoader, PreTrainedConfig):
 
     def _check_values(self):
         """Raise a `ValueError` that names the first field whose value no model can be built from."""
-        for name in _POSITIVE_FIELDS:
+        for name, kind in AllInOneConfig.__annotations__.items():
             value = getattr(self, name)
-            if value is not None and value < 1:
+            if kind in (int, int | None) and name not in _NO_SIZES and value is not None and value < 1:
                 raise ValueError(f"{name} is {value}, but must be at least 1.")
+            if name.endswith(("_prob", "_dropout", "_rate")) and not 0 <= value < 1:
+                raise ValueError(f"{name} is {value}, but must be a probability in [0, 1).")
         if self.hidden_size % self.num_attention_heads:
             raise ValueError(
                 f"hidden_size is {self.hidden_size}, which {self.num_attention_heads} attention heads do not divide; "
@@ -262,9 +241,6 @@ class AllInOneConfig(SavedWithLoader, PreTrainedConfig):
         self._check_pretraining_objectives()
         if self.contrastive_temperature <= 0:
             raise ValueError(f"contrastive_temperature is {self.contrastive_temperature}, but must be above 0.")
-        for name in _PROBABILITY_FIELDS:
-            if not 0 <= getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}, but must be a probability in [0, 1).")
 
     def _check_prompt(self):
         tokens = self.prompt_input_ids

@@ -117,9 +117,7 @@ def draw_hard_negatives(
 
     Source: ALBEF (Li et al. 2021, arXiv 2107.07651), section 3.2.
     """
-    similarities = (
-        nn.functional.normalize(video_embeds.float(), dim=-1) @ nn.functional.normalize(text_embeds.float(), dim=-1).T
-    )
+    similarities = cosine_similarities(video_embeds, text_embeds)
     own = torch.arange(len(similarities), device=similarities.device)
     probabilities = (similarities / temperature).softmax(dim=-1).clamp(min=1e-6)
     if is_same_text is not None:

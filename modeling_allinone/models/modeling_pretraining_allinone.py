@@ -171,7 +171,8 @@ class AllInOneForPreTraining(AllInOnePreTrainedModel):
         if inputs.get("return_contrastive_loss"):
             total += self._multiply_adds_of_pass(text, ()) + self._multiply_adds_of_pass((), clips)
             total += text[0] * (num_weights(self.text_projection) + num_weights(self.video_projection))
-        if _has_own_passes(**inputs):
+        own = ("masked_input_ids", "matching_indices", "use_hard_negatives")
+        if any(inputs.get(name) is not None and inputs[name] is not False for name in own):
             total += self._multiply_adds_of_pass(text, clips) * len(given - {"frame_order"})
             if num_unread := _count_unread(text[0], inputs):
                 total += self._multiply_adds_of_pass((num_unread, *text[1:]), (num_unread, *clips[1:]))
@@ -271,7 +272,7 @@ class AllInOneForPreTraining(AllInOnePreTrainedModel):
         wants_hidden_states = kwargs.pop("output_hidden_states", None)
         if wants_hidden_states is None:
             wants_hidden_states = self.config.output_hidden_states
-        has_own_passes = _has_own_passes(masked_input_ids, matching_indices, use_hard_negatives)
+        has_own_passes = masked_input_ids is not None or matching_indices is not None or use_hard_negatives
         result: dict[str, Any] = {}
         if return_contrastive_loss:
             if is_pair is None and matching_labels is not None and not has_own_passes:
@@ -492,16 +493,6 @@ class AllInOneForPreTraining(AllInOnePreTrainedModel):
         visual_states = self.allinone.layernorm(_last_states(outputs)[:, -labels.shape[1] :])
         logits = self.masked_patch_head(visual_states)
         return {"masked_patch_loss": mean_cross_entropy(logits.flatten(0, 2), labels.flatten())}
-
-
-def _has_own_passes(
-    masked_input_ids: torch.Tensor | None = None,
-    matching_indices: torch.Tensor | None = None,
-    use_hard_negatives: bool = False,
-    **others,
-) -> bool:
-    """Whether each objective has inputs of its own, by what [`AllInOneForPreTraining.forward`] is given."""
-    return masked_input_ids is not None or matching_indices is not None or use_hard_negatives
 
 
 def _count_unread(num_texts: int, inputs: Mapping[str, Any]) -> int:

@@ -220,16 +220,12 @@ PAIRS = {"matching_labels": torch.tensor([0, 1])}
         (
             {},
             {"bool_masked_pos": torch.zeros(2, 3, 15).bool()},
-            r"shape \(2, 3, 15\) and type torch.bool, but expected ",
+            r"shape \(2, 3, 15\) and type torch.bool, but expected",
         ),
         ({}, {"bool_masked_pos": torch.zeros(2, 3, 16)}, "and type torch.float32, but expected booleans"),
         ({}, {"use_hard_negatives": True}, "needs return_contrastive_loss=True and matching_labels"),
         ({}, PAIRS | {"use_hard_negatives": True}, "needs return_contrastive_loss=True and matching_labels"),
-        (
-            {},
-            {"return_contrastive_loss": True, "use_hard_negatives": True},
-            "needs return_contrastive_loss=True and m",
-        ),
+        ({}, {"return_contrastive_loss": True, "use_hard_negatives": True}, "needs return_contrastive_loss=True and"),
         (
             {"pretraining_objectives": ["masked_lm"]},
             PAIRS,
