@@ -62,14 +62,14 @@ def check_tail(source: Path | bytes, format_names: set[str], name: str) -> None:
         raise ValueError(_say_zeros(name, "at its end"))
 
 
-def check_duration(container, opened: Callable, duration: float, name: str) -> None:
+def check_duration(container, opened: Callable, end: float, name: str) -> None:
     """
     Raise where a file whose header says how long it is ends before.
 
     Args:
         container: As PyAV opened it.
         opened (`Callable`): Opens it once more.
-        duration (`float`): When its pictures end, seconds.
+        end (`float`): When its pictures end at the latest, seconds on its own clock.
         name (`str`): What messages call it.
 
     Raises:
@@ -79,16 +79,16 @@ def check_duration(container, opened: Callable, duration: float, name: str) -> N
         return
     declared = container.duration / 1e6
     least = declared - max(SHORTEST_LOSS, SMALLEST_LOSS * declared)
-    if duration >= least:
+    if end >= least:
         return
     if len(container.streams) > 1:
         # The sound may last longer than the pictures.
         with opened() as again:
             ends = [packet.pts * packet.time_base for packet in again.demux() if packet.pts is not None]
-        duration = max(duration, float(max(ends, default=0)) - (container.start_time or 0) / 1e6)
-    if duration < least:
+        end = max(end, float(max(ends, default=0)))
+    if end < least:
         raise ValueError(
-            f"{name} is truncated: its header declares {declared:.1f} s but it ends after {duration:.1f} s. Fetch it "
+            f"{name} is truncated: its header declares {declared:.1f} s but it ends after {end:.1f} s. Fetch it "
             "again; `ffmpeg -i <file> -c copy <new file>` makes a shorter whole of what is left."
         )
 

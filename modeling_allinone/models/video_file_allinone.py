@@ -98,7 +98,9 @@ class VideoFile(Clip):
         self.times = np.round(times - zero, 6)
         last = packets[self._table.numbers[-1]]
         self._duration = float(self.times[-1] + ((last.duration or 0) / second or 1 / rate))
-        check_duration(container, self._opened, self._duration, self.name)
+        # The last frame may stay as long as any other; headers count from 0, whenever the first one appears.
+        end = float(zero + self._duration + np.diff(self.times).max(initial=0))
+        check_duration(container, self._opened, end, self.name)
 
     def _choose_stream(self, container):
         """The stream that players show: the default one, else the first. Music files carry their cover as another."""
