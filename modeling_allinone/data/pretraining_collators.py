@@ -10,11 +10,10 @@ import torch
 from transformers import DataCollatorForLanguageModeling
 
 from ..datasets import draw_captioned_clip, draw_spoken_clip
-from ..datasets.row_transforms import generator_of
+from ..datasets.row_transforms import generator_of, seed_of
 from ..models.configuration_allinone import PRETRAINING_OBJECTIVES
 from ..models.losses_allinone import draw_masked_patches
 from .collators import VideoCollator, draw_caption
-from .video_dataset import LARGEST_SEED
 from .video_loading import VideoLoader
 
 
@@ -215,7 +214,7 @@ def _generator_of_batch(rows: list[dict]) -> torch.Generator | None:
     """What the random choices of a batch are drawn from; `None` is torch's own."""
     if any(row.get("draw") is None for row in rows):
         return None
-    return torch.Generator().manual_seed(hash(tuple(row["draw"] for row in rows)) % LARGEST_SEED)
+    return torch.Generator().manual_seed(seed_of(*(row["draw"] for row in rows)))
 
 
 __all__ = ["PairedCollator", "PreTrainingCollator", "draw_clip", "swap_clips"]

@@ -12,9 +12,8 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
+from ..datasets.row_transforms import LARGEST_SEED, seed_of
 from .video_loading import blank_clip
-
-LARGEST_SEED = 2**63 - 1
 
 
 class VideoDataset(Dataset):
@@ -64,7 +63,7 @@ class VideoDataset(Dataset):
             row |= blank_clip(row)
         elif self.frames and isinstance(clip[0], str) and clip in self.frames:
             row |= {"video": self.frames[clip], "start": None, "end": None, "frame_rate": None}
-        return row | {"draw": hash((self.seed, int(self.epoch), index)) % LARGEST_SEED}
+        return row | {"draw": seed_of(self.seed, int(self.epoch), index)}
 
     def set_epoch(self, epoch: int):
         """Draw anew; [`AllInOneTrainer`] calls it at the beginning of every epoch."""

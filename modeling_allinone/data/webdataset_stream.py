@@ -4,9 +4,9 @@
 Clips and texts streamed from tar shards: mixed, shuffled, split over processes and workers, and resumed where training
 was interrupted.
 
-`datasets` reads such shards too (`load_dataset("webdataset", streaming=True)`, also those of [`write_shards`]), but
-goes on after an interruption without the rows of its shuffle buffer, ends at the first damaged shard, and needs the
-same fields in all samples; so tar files are read here, through the same fsspec.
+`datasets` and `webdataset` read such shards too, also those of [`write_shards`]; but one goes on after an interruption
+without the rows of its shuffle buffer, the other reads all again, and both leave out, without a word, what follows a
+damage: docs/many_machines.md has the measurement. So tar files are read here, through fsspec.
 """
 
 import itertools
