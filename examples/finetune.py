@@ -63,8 +63,8 @@ def main(arguments: list[str]):
         training_arguments,
         data_collator=train_collator,
         eval_collator=eval_collator,
-        train_dataset=prepare_rows(splits.train, data_arguments, processor, seed=training_arguments.seed),
-        eval_dataset=prepare_rows(splits.eval, data_arguments, processor),
+        train_dataset=splits.train and prepare_rows(splits.train, data_arguments, processor, training_arguments.seed),
+        eval_dataset=splits.eval and prepare_rows(splits.eval, data_arguments, processor),
         processing_class=processor,
         **task.trainer_options(),
     )

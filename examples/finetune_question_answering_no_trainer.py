@@ -79,7 +79,7 @@ def main(arguments: list[str]):
     if training_arguments.do_train:
         rows = prepare_rows(splits.train, data_arguments, processor, seed=training_arguments.seed)
         loader = make_loader(accelerator, train_collator, training_arguments, rows, training=True)
-        watched = prepare_rows(splits.eval, data_arguments, processor)
+        watched = splits.eval and prepare_rows(splits.eval, data_arguments, processor)
         num_steps = train(accelerator, model, loader, training_arguments, watched and eval_loader(watched))
         if accelerator.is_main_process:
             save_whole(accelerator.unwrap_model(model), processor, output_dir)

@@ -105,7 +105,7 @@ def main(arguments: list[str]):
         data_collator=data_collator,
         eval_collator=eval_collator,
         train_dataset=train_rows,
-        eval_dataset=prepare_rows(splits.eval, data_arguments, processor),
+        eval_dataset=splits.eval and prepare_rows(splits.eval, data_arguments, processor),
         processing_class=processor,
     )
     if training_arguments.do_train:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import evaluate
 import torch
-from accelerate import PartialState
+from accelerate.state import PartialState
 
 from modeling_allinone import AllInOneForVideoTextRetrieval
 from modeling_allinone.data.video_loading import VideoLoader

@@ -52,6 +52,10 @@ class VideoCollator:
             self.processor, self.video_options, self.on_decode_error, self.seconds_per_clip, self.skipped_file
         )
 
+    def __call__(self, rows: list[dict]) -> dict[str, torch.Tensor]:
+        """Returns a batch: inputs of the model by name, and, if rows have them, labels."""
+        raise NotImplementedError
+
     def _read_text(self, texts: list[str] | list[list[str]], prefix: str = "") -> dict[str, torch.Tensor]:
         return {f"{prefix}{name}": value for name, value in self.processor(text=texts).items()}
 

@@ -94,7 +94,7 @@ def score_groups(
     Returns:
         `dict`: Scores under names such as `accuracy[colour]`.
     """
-    scores = {}
+    scores: dict[str, float] = {}
     for group in sorted(set(groups), key=str):
         places = [place for place, other in enumerate(groups) if other == group]
         of_group = (
@@ -130,7 +130,7 @@ def describe_protocol(
         patches, versions.
     """
     names = set(rows["sample_id"])
-    output_dir = Path(training_arguments.output_dir)
+    output_dir = Path(str(training_arguments.output_dir))
     all_skipped = read_skipped(output_dir / SKIPPED_NAME)
     skipped = [clip for clip in all_skipped if clip["sample_id"] in names]
     replaced = [clip for clip in read_replaced(output_dir / REPLACED_NAME) if clip["sample_id"] in names]

@@ -5,16 +5,16 @@
 import dataclasses
 import json
 import sys
-from argparse import SUPPRESS, Action, ArgumentDefaultsHelpFormatter, RawDescriptionHelpFormatter
+from argparse import SUPPRESS, Action, RawDescriptionHelpFormatter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import wraps
 from numbers import Number
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import yaml
-from accelerate import PartialState
+from accelerate.state import PartialState
 from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 from transformers import HfArgumentParser, TrainingArguments
@@ -31,11 +31,20 @@ logger = logging.get_logger(__name__)
 RENAMED = {"draws_hard_clips": "use_hard_negatives"}
 
 # Options of transformers that `--help` shows beside this project's own.
-_COMMON_OPTIONS = (
-    *("output_dir", "do_train", "num_train_epochs", "max_steps", "learning_rate", "weight_decay", "warmup_steps"),
-    *("per_device_train_batch_size", "per_device_eval_batch_size", "bf16", "eval_strategy", "save_strategy"),
-    *("resume_from_checkpoint", "seed"),
-)
+_COMMON_OPTIONS = {
+    "output_dir": "Where model, card, scores and checkpoints are written.",
+    "do_train": "Whether to train, or only to score.",
+    "num_train_epochs": "How often the rows are trained on.",
+    "max_steps": "How many steps are trained, in place of num_train_epochs; -1: as many as these have.",
+    "learning_rate": "Highest learning rate, of AdamW.",
+    "per_device_train_batch_size": "Rows that a device trains on at a time.",
+    "per_device_eval_batch_size": "Rows that a device scores at a time.",
+    "bf16": "Whether to compute in bfloat16.",
+    "eval_strategy": "When to evaluate during training: no, steps or epoch.",
+    "save_strategy": "When to write a checkpoint: no, steps, epoch or best.",
+    "resume_from_checkpoint": "Whether to go on from the newest checkpoint, or from which.",
+    "seed": "Seed of weights, order and draws.",
+}
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -268,18 +277,17 @@ def parse_recipe(
         ValueError: If there is no such recipe, it cannot be read, or it is for another task.
     """
     parser = HfArgumentParser(
-        classes,
+        cast(Any, classes),
         description=description,
         usage="%(prog)s [RECIPE] [options]",
         formatter_class=_HelpFormatter,
         allow_abbrev=False,
         epilog="RECIPE is a YAML or JSON file of options, or the name of one that comes with the package.",
     )
-    parser.add_argument("--help-all", action="help", help="show the options of TrainingArguments, too")
     _tidy_options(parser, shows_all="--help-all" in arguments)
     name, recipe, arguments = split_recipe(arguments)
     if task is not None:
-        parser.add_argument("--task", default=task, choices=[task], help="there is but this")
+        parser.add_argument("--task", default=task, choices=[task], help=SUPPRESS)
         if recipe.get("task", task) != task:
             raise ValueError(f"The recipe {name} is for another task than {task}, which this script is for.")
     known = {action.dest: action for action in parser._actions}
@@ -351,25 +359,37 @@ def _rename(option: str) -> str:
 
 def _tidy_options(parser: HfArgumentParser, shows_all: bool):
     """Let mappings be given as JSON, and hide what is there twice, and what is transformers' own."""
-    is_own = {name.name for cls in parser.dataclass_types for name in dataclasses.fields(cls)} - {
-        name.name for name in dataclasses.fields(TrainingArguments)
-    }
+    of_transformers: set[str] = set()
+    if any(issubclass(cls, TrainingArguments) for cls in parser.dataclass_types):
+        of_transformers = {known.name for known in dataclasses.fields(TrainingArguments)}
+        parser.add_argument("--help-all", action="help", help="show all options of TrainingArguments, too")
     for action in parser._actions:
         if getattr(action.type, "__origin__", None) is dict:
-            action.type = str
-        is_shown = shows_all or action.dest in is_own or action.dest in _COMMON_OPTIONS or "help" in action.dest
-        if not is_shown or any(name.startswith("--no_") for name in action.option_strings):
+            action.type, action.metavar = str, "JSON"
+        if any(name.startswith("--no_") for name in action.option_strings):
             action.help = SUPPRESS
+        elif action.dest in of_transformers:
+            action.help = _COMMON_OPTIONS.get(action.dest, action.help if shows_all else SUPPRESS)
 
 
-class _HelpFormatter(ArgumentDefaultsHelpFormatter, RawDescriptionHelpFormatter):
+class _HelpFormatter(RawDescriptionHelpFormatter):
     """Shows options under one name each, with their default, and keeps the lines of the description."""
+
+    def __init__(self, prog: str):
+        super().__init__(prog, max_help_position=40)
 
     def _format_action_invocation(self, action: Action) -> str:
         if action.nargs == 0:
             return ", ".join(action.option_strings)
-        kind = {bool: "BOOL", int: "INT", float: "FLOAT"}.get(action.type, "BOOL" if action.const is True else "TEXT")
-        return f"{action.option_strings[0]} {kind}"
+        kinds: dict[Any, str] = {int: "INT", float: "FLOAT"}
+        kind = action.metavar or kinds.get(action.type, "BOOL" if action.const is True else "TEXT")
+        return f"{action.option_strings[0]} {kind}{' ...' if action.nargs == '+' else ''}"
+
+    def _get_help_string(self, action: Action) -> str | None:
+        if action.nargs == 0 or action.help is None:
+            return action.help
+        default = "none" if action.default in (None, {}, []) else "%(default)s"
+        return f"{action.help} ({'required' if action.required else f'default: {default}'})"
 
 
 __all__ = [

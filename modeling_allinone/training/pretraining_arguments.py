@@ -55,6 +55,8 @@ class SourceArguments:
           howto100m: {shards: "s3://bucket/howto-{000..999}.tar", transform: draw_captioned_clip}
     """
 
+    _argument_group_name = "sources"
+
     video_sources: dict | str | None = field(
         default=None, metadata={"help": "JSON of data sets to train on, instead of `dataset`, with options of each."}
     )
@@ -129,6 +131,8 @@ class SourceArguments:
 class ObjectiveArguments:
     """What is learned, and how much of it."""
 
+    _argument_group_name = "objectives"
+
     masked_lm_weight: float = field(default=1.0, metadata={"help": "Weight of masked words; 0: without them."})
     matching_weight: float = field(default=1.0, metadata={"help": "Weight of matching, with alignment; 0: without."})
     contrastive_weight: float = field(default=0.0, metadata={"help": "Weight of the contrast of texts and clips."})
@@ -172,6 +176,8 @@ class ObjectiveArguments:
 @dataclass
 class EvaluationArguments:
     """What a model is watched by as it is trained, at every evaluation."""
+
+    _argument_group_name = "evaluation"
 
     zero_shot: dict | str | None = field(
         default=None,

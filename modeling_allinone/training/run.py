@@ -6,15 +6,16 @@ import copy
 import math
 from collections.abc import Sized
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
-from transformers.trainer_utils import EvalPrediction
+from transformers.trainer_utils import EvalPrediction, SchedulerType
 
 from ..data.video_dataset import find_skipped
 from ..evaluation.results import describe_protocol, score_groups, write_card, write_results
 from ..hub.writing import naming_place
+from ..models.configuration_allinone import AllInOneConfig
 from ..models.modeling_allinone import AllInOnePreTrainedModel
 from ..models.processing_allinone import AllInOneProcessor
 from .arguments import DataArguments
@@ -49,7 +50,7 @@ def train(trainer: AllInOneTrainer):
 def save(trainer: AllInOneTrainer):
     """Save the model whole, so that it loads as any other; adapters beside it, in a folder of their own."""
     model = trainer.accelerator.unwrap_model(trainer.model)
-    if not hasattr(model, "merge_and_unload"):
+    if not has_adapters(model):
         trainer.save_model()
         return
     trainer.save_model(str(Path(trainer.args.output_dir, ADAPTER_NAME)))
@@ -60,16 +61,22 @@ def save(trainer: AllInOneTrainer):
 def save_whole(model: torch.nn.Module, processor: AllInOneProcessor, output_dir: str | Path):
     """Save a model, with its adapters merged into it where it has some, and its processor; its weights are finite."""
     check_weights(model, "the model")
-    if hasattr(model, "merge_and_unload"):
-        model = copy.deepcopy(model).merge_and_unload()
+    merged = cast(Any, model)
+    if has_adapters(model):
+        merged = copy.deepcopy(merged).merge_and_unload()
     with naming_place(output_dir):
-        model.save_pretrained(output_dir)
+        merged.save_pretrained(output_dir)
         processor.save_pretrained(output_dir)
+
+
+def has_adapters(model: torch.nn.Module) -> bool:
+    """Whether a model is wrapped, by peft, with adapters."""
+    return hasattr(model, "merge_and_unload")
 
 
 def unwrap_peft(model: torch.nn.Module) -> AllInOnePreTrainedModel:
     """The model without the wrapper that adapters come with."""
-    return model.get_base_model() if hasattr(model, "get_base_model") else model
+    return cast(Any, model).get_base_model() if has_adapters(model) else cast(AllInOnePreTrainedModel, model)
 
 
 def evaluate_and_save(
@@ -102,7 +109,8 @@ def evaluate_and_save(
         for name, is_blank in (("scores", False), ("blank_video", True)):
             results[name] = _score(trainer, data_arguments, rows, is_blank)
         video_processor = trainer.processing_class.video_processor
-        measured = describe_protocol(data_arguments.test_data, rows, trainer.model.config, video_processor, arguments)
+        config = cast(AllInOneConfig, trainer.model.config)
+        measured = describe_protocol(data_arguments.test_data, rows, config, video_processor, arguments)
         results["protocol"] = measured | protocol
     results |= {"base_model": origin, "training": None}
     if arguments.do_train:
@@ -126,11 +134,12 @@ def _score(
     prefix = f"{data_arguments.test_split}_blank" if is_blank else str(data_arguments.test_split)
     prepared = prepare_rows(rows, data_arguments, trainer.processing_class, is_blank=is_blank)
     output = trainer.predict(prepared, metric_key_prefix=prefix)
-    metrics = {key.removeprefix(f"{prefix}_"): value for key, value in output.metrics.items()}
+    metrics = {key.removeprefix(f"{prefix}_"): value for key, value in (output.metrics or {}).items()}
     scores = {key: value for key, value in metrics.items() if key not in _FIGURES_OF_THE_RUN}
-    if data_arguments.group_by is not None and output.label_ids is not None:
+    compute_metrics = trainer.compute_metrics
+    if data_arguments.group_by is not None and compute_metrics is not None and output.label_ids is not None:
         scores |= score_groups(
-            lambda *arrays: trainer.compute_metrics(EvalPrediction(*arrays)),
+            lambda *arrays: compute_metrics(EvalPrediction(*arrays)),
             output.predictions,
             output.label_ids,
             rows[data_arguments.group_by],
@@ -163,7 +172,7 @@ def describe_training(
         "num_epochs": None if num_rows is None else round(num_steps / max(1, math.ceil(num_rows / batch_size)), 4),
         "learning_rate": arguments.learning_rate,
         "head_learning_rate_multiplier": arguments.head_learning_rate_multiplier,
-        "lr_scheduler_type": str(arguments.lr_scheduler_type.value),
+        "lr_scheduler_type": SchedulerType(arguments.lr_scheduler_type).value,
         "warmup_steps": arguments.get_warmup_steps(num_steps),
         "weight_decay": arguments.weight_decay,
         "batch_size": batch_size,

@@ -4,17 +4,17 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from logging import LogRecord
+from logging import Filter, LogRecord
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import torch
-from accelerate import PartialState
+from accelerate.state import PartialState
 from huggingface_hub import try_to_load_from_cache
 from huggingface_hub.dataclasses import validate_typed_dict
 from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
-from transformers import AutoProcessor, PreTrainedTokenizerBase, TrainingArguments, set_seed
+from transformers import AutoProcessor, PreTrainedTokenizerBase, set_seed
 from transformers.trainer_utils import get_last_checkpoint
 from transformers.utils import CONFIG_NAME, logging
 
@@ -30,9 +30,12 @@ from ..models.video_processing_allinone import AllInOneVideoProcessor
 from .arguments import DataArguments, ModelArguments
 from .divergence import check_weights
 from .resumption import resumes
+from .trainer import AllInOneTrainingArguments
 
 if TYPE_CHECKING:
     import datasets
+
+Model = TypeVar("Model", bound=AllInOnePreTrainedModel)
 
 logger = logging.get_logger(__name__)
 
@@ -42,12 +45,12 @@ _NUMBERS_OF_PIXELS = ("image_mean", "image_std", "rescale_factor")
 _NO_FIELDS = ("attn_implementation",)  # of the configuration, though models are built with it
 
 
-def setup_run(training_arguments: TrainingArguments):
+def setup_run(training_arguments: AllInOneTrainingArguments):
     """
     Set seed and logging, and make the output folder.
 
     Args:
-        training_arguments (`TrainingArguments`)
+        training_arguments ([`AllInOneTrainingArguments`])
 
     Raises:
         ValueError: If the output folder has checkpoints of another run.
@@ -61,7 +64,7 @@ def setup_run(training_arguments: TrainingArguments):
         _prepare_output_dir(training_arguments)
 
 
-def _prepare_output_dir(training_arguments: TrainingArguments):
+def _prepare_output_dir(training_arguments: AllInOneTrainingArguments):
     output_dir = Path(training_arguments.output_dir)
     output_dir.mkdir(parents=True, exist_ok=True)
     if resumes(training_arguments):
@@ -138,7 +141,8 @@ def _change_video_processor(processor: AllInOneProcessor, changes: Mapping[str, 
     try:
         # JSON has whole numbers where a field is a number of any kind.
         numbers = {name: _as_floats(changes[name]) for name in _NUMBERS_OF_PIXELS if name in changes}
-        validate_typed_dict(AllInOneVideoProcessor.valid_kwargs, {**changes, **numbers})
+        # A TypedDict has no type that says so.
+        validate_typed_dict(AllInOneVideoProcessor.valid_kwargs, {**changes, **numbers})  # type: ignore[type-var]
         torch.empty(0, device=changes.get("device"))
         processor.video_processor = AllInOneVideoProcessor(**{**processor.video_processor.to_dict(), **changes})
     except (StrictDataclassError, TypeError, ValueError, LookupError, RuntimeError, AssertionError) as error:
@@ -163,12 +167,12 @@ def naming_model(name_or_path: str) -> Iterator[None]:
 
 
 def load_model(
-    model_class: type[AllInOnePreTrainedModel],
+    model_class: type[Model],
     model_arguments: ModelArguments,
     processor: AllInOneProcessor,
     allow_new_head: bool = True,
-    **fields,
-) -> torch.nn.Module:
+    **fields: Any,
+) -> Model:
     """
     The model to train or to score: from a checkpoint, whose head may be of other tasks or other answers, or new.
 
@@ -235,16 +239,15 @@ def identify_model(name_or_path: str | None) -> dict[str, str | None]:
         folder, digest = Path(name_or_path), hashlib.sha256()
         for path in sorted([*folder.glob("*.safetensors"), *folder.glob("pytorch_model*.bin")]):
             with path.open("rb") as file:
-                while block := file.read(1 << 20):
-                    digest.update(block)
+                hashlib.file_digest(file, lambda: digest)
         return origin | {"sha256": digest.hexdigest()}
     cached = try_to_load_from_cache(name_or_path, CONFIG_NAME)
     return origin | ({"revision": Path(cached).parent.name} if isinstance(cached, str) else {})
 
 
 def _load_checkpoint(
-    model_class: type, name_or_path: str, allow_new_head: bool, fields: dict[str, Any]
-) -> AllInOnePreTrainedModel:
+    model_class: type[Model], name_or_path: str, allow_new_head: bool, fields: dict[str, Any]
+) -> Model:
     """A model with the fields of its configuration changed, whose backbone is all of the checkpoint."""
     with naming_model(name_or_path):
         of_checkpoint = AllInOneConfig.from_pretrained(name_or_path)
@@ -252,7 +255,7 @@ def _load_checkpoint(
         AllInOneConfig(**{**of_checkpoint.to_dict(), **{key: fields[key] for key in fields if key not in _NO_FIELDS}})
         sizes = {name: fields.pop(name, None) for name in ("num_frames", "max_position_embeddings")}
         with _without_load_report():
-            model, info = model_class.from_pretrained(
+            model, info = cast(Any, model_class).from_pretrained(
                 name_or_path, dtype=torch.float32, ignore_mismatched_sizes=True, output_loading_info=True, **fields
             )
     new = sorted(
@@ -287,51 +290,47 @@ def _load_checkpoint(
 def _without_load_report() -> Iterator[None]:
     """Without the table of transformers, which alarms of heads that are meant to be new or to be left out."""
     of_loading = logging.get_logger("transformers.modeling_utils")
-
-    def is_no_report(record: LogRecord) -> bool:
-        return "LOAD REPORT" not in record.getMessage()
-
-    of_loading.addFilter(is_no_report)
+    without_report = _WithoutLoadReport()
+    of_loading.addFilter(without_report)
     try:
         yield
     finally:
-        of_loading.removeFilter(is_no_report)
+        of_loading.removeFilter(without_report)
 
 
-def _add_adapters(model: AllInOnePreTrainedModel, rank: int) -> torch.nn.Module:
-    """Low-rank adapters beside the linear layers of the blocks; pooler and head train whole."""
+class _WithoutLoadReport(Filter):
+    """All messages but one."""
+
+    def filter(self, record: LogRecord) -> bool:
+        return "LOAD REPORT" not in record.getMessage()
+
+
+def _add_adapters(model: Model, rank: int) -> Model:
+    """A model with low-rank adapters beside the linear layers of its blocks; pooler and head train whole."""
     from peft import LoraConfig, get_peft_model
 
     heads = [name for name, _ in model.named_children() if name != model.base_model_prefix]
-    return get_peft_model(
-        model,
-        LoraConfig(
-            r=rank,
-            lora_alpha=2 * rank,
-            target_modules=r"allinone\.layers\..*\.(qkv|out_proj|fc1|fc2)",
-            modules_to_save=["pooler", *heads],
-        ),
+    config = LoraConfig(
+        r=rank,
+        lora_alpha=2 * rank,
+        target_modules=r"allinone\.layers\..*\.(qkv|out_proj|fc1|fc2)",
+        modules_to_save=["pooler", *heads],
     )
+    return cast(Model, get_peft_model(model, config))  # which has all that the model has
 
 
-@overload
 def prepare_rows(
-    rows: "datasets.Dataset", data_arguments: DataArguments, processor: AllInOneProcessor, **options: Any
-) -> VideoDataset: ...
-@overload
-def prepare_rows(rows: None, data_arguments: DataArguments, processor: AllInOneProcessor, **options: Any) -> None: ...
-def prepare_rows(
-    rows: "datasets.Dataset | None",
+    rows: "datasets.Dataset",
     data_arguments: DataArguments,
     processor: AllInOneProcessor,
     seed: int = 0,
     is_blank: bool = False,
-) -> VideoDataset | None:
+) -> VideoDataset:
     """
     Rows ready for a loader.
 
     Args:
-        rows (`datasets.Dataset`, *optional*): Rows of annotations.
+        rows (`datasets.Dataset`): Rows of annotations.
         data_arguments ([`DataArguments`]): Whether decoded frames are kept.
         processor ([`AllInOneProcessor`])
         seed (`int`, defaults to 0): What the draws of frames depend on.
@@ -339,13 +338,11 @@ def prepare_rows(
             texts alone.
 
     Returns:
-        [`VideoDataset`]; `None` without rows.
+        [`VideoDataset`]
 
     Raises:
         ValueError: If decoded frames are to be kept, and clips have several views or their frames vary in number.
     """
-    if rows is None:
-        return None
     frames, num_views = None, processor.video_processor.num_views
     if data_arguments.frame_cache is not None and not is_blank and rows["video"][0] is not None:
         if num_views > 1:

@@ -185,7 +185,8 @@ def _labels_of_model(model_arguments: ModelArguments) -> list[str]:
     if model_arguments.model_name_or_path is None:
         raise ValueError(NOTHING_TO_DO)
     with naming_model(model_arguments.model_name_or_path):
-        return list(AllInOneConfig.from_pretrained(model_arguments.model_name_or_path).id2label.values())
+        names = AllInOneConfig.from_pretrained(model_arguments.model_name_or_path).id2label or {}
+    return list(names.values())
 
 
 def _match_labels(

@@ -133,7 +133,7 @@ class QuestionAnswering(Task):
         }
 
     def compute_metrics(self, output: EvalPrediction) -> dict[str, float]:
-        return score_answers(output.predictions, output.label_ids)
+        return score_answers(np.asarray(output.predictions), np.asarray(output.label_ids))
 
 
 @dataclass
@@ -337,7 +337,7 @@ class VisualCommonsense(Task):
         return {**super().trainer_options(), "preprocess_logits_for_metrics": _stack_logits}
 
     def compute_metrics(self, output: EvalPrediction) -> dict[str, float]:
-        labels = np.stack(output.label_ids, axis=1)
+        labels = np.stack(list(output.label_ids), axis=1)
         return self.metric_module.compute(predictions=output.predictions, references=labels)
 
     @property
@@ -403,7 +403,7 @@ def parse_task(
         )
     # All of them for help.
     tasks = (TASKS[name],) if name in TASKS else tuple(TASKS.values())
-    classes = (_TaskArguments, *tasks, ModelArguments, DataArguments, AllInOneTrainingArguments)
+    classes: list[type] = [_TaskArguments, *tasks, ModelArguments, DataArguments, AllInOneTrainingArguments]
     _, task, *others = parse_recipe(*classes, description=description, arguments=arguments)
     return task, *others
 

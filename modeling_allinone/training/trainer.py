@@ -21,6 +21,7 @@ from ..data.webdataset_stream import PairedStream, WebDatasetStream
 from ..evaluation.retrieval import evaluate_retrieval
 from ..hub.writing import naming_place
 from ..models.losses_allinone import calibration_loss, contrastive_loss, ranking_loss
+from ..models.processing_allinone import AllInOneProcessor
 from .callbacks import EpochCallback
 from .distributed import contrastive_loss_over_processes, count_labelled
 from .divergence import DivergenceWatch, check_weights
@@ -45,6 +46,9 @@ class AllInOneTrainingArguments(TrainingArguments):
             sets `gradient_accumulation_steps`, so that a recipe means the same on any number of devices.
     """
 
+    _argument_group_name = "training"
+
+    output_dir: str = "trainer_output"
     adam_beta2: float = field(default=0.98, metadata={"help": "Second beta of AdamW."})
     weight_decay: float = field(default=0.01, metadata={"help": "Weight decay, of all but biases and norms."})
     warmup_steps: float = field(default=0.1, metadata={"help": "Steps of warm-up, or below 1 their share of all."})
@@ -145,6 +149,8 @@ class AllInOneTrainer(Trainer):
         Others: see `transformers.Trainer`.
     """
 
+    args: AllInOneTrainingArguments
+    processing_class: AllInOneProcessor
     model: PreTrainedModel
     eval_dataset: Any  # rows, or a mapping of rows by name
 
