@@ -142,8 +142,7 @@ def test_hmdb51_as_the_original_has_it(tmp_path):
         "sample_id": "train-0",
     }
     assert [(row["video_id"], row["label"]) for row in rows] == [("a b_#1", 0), ("c_2", 2)]
-    for split in ("test", "original_validation"):
-        assert [(row["video_id"], row["label"]) for row in read_rows("hmdb51", tmp_path, split)] == [("d_3", 1)]
+    assert [(row["video_id"], row["label"]) for row in read_rows("hmdb51", tmp_path, "test")] == [("d_3", 1)]
     (row,) = read_rows("hmdb51", tmp_path, "train", fold=2, media_pattern="{action}/{video_id}.avi", prompt=None)
     assert row["video"] == str(tmp_path / "cartwheel/e_4.avi") and "question" not in row
 
@@ -259,9 +258,8 @@ def test_ucf101_as_the_makers_have_it(tmp_path, folder):
         "sample_id": "train-0",
     }
     assert [row["label"] for row in rows] == [0, 1]
-    for split in ("test", "original_validation"):
-        (row,) = read_rows("ucf101", tmp_path, split)
-        assert (row["video_id"], row["label"]) == ("v_Archery_g01_c01", 1)
+    (row,) = read_rows("ucf101", tmp_path, "test")
+    assert (row["video_id"], row["label"]) == ("v_Archery_g01_c01", 1)
     (row,) = read_rows("ucf101", tmp_path, "train", fold=3, vocabulary=["ApplyEyeMakeup", "Archery"])
     assert row["video_id"] == "v_Archery_g02_c01"
 

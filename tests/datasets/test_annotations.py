@@ -17,7 +17,7 @@ from modeling_allinone.datasets import (
     register_dataset,
     summarize,
 )
-from modeling_allinone.datasets.annotation_reader import TASKS
+from modeling_allinone.datasets.annotation_reader import TASKS, check_positive
 from modeling_allinone.datasets.common_rows import COMMON_COLUMNS, collect_rows
 
 ENTRIES = [
@@ -75,6 +75,20 @@ def test_validation_is_never_the_test_split():
             assert paths["original_validation"] == paths["test"]
 
 
+def test_the_original_selects_on_the_test_split(root):
+    names = {name for listed in list_datasets().values() for name in listed}
+    assert {name for name in names if "original_validation" in describe_dataset(name).splits} == {
+        *("ego4d_mc", "flickr30k", "hmdb51", "lsmdc_mc", "lsmdc_retrieval", "msrvtt_mc", "msrvtt_qa"),
+        *("msrvtt_retrieval", "msrvtt_retrieval_1k_b", "msrvtt_retrieval_7k", "msvd_qa", "msvd_retrieval"),
+        *("tgif_action", "tgif_frameqa", "tgif_transition", "ucf101"),
+    }
+    write_files(root, {"msrvtt_qa_test.jsonl": ENTRIES, "msrvtt_qa_val.jsonl": ENTRIES[:1]})
+    test, selected_on = (read_rows("msrvtt_qa", root, split) for split in ("test", "original_validation"))
+    assert [row.pop("sample_id") for row in selected_on] == [f"original_validation-{number}" for number in range(4)]
+    assert [row.pop("sample_id") for row in test] == [f"test-{number}" for number in range(4)]
+    assert test == selected_on and len(read_rows("msrvtt_qa", root, "validation")) == 1
+
+
 def test_readers_describe_themselves():
     reader = describe_dataset("msrvtt_qa")
     assert reader.options == {"vocabulary": None, "num_answers": 1500}
@@ -120,6 +134,32 @@ def test_unknown_splits_and_options_get_the_list(root):
         load_annotations("msrvtt_mc", root, "test", fps=4)
     with pytest.raises(ValueError, match="on_missing_video is 'skip'; expected one of 'warn', 'raise', 'drop', 'ign"):
         load_annotations("msrvtt_qa", root, on_missing_video="skip")
+
+
+@pytest.mark.parametrize("value", [0, -3, float("nan"), float("inf"), "3", True])
+def test_options_that_are_numbers_above_0(value):
+    check_positive(rate=0.5, frames=3)
+    with pytest.raises(ValueError, match=r"rate is .*; expected a number above 0"):
+        check_positive(frames=3, rate=value)
+
+
+@pytest.mark.parametrize(
+    ("name", "split", "option"),
+    [
+        ("ego4d_mc", "test", "frames_per_second"),
+        ("tvqa", "train", "frame_rate"),
+        ("activitynet_qa", "train", "frame_rate"),
+        ("activitynet_retrieval", "train", "frame_rate"),
+    ],
+)
+def test_rates_are_above_0(tmp_path, name, split, option):
+    with pytest.raises(ValueError, match=f"{option} is 0; expected a number above 0"):
+        load_annotations(name, tmp_path, split, **{option: 0})
+
+
+def test_tasks_of_a_reader_are_known():
+    with pytest.raises(ValueError, match="mine is for captioning; there are question-answering, "):
+        AnnotationReader("mine", ("captioning",), "nowhere", {}, "{video_id}", iter)
 
 
 def test_folders_have_to_be_there(root):

@@ -76,20 +76,16 @@ def test_flickr30k(tmp_path, folder):
         }
     ]
     captions = {
-        split: [row["caption"] for row in read_rows("flickr30k", tmp_path, split)]
-        for split in ("validation", "test", "original_validation")
+        split: [row["caption"] for row in read_rows("flickr30k", tmp_path, split)] for split in ("validation", "test")
     }
-    boats = ["A boat.", "A lake."]
-    assert captions == {"validation": ["A girl."], "test": boats, "original_validation": boats}
+    assert captions == {"validation": ["A girl."], "test": ["A boat.", "A lake."]}
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"sentences": []}, r"images, entry 2: field 'sentences' is \[\], but expected a list of objects with raw"),
-        ({"sentences": ["A dog."]}, "field 'sentences' is .*, but expected a list of objects"),
         ({"sentences": [{"tokens": ["a"]}]}, "entry 2, entry 'sentences': field 'raw' is missing"),
-        ({"filename": None}, "entry 2: field 'filename' is null"),
     ],
 )
 def test_wrong_entries_of_karpathy_are_named(tmp_path, changes, message):

@@ -1,9 +1,7 @@
 """NLVR2: pairs of photographs."""
 
-import json
-
 import pytest
-from annotation_fixtures import read_rows, write_files
+from annotation_fixtures import json_lines, read_rows, write_files
 from PIL import Image
 
 from modeling_allinone.datasets import load_annotations, summarize
@@ -15,13 +13,9 @@ TRAIN = [
 DEV = [{"identifier": "dev-850-0-0", "sentence": "All cups are full.", "label": "False"}]
 
 
-def lines(entries):
-    return "".join(f"{json.dumps(entry)}\n" for entry in entries)
-
-
 @pytest.mark.parametrize("folder", ["nlvr2/data/", ""])
 def test_rows(tmp_path, folder):
-    write_files(tmp_path, {f"{folder}train.json": lines(TRAIN)})
+    write_files(tmp_path, {f"{folder}train.json": json_lines(TRAIN)})
     images = [str(tmp_path / f"images/train/39/train-10171-0-img{side}.png") for side in (0, 1)]
     shared = {"images": images, "video_id": "train-10171-0"}
     assert read_rows("nlvr2", tmp_path, "train") == [
@@ -31,7 +25,9 @@ def test_rows(tmp_path, folder):
 
 
 def test_other_splits_lie_beside_the_training_images(tmp_path):
-    write_files(tmp_path, {"dev.json": lines(DEV), "test1.json": lines([DEV[0] | {"identifier": "test1-0-1-3"}])})
+    write_files(
+        tmp_path, {"dev.json": json_lines(DEV), "test1.json": json_lines([DEV[0] | {"identifier": "test1-0-1-3"}])}
+    )
     (row,) = read_rows("nlvr2", tmp_path, "validation")
     assert row["images"] == [str(tmp_path / f"dev/dev-850-0-img{side}.png") for side in (0, 1)]
     assert (row["label"], row["answer"], row["sample_id"]) == (0, "False", "dev-850-0-0")
@@ -40,7 +36,7 @@ def test_other_splits_lie_beside_the_training_images(tmp_path):
 
 
 def test_both_photographs_are_looked_for(tmp_path):
-    write_files(tmp_path, {"dev.json": lines(DEV)})
+    write_files(tmp_path, {"dev.json": json_lines(DEV)})
     (tmp_path / "dev").mkdir()
     Image.new("RGB", (8, 8)).save(tmp_path / "dev/dev-850-0-img0.png")
     summary = summarize(load_annotations("nlvr2", tmp_path, "validation"))
@@ -49,7 +45,7 @@ def test_both_photographs_are_looked_for(tmp_path):
 
 def test_labels_may_be_truth_values_or_unknown(tmp_path):
     entries = [DEV[0] | {"label": label, "identifier": f"dev-1-0-{label}"} for label in (True, False, "true", None)]
-    write_files(tmp_path, {"dev.json": lines(entries)})
+    write_files(tmp_path, {"dev.json": json_lines(entries)})
     rows = load_annotations("nlvr2", tmp_path, "validation", on_missing_video="ignore")
     assert rows["label"][:] == [1, 0, 1, None] and rows["answer"][:] == ["True", "False", "True", None]
 
@@ -64,6 +60,6 @@ def test_labels_may_be_truth_values_or_unknown(tmp_path):
     ],
 )
 def test_wrong_entries_are_named(tmp_path, changes, message):
-    write_files(tmp_path, {"dev.json": lines([DEV[0], DEV[0] | {"identifier": "dev-2-0-0"} | changes])})
+    write_files(tmp_path, {"dev.json": json_lines([DEV[0], DEV[0] | {"identifier": "dev-2-0-0"} | changes])})
     with pytest.raises(ValueError, match=message):
         load_annotations("nlvr2", tmp_path, "validation")

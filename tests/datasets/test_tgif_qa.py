@@ -14,37 +14,28 @@ OPEN = {"gif_name": GIF, "question": "what is placed in the cone ?", "answer": "
 OPEN_HEADER = ("gif_name", "question", "answer", "type", "vid_id", "key", "description")
 
 
+def expected_choice(root, sample_id):
+    return {
+        "video": str(root / "gifs" / f"{GIF}.gif"),
+        "question": "What does the butterfly do 10 times ?",
+        "options": OPTIONS,
+        "answer": "flap wings",
+        "label": 4,
+        "video_id": GIF,
+        "sample_id": sample_id,
+    }
+
+
 @pytest.mark.parametrize("part", ["action", "transition"])
 def test_choices_in_the_original_arrangement(tmp_path, part):
     write_files(tmp_path, {f"{part}_test.jsonl": [CHOICE]})
-    for split in ("test", "original_validation"):
-        assert read_rows(f"tgif_{part}", tmp_path, split) == [
-            {
-                "video": str(tmp_path / "gifs" / f"{GIF}.gif"),
-                "question": "What does the butterfly do 10 times ?",
-                "options": OPTIONS,
-                "answer": "flap wings",
-                "label": 4,
-                "video_id": GIF,
-                "sample_id": f"{split}-0",
-            }
-        ]
+    assert read_rows(f"tgif_{part}", tmp_path, "test") == [expected_choice(tmp_path, "test-0")]
 
 
 @pytest.mark.parametrize("part", ["action", "transition"])
 def test_choices_in_the_published_arrangement(tmp_path, part):
     write_files(tmp_path, {f"Train_{part}_question.csv": table(CHOICE_HEADER, CHOICE_ROW)})
-    assert read_rows(f"tgif_{part}", tmp_path, "train") == [
-        {
-            "video": str(tmp_path / "gifs" / f"{GIF}.gif"),
-            "question": "What does the butterfly do 10 times ?",
-            "options": OPTIONS,
-            "answer": "flap wings",
-            "label": 4,
-            "video_id": GIF,
-            "sample_id": "ACTION4",
-        }
-    ]
+    assert read_rows(f"tgif_{part}", tmp_path, "train") == [expected_choice(tmp_path, "ACTION4")]
 
 
 @pytest.mark.parametrize(
@@ -52,9 +43,6 @@ def test_choices_in_the_published_arrangement(tmp_path, part):
     [
         ({"options": OPTIONS[:4]}, "line 1: field 'options' has 4 entries, but expected 5"),
         ({"answer": 5}, "line 1: field 'answer' is 5, but expected a whole number from 0 to 4"),
-        ({"answer": -1}, "line 1: field 'answer' is -1, but expected a whole number from 0 to 4"),
-        ({"answer": "flap wings"}, "line 1: field 'answer' is 'flap wings', but expected a number"),
-        ({"options": [*OPTIONS[:4], ""]}, "line 1: field 'options' holds empty text"),
         ({"options": None}, "line 1: field 'a1' is missing"),
     ],
 )
@@ -87,12 +75,7 @@ def test_open_ended_in_the_original_arrangement(tmp_path):
         "question": "what is placed in the cone ?",
         "video_id": GIF,
     }
-    answers = {
-        "train": ("cookie", 1),
-        "validation": ("dog", 0),
-        "test": ("cat", -100),
-        "original_validation": ("cat", -100),
-    }
+    answers = {"train": ("cookie", 1), "validation": ("dog", 0), "test": ("cat", -100)}
     for split, (answer, label) in answers.items():
         rows = read_rows("tgif_frameqa", tmp_path, split)
         assert rows == [expected | {"answer": answer, "label": label, "sample_id": f"{split}-0"}]

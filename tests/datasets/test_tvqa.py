@@ -118,10 +118,3 @@ def test_moments_that_are_none(tmp_path, moment):
     write_files(tmp_path, {"tvqa_train.jsonl": [ENTRY | {"ts": moment}]})
     with pytest.raises(ValueError, match=r"tvqa_train\.jsonl, line 1: field 'ts' "):
         load_annotations("tvqa", tmp_path)
-
-
-@pytest.mark.parametrize("frame_rate", [0, -3, float("nan"), "3"])
-def test_rates_that_are_none(tmp_path, frame_rate):
-    write_files(tmp_path, {"tvqa_train.jsonl": [ENTRY]})
-    with pytest.raises(ValueError, match=r"frame_rate is .*; expected a number above 0"):
-        load_annotations("tvqa", tmp_path, frame_rate=frame_rate)

@@ -1,7 +1,8 @@
 """The data sets of actions in miniature."""
 
-import shutil
 from pathlib import Path
+
+from annotation_fixtures import write_places
 
 # By recipe and arrangement: annotation files, and the films they speak of.
 ACTIONS = {
@@ -69,10 +70,4 @@ ACTIONS = {
 def write_actions(root: Path, recipe: str, arrangement: str, film: Path) -> Path:
     """Write annotations and put a film at every place."""
     files, videos = ACTIONS[recipe, arrangement]
-    for place in (*files, *videos):
-        (root / place).parent.mkdir(parents=True, exist_ok=True)
-    for name, content in files.items():
-        (root / name).write_text(content)
-    for video in videos:
-        shutil.copy(film, root / video)
-    return root
+    return write_places(root, videos, files, film)

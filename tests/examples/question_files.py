@@ -1,21 +1,12 @@
 """The data sets of questions and choices in miniature: three rows to train on, one to select on, two to score."""
 
-import json
+from annotation_fixtures import json_lines, table
 
 VIDEOS = [f"video{number}" for number in range(3)]
 ANSWERS = ["yes", "no", "yes"]
 OPTIONS = ["a dog", "a cat", "a car", "two men", "it runs"]
 CLIPS = [f"1_FILM_00.0{number}-00.0{number + 1}" for number in range(3)]  # as LSMDC names them
 PARTS = {"train": slice(0, 3), "val": slice(0, 1), "test": slice(1, 3)}
-
-
-def lines(rows: list) -> str:
-    """JSON lines."""
-    return "".join(json.dumps(row) + "\n" for row in rows)
-
-
-def table(*rows: tuple, delimiter: str = "\t") -> str:
-    return "".join(delimiter.join(map(str, row)) + "\n" for row in rows)
 
 
 def questions(name: str = "video_id", names: list = VIDEOS, **fields) -> list[dict]:
@@ -61,7 +52,7 @@ def tgif_choices(part: str) -> dict:
         for number, video in enumerate(VIDEOS)
     ]
     return {
-        "original": {f"{part}_{word}.jsonl": lines(entries[PARTS[word]]) for word in ("train", "test")},
+        "original": {f"{part}_{word}.jsonl": entries[PARTS[word]] for word in ("train", "test")},
         "published": {
             f"{word.capitalize()}_{part}_question.csv": table(header, *rows[PARTS[word]]) for word in ("train", "test")
         },
@@ -74,12 +65,12 @@ def tvqa() -> dict:
         | {"q": "what " * 60, "qid": number, "ts": "0.1-0.5", "vid_name": f"met_{video}", "answer_idx": number}
         for number, video in enumerate(VIDEOS)
     ]
-    return {f"tvqa_{word}.jsonl": lines(entries[PARTS[word]]) for word in ("train", "val")}
+    return {f"tvqa_{word}.jsonl": entries[PARTS[word]] for word in ("train", "val")}
 
 
 def msrvtt_mc() -> dict:
     train, test = [f"video{number}" for number in range(3, 6)], VIDEOS[1:]
-    questions = lines([{"clip_name": video, "options": OPTIONS, "answer": 1} for video in test])
+    questions = json_lines([{"clip_name": video, "options": OPTIONS, "answer": 1} for video in test])
     captions = [{"image_id": video, "caption": f"a dog {video}"} for video in train]
     lists = "high-quality/structured-symlinks"
     return {
@@ -114,7 +105,7 @@ QUESTIONS = {
     "msrvtt_qa": (
         [*FILMS],
         {
-            "original": {f"msrvtt_qa_{word}.jsonl": lines(questions()[part]) for word, part in PARTS.items()}
+            "original": {f"msrvtt_qa_{word}.jsonl": questions()[part] for word, part in PARTS.items()}
             | {"msrvtt_train_ans2label.json": {"yes": 0, "no": 1}},
             "published": {f"{word}_qa.json": numbered(questions()[part]) for word, part in PARTS.items()},
         },
@@ -123,7 +114,8 @@ QUESTIONS = {
         [f"YouTubeClips/clip{number}.avi" for number in range(3)],
         {
             "original": {
-                f"msvd_{word}_qa_encode.json": lines(questions(names=[0, 1, 2])[part]) for word, part in PARTS.items()
+                f"msvd_{word}_qa_encode.json": json_lines(questions(names=[0, 1, 2])[part])
+                for word, part in PARTS.items()
             }
             | {
                 "msvd_answer_set.txt": "yes\nno\n",
@@ -136,7 +128,7 @@ QUESTIONS = {
     "tgif_frameqa": (
         GIFS,
         {
-            "original": {f"frameqa_{word}.jsonl": lines(questions("gif_name")[part]) for word, part in PARTS.items()}
+            "original": {f"frameqa_{word}.jsonl": questions("gif_name")[part] for word, part in PARTS.items()}
             | {"frameqa_trainval_ans2label.json": {"yes": 0, "no": 1}},
             "published": {
                 f"{word.capitalize()}_frameqa_question.csv": table(
@@ -189,7 +181,7 @@ FILM = "1_FILM_00.01-00.02"
 CAPTION_CHOICES = {
     "msrvtt_mc": (
         "msrvtt_mc_test.jsonl",
-        lines([{"clip_name": "video7", "options": CAPTIONS, "answer": 3}]),
+        json_lines([{"clip_name": "video7", "options": CAPTIONS, "answer": 3}]),
         "videos/all/video7.mp4",
     ),
     "lsmdc_mc": (

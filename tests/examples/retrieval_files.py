@@ -2,10 +2,9 @@
 
 import json
 import pickle
-import shutil
 from pathlib import Path
 
-from video_fixtures import save_folder
+from annotation_fixtures import write_places
 
 LISTS = "high-quality/structured-symlinks"
 VIDEOS = [f"video{number}" for number in range(4)]
@@ -164,20 +163,3 @@ def write_data(root: Path, recipe: str, arrangement: str, film: Path, image: Pat
     """Write a data set of retrieval."""
     places, arrangements = DATA[recipe]
     return write_places(root, places, arrangements[arrangement], film, image)
-
-
-def write_places(root: Path, places: list[str], files: dict, film: Path, image: Path) -> Path:
-    """Write annotations and put a film or an image at every place."""
-    for name, content in files.items():
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        content = content if isinstance(content, str | bytes) else json.dumps(content)
-        path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    for place in places:
-        path = root / place
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if path.suffix:
-            shutil.copy(image if path.suffix == ".jpg" else film, path)
-        else:
-            save_folder(path, num_frames=2)
-    return root
