@@ -21,6 +21,7 @@ from datasets import Dataset, Image, Video
 from PIL import Image as PillowImage
 from torch.utils.data import DataLoader
 from video_fixtures import (
+    MIDDLES,
     NUM_FRAMES,
     corners,
     encode_video,
@@ -38,8 +39,6 @@ from modeling_allinone.datasets import train_tokenizer
 from modeling_allinone.models.frame_conversion_allinone import ONE_THREAD
 from modeling_allinone.models.video_decoding_allinone import DecoderClip, open_clip
 from modeling_allinone.models.video_file_allinone import VideoFile
-
-MIDDLES = [2, 7, 12]
 
 
 @pytest.fixture(scope="module")
@@ -80,11 +79,6 @@ def site(files):
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
-
-
-@pytest.fixture
-def raw() -> AllInOneVideoProcessor:
-    return AllInOneVideoProcessor(do_resize=False, do_center_crop=False, do_rescale=False, do_normalize=False)
 
 
 @pytest.fixture(scope="module")
