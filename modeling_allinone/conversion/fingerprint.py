@@ -3,7 +3,7 @@
 """
 What two users compare to know that they have the same model: a hash of its weights, and a few values that it computes.
 
-    python conversion/fingerprint.py allinone-base
+    python -m modeling_allinone.conversion.fingerprint allinone-base
 """
 
 import argparse

@@ -285,7 +285,8 @@ def _describe_source(checkpoint: Path, report: list[ReportLine], dtype: str, fin
         f"in {dtype}, by `convert_original_checkpoint.py` of modeling_allinone {modeling_allinone.__version__}."
     )
     if fingerprint is not None:
-        source += f"\n\n```\n{fingerprint}\n```\n\n`python conversion/fingerprint.py` prints this table for any copy."
+        command = "python -m modeling_allinone.conversion.fingerprint"
+        source += f"\n\n```\n{fingerprint}\n```\n\n`{command}` prints this table for any copy."
     return source
 
 
