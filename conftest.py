@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """Examples in docstrings write nothing into the repository; data sets that a test registers are forgotten after it."""
 
 import sys

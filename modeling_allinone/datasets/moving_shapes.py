@@ -99,7 +99,7 @@ def write_moving_shapes(
         frames_per_second (`int`, defaults to 8): Frame rate, from 1.
         num_workers (`int`, defaults to 1): Processes that render and encode, from 1. More than 1 are spawned, which
             takes seconds, and a script that asks for them keeps its own work under `if __name__ == "__main__":`.
-        overwrite (`bool`, defaults to `False`): Whether to generate anew and replace what is there.
+        overwrite (`bool`, defaults to `False`): Whether to generate it again and replace what is there.
 
     Returns:
         `pathlib.Path` of the split's folder.

@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """Scenes of moving shapes: what a generated clip shows, drawn at random, and its frames.
 
 A [`Scene`] describes a clip: coloured shapes that move, grow, change colour, appear or stand still on a textured

@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """Boxes of objects painted on an image, so that a model sees which object a text speaks of by its number."""
 
 import numpy as np
@@ -64,6 +66,7 @@ def paint_boxes(image: Image.Image | np.ndarray, boxes) -> np.ndarray:
 
 
 def _mix_inside(image: np.ndarray, corners: list[int], colour: np.ndarray) -> None:
+    """Mix the colour into what is inside the box."""
     left, top, right, bottom = (max(corner, 0) for corner in corners)
     inside = image[top:bottom, left:right]
     mixed = IMAGE_SHARE * inside + (COLOUR_SHARE * colour + ADDED_LEVEL)

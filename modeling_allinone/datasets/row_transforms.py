@@ -1,6 +1,6 @@
 # Copyright 2026 The modeling_allinone authors.
 # Licensed under the Apache License, Version 2.0.
-"""Transforms of rows as they are fetched: what is drawn anew each epoch, or too large to keep."""
+"""Transforms of rows as they are fetched: what is drawn again each epoch, or too large to keep."""
 
 import hashlib
 from collections.abc import Callable

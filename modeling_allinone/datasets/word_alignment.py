@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """Words of an automatic transcript and their counterparts in a cleaned one, aligned by dynamic time warping.
 
 After MERLOT (Zellers et al., NeurIPS 2021), whose cleaned transcripts have punctuation and other words here and there,
@@ -5,7 +7,8 @@ but no times.
 """
 
 import string
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 
 import numpy as np
 
@@ -53,6 +56,7 @@ def align_words(words: Sequence[str], clean_words: Sequence[str]) -> list[str]:
 
 
 def _simplify(words: Sequence[str]) -> list[str]:
+    """Words without case and punctuation."""
     return [word.translate(WITHOUT_PUNCTUATION).strip().lower() for word in words]
 
 
@@ -61,18 +65,15 @@ def _banded_distances(words: list[str], clean_words: list[str], band: int) -> np
     different = sorted(set(clean_words))
     place_of = {word: place for place, word in enumerate(different)}
     places = np.array([place_of[word] for word in clean_words])
-    distances_to = _edit_distances_to(different)
-    known: dict[str, np.ndarray] = {}
+    distances_to = cache(_edit_distances_to(different))
     distances = np.full((len(words), len(clean_words)), FAR_APART, dtype=np.int32)
     for number, word in enumerate(words):
-        if word not in known:
-            known[word] = distances_to(word)
         near = slice(max(number - band, 0), number + band)
-        distances[number, near] = known[word][places[near]]
+        distances[number, near] = distances_to(word)[places[near]]
     return distances
 
 
-def _edit_distances_to(others: Sequence[str]):
+def _edit_distances_to(others: Sequence[str]) -> Callable[[str], np.ndarray]:
     """A function from a word to its Levenshtein distances from some others."""
     longest = max(map(len, others))
     codes = np.full((len(others), longest), -1, dtype=np.int64)

@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """Reading annotation files: what is accepted, and what messages say of the rest."""
 
 import pytest

@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """Data sets by name: what there is, what was found, and what is said of what is missing."""
 
 import logging

@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """Captions of images: Karpathy's partition of COCO and Flickr30k, Visual Genome, CC3M, CC12M, SBU."""
 
 import zlib

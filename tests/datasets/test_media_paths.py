@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """Annotations do not lead out of the folder of the videos, whatever the reader."""
 
 import json

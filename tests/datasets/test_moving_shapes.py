@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """The generated corpus: what it shows, that it leaks nothing, and what is on disk."""
 
 import inspect

@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """VQAv2: soft scores and the vocabulary that they are of."""
 
 from collections import Counter
@@ -81,16 +83,16 @@ def test_rows(root):
 def test_training_split_of_the_original(root):
     """The training split with most of the validation split, and the images that are held out of the latter."""
     options = {"vocabulary": [*ANSWERS, "purple"], "num_held_out_images": 1}
-    trained, watched = (
+    trained, held_out = (
         read_rows("vqav2", root, split, **options) for split in ("train_and_validation", "rest_validation")
     )
     validation = {row["sample_id"]: row for row in read_rows("vqav2", root, "validation", **options)}
     assert [row["sample_id"] for row in trained[:3]] == ["90", "91", "92"], "question 93 has no answer of these"
-    assert len(trained) == 4 and len(watched) == 1
-    assert trained[3]["image"] != watched[0]["image"]
-    assert all(row == validation[row["sample_id"]] for row in (trained[3], watched[0]))
-    watched = read_rows("vqav2", root, "rest_validation", vocabulary=ANSWERS, num_held_out_images=1)
-    assert len(watched) == 1, "questions without an answer of these are watched, too"
+    assert len(trained) == 4 and len(held_out) == 1
+    assert trained[3]["image"] != held_out[0]["image"]
+    assert all(row == validation[row["sample_id"]] for row in (trained[3], held_out[0]))
+    held_out = read_rows("vqav2", root, "rest_validation", vocabulary=ANSWERS, num_held_out_images=1)
+    assert len(held_out) == 1, "questions without an answer of these are scored, too"
     for number in (0, 2, 0.5):
         with pytest.raises(
             ValueError, match=rf"num_held_out_images is {number}; .* fewer than the 2 images of .*json"

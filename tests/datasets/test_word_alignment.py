@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """Alignment of transcripts, against edit distance and time warping written as plain loops."""
 
 import random

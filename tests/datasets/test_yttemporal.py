@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """YT-Temporal: transcripts, and clips with what is said in them."""
 
 from collections import Counter

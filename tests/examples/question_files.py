@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """The data sets of questions and choices in miniature: three rows to train on, one to select on, two to score."""
 
 from annotation_fixtures import json_lines, table

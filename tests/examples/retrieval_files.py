@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """The data sets of retrieval in miniature: two films or images to train on, one to select on, two to score."""
 
 import json

@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """Two processes that add a part of the rows each get what one process gets from all of them, to the last digit."""
 
 import os

@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """Open-ended question answering: vocabulary, groups of answers and questions, WUPS, the Trainer and bad input."""
 
 import sys

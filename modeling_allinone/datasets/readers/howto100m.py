@@ -2,7 +2,7 @@
 # Licensed under the Apache License, Version 2.0.
 """HowTo100M: instructional videos with automatic transcripts, in lines of a few seconds (Miech et al., ICCV 2019).
 
-A line and a clip near it are drawn anew each epoch:
+A line and a clip near it are drawn again each epoch:
 
 ```python
 rows = load_annotations("howto100m", "howto100m", split="train").with_transform(by_row(draw_captioned_clip))

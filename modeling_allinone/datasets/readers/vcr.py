@@ -41,7 +41,7 @@ def read_rows(
     Beside these texts, which the model reads, `question` and the right `answer` stand alone; `label` and
     `rationale_label` are the indices of the right ones.
 
-    Objects that the question, the answers or the rationales mention are numbered anew, from 0 in the order in which
+    Objects that the question, the answers or the rationales mention are renumbered, from 0 in the order in which
     they are mentioned first, and called such as "person 0". `boxes` are their places in that order, in one list: left,
     top, right and bottom in pixels of object 0, then of object 1, and so on. What the classes of objects are and where
     they stand is in the metadata beside the image; without it, classes are those of the annotation, and `boxes` null.

@@ -26,7 +26,7 @@ PARTS = {
     "test_dev": ("test-dev2015", "test2015"),
 }
 WITHOUT_ANSWERS = ("test", "test_dev")
-# What the original trains on and what it watches: the training split with most of the validation split, and the rest.
+# What the original trains on and validates on: the training split with most of the validation split, and the rest.
 TRAINING, REST = "train_and_validation", "rest_validation"
 PARTS_OF = {part: (part,) for part in PARTS} | {TRAINING: ("train", "validation"), REST: ("validation",)}
 QUESTION_FORMAT = "JSON object whose questions have question_id, image_id, question"
@@ -61,10 +61,10 @@ def read_rows(
     scores; both are empty where it has none of them (the original leaves such rows out). `answer` is the one most
     people gave, `label` its label. The test splits have questions only.
 
-    The original trains on the training split and on the validation split but for 1000 images, which it watches, as
-    ViLT does: "train_and_validation" and "rest_validation". It drew these images without a seed, so here they are
-    others: those whose number has the lowest SHA-256. Like there, "train_and_validation" leaves out the questions that
-    have no answer of the vocabulary; "rest_validation" has all, so that they count as answered wrong.
+    The original trains on the training split and on the validation split but for 1000 images, which it keeps for
+    validation, as ViLT does: "train_and_validation" and "rest_validation". It drew these images without a seed, so
+    here they are others: those whose number has the lowest SHA-256. Like there, "train_and_validation" leaves out the
+    questions that have no answer of the vocabulary; "rest_validation" has all, so that they count as answered wrong.
 
     Args:
         folder (`AnnotationFolder`): What to read from.

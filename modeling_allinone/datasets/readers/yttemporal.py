@@ -2,7 +2,7 @@
 # Licensed under the Apache License, Version 2.0.
 """YT-Temporal-180M: videos of YouTube with automatic transcripts, word by word (Zellers et al., NeurIPS 2021).
 
-A clip and what is said in it are drawn anew each epoch. Replacing words by those of the cleaned transcript takes a
+A clip and what is said in it are drawn again each epoch. Replacing words by those of the cleaned transcript takes a
 fraction of a second for each video, so it is worth doing once:
 
 ```python
