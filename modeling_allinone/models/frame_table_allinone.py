@@ -81,24 +81,20 @@ class FrameTable:
 
     @cached_property
     def _numbers(self) -> dict[tuple, int]:
-        """The packet of each position, size and presentation time in the file."""
-        return {(packet.position, packet.size, packet.pts): number for number, packet in enumerate(self.packets)}
-
-    @cached_property
-    def _numbers_by_place(self) -> dict[tuple, int]:
-        """The same without times, which may differ after a seek; empty, if they are needed to tell packets apart."""
-        numbers = {(packet.position, packet.size): number for number, packet in enumerate(self.packets)}
-        return numbers if len(numbers) == len(self.packets) else {}
+        """The packet of each position and size in the file, and time, if that is needed to tell packets apart."""
+        numbers: dict[tuple, int] = {(one.position, one.size): number for number, one in enumerate(self.packets)}
+        if len(numbers) < len(self.packets):
+            numbers = {(one.position, one.size, one.pts): number for number, one in enumerate(self.packets)}
+        return numbers
 
     def can_find(self) -> bool:
         """Whether packets can be told apart."""
-        return bool(self._numbers_by_place) or len(self._numbers) == len(self.packets)
+        return len(self._numbers) == len(self.packets)
 
     def find(self, position: int | None, size: int, pts: int | None) -> int | None:
         """The number of a packet that was demuxed after a seek; `None` if it is none of the file's."""
-        if self._numbers_by_place:
-            return self._numbers_by_place.get((position, size))
-        return self._numbers.get((position, size, pts))
+        # Times may differ after a seek.
+        return self._numbers.get((position, size), self._numbers.get((position, size, pts)))
 
     def _keep(self, numbers: Sequence[int] | np.ndarray) -> None:
         """Set which packets pictures come from, and so how many come from the packets before each."""

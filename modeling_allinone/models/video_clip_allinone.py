@@ -46,14 +46,17 @@ class Clip:
 
     @property
     def has_times(self) -> bool:
+        """Whether it is known when frames appear."""
         return self.frame_rate is not None
 
     @cached_property
     def times(self) -> np.ndarray:
+        """When each frame appears, seconds from the beginning of the file."""
         return np.arange(self.total_frames) / self._given_rate
 
     @property
     def duration(self) -> float:
+        """When the last frame disappears, seconds from the same beginning."""
         return float(self.times[-1] + 1 / self._given_rate)
 
     @property

@@ -152,8 +152,8 @@ class VideoFile(Clip):
         places = indices.tolist()
         found, damage = self._reader.read(places)
         if damage and self._on_corrupt_frame == "nearest":
-            whole = np.array([[0, self.total_frames - 1]] * len(places))
-            for place, (first, last) in zip(places, (whole if segments is None else segments).tolist(), strict=True):
+            bounds = [[0, self.total_frames - 1]] * len(places) if segments is None else segments.tolist()
+            for place, (first, last) in zip(places, bounds, strict=True):
                 if place in damage:
                     self._replace(place, first, last, found)
         missing = [place for place in places if place not in found]

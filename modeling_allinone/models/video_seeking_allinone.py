@@ -92,10 +92,6 @@ class Decoding:
                 break
         yield from self._decoded(codec.decode, last)
 
-    def has_key(self) -> bool:
-        """Whether the picture of the first packet came out, as a key picture."""
-        return self.start in self.keys
-
     def num_leading(self) -> int:
         """How many pictures follow the first in the file but are shown before it, and cannot be decoded from it."""
         missing, number = self.missing() - self.damaged, self.start + 1
@@ -288,7 +284,9 @@ class SeekingReader:
             return True
         if self._codec_name == "mpeg4" and run.is_interlaced:
             return False  # the decoder remembers distances in time of pictures before the seek
-        return run.has_key() and (not table.is_counted or run.start == table.first or run.is_complete_at_first())
+        return run.start in run.keys and (
+            not table.is_counted or run.start == table.first or run.is_complete_at_first()
+        )
 
     def _collect(self, run: Decoding, places: list[int]) -> dict[int, tuple[int, np.ndarray]]:
         """The packet and the pixels of each frame that comes out."""
