@@ -4,7 +4,7 @@
 
 import json
 import platform
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -78,33 +78,35 @@ def score_groups(
     compute_metrics: Callable[[Any, Any], Mapping[str, float]],
     predictions: np.ndarray | tuple[np.ndarray, ...],
     labels: np.ndarray | tuple[np.ndarray, ...],
-    groups: list[Any],
+    groups: Sequence[Any],
     is_skipped: np.ndarray | None = None,
 ) -> dict[str, float]:
     """
-    Score each group of rows on its own.
+    Score all rows, and each group of them on its own.
 
     Args:
         compute_metrics (callable): Takes predictions and labels, and returns scores by name.
         predictions, labels (`np.ndarray` or tuples of them): Of all rows, along the first dimension.
-        groups (`list`): The group of each row.
+        groups (sequence): The group of each row; empty without groups.
         is_skipped (`np.ndarray`, *optional*): Whether the clip of each row could not be read; such rows are not taken
             for those without a known answer.
 
     Returns:
-        `dict`: Scores under names such as `accuracy[colour]`.
+        `dict`: Scores under names such as `accuracy`, and of groups `accuracy[colour]`.
     """
-    scores: dict[str, float] = {}
+    parts: dict[str, Any] = {"": slice(None)}
     for group in sorted(set(groups), key=str):
-        places = [place for place, other in enumerate(groups) if other == group]
-        of_group = (
+        parts[f"[{group}]"] = [place for place, other in enumerate(groups) if other == group]
+    scores: dict[str, float] = {}
+    for suffix, places in parts.items():
+        of_part = (
             tuple(array[places] for array in arrays) if isinstance(arrays, tuple) else arrays[places]
             for arrays in (predictions, labels)
         )
-        found = dict(compute_metrics(*of_group))
+        found = dict(compute_metrics(*of_part))
         if is_skipped is not None and "num_out_of_vocabulary" in found:
             found["num_out_of_vocabulary"] -= int(is_skipped[places].sum())
-        scores |= {f"{name}[{group}]": value for name, value in found.items()}
+        scores |= {f"{name}{suffix}": value for name, value in found.items()}
     return scores
 
 

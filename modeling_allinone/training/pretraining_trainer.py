@@ -21,7 +21,7 @@ from ..models.modeling_pretraining_allinone import AllInOneForPreTrainingOutput
 from ..models.processing_allinone import AllInOneProcessor
 from .callbacks import AlignmentCallback
 from .distributed import contrastive_loss_over_processes
-from .trainer import AllInOneTrainer
+from .trainer import AllInOneTrainer, make_loader
 
 logger = logging.get_logger(__name__)
 
@@ -181,7 +181,7 @@ class PreTrainingTrainer(AllInOneTrainer):
     def get_test_dataloader(self, test_dataset: Dataset) -> DataLoader:
         """As in Trainer, with each row once, where they do not divide by the number of processes."""
         return prepare_data_loader(
-            self._make_loader(test_dataset, self.args.eval_batch_size, self.eval_collator),
+            make_loader(test_dataset, self.args.eval_batch_size, self.eval_collator, self.args),
             self.accelerator.device,
             self.accelerator.num_processes,
             self.accelerator.process_index,

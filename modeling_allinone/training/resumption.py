@@ -14,6 +14,9 @@ from transformers.utils import logging
 
 logger = logging.get_logger(__name__)
 
+# What Accelerate's `save_state` writes of a model, its optimiser, and one more object, such as a schedule.
+ACCELERATE_FILES = ("*.safetensors", "optimizer.bin", "random_states_*.pkl", "custom_checkpoint_0.pkl")
+
 _RANDOM_STATES = "rng_state*.pth"
 _ARCHIVES = (".pt", ".pth", ".bin", ".pkl")  # of torch, which are zip files with checksums
 

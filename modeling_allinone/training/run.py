@@ -4,12 +4,14 @@
 
 import copy
 import math
-from collections.abc import Sized
+from collections.abc import Callable, Sized
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
+from accelerate.state import PartialState
 from transformers.trainer_utils import EvalPrediction, SchedulerType
 
 from ..data.video_dataset import find_skipped
@@ -54,13 +56,14 @@ def save(trainer: AllInOneTrainer):
         trainer.save_model()
         return
     trainer.save_model(str(Path(trainer.args.output_dir, ADAPTER_NAME)))
-    if trainer.is_world_process_zero():
-        save_whole(model, trainer.processing_class, trainer.args.output_dir)
+    save_whole(model, trainer.processing_class, trainer.args.output_dir)
 
 
 def save_whole(model: torch.nn.Module, processor: AllInOneProcessor, output_dir: str | Path):
-    """Save a model, with its adapters merged into it where it has some, and its processor; its weights are finite."""
+    """Save a model, with its adapters merged into it where it has some, and its processor, in the main process."""
     check_weights(model, "the model")
+    if not PartialState().is_main_process:
+        return
     merged = cast(Any, model)
     if has_adapters(model):
         merged = copy.deepcopy(merged).merge_and_unload()
@@ -103,27 +106,60 @@ def evaluate_and_save(
         `dict`: What was written: `"scores"`, `"blank_video"`, the `"protocol"` (`None` if nothing was scored), the
         `"base_model"` and how that was trained in this run (`"training"`; `None` if it was only scored).
     """
-    arguments = trainer.args
-    results: dict[str, Any] = {"scores": {}, "blank_video": {}, "protocol": None}
-    if rows is not None:
-        for name, is_blank in (("scores", False), ("blank_video", True)):
-            results[name] = _score(trainer, data_arguments, rows, is_blank)
-        video_processor = trainer.processing_class.video_processor
-        config = cast(AllInOneConfig, trainer.model.config)
-        measured = describe_protocol(data_arguments.test_data, rows, config, video_processor, arguments)
-        results["protocol"] = measured | protocol
-    results |= {"base_model": origin, "training": None}
+    arguments, training = trainer.args, None
     if arguments.do_train:
         num_rows = len(trainer.train_dataset) if isinstance(trainer.train_dataset, Sized) else None
         trained_on = trained_on or data_arguments.training_data
-        results["training"] = describe_training(arguments, trained_on, num_rows, trainer.state.global_step)
+        training = describe_training(arguments, trained_on, num_rows, trainer.state.global_step)
         if arguments.load_best_model_at_end and trainer.state.best_global_step:
-            results["training"]["best_step"] = trainer.state.best_global_step
-    if trainer.is_world_process_zero():
-        write_results(results, arguments.output_dir)
-        if arguments.do_train:
-            model = unwrap_peft(trainer.accelerator.unwrap_model(trainer.model))
-            write_card(model, results, arguments.output_dir, arguments.hub_model_id)
+            training["best_step"] = trainer.state.best_global_step
+    model = trainer.accelerator.unwrap_model(trainer.model)
+    score = partial(_score, trainer, data_arguments)
+    options = (trainer.processing_class, data_arguments, arguments, rows, origin, training)
+    return save_results(score, model, *options, **protocol)
+
+
+def save_results(
+    score: Callable[["datasets.Dataset", bool], dict[str, float]],
+    model: torch.nn.Module,
+    processor: AllInOneProcessor,
+    data_arguments: DataArguments,
+    training_arguments: AllInOneTrainingArguments,
+    rows: "datasets.Dataset | None",
+    origin: dict[str, str | None],
+    training: dict[str, Any] | None,
+    **protocol: Any,
+) -> dict[str, Any]:
+    """
+    As [`evaluate_and_save`], without a Trainer.
+
+    Args:
+        score (callable): Takes rows and whether they are blank, and returns scores by name; in every process.
+        model (`torch.nn.Module`): The model that was scored.
+        processor ([`AllInOneProcessor`])
+        data_arguments ([`DataArguments`])
+        training_arguments ([`AllInOneTrainingArguments`])
+        rows (`datasets.Dataset`, *optional*): The rows of the test split. Default: nothing is scored.
+        origin (`dict`): What the model was loaded from, as [`identify_model`] says.
+        training (`dict`, *optional*): How it was trained, as [`describe_training`] says.
+        **protocol: What else to say of how it was scored.
+
+    Returns:
+        `dict`: What was written.
+    """
+    model, output_dir = unwrap_peft(model), str(training_arguments.output_dir)
+    results: dict[str, Any] = {"scores": {}, "blank_video": {}, "protocol": None}
+    if rows is not None:
+        results |= {"scores": score(rows, False), "blank_video": score(rows, True)}
+        data, video_processor = data_arguments.test_data, processor.video_processor
+        config = cast(AllInOneConfig, model.config)
+        measured = describe_protocol(data, rows, config, video_processor, training_arguments)
+        results["protocol"] = measured | protocol
+    results |= {"base_model": origin, "training": training}
+    if PartialState().is_main_process:
+        write_results(results, output_dir)
+        if training is not None:
+            write_card(model, results, output_dir, training_arguments.hub_model_id)
     return results
 
 
@@ -184,6 +220,7 @@ __all__ = [
     "describe_training",
     "evaluate_and_save",
     "save",
+    "save_results",
     "save_whole",
     "train",
     "unwrap_peft",

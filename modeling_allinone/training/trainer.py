@@ -174,9 +174,7 @@ class AllInOneTrainer(Trainer):
         if not isinstance(self.train_dataset, STREAMS):
             return super().get_train_dataloader()
         self.train_dataset.set_process(self.args.process_index, self.args.world_size)
-        # Its own generator, since the seed of the workers is drawn again when training goes on from a checkpoint.
-        generator = torch.Generator().manual_seed(self.args.seed)
-        return self._make_loader(self.train_dataset, self._train_batch_size, self.data_collator, generator=generator)
+        return make_loader(self.train_dataset, self._train_batch_size, self.data_collator, self.args)
 
     def get_eval_dataloader(self, eval_dataset: str | Dataset | None = None) -> DataLoader:
         """As in Trainer, with the collator of evaluation."""
@@ -188,18 +186,8 @@ class AllInOneTrainer(Trainer):
 
     def get_test_dataloader(self, test_dataset: Dataset) -> DataLoader:
         """As in Trainer, with the collator of evaluation."""
-        return self.accelerator.prepare(self._make_loader(test_dataset, self.args.eval_batch_size, self.eval_collator))
-
-    def _make_loader(self, rows: Dataset, batch_size: int, collator: Callable, **options) -> DataLoader:
-        return DataLoader(
-            rows,
-            batch_size,
-            collate_fn=collator,
-            num_workers=self.args.dataloader_num_workers,
-            pin_memory=self.args.dataloader_pin_memory,
-            prefetch_factor=self.args.dataloader_prefetch_factor,
-            multiprocessing_context=self.args.dataloader_multiprocessing_context,
-            **options,
+        return self.accelerator.prepare(
+            make_loader(test_dataset, self.args.eval_batch_size, self.eval_collator, self.args)
         )
 
     @property
@@ -211,17 +199,9 @@ class AllInOneTrainer(Trainer):
 
     def create_optimizer(self, model=None) -> torch.optim.Optimizer:
         """The optimiser that the arguments name, with the groups of [`parameter_groups`]."""
-        model = self.model if model is None else model
-        optimizer_class, options = self.get_optimizer_cls_and_kwargs(self.args, model)
-        groups = parameter_groups(
-            model,
-            self.args.learning_rate,
-            self.args.weight_decay,
-            getattr(self.args, "head_learning_rate_multiplier", 1.0),
-            decayed=self.get_decay_parameter_names(model),
-        )
-        self.optimizer_cls_and_kwargs = optimizer_class, {**options, "params": groups}
-        return super().create_optimizer(model)
+        if self.optimizer is None:
+            self.optimizer = make_optimizer(self.model if model is None else model, self.args)
+        return self.optimizer
 
     def train(self, *arguments, **keywords) -> TrainOutput:
         """As in Trainer; a dead worker is explained, at whatever step its death is noticed."""
@@ -483,12 +463,58 @@ def freeze_backbone(model: nn.Module):
         parameter.requires_grad_("allinone" not in parts or "pooler" in parts)
 
 
+def make_loader(
+    rows: Dataset,
+    batch_size: int,
+    collator: Callable,
+    training_arguments: TrainingArguments,
+    shuffle: bool | None = None,
+) -> DataLoader:
+    """
+    A loader of rows, which takes nothing from torch's own random numbers, so that a resumed run can take these up.
+
+    Args:
+        rows (`torch.utils.data.Dataset`)
+        batch_size (`int`): Rows of a batch, in this process.
+        collator (callable): Makes a batch of rows.
+        training_arguments (`TrainingArguments`): Its `dataloader_…` options, and its seed.
+        shuffle (`bool`, *optional*): Whether rows come in random order. Default: as they are.
+
+    Returns:
+        `torch.utils.data.DataLoader`
+    """
+    return DataLoader(
+        rows,
+        batch_size,
+        shuffle,
+        collate_fn=collator,
+        num_workers=training_arguments.dataloader_num_workers,
+        pin_memory=training_arguments.dataloader_pin_memory,
+        prefetch_factor=training_arguments.dataloader_prefetch_factor,
+        multiprocessing_context=training_arguments.dataloader_multiprocessing_context,
+        generator=torch.Generator().manual_seed(training_arguments.seed),
+    )
+
+
+def make_optimizer(model, training_arguments: TrainingArguments) -> torch.optim.Optimizer:
+    """
+    The optimiser that arguments name.
+
+    Args:
+        model (`nn.Module`): A model with a head, perhaps with adapters of `peft`.
+        training_arguments (`TrainingArguments`)
+
+    Returns:
+        `torch.optim.Optimizer` with the groups of [`parameter_groups`].
+    """
+    optimizer_class, options = Trainer.get_optimizer_cls_and_kwargs(training_arguments, model)
+    multiplier = getattr(training_arguments, "head_learning_rate_multiplier", 1.0)
+    rates = (training_arguments.learning_rate, training_arguments.weight_decay, multiplier)
+    return optimizer_class(parameter_groups(model, *rates), **options)
+
+
 def parameter_groups(
-    model: nn.Module,
-    learning_rate: float,
-    weight_decay: float = 0.01,
-    head_learning_rate_multiplier: float = 1.0,
-    decayed: list[str] | None = None,
+    model: nn.Module, learning_rate: float, weight_decay: float = 0.01, head_learning_rate_multiplier: float = 1.0
 ) -> list[dict[str, Any]]:
     """
     Groups of parameters for an optimiser: backbone and head, each with and without weight decay.
@@ -496,10 +522,8 @@ def parameter_groups(
     Args:
         model (`nn.Module`): A model with a head, perhaps with adapters of `peft`.
         learning_rate (`float`): Of the backbone.
-        weight_decay (`float`, defaults to 0.01): Of all but biases and norms.
+        weight_decay (`float`, defaults to 0.01): Of all but biases and norms, which have one dimension.
         head_learning_rate_multiplier (`float`, defaults to 1): How many times larger the learning rate of the head is.
-        decayed (`list` of `str`, *optional*): Names of the parameters that decay. Default: those of more than one
-            dimension.
 
     Returns:
         `list` of `dict`: Groups with `params`, `lr` and `weight_decay`; empty ones are left out.
@@ -520,15 +544,14 @@ def parameter_groups(
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
             is_head = "allinone" not in name.split(".")
-            is_decayed = parameter.ndim > 1 if decayed is None else name in decayed
-            groups.setdefault((is_head, not is_decayed), []).append(parameter)
+            groups.setdefault((is_head, parameter.ndim < 2), []).append(parameter)
     return [
         {
-            "params": groups[key],
-            "lr": learning_rate * (head_learning_rate_multiplier if key[0] else 1.0),
-            "weight_decay": 0.0 if key[1] else weight_decay,
+            "params": groups[is_head, is_kept],
+            "lr": learning_rate * (head_learning_rate_multiplier if is_head else 1.0),
+            "weight_decay": 0.0 if is_kept else weight_decay,
         }
-        for key in sorted(groups)
+        for is_head, is_kept in sorted(groups)
     ]
 
 
@@ -538,5 +561,7 @@ __all__ = [
     "RetrievalTrainer",
     "VideoClassificationTrainer",
     "freeze_backbone",
+    "make_loader",
+    "make_optimizer",
     "parameter_groups",
 ]

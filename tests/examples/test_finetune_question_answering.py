@@ -208,7 +208,7 @@ def test_broken_clips_are_told_or_listed_and_wrong(on_shapes, tmp_path, capsys):
     assert protocol["num_skipped"] == num_lost and protocol["num_skipped_in_training"] == 0, "of this run alone"
 
 
-@pytest.mark.parametrize("script", ("finetune", "finetune_question_answering_no_trainer"))
+@pytest.mark.parametrize("script", ("finetune", "finetune_no_trainer"))
 class TestWhatCannotBeLearned:
     def test_training_that_diverges_leaves_no_model(self, on_shapes, tmp_path, capsys, script):
         steps = ["--learning_rate", 1e30, "--warmup_steps", 0, "--max_steps", 5, "--num_test_rows", 1]

@@ -15,7 +15,7 @@ from script_runs import EXAMPLES, QUIET, read_log, read_results
 from modeling_allinone import AllInOneForVideoQuestionAnswering, AllInOneProcessor, AllInOneVideoProcessor
 from modeling_allinone.datasets import answer_vocabulary, load_moving_shapes, train_tokenizer, write_moving_shapes
 
-SCRIPTS = ("finetune", "finetune_question_answering_no_trainer")
+SCRIPTS = ("finetune", "finetune_no_trainer")
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(EXAMPLES.parent), "HF_HUB_OFFLINE": "1"}
 TWO_PROCESSES = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
 
