@@ -78,10 +78,7 @@ class PreTrainingCollator(VideoCollator):
         names = tokenizer.convert_ids_to_tokens(range(len(tokenizer)))
         self._goes_on = torch.tensor([name.startswith("##") for name in names])
         self._masking = DataCollatorForLanguageModeling(
-            tokenizer,
-            mlm_probability=self.mlm_probability,
-            whole_word_mask=self.whole_word_mask,
-            **pieces,
+            tokenizer, mlm_probability=self.mlm_probability, whole_word_mask=self.whole_word_mask, **pieces
         )
 
     def __call__(self, rows: list[dict]) -> dict[str, torch.Tensor]:

@@ -266,6 +266,7 @@ class WebDatasetStream(IterableDataset):
         yield from _StreamReader(self, worker, num_workers).read(num_passed)
 
 
+@dataclass(eq=False)
 class PairedStream(IterableDataset):
     """
     Clips, each with an image beside it that has nothing to do with it: two streams, both without end.
@@ -277,9 +278,8 @@ class PairedStream(IterableDataset):
     Rows have `video` and `image`, a row each, as [`PairedCollator`] takes them.
     """
 
-    def __init__(self, videos: WebDatasetStream, images: WebDatasetStream):
-        self.videos = videos
-        self.images = images
+    videos: WebDatasetStream
+    images: WebDatasetStream
 
     def set_process(self, process_index: int, num_processes: int):
         """Say which process reads, as for [`WebDatasetStream`]."""

@@ -123,12 +123,7 @@ def write_shards(
         raise ValueError("There are no rows to write.")
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    options = {
-        "name": name,
-        "total_rows": len(rows),
-        "rows_per_shard": rows_per_shard,
-        "shortest_edge": shortest_edge,
-    }
+    options = {"name": name, "total_rows": len(rows), "rows_per_shard": rows_per_shard, "shortest_edge": shortest_edge}
     with only_writer(folder):
         _check_index(folder, options)
         for left_over in folder.glob(f"{name}-*.unfinished"):  # of runs that were killed

@@ -59,11 +59,7 @@ def embed_texts(
 
 
 def embed_clips(
-    model: AllInOneForVideoTextRetrieval,
-    reader: VideoLoader,
-    clips: Rows,
-    batch_size: int = 32,
-    num_workers: int = 0,
+    model: AllInOneForVideoTextRetrieval, reader: VideoLoader, clips: Rows, batch_size: int = 32, num_workers: int = 0
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """
     Features of clips.
@@ -124,32 +120,22 @@ def score_candidates(
         raise ValueError(f"There are {len(clips)} clips but {len(candidates)} lists of candidates; give one for each.")
 
     def score(places: list[int], batch: tuple[dict[str, torch.Tensor], torch.Tensor]) -> torch.Tensor:
-        clips, scores = _views(batch[0]), []
+        clips, scores = _views(batch[0]), [torch.empty(0)]
         for number, (place, is_readable) in enumerate(zip(places, batch[1], strict=True)):
+            chosen = [texts[index] for index in candidates[place]]
+            if not is_readable:
+                scores.append(torch.full((len(chosen),), -torch.inf))
+                continue
             views = BatchFeature({name: values[number] for name, values in clips.items()})
-            of_clip = _score_pairs(model, reader.processor, views, [texts[i] for i in candidates[place]], batch_size)
-            scores.append(of_clip if is_readable else torch.full_like(of_clip, -torch.inf))
+            views = views.to(model.device, model.dtype)
+            num_views = len(views["pixel_values"])
+            texts_at_once = max(batch_size // num_views, 1)
+            for start in range(0, len(chosen), texts_at_once):
+                pairs = reader.processor(text=[chosen[start : start + texts_at_once]] * num_views).to(model.device)
+                scores.append(model.score_pairs(**pairs, **views).float().mean(dim=0).cpu())
         return torch.cat(scores)
 
     return _map_rows(model, score, clips, reader, batch_size, num_workers, list(map(len, candidates)))
-
-
-def _score_pairs(
-    model: AllInOneForVideoTextRetrieval,
-    processor: AllInOneProcessor,
-    views: BatchFeature,
-    texts: list[str],
-    batch_size: int,
-) -> torch.Tensor:
-    """Scores (texts,) of one clip with its views (views, T, 3, H, W), a batch of pairs at a time."""
-    num_views = len(views["pixel_values"])
-    texts_at_once = max(batch_size // num_views, 1)
-    views = views.to(model.device, model.dtype)
-    scores = [torch.empty(0)]
-    for start in range(0, len(texts), texts_at_once):
-        inputs = processor(text=[texts[start : start + texts_at_once]] * num_views).to(model.device)
-        scores += [model.score_pairs(**inputs, **views).float().mean(dim=0).cpu()]
-    return torch.cat(scores)
 
 
 def _width(model: AllInOneForVideoTextRetrieval) -> int:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ _PROBE = "a video"
 _LEAST_SIMILARITY = 0.99
 
 
+@dataclass(eq=False, repr=False)
 class VideoIndex:
     """
     Clips to be found by text. Their features are computed once, and can be saved.
@@ -60,25 +62,19 @@ class VideoIndex:
     ```
     """
 
-    def __init__(
-        self,
-        model: AllInOneForVideoTextRetrieval,
-        processor: AllInOneProcessor,
-        clips: list[dict[str, Any]],
-        features: torch.Tensor,
-        skipped: Sequence[dict[str, Any]] = (),
-    ):
-        if tuple(features.shape) != (len(clips), model.config.projection_dim):
+    model: AllInOneForVideoTextRetrieval
+    processor: AllInOneProcessor
+    clips: list[dict[str, Any]]
+    features: torch.Tensor
+    skipped: list[dict[str, Any]] = field(default_factory=list)
+
+    def __post_init__(self):
+        shape, expected = tuple(self.features.shape), (len(self.clips), self.model.config.projection_dim)
+        if shape != expected:
             raise ValueError(
-                f"The features have shape {tuple(features.shape)}, but expected ({len(clips)}, "
-                f"{model.config.projection_dim}), for {len(clips)} clips and the projection_dim of this model; build "
-                "the index with it."
+                f"The features have shape {shape}, but expected {expected}, for {len(self.clips)} clips and the "
+                "projection_dim of this model; build the index with it."
             )
-        self.model = model
-        self.processor = processor
-        self.clips = clips
-        self.features = features
-        self.skipped = list(skipped)
 
     @classmethod
     def build(
