@@ -14,6 +14,7 @@ from modeling_allinone.data.collators import (
     PairedReasoningCollator,
     VideoClassificationCollator,
     VideoQuestionAnsweringCollator,
+    VideoTextRetrievalCollator,
     VisualCommonsenseCollator,
 )
 from modeling_allinone.datasets import answer_vocabulary, load_moving_shapes, train_tokenizer, write_moving_shapes
@@ -190,3 +191,17 @@ class TestPairedReasoning:
         row = {"images": [image, image], "question": "which colour?", "label": 1}
         with pytest.raises(ValueError, match=message):
             PairedReasoningCollator(processor)([{**row, **change}])
+
+
+def test_collator_draws_wrong_captions(processor, rows):
+    captions = ["a", "b", "c"]
+    collate = VideoTextRetrievalCollator(processor, negatives=captions, num_negatives=5)
+    row = rows[0] | {"caption": None, "captions": ["a", "b"], "draw": 3}
+    batch = collate([row])
+    assert batch["candidate_input_ids"].shape[:2] == (1, 6)
+    right, *wrong = batch["candidate_input_ids"][0].tolist()
+    assert right in processor(text=["a", "b"])["input_ids"].tolist()
+    assert wrong == processor(text=["c"] * 5)["input_ids"].tolist()
+    assert torch.equal(collate([row])["candidate_input_ids"], batch["candidate_input_ids"]), "as `draw` says"
+    with pytest.raises(ValueError, match=r"hardly any is wrong for the clip of"):
+        collate([row | {"captions": captions}])

@@ -1,14 +1,10 @@
 # Copyright 2026 The modeling_allinone authors.
 # Licensed under the Apache License, Version 2.0.
-"""Two-stage search: features and pairs against plain loops, re-ranking, evaluation, two processes, an index."""
+"""Two-stage search: features and pairs against plain loops, re-ranking, evaluation, two processes."""
 
-import itertools
 import json
 import math
-import multiprocessing
 import os
-import random
-import threading
 from pathlib import Path
 
 import evaluate
@@ -16,67 +12,21 @@ import numpy as np
 import pytest
 import torch
 from clean_processes import run_together
-from tqdm.auto import tqdm
+from retrieval_fixtures import NUM_CLIPS, TEXTS, order, text_features
 
-from modeling_allinone import AllInOneConfig, AllInOneForVideoTextRetrieval, AllInOneProcessor, AllInOneVideoProcessor
+from modeling_allinone import AllInOneConfig, AllInOneForVideoTextRetrieval, AllInOneProcessor
 from modeling_allinone.data.collators import VideoTextRetrievalCollator
 from modeling_allinone.data.video_dataset import VideoDataset
 from modeling_allinone.data.video_loading import VideoLoader
-from modeling_allinone.datasets import load_moving_shapes, train_tokenizer, write_moving_shapes
 from modeling_allinone.evaluation.embedding import embed_clips, embed_texts, score_candidates
 from modeling_allinone.evaluation.retrieval import collect_captions, evaluate_retrieval, rank, rerank
 from modeling_allinone.metrics import metric_path
-from modeling_allinone.models.losses_allinone import calibration_loss, draw_hard_negatives, ranking_loss
-from modeling_allinone.search.video_index import VideoIndex
 from modeling_allinone.training.trainer import AllInOneTrainingArguments, RetrievalTrainer
-
-NUM_CLIPS = 7
-TEXTS = ["a red ring moves up", "a blue bar", "a green cross grows in the top left", "a square", "a ring"]
-
-
-@pytest.fixture(scope="module")
-def rows(tmp_path_factory):
-    root = tmp_path_factory.mktemp("shapes")
-    write_moving_shapes(root, num_clips=NUM_CLIPS)
-    return load_moving_shapes(root, task="retrieval").to_list()
-
-
-@pytest.fixture(scope="module")
-def processor(rows):
-    tokenizer = train_tokenizer([*TEXTS, *(row["caption"] for row in rows)], vocab_size=99)
-    tokenizer.model_max_length = 16
-    return AllInOneProcessor(AllInOneVideoProcessor(num_frames=4, size=32, crop_size=32), tokenizer)
-
-
-@pytest.fixture(scope="module")
-def config(tiny_config):
-    """Without dropout and shuffling, so that a batch in parts computes what it does whole."""
-    return tiny_config(projection_dim=8, patch_order="raster", hidden_dropout_prob=0.0, drop_path_rate=0.0)
-
-
-@pytest.fixture
-def model(config):
-    return AllInOneForVideoTextRetrieval(config)
 
 
 @pytest.fixture
 def metric():
     return evaluate.load(metric_path("video_text_retrieval"), keep_in_memory=True)
-
-
-@pytest.fixture
-def broken(tmp_path):
-    path = tmp_path / "broken.mp4"
-    path.write_text("no film")
-    return {"video": str(path), "sample_id": "broken"}
-
-
-def text_features(model, processor) -> torch.Tensor:
-    """Unit-length features of the texts, each read alone."""
-    model.eval()
-    with torch.no_grad():
-        features = [model.get_text_features(**processor(text=text)).pooler_output[0] for text in TEXTS]
-    return torch.stack([one / one.norm() for one in features])
 
 
 def clip_features(model, processor, rows) -> torch.Tensor:
@@ -155,11 +105,6 @@ def test_pairs_are_scored_alone(model, processor, rows, batch_size):
 
 
 # --------------------------------------------------------------------------------------------------------- two stages
-
-
-def order(scores) -> list[int]:
-    """Candidates, best first."""
-    return sorted(range(len(scores)), key=lambda candidate: -scores[candidate])
 
 
 @pytest.mark.parametrize("top_k", (1, 4, 9, 20))
@@ -278,55 +223,6 @@ def test_blank_and_broken_clips_find_nothing(model, processor, rows, broken, met
 # ----------------------------------------------------------------------------------------------------------- training
 
 
-def test_wrong_texts_are_never_equal_to_the_right_one():
-    embeds = torch.eye(4)
-    same = torch.tensor([[1, 1, 0, 0], [1, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]], dtype=torch.bool)
-    for _ in range(20):
-        drawn = draw_hard_negatives(embeds, embeds[[1, 0, 2, 3]], 2, is_same_text=same)
-        assert set(drawn[0].tolist()) == {0, 2, 3} and set(drawn[1].tolist()) == {1, 2, 3}
-    assert sorted(draw_hard_negatives(embeds, embeds, 3, is_same_text=same)[0].tolist()) == [0, 1, 2, 3]
-
-
-def test_texts_of_the_batch_rank_clips_too():
-    scores = torch.tensor([[2.0, 0.5], [1.0, 3.0], [0.0, -1.0], [5.0, 4.0]])
-    text_rows = torch.tensor([[0, 1], [1, 0], [2, 0], [3, 1]])
-    is_pair = torch.tensor([True, True, True, False])
-    of_clip = [(2.0, [2.0, 0.5]), (1.0, [1.0, 3.0]), (0.0, [0.0, -1.0])]
-    of_text = [(2.0, [2.0, 3.0, -1.0]), (1.0, [1.0, 0.5]), (0.0, [0.0])]
-    expected = sum(math.log(sum(map(math.exp, all_scores))) - right for right, all_scores in of_clip + of_text) / 3 / 2
-    assert ranking_loss(scores, is_pair, text_rows).item() == pytest.approx(expected, rel=1e-6)
-    assert ranking_loss(scores, torch.zeros(4, dtype=torch.bool), text_rows) == 0
-
-
-def test_calibration_asks_of_each_score_whether_it_is_right():
-    scores = torch.tensor([[1.0, -2.0, 0.5], [3.0, 0.0, -1.0], [-9.0, 9.0, 9.0]])
-    expected = 0.0
-    for right, *wrong in scores[:2].tolist():
-        loss = -math.log(1 / (1 + math.exp(-right)))
-        loss += sum(-math.log(1 - 1 / (1 + math.exp(-score))) for score in wrong) / 2
-        expected += loss / 2 / 2
-    assert calibration_loss(scores, torch.tensor([True, True, False])).item() == pytest.approx(expected, rel=1e-6)
-    assert calibration_loss(scores[:2]).item() == pytest.approx(expected, rel=1e-6)
-    assert calibration_loss(scores, torch.zeros(3, dtype=torch.bool)) == 0
-    assert calibration_loss(scores[:, :1]).item() == pytest.approx(
-        sum(math.log1p(math.exp(-x)) for x in (1, 3, -9)) / 3
-    )
-
-
-def test_collator_draws_wrong_captions(processor, rows):
-    captions = ["a", "b", "c"]
-    collate = VideoTextRetrievalCollator(processor, negatives=captions, num_negatives=5)
-    row = rows[0] | {"caption": None, "captions": ["a", "b"], "draw": 3}
-    batch = collate([row])
-    assert batch["candidate_input_ids"].shape[:2] == (1, 6)
-    right, *wrong = batch["candidate_input_ids"][0].tolist()
-    assert right in processor(text=["a", "b"])["input_ids"].tolist()
-    assert wrong == processor(text=["c"] * 5)["input_ids"].tolist()
-    assert torch.equal(collate([row])["candidate_input_ids"], batch["candidate_input_ids"]), "as `draw` says"
-    with pytest.raises(ValueError, match=r"hardly any is wrong for the clip of"):
-        collate([row | {"captions": captions}])
-
-
 TRAINING = {
     "contrast": {},
     "contrast and ranking, one clip broken": {"num_negatives": 3, "has_broken": True},
@@ -394,102 +290,3 @@ def test_two_processes_are_one(processor, config, rows, tmp_path):
         else:
             assert together[name]["loss"] == pytest.approx(alone["loss"], rel=1e-5), name
             assert together[name]["grad_norm"] == pytest.approx(alone["grad_norm"], rel=1e-5), name
-
-
-# --------------------------------------------------------------------------------------------------------------- index
-
-
-def test_index_finds_clips(model, processor, rows, broken, tmp_path):
-    videos = [Path(rows[0]["video"]), {"video": rows[1]["video"], "start": 0.5, "end": 2.0}, broken["video"]]
-    videos += [row["video"] for row in rows[2:]]
-    index = VideoIndex.build(model, processor, videos, on_decode_error="skip")
-    assert [clip["video"] for clip in index.skipped] == [broken["video"]] and len(index.clips) == NUM_CLIPS
-    found = index.search(TEXTS[0], top_k=4)
-    similarities = (index.features @ text_features(model, processor)[0]).tolist()
-    assert [clip["video"] for clip in found] == [index.clips[clip]["video"] for clip in order(similarities)[:4]]
-    assert [clip["similarity"] for clip in found] == pytest.approx(sorted(similarities, reverse=True)[:4])
-    assert index.clips[1] == {"video": rows[1]["video"], "start": 0.5, "end": 2.0}
-
-    reranked = index.search(TEXTS[0], top_k=5, num_reranked=3)
-    best = order(similarities)
-    scores = {clip["video"]: clip.get("score") for clip in reranked}
-    assert set(list(scores)[:3]) == {index.clips[clip]["video"] for clip in best[:3]}
-    assert list(scores.values())[:3] == sorted(list(scores.values())[:3], reverse=True)
-    assert list(scores.values())[3:] == [None, None] and list(scores)[3:] == [
-        index.clips[clip]["video"] for clip in best[3:5]
-    ]
-    assert index.search(TEXTS[0], top_k=1, num_reranked=3)[0] == reranked[0]
-    assert len(index.search(TEXTS[0], top_k=99)) == NUM_CLIPS
-
-
-def test_index_is_kept_with_its_model(model, config, processor, rows, tmp_path):
-    index = VideoIndex.build(model, processor, [row["video"] for row in rows])
-    index.save(tmp_path / "index")
-    loaded = VideoIndex.load(tmp_path / "index", model, processor)
-    assert torch.equal(loaded.features, index.features) and loaded.clips == index.clips
-    assert [clip["video"] for clip in loaded.search(TEXTS[1])] == [clip["video"] for clip in index.search(TEXTS[1])]
-    with pytest.raises(ValueError, match="was made with another model"):
-        VideoIndex.load(tmp_path / "index", AllInOneForVideoTextRetrieval(config), processor)
-    other = AllInOneForVideoTextRetrieval(AllInOneConfig(**config.to_dict() | {"projection_dim": 4}))
-    with pytest.raises(ValueError, match=r"shape \(7, 8\), but expected \(7, 4\)"):
-        VideoIndex.load(tmp_path / "index", other, processor)
-
-
-def save_by_turns(folder: Path, indices: list[VideoIndex]):
-    torch.set_num_threads(1)  # a pool of threads does not outlive a fork
-    tqdm.set_lock(threading.RLock())  # its own is shared by forks, and held for ever by one that is killed
-    for index in itertools.cycle(indices):
-        index.save(folder)
-
-
-def test_index_is_whole_whenever_saving_is_killed(model, processor, tmp_path, num_kills=12):
-    """Clips and features are those of one index, the old or the new."""
-    indices = []
-    for value, num_clips in enumerate((3000, 2999), 1):
-        clips = [{"video": f"{value}/{clip}.mp4", "start": None, "end": None} for clip in range(num_clips)]
-        indices.append(VideoIndex(model, processor, clips, torch.full((num_clips, 8), float(value))))
-    indices[0].save(tmp_path)
-    draws = random.Random(0)
-    for _ in range(num_kills):
-        run = multiprocessing.get_context("fork").Process(target=save_by_turns, args=(tmp_path, indices))
-        run.start()
-        run.join(draws.uniform(0.03, 0.2))
-        assert run.is_alive()
-        run.kill()
-        run.join()
-        loaded = VideoIndex.load(tmp_path, model, processor)
-        (value,) = loaded.features.unique().tolist()
-        assert loaded.clips == indices[int(value) - 1].clips
-    indices[1].save(tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == ["index.safetensors"]
-
-
-def test_damaged_index_is_refused(model, processor, rows, tmp_path):
-    VideoIndex.build(model, processor, [row["video"] for row in rows[:3]]).save(tmp_path)
-    path = tmp_path / "index.safetensors"
-    whole = path.read_bytes()
-    start = 8 + int.from_bytes(whole[:8], "little")
-    for damaged in (
-        whole[:-1],
-        whole[:start] + bytes(4) + whole[start + 4 :],
-        whole.replace(b".mp4", b".mp3"),
-        whole[:-1] + b"\1",
-        b"",
-    ):
-        path.write_bytes(damaged)
-        with pytest.raises(ValueError, match=r"index\.safetensors is damaged.*; build the index anew"):
-            VideoIndex.load(tmp_path, model, processor)
-    path.unlink()
-    with pytest.raises(FileNotFoundError, match=r"index\.safetensors does not exist"):
-        VideoIndex.load(tmp_path, model, processor)
-    VideoIndex(model, processor, [], torch.zeros(0, 8)).save(tmp_path)
-    assert VideoIndex.load(tmp_path, model, processor).clips == []
-
-
-def test_index_names_what_is_wrong(model, processor, rows):
-    index = VideoIndex.build(model, processor, [rows[0]["video"]])
-    with pytest.raises(ValueError, match="top_k is 0 and num_reranked is 0"):
-        index.search("a ring", top_k=0)
-    with pytest.raises(TypeError, match="expected its path, or a mapping with its path as video"):
-        VideoIndex.build(model, processor, [np.zeros((4, 32, 32, 3), dtype=np.uint8)])
-    assert VideoIndex.build(model, processor, []).search("a ring", num_reranked=2) == []

@@ -9,13 +9,16 @@ import torch
 from modeling_allinone.models.losses_allinone import (
     align_words_and_patches,
     alignment_loss,
+    calibration_loss,
     clip_order_labels,
     contrastive_loss,
     cosine_similarities,
+    draw_hard_negatives,
     draw_masked_patches,
     optimal_transport_plan,
     pair_frames,
     patch_colours,
+    ranking_loss,
     select_words,
 )
 
@@ -188,3 +191,41 @@ def test_masked_patches_are_drawn_at_their_rate():
     assert not torch.equal(drawn, draw_masked_patches((20, 10, 100), generator=generator))
     again = draw_masked_patches((20, 10, 100), generator=torch.Generator().manual_seed(0))
     assert torch.equal(drawn, again)
+
+
+# ----------------------------------------------------------------------------------------------------------- ranking
+
+
+def test_wrong_texts_are_never_equal_to_the_right_one():
+    embeds = torch.eye(4)
+    same = torch.tensor([[1, 1, 0, 0], [1, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]], dtype=torch.bool)
+    for _ in range(20):
+        drawn = draw_hard_negatives(embeds, embeds[[1, 0, 2, 3]], 2, is_same_text=same)
+        assert set(drawn[0].tolist()) == {0, 2, 3} and set(drawn[1].tolist()) == {1, 2, 3}
+    assert sorted(draw_hard_negatives(embeds, embeds, 3, is_same_text=same)[0].tolist()) == [0, 1, 2, 3]
+
+
+def test_texts_of_the_batch_rank_clips_too():
+    scores = torch.tensor([[2.0, 0.5], [1.0, 3.0], [0.0, -1.0], [5.0, 4.0]])
+    text_rows = torch.tensor([[0, 1], [1, 0], [2, 0], [3, 1]])
+    is_pair = torch.tensor([True, True, True, False])
+    of_clip = [(2.0, [2.0, 0.5]), (1.0, [1.0, 3.0]), (0.0, [0.0, -1.0])]
+    of_text = [(2.0, [2.0, 3.0, -1.0]), (1.0, [1.0, 0.5]), (0.0, [0.0])]
+    expected = sum(math.log(sum(map(math.exp, all_scores))) - right for right, all_scores in of_clip + of_text) / 3 / 2
+    assert ranking_loss(scores, is_pair, text_rows).item() == pytest.approx(expected, rel=1e-6)
+    assert ranking_loss(scores, torch.zeros(4, dtype=torch.bool), text_rows) == 0
+
+
+def test_calibration_asks_of_each_score_whether_it_is_right():
+    scores = torch.tensor([[1.0, -2.0, 0.5], [3.0, 0.0, -1.0], [-9.0, 9.0, 9.0]])
+    expected = 0.0
+    for right, *wrong in scores[:2].tolist():
+        loss = -math.log(1 / (1 + math.exp(-right)))
+        loss += sum(-math.log(1 - 1 / (1 + math.exp(-score))) for score in wrong) / 2
+        expected += loss / 2 / 2
+    assert calibration_loss(scores, torch.tensor([True, True, False])).item() == pytest.approx(expected, rel=1e-6)
+    assert calibration_loss(scores[:2]).item() == pytest.approx(expected, rel=1e-6)
+    assert calibration_loss(scores, torch.zeros(3, dtype=torch.bool)) == 0
+    assert calibration_loss(scores[:, :1]).item() == pytest.approx(
+        sum(math.log1p(math.exp(-x)) for x in (1, 3, -9)) / 3
+    )
