@@ -10,7 +10,6 @@ scores into the models' cards.
 """
 
 import argparse
-import hashlib
 import json
 import re
 import shlex
@@ -27,15 +26,12 @@ from modeling_allinone.evaluation.results import RESULTS_NAME, Score, list_score
 from modeling_allinone.hub.model_card import update_scores
 from modeling_allinone.recipes import RECIPES
 from modeling_allinone.training.arguments import read_recipe
+from modeling_allinone.training.setup import identify_model
 from modeling_allinone.training.tasks import TASKS
 
 EXAMPLES = Path(__file__).parent
 SCRIPTS = {**dict.fromkeys(TASKS, "finetune.py"), "zero-shot": "zero_shot.py"}
 RUN_NAME, TABLE_NAME = "run.yaml", "results.md"
-
-
-class SuiteError(ValueError):
-    """A suite that cannot be run; the message is meant for the user."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -98,30 +94,31 @@ def read_suite(options: argparse.Namespace) -> tuple[Path, dict[str, dict[str, A
     Read a suite: `output_dir`, and `runs` with `name`, `task`, perhaps `recipe`, and arguments of the task's script.
 
     Returns:
-        The folder of the output; and of each run, by name, its script and all arguments, those of the recipe too.
+        The folder of the output; and of each run, by name, its script, its arguments, those of the recipe too, and
+        the SHA-256 of its model's weights, where they are on disk.
 
     Raises:
-        SuiteError: If the suite is no suite.
+        ValueError: If the suite is no suite.
     """
     suite = yaml.safe_load(options.suite.read_text(encoding="utf-8"))
     if not isinstance(suite, dict) or not isinstance(suite.get("runs"), list):
-        raise SuiteError(f"{options.suite} is no suite: expected output_dir and a list of runs.")
+        raise ValueError(f"{options.suite} is no suite: expected output_dir and a list of runs.")
     runs = {}
     for run in suite["runs"]:
         name = run.get("name") if isinstance(run, dict) else None
         if not isinstance(name, str) or name in runs or "/" in name:
-            raise SuiteError(f"{options.suite} has the run {run!r}; expected a mapping with a name of its own.")
+            raise ValueError(f"{options.suite} has the run {run!r}; expected a mapping with a name of its own.")
         if run.get("task") not in SCRIPTS:
-            raise SuiteError(f"The task of {name} is {run.get('task')!r}; expected one of {', '.join(SCRIPTS)}.")
+            raise ValueError(f"The task of {name} is {run.get('task')!r}; expected one of {', '.join(SCRIPTS)}.")
         if options.only is None or name in options.only:
             runs[name] = _complete(run, options)
     if unknown := sorted(set(options.only or ()) - set(runs)):
-        raise SuiteError(f"{options.suite} has no run named {', '.join(unknown)}.")
+        raise ValueError(f"{options.suite} has no run named {', '.join(unknown)}.")
     return options.output_dir or Path(suite.get("output_dir", "outputs/benchmark")), runs
 
 
 def _complete(run: dict[str, Any], options: argparse.Namespace) -> dict[str, Any]:
-    """The script and the arguments of a run: those of its recipe, those of the suite, and where data and model lie."""
+    """A run: its script, its arguments, from its recipe and the suite, and which weights are scored."""
     arguments = dict(run)
     name, script = arguments.pop("name"), SCRIPTS[arguments["task"]]
     if script == "zero_shot.py":
@@ -132,18 +129,19 @@ def _complete(run: dict[str, Any], options: argparse.Namespace) -> dict[str, Any
         arguments.setdefault("data_dir", str(options.data_root / name))
     if options.model_root is not None:
         arguments["model_name_or_path"] = str(options.model_root / name)
-    if arguments.get("model_name_or_path") is None:
-        raise SuiteError(f"{name} has no model: give model_name_or_path in the suite, or --model_root.")
+    model = arguments.get("model_name_or_path")
+    if model is None:
+        raise ValueError(f"{name} has no model: give model_name_or_path in the suite, or --model_root.")
     untrained = {"do_train": False, "eval_strategy": "no", "load_best_model_at_end": False}
-    return {"script": script, "arguments": {**arguments, **untrained}}
+    checkpoint = identify_model(model)["sha256"] if Path(model).is_dir() else None
+    return {"script": script, "arguments": {**arguments, **untrained}, "checkpoint": checkpoint}
 
 
 def is_done(folder: Path, run: Mapping[str, Any]) -> bool:
     """Whether the same run, of the same weights, left its results."""
     done = folder / RUN_NAME
-    if not (done.exists() and (folder / RESULTS_NAME).exists()):
-        return False
-    return yaml.safe_load(done.read_text(encoding="utf-8")) == {**run, "checkpoint": digest_checkpoint(run)}
+    is_there = done.exists() and (folder / RESULTS_NAME).exists()
+    return is_there and yaml.safe_load(done.read_text(encoding="utf-8")) == run
 
 
 def score(name: str, run: Mapping[str, Any], folder: Path, launcher: list[str]) -> str | None:
@@ -161,8 +159,7 @@ def score(name: str, run: Mapping[str, Any], folder: Path, launcher: list[str]) 
         print(f"{name}: failed with status {status}: {cause}")
         return cause
     # Written last: a run without it is run again.
-    done = {**run, "checkpoint": digest_checkpoint(run)}
-    (folder / RUN_NAME).write_text(yaml.safe_dump(done), encoding="utf-8")
+    (folder / RUN_NAME).write_text(yaml.safe_dump(dict(run)), encoding="utf-8")
     return None
 
 
@@ -191,22 +188,12 @@ def find_cause(log: str) -> str:
     return next(iter(said + raised + [line for line in lines if line.strip()][-1:]), "no output").strip()
 
 
-def digest_checkpoint(run: Mapping[str, Any]) -> str | None:
-    """SHA-256 of the weights in a run's model directory; `None` for one of the Hub."""
-    files = sorted(Path(run["arguments"]["model_name_or_path"]).glob("*.safetensors"))
-    digest = hashlib.sha256()
-    for path in files:
-        with path.open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest() if files else None
-
-
 def read_results(folder: Path, run: Mapping[str, Any]) -> dict[str, Any]:
     """What a run left, with its model in the protocol."""
     results = json.loads((folder / RESULTS_NAME).read_text(encoding="utf-8"))
     results["protocol"] |= {
         "model": run["arguments"]["model_name_or_path"],
-        "checkpoint_sha256": digest_checkpoint(run),
+        "checkpoint_sha256": run["checkpoint"],
         "script": run["script"],
     }
     return results

@@ -17,7 +17,7 @@ import sys
 from modeling_allinone.training.arguments import command_line
 from modeling_allinone.training.run import evaluate_and_save, train
 from modeling_allinone.training.setup import identify_model, load_model, load_processor, prepare_rows, setup_run
-from modeling_allinone.training.splits import load_splits
+from modeling_allinone.training.splits import load_splits, load_texts
 from modeling_allinone.training.tasks import parse_task
 
 
@@ -37,8 +37,9 @@ def main(arguments: list[str]):
         labels_of=model_arguments if task.has_label_names else None,
         train_arguments=train_arguments,
     )
+    texts = None if task.reads_all_texts else splits.train
     processor = load_processor(
-        model_arguments, lambda: task.load_texts(data_arguments, splits), data_arguments.num_frames
+        model_arguments, lambda: load_texts(data_arguments) if texts is None else texts, data_arguments.num_frames
     )
     model = load_model(
         task.model_class,

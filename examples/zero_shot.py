@@ -22,7 +22,7 @@ from modeling_allinone.datasets import summarize
 from modeling_allinone.evaluation.results import describe_protocol, write_results
 from modeling_allinone.evaluation.retrieval import evaluate_choice, evaluate_retrieval, list_options
 from modeling_allinone.metrics import metric_path
-from modeling_allinone.training.arguments import DataArguments, ModelArguments, command_line, parse_recipe
+from modeling_allinone.training.arguments import DataArguments, ModelArguments, command_line, option, parse_recipe
 from modeling_allinone.training.setup import identify_model, load_model, load_processor, prepare_rows, setup_run
 from modeling_allinone.training.splits import load_splits, load_texts
 from modeling_allinone.training.tasks import TASKS
@@ -42,14 +42,9 @@ class ZeroShotArguments:
     _argument_group_name = "task"
 
     task: str = field(metadata={"help": f"{', '.join(SCORED)}."})
-    score_by: str = field(
-        default="pairs",
-        metadata={"help": "Choose by pairs of text and clip read together, or by features. Retrieval: by features."},
-    )
-    prompt: str = field(default="A person is doing {}", metadata={"help": "Text of a class, whose name replaces {}."})
-    num_reranked: int = field(
-        default=0, metadata={"help": "How many of the best pairs re-rank in retrieval; 0: none."}
-    )
+    score_by: str = option("pairs", "Choose by pairs of text and clip read together, or by features.")
+    prompt: str = option("A person is doing {}", "Text of a class, whose name replaces {}.")
+    num_reranked: int = option(0, "How many of the best pairs re-rank in retrieval; 0: none.")
 
     def __post_init__(self) -> None:
         for name, legal in {"task": SCORED, "score_by": SCORERS}.items():

@@ -31,20 +31,26 @@ logger = logging.get_logger(__name__)
 RENAMED = {"draws_hard_clips": "use_hard_negatives"}
 
 # Options of transformers that `--help` shows beside this project's own.
-_COMMON_OPTIONS = {
-    "output_dir": "Where model, card, scores and checkpoints are written.",
-    "do_train": "Whether to train, or only to score.",
-    "num_train_epochs": "How often the rows are trained on.",
-    "max_steps": "How many steps are trained, in place of num_train_epochs; -1: as many as these have.",
-    "learning_rate": "Highest learning rate, of AdamW.",
-    "per_device_train_batch_size": "Rows that a device trains on at a time.",
-    "per_device_eval_batch_size": "Rows that a device scores at a time.",
-    "bf16": "Whether to compute in bfloat16.",
-    "eval_strategy": "When to evaluate during training: no, steps or epoch.",
-    "save_strategy": "When to write a checkpoint: no, steps, epoch or best.",
-    "resume_from_checkpoint": "Whether to go on from the newest checkpoint, or from which.",
-    "seed": "Seed of weights, order and draws.",
-}
+_COMMON_OPTIONS = (
+    *("output_dir", "do_train", "num_train_epochs", "max_steps", "learning_rate", "per_device_train_batch_size"),
+    *("per_device_eval_batch_size", "bf16", "eval_strategy", "save_strategy", "resume_from_checkpoint", "seed"),
+)
+
+
+def option(default: Any, help: str) -> Any:
+    """
+    A field of a dataclass of options.
+
+    Args:
+        default: Its default, or a type that makes one, such as `dict`.
+        help (`str`): What `--help` says of it.
+
+    Returns:
+        What `dataclasses.field` returns.
+    """
+    if isinstance(default, type):
+        return field(default_factory=default, metadata={"help": help})
+    return field(default=default, metadata={"help": help})
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -58,26 +64,12 @@ class ModelArguments:
 
     _argument_group_name = "model"
 
-    model_name_or_path: str | None = field(
-        default=None,
-        metadata={"help": "Directory or Hub repository to start from; without one, a model is newly initialised."},
-    )
-    tokenizer_name: str | None = field(
-        default=None,
-        metadata={"help": "Tokenizer of a new model; without one, it is trained on the texts."},
-    )
-    config: dict[str, Any] = field(
-        default_factory=dict,
-        metadata={"help": "JSON of configuration fields to change, or of the new model without model_name_or_path."},
-    )
-    video_processor: dict[str, Any] = field(
-        default_factory=dict,
-        metadata={"help": "JSON of options of the video processor to change, such as num_views."},
-    )
-    attn_implementation: str | None = field(default=None, metadata={"help": "sdpa, eager, flash_attention_2, …"})
-    lora_rank: int = field(
-        default=0, metadata={"help": "Rank of LoRA adapters (peft), with which only they and the head train; 0: none."}
-    )
+    model_name_or_path: str | None = option(None, "Directory or Hub repository to start from; else, a new model.")
+    tokenizer_name: str | None = option(None, "Tokenizer of a new model; without one, it is trained on the texts.")
+    config: dict[str, Any] = option(dict, "Configuration fields to change, or those of a new model.")
+    video_processor: dict[str, Any] = option(dict, "Options of the video processor to change, such as num_views.")
+    attn_implementation: str | None = option(None, "sdpa, eager, flash_attention_2, …")
+    lora_rank: int = option(0, "Rank of LoRA adapters (peft), which train alone with the head; 0: none.")
 
     def __post_init__(self) -> None:
         self.config = parse_mapping("config", self.config)
@@ -101,42 +93,26 @@ class DataArguments:
 
     dataset: str = field(metadata={"help": "Name of a data set, as list_datasets() shows them."})
     data_dir: str = field(metadata={"help": "Folder of its annotations."})
-    media_dir: str | None = field(default=None, metadata={"help": "Folder of its videos or images; data_dir if none."})
-    dataset_options: dict[str, Any] = field(default_factory=dict, metadata={"help": "JSON of options of its reader."})
-    test_options: dict[str, Any] = field(
-        default_factory=dict, metadata={"help": "JSON of options that the test split is read with beside."}
-    )
-    train_split: str = field(default="train", metadata={"help": "Split to train on."})
-    eval_split: str | None = field(
-        default="validation", metadata={"help": "Split to evaluate on during training, and to select models on."}
-    )
-    test_split: str | None = field(default="test", metadata={"help": "Split to score the final model on."})
-    num_train_rows: int | None = field(default=None, metadata={"help": "Use only so many rows, for a try."})
-    num_eval_rows: int | None = field(default=None, metadata={"help": "Evaluate on only so many rows in training."})
-    num_test_rows: int | None = field(default=None, metadata={"help": "Score only so many rows."})
-    num_frames: int | None = field(default=None, metadata={"help": "Frames of a clip; the checkpoint's if none."})
-    num_train_frames: int | None = field(
-        default=None, metadata={"help": "Frames of a clip in training, if fewer: 1 learns from single frames."}
-    )
-    frame_sampling: str = field(default="random", metadata={"help": "Frames in training: random, or uniform."})
-    random_crop: bool = field(default=True, metadata={"help": "Whether training crops at random."})
-    rand_augment: bool = field(
-        default=False, metadata={"help": "Whether training changes colours and places at random (RandAugment)."}
-    )
-    frame_cache: str | None = field(
-        default=None,
-        metadata={"help": "Folder to keep decoded frames in, the same in each epoch: for small data sets."},
-    )
-    group_by: str | None = field(
-        default=None, metadata={"help": "Column of the rows, such as kind, by which scores are given too."}
-    )
-    on_missing_video: str = field(default="warn", metadata={"help": "warn, raise, drop (their rows) or ignore."})
-    on_decode_error: str = field(default="raise", metadata={"help": f"{' or '.join(ON_DECODE_ERROR)}."})
-    seconds_per_clip: float | None = field(default=None, metadata={"help": "Longest time to read a clip."})
-    data_name: str | None = field(
-        default=None,
-        metadata={"help": "What cards call the data; if none, files in the form of the data set, as yours may be."},
-    )
+    media_dir: str | None = option(None, "Folder of its videos or images; data_dir if none.")
+    dataset_options: dict[str, Any] = option(dict, "Options of its reader.")
+    test_options: dict[str, Any] = option(dict, "Options that the test split is read with beside.")
+    train_split: str = option("train", "Split to train on.")
+    eval_split: str | None = option("validation", "Split to evaluate on during training, and to select models on.")
+    test_split: str | None = option("test", "Split to score the final model on.")
+    num_train_rows: int | None = option(None, "Use only so many rows, for a try.")
+    num_eval_rows: int | None = option(None, "Evaluate on only so many rows in training.")
+    num_test_rows: int | None = option(None, "Score only so many rows.")
+    num_frames: int | None = option(None, "Frames of a clip; the checkpoint's if none.")
+    num_train_frames: int | None = option(None, "Frames of a clip in training, if fewer: 1 learns from single frames.")
+    frame_sampling: str = option("random", "Frames in training: random, or uniform.")
+    random_crop: bool = option(True, "Whether training crops at random.")
+    rand_augment: bool = option(False, "Whether training changes colours and places at random (RandAugment).")
+    frame_cache: str | None = option(None, "Folder to keep decoded frames in: for small data sets.")
+    group_by: str | None = option(None, "Column of the rows, such as kind, by which scores are given too.")
+    on_missing_video: str = option("warn", "warn, raise, drop (their rows) or ignore.")
+    on_decode_error: str = option("raise", f"{' or '.join(ON_DECODE_ERROR)}.")
+    seconds_per_clip: float | None = option(None, "Longest time to read a clip.")
+    data_name: str | None = option(None, "What cards call the data, since files in its form may be yours.")
 
     def __post_init__(self) -> None:
         self.dataset_options = parse_mapping("dataset_options", self.dataset_options)
@@ -361,15 +337,16 @@ def _tidy_options(parser: HfArgumentParser, shows_all: bool):
     """Let mappings be given as JSON, and hide what is there twice, and what is transformers' own."""
     of_transformers: set[str] = set()
     if any(issubclass(cls, TrainingArguments) for cls in parser.dataclass_types):
-        of_transformers = {known.name for known in dataclasses.fields(TrainingArguments)}
+        of_transformers = {known.name for known in dataclasses.fields(TrainingArguments)} - {*_COMMON_OPTIONS}
         parser.add_argument("--help-all", action="help", help="show all options of TrainingArguments, too")
     for action in parser._actions:
         if getattr(action.type, "__origin__", None) is dict:
             action.type, action.metavar = str, "JSON"
-        if any(name.startswith("--no_") for name in action.option_strings):
+        is_hidden = action.dest in of_transformers and not shows_all
+        if is_hidden or any(name.startswith("--no_") for name in action.option_strings):
             action.help = SUPPRESS
-        elif action.dest in of_transformers:
-            action.help = _COMMON_OPTIONS.get(action.dest, action.help if shows_all else SUPPRESS)
+        elif action.dest in _COMMON_OPTIONS and action.help and not shows_all:
+            action.help = action.help.partition(". ")[0]
 
 
 class _HelpFormatter(RawDescriptionHelpFormatter):
@@ -397,6 +374,7 @@ __all__ = [
     "DataArguments",
     "ModelArguments",
     "command_line",
+    "option",
     "parse_mapping",
     "parse_recipe",
     "read_recipe",

@@ -4,7 +4,6 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from logging import Filter, LogRecord
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -38,6 +37,10 @@ if TYPE_CHECKING:
 Model = TypeVar("Model", bound=AllInOnePreTrainedModel)
 
 logger = logging.get_logger(__name__)
+
+# Transformers' table of what is new and what is left out of a checkpoint, which alarms of heads that are meant to be.
+_OF_LOADING = logging.get_logger("transformers.modeling_utils")
+_WITHOUT_REPORT = cast(Any, lambda record: "LOAD REPORT" not in record.getMessage())
 
 NOTHING_TO_DO = "There is nothing to do: train with do_train, or name a model to score (model_name_or_path)."
 
@@ -254,10 +257,13 @@ def _load_checkpoint(
         # Checked as a whole, since single fields are not when they are changed.
         AllInOneConfig(**{**of_checkpoint.to_dict(), **{key: fields[key] for key in fields if key not in _NO_FIELDS}})
         sizes = {name: fields.pop(name, None) for name in ("num_frames", "max_position_embeddings")}
-        with _without_load_report():
+        _OF_LOADING.addFilter(_WITHOUT_REPORT)
+        try:
             model, info = cast(Any, model_class).from_pretrained(
                 name_or_path, dtype=torch.float32, ignore_mismatched_sizes=True, output_loading_info=True, **fields
             )
+        finally:
+            _OF_LOADING.removeFilter(_WITHOUT_REPORT)
     new = sorted(
         {key if isinstance(key, str) else key[0] for key in (*info["mismatched_keys"], *info["missing_keys"])}
     )
@@ -284,25 +290,6 @@ def _load_checkpoint(
     if parts:
         logger.warning(f"{name_or_path} has no {', '.join(parts)} for the task: newly initialised, to be trained.")
     return model
-
-
-@contextmanager
-def _without_load_report() -> Iterator[None]:
-    """Without the table of transformers, which alarms of heads that are meant to be new or to be left out."""
-    of_loading = logging.get_logger("transformers.modeling_utils")
-    without_report = _WithoutLoadReport()
-    of_loading.addFilter(without_report)
-    try:
-        yield
-    finally:
-        of_loading.removeFilter(without_report)
-
-
-class _WithoutLoadReport(Filter):
-    """All messages but one."""
-
-    def filter(self, record: LogRecord) -> bool:
-        return "LOAD REPORT" not in record.getMessage()
 
 
 def _add_adapters(model: Model, rank: int) -> Model:

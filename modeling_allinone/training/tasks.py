@@ -8,9 +8,9 @@ A new one is a subclass of [`Task`] in `TASKS`: see CONTRIBUTING.md.
 
 from argparse import ArgumentParser
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import evaluate
 import numpy as np
@@ -38,9 +38,9 @@ from ..models.modeling_retrieval_allinone import AllInOneForVideoTextRetrieval
 from ..models.modeling_video_classification_allinone import AllInOneForVideoClassification
 from ..models.modeling_visual_commonsense_allinone import AllInOneForVisualCommonsenseReasoning
 from ..models.processing_allinone import AllInOneProcessor
-from .arguments import DataArguments, ModelArguments, parse_recipe, split_recipe
+from .arguments import DataArguments, ModelArguments, option, parse_recipe, split_recipe
 from .run import unwrap_peft
-from .splits import Splits, load_texts
+from .splits import Splits
 from .trainer import (
     AllInOneTrainer,
     AllInOneTrainingArguments,
@@ -49,9 +49,6 @@ from .trainer import (
     freeze_backbone,
 )
 
-if TYPE_CHECKING:
-    import datasets
-
 
 @dataclass
 class Task:
@@ -59,8 +56,9 @@ class Task:
     A task, with its own options as fields.
 
     Class attributes say what it is made of: `name`, `model_class`, `collator_class`, `trainer_class`, `metric` (name
-    of a module in `metrics/`), `label_columns` of rows, `label_inputs` of the model, and `has_label_names`: whether
-    labels stand for answers or classes, which the head has an output for each.
+    of a module in `metrics/`), `label_columns` of rows, `label_inputs` of the model, `has_label_names` (labels stand
+    for answers or classes, of which the head has an output each), and `reads_all_texts` (a new tokenizer is trained on
+    all rows of the data set, whatever rows are trained on, so that models for others can start from it).
     """
 
     name: ClassVar[str]
@@ -71,6 +69,7 @@ class Task:
     label_columns: ClassVar[Sequence[str]] = ("label",)
     label_inputs: ClassVar[Sequence[str]] = ("labels",)
     has_label_names: ClassVar[bool] = False
+    reads_all_texts: ClassVar[bool] = False
 
     def check(self, model_arguments: ModelArguments, data_arguments: DataArguments) -> None:
         """Raises a `ValueError` if the options do not go together."""
@@ -78,10 +77,6 @@ class Task:
     def train_arguments(self, data_arguments: DataArguments) -> DataArguments:
         """How the rows to train on are read."""
         return data_arguments
-
-    def load_texts(self, data_arguments: DataArguments, splits: Splits) -> "datasets.Dataset":
-        """What a new tokenizer is trained on."""
-        return load_texts(data_arguments) if splits.train is None else splits.train
 
     def model_options(self, splits: Splits, processor: AllInOneProcessor) -> dict[str, Any]:
         """Fields of the configuration that the task decides."""
@@ -96,11 +91,11 @@ class Task:
 
     def trainer_options(self) -> dict[str, Any]:
         """What the Trainer takes beside what every Trainer takes."""
-        return {"compute_metrics": self.compute_metrics}
+        return {"compute_metrics": self.compute_metrics, "preprocess_logits_for_metrics": self.preprocess}
 
     @property
     def protocol(self) -> dict[str, Any]:
-        """What is to be said of how a model was scored."""
+        """What is to be said of how a model was scored: the options of the task, unless they are for training."""
         return {}
 
     @cached_property
@@ -112,6 +107,10 @@ class Task:
         """Scores of what a model predicts."""
         return self.metric_module.compute(predictions=output.predictions, references=output.label_ids)
 
+    def preprocess(self, logits: Any, labels: Any) -> torch.Tensor:
+        """What is kept of the outputs of a batch."""
+        return logits
+
 
 @dataclass
 class QuestionAnswering(Task):
@@ -121,16 +120,10 @@ class QuestionAnswering(Task):
     model_class = AllInOneForVideoQuestionAnswering
     collator_class = VideoQuestionAnsweringCollator
     has_label_names = True
+    reads_all_texts = True
 
-    def load_texts(self, data_arguments: DataArguments, splits: Splits) -> "datasets.Dataset":
-        """All texts, whatever rows are picked to train on, so that models for other rows can start from it."""
-        return load_texts(data_arguments)
-
-    def trainer_options(self) -> dict[str, Any]:
-        return {
-            **super().trainer_options(),
-            "preprocess_logits_for_metrics": lambda logits, labels: logits.argmax(dim=-1),
-        }
+    def preprocess(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        return logits.argmax(dim=-1)
 
     def compute_metrics(self, output: EvalPrediction) -> dict[str, float]:
         return score_answers(np.asarray(output.predictions), np.asarray(output.label_ids))
@@ -150,11 +143,10 @@ class MultipleChoice(Task):
     name = "multiple-choice"
     model_class = AllInOneForMultipleChoice
     collator_class = MultipleChoiceCollator
+    reads_all_texts = True
 
-    caption_dataset: str | None = field(
-        default=None, metadata={"help": "Data set of captions in data_dir to train on, instead of rows with options."}
-    )
-    num_options: int = field(default=5, metadata={"help": "Options of a caption: itself, and others drawn."})
+    caption_dataset: str | None = option(None, "Captions in data_dir to train on, instead of rows with options.")
+    num_options: int = option(5, "Options of a caption: itself, and others drawn.")
 
     def __post_init__(self) -> None:
         if self.num_options < 2:
@@ -164,10 +156,6 @@ class MultipleChoice(Task):
         if self.caption_dataset is None:
             return data_arguments
         return replace(data_arguments, dataset=self.caption_dataset, dataset_options={}, group_by=None)
-
-    def load_texts(self, data_arguments: DataArguments, splits: Splits) -> "datasets.Dataset":
-        """All texts of the data set, whatever is trained on."""
-        return load_texts(data_arguments)
 
     def collator_options(self, splits: Splits, training: bool) -> dict[str, Any]:
         if not training or splits.train is None:
@@ -196,23 +184,14 @@ class Retrieval(Task):
     metric = "video_text_retrieval"
     label_columns = ()
 
-    num_negatives: int = field(
-        default=0,
-        metadata={"help": "Wrong captions of the training split to rank for each clip; 10 to 15 originally."},
-    )
-    num_hard_negatives: int = field(
-        default=0, metadata={"help": "Instead of these, wrong captions of the batch that features confuse with it."}
-    )
-    ranking_weight: float = field(default=1.0, metadata={"help": "Weight of the ranking loss."})
-    calibration_weight: float = field(
-        default=0.5, metadata={"help": "Weight of the loss by which scores of different clips can be compared."}
-    )
-    contrast_across_processes: bool = field(
-        default=True, metadata={"help": "Contrast with the clips of all processes, or with their own alone."}
-    )
-    num_reranked: int = field(default=20, metadata={"help": "How many of the best are re-ranked by pairs; 0: none."})
-    num_views: int = field(default=1, metadata={"help": "Draws of frames to average over in a search; 3 originally."})
-    view_sampling: str = field(default="uniform", metadata={"help": "Frames of the views: uniform, or random."})
+    num_negatives: int = option(0, "Wrong captions of the training split to rank for a clip; 10 to 15 originally.")
+    num_hard_negatives: int = option(0, "Instead, wrong captions of the batch that features confuse with it.")
+    ranking_weight: float = option(1.0, "Weight of the ranking loss.")
+    calibration_weight: float = option(0.5, "Weight of the loss that makes scores of different clips comparable.")
+    contrast_across_processes: bool = option(True, "Contrast with clips of all processes, or with their own.")
+    num_reranked: int = option(20, "How many of the best are re-ranked by pairs; 0: none.")
+    num_views: int = option(1, "Draws of frames to average over in a search; 3 originally.")
+    view_sampling: str = option("uniform", "Frames of the views: uniform, or random.")
 
     def __post_init__(self) -> None:
         for name, lowest in {"num_negatives": 0, "num_hard_negatives": 0, "num_reranked": 0, "num_views": 1}.items():
@@ -240,11 +219,9 @@ class Retrieval(Task):
         return {"negatives": negatives, "num_negatives": self.num_negatives}
 
     def trainer_options(self) -> dict[str, Any]:
-        names = (
-            *("num_hard_negatives", "ranking_weight", "calibration_weight"),
-            *("contrast_across_processes", "num_reranked"),
-        )
-        return {"metric": self.metric_module, **{name: getattr(self, name) for name in names}}
+        of_search = ("num_negatives", "num_views", "view_sampling")
+        options = {name: value for name, value in asdict(self).items() if name not in of_search}
+        return {"metric": self.metric_module, **options}
 
     @property
     def protocol(self) -> dict[str, Any]:
@@ -275,11 +252,8 @@ class Classification(Task):
     metric = "video_classification"
     has_label_names = True
 
-    linear: bool = field(default=False, metadata={"help": "Linear evaluation: train pooler and head alone."})
-    prompt: str | None = field(
-        default=None,
-        metadata={"help": "Text read with every clip, instead of the data set's own, or of the model's when scored."},
-    )
+    linear: bool = option(False, "Linear evaluation: train pooler and head alone.")
+    prompt: str | None = option(None, "Text read with every clip, instead of the data set's or the model's own.")
 
     def check(self, model_arguments: ModelArguments, data_arguments: DataArguments) -> None:
         if self.linear and model_arguments.lora_rank:
@@ -306,7 +280,7 @@ class Classification(Task):
 
     @property
     def protocol(self) -> dict[str, Any]:
-        return {"linear": self.linear, "prompt": self.prompt}
+        return asdict(self)
 
 
 @dataclass
@@ -326,15 +300,14 @@ class VisualCommonsense(Task):
     label_columns = ("label", "rationale_label")
     label_inputs = ("answer_labels", "rationale_labels")
 
-    paints_objects: bool = field(
-        default=True, metadata={"help": "Paint the boxes of the objects that texts speak of on the image."}
-    )
+    paints_objects: bool = option(True, "Paint the boxes of the objects that texts speak of on the image.")
 
     def collator_options(self, splits: Splits, training: bool) -> dict[str, Any]:
         return {"paints_objects": self.paints_objects}
 
-    def trainer_options(self) -> dict[str, Any]:
-        return {**super().trainer_options(), "preprocess_logits_for_metrics": _stack_logits}
+    def preprocess(self, logits: tuple[torch.Tensor, ...], labels: tuple[torch.Tensor, ...]) -> torch.Tensor:
+        """Scores of answers and of rationales (B, 2, N), which follow the two losses in the model's outputs."""
+        return torch.stack([scores for scores in logits if scores.ndim == 2], dim=1)
 
     def compute_metrics(self, output: EvalPrediction) -> dict[str, float]:
         labels = np.stack(list(output.label_ids), axis=1)
@@ -342,7 +315,7 @@ class VisualCommonsense(Task):
 
     @property
     def protocol(self) -> dict[str, Any]:
-        return {"paints_objects": self.paints_objects}
+        return asdict(self)
 
 
 @dataclass
@@ -357,11 +330,6 @@ class PairedReasoning(Task):
         return {"id2label": {label: answer for answer, label in LABELS.items()}}
 
 
-def _stack_logits(outputs: tuple[torch.Tensor, ...], labels: tuple[torch.Tensor, ...]) -> torch.Tensor:
-    """Scores of answers and of rationales (B, 2, N), which follow the two losses in the model's outputs."""
-    return torch.stack([scores for scores in outputs if scores.ndim == 2], dim=1)
-
-
 _CLASSES = (QuestionAnswering, MultipleChoice, Retrieval, Classification, VisualCommonsense, PairedReasoning)
 TASKS: dict[str, type[Task]] = {task.name: task for task in _CLASSES}
 
@@ -372,7 +340,7 @@ class _TaskArguments:
 
     _argument_group_name = "task"
 
-    task: str | None = field(default=None, metadata={"help": f"{', '.join(TASKS)}; recipes name theirs."})
+    task: str | None = option(None, f"{', '.join(TASKS)}; recipes name theirs.")
 
 
 def parse_task(

@@ -48,7 +48,9 @@ class AllInOneTrainingArguments(TrainingArguments):
 
     _argument_group_name = "training"
 
-    output_dir: str = "trainer_output"
+    output_dir: str = field(
+        default="trainer_output", metadata={"help": "Where model, card, scores and checkpoints are written."}
+    )
     adam_beta2: float = field(default=0.98, metadata={"help": "Second beta of AdamW."})
     weight_decay: float = field(default=0.01, metadata={"help": "Weight decay, of all but biases and norms."})
     warmup_steps: float = field(default=0.1, metadata={"help": "Steps of warm-up, or below 1 their share of all."})

@@ -35,7 +35,6 @@ from modeling_allinone.recipes import SUITES
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "examples"))
 from evaluate_benchmark import (
-    digest_checkpoint,
     find_cause,
     is_done,
     main,
@@ -122,19 +121,24 @@ def test_suite_is_scored_resumed_and_compared(tmp_path, place, suite, capsys):
     assert set(json.loads((tmp_path / "out" / "results.json").read_text())) == {"questions", "choices"}
 
 
-def test_what_was_scored_before(tmp_path, place):
+def test_what_was_scored_before(tmp_path, place, suite):
     """The same arguments and the same weights."""
-    shutil.copytree(place / "models" / "questions", tmp_path / "model")
-    run = {"script": "any.py", "arguments": {"model_name_or_path": str(tmp_path / "model"), "num_frames": 2}}
+    shutil.copytree(place / "models", tmp_path / "models")
+    arguments = [*suite(OF_QUESTIONS | {"num_frames": 2}), "--model_root", str(tmp_path / "models")]
+
+    def read(*options: str) -> dict:
+        return read_suite(parse_arguments([*arguments, *options]))[1]["questions"]
+
+    run = read()
     (tmp_path / "results.json").write_text("{}")
     assert not is_done(tmp_path, run)
-    (tmp_path / "run.yaml").write_text(yaml.safe_dump({**run, "checkpoint": digest_checkpoint(run)}))
-    assert is_done(tmp_path, run)
+    (tmp_path / "run.yaml").write_text(yaml.safe_dump(run))
+    assert is_done(tmp_path, read())
     assert not is_done(tmp_path, {**run, "arguments": {**run["arguments"], "num_frames": 1}})
-    weights = load_file(tmp_path / "model" / "model.safetensors")
+    weights = load_file(tmp_path / "models" / "questions" / "model.safetensors")
     weights["classifier.out_proj.bias"] += 1
-    save_file(weights, tmp_path / "model" / "model.safetensors", metadata={"format": "pt"})
-    assert not is_done(tmp_path, run)
+    save_file(weights, tmp_path / "models" / "questions" / "model.safetensors", metadata={"format": "pt"})
+    assert not is_done(tmp_path, read())
 
 
 @pytest.mark.parametrize(
