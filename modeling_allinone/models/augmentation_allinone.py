@@ -169,5 +169,3 @@ OPERATIONS = {
     "translate_x": Operation(lambda frame, share: _warp(frame, 1, 0, share * frame.width, 0, 1, 0), 0, 0.45, True),
     "translate_y": Operation(lambda frame, share: _warp(frame, 1, 0, 0, 0, 1, share * frame.height), 0, 0.45, True),
 }
-
-__all__ = ["OPERATIONS", "draw_operations", "rand_augment"]

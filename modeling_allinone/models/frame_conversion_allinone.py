@@ -66,6 +66,3 @@ def _upright(pixels: np.ndarray, matrix: np.ndarray | None) -> np.ndarray:
     if vertical < 0:
         pixels = pixels[::-1]
     return pixels[:, ::-1] if horizontal < 0 else pixels
-
-
-__all__ = ["ONE_THREAD", "display_matrix", "has_alpha", "to_rgb"]

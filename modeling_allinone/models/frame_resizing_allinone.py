@@ -85,6 +85,3 @@ def _resize(frame: np.ndarray, size: tuple[int, int], resample: int) -> np.ndarr
         )
         return frame[rows[:, None], columns]
     return np.asarray(Image.fromarray(frame).resize(size[::-1], resample))
-
-
-__all__ = ["BICUBIC", "BILINEAR", "NEAREST", "resize_and_crop", "resized_shape"]

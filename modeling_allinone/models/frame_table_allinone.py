@@ -198,6 +198,3 @@ def _filled(stamps: np.ndarray, ticks: float) -> np.ndarray:
         return places * ticks
     nearest = known[np.maximum(np.searchsorted(known, places, side="right") - 1, 0)]
     return stamps[nearest] + (places - nearest) * ticks
-
-
-__all__ = ["MOST_HELD_BACK", "FrameTable", "Packet", "Shown"]

@@ -349,3 +349,6 @@ def _flattened(name: str, unit: str, values: list) -> tuple[list, int | None]:
             f"their number of {unit}."
         )
     return [item for one in values for item in one], counts[0]
+
+
+__all__ = ["AllInOneProcessor"]

@@ -30,6 +30,3 @@ def load_tokenizer(name_or_path: str | Path, **options) -> PreTrainedTokenizerBa
     if missing := [token for token in ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]") if token not in tokens]:
         raise ValueError(f"{vocabulary} lacks {', '.join(missing)}, so it is no vocabulary of BERT.")
     return BertTokenizer.from_pretrained(name_or_path, **options)
-
-
-__all__ = ["load_tokenizer"]

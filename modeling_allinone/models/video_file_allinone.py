@@ -231,6 +231,3 @@ def _decord_obstacle(container, table: FrameTable) -> str | None:
     if (table.presented < np.maximum.accumulate(latest_key)).any():
         return "it confuses frames that are stored after a key frame but shown before it"
     return None
-
-
-__all__ = ["VideoFile"]

@@ -182,6 +182,3 @@ def _metadata(metadata, count: int) -> list[dict[str, Any]]:
     if len(metadata) != count or not all(isinstance(one, Mapping) for one in metadata):
         raise ValueError(f"video_metadata has {len(metadata)} entries for {count} clips; give a dict for each clip.")
     return [dict(one) for one in metadata]
-
-
-__all__ = ["CALL_ONLY", "CHOSEN_FRAMES", "AllInOneVideoProcessorKwargs", "check_options", "options_of_clips"]

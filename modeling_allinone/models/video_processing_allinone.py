@@ -504,3 +504,6 @@ def _metadata(clip: Clip, indices: np.ndarray, frame: np.ndarray) -> ClipMetadat
         frames_indices=indices.reshape(-1).tolist(),
         replaced_frames=dict(clip.replaced),
     )
+
+
+__all__ = ["IMAGE_OPTIONS", "AllInOneVideoProcessor", "split_batch", "stack_clips"]

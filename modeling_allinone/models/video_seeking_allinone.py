@@ -367,6 +367,3 @@ def _reason(run: Decoding, culprits: set[int]) -> str:
 def has_flag(container, name: str) -> bool:
     """Whether FFmpeg notes something about the format of a container, such as `"no_timestamps"`."""
     return bool(container.format.flags & av.format.Flags[name].value)
-
-
-__all__ = ["MOST_PIXELS", "Decoding", "SeekingReader", "has_flag"]
