@@ -142,7 +142,7 @@ class Record:
         fields = self.value(name)
         if not isinstance(fields, dict):
             raise self.wrong(name, f"an object with {expected}")
-        return Record(fields, self.path, f"{self.place}{self.place and ', '}entry {name!r}")
+        return self._entry(name, fields)
 
     def objects(self, name: str, expected: str, optional: bool = False) -> list["Record"]:
         """The JSON objects that a field lists.
@@ -162,8 +162,7 @@ class Record:
             or not all(isinstance(one, dict) for one in entries)
         ):
             raise self.wrong(name, f"a list of objects with {expected}")
-        place = f"{self.place}{self.place and ', '}entry {name!r}"
-        return [Record(entry, self.path, place) for entry in entries]
+        return [self._entry(name, entry) for entry in entries]
 
     def integer(self, name: str | int, lowest: int = 0, below: int | None = None) -> int:
         """A whole number, also if it is written as text.
@@ -208,6 +207,10 @@ class Record:
             return ast.literal_eval(self.text(name))
         except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError) as error:
             raise self.wrong(name, "a Python literal") from error
+
+    def _entry(self, name: str, fields: dict) -> "Record":
+        """A JSON object in a field."""
+        return Record(fields, self.path, f"{self.place}{self.place and ', '}entry {name!r}")
 
     def _as_text(self, value: Any, name: str | int) -> str:
         """Text of a field or of one of its entries."""

@@ -96,7 +96,7 @@ def write_moving_shapes(
             segments lie symmetrically (1, 4, 7, 10), so that a sampler which takes them sees the same frames of a clip
             and of its reverse; 16 would lean early (1, 5, 9, 13), and how far a shape has come would tell the way.
         image_size (`int`, defaults to 64): Side of the frames in pixels, an even number from 32.
-        frames_per_second (`int`, defaults to 8): Frame rate, from 1.
+        frames_per_second (`int`, defaults to 4): Frame rate, from 1.
         num_workers (`int`, defaults to 1): Processes that render and encode, from 1. More than 1 are spawned, which
             takes seconds, and a script that asks for them keeps its own work under `if __name__ == "__main__":`.
         overwrite (`bool`, defaults to `False`): Whether to generate it again and replace what is there.
@@ -111,16 +111,8 @@ def write_moving_shapes(
         FileNotFoundError: If the split's folder is there without its `spec.json`, and `overwrite` is false.
     """
     root = Path(root)
-    spec = {
-        "format_version": FORMAT_VERSION,
-        "split": split,
-        "level": level,
-        "seed": seed,
-        "num_clips": num_clips,
-        "num_frames": num_frames,
-        "image_size": image_size,
-        "frames_per_second": frames_per_second,
-    }
+    spec = {"format_version": FORMAT_VERSION, "split": split, "level": level, "seed": seed, "num_clips": num_clips}
+    spec |= {"num_frames": num_frames, "image_size": image_size, "frames_per_second": frames_per_second}
     _check_spec(spec)
     if num_workers < 1:
         raise ValueError(f"num_workers is {num_workers} but must be at least 1.")
@@ -152,13 +144,9 @@ def _check_spec(spec: dict) -> None:
     """Refuse what cannot be generated."""
     check_choice("split", spec["split"], SPLITS)
     check_choice("level", spec["level"], LEVELS)
-    for name, lowest, divisor in (
-        ("num_clips", 1, 1),
-        ("seed", 0, 1),
-        ("num_frames", 8, 4),
-        ("image_size", 32, 2),
-        ("frames_per_second", 1, 1),
-    ):
+    lowest_and_divisor = {"num_clips": (1, 1), "seed": (0, 1), "frames_per_second": (1, 1)}
+    lowest_and_divisor |= {"num_frames": (8, 4), "image_size": (32, 2)}
+    for name, (lowest, divisor) in lowest_and_divisor.items():
         value = spec[name]
         if not isinstance(value, int) or value < lowest or value % divisor:
             what = "an integer" if divisor == 1 else f"a multiple of {divisor}"
