@@ -178,7 +178,7 @@ def expect_states_of_two_passes(self):
 
 SOME_UNUSED = {"test_all_params_have_gradient": False}
 NO_TEXT = "test_inputs_embeds test_resize_tokens_embeddings"
-# Their hidden states and attentions have names of their own; tests/test_heads.py reads them.
+# Their hidden states and attentions have names of their own; tests/models/test_heads.py reads them.
 OWN_STATES = "test_hidden_states_output test_attention_outputs test_retain_grad test_eager_matches_sdpa_inference"
 ONE_CLASS = {"labels": CLASSES}
 

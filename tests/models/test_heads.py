@@ -165,21 +165,6 @@ def test_classification_reads_its_prompt_where_no_text_is_given(build, tiny_inpu
     torch.testing.assert_close(without(clips, input_ids=other).logits, overridden)
 
 
-@pytest.mark.parametrize(
-    ("fields", "message"),
-    (
-        ({"prompt": "which way?"}, "prompt is 'which way\\?' and prompt_input_ids is None, but they go together"),
-        ({"prompt_input_ids": [2, 3]}, "prompt is None and prompt_input_ids is .* as processor.encode_prompt"),
-        ({"prompt": "", "prompt_input_ids": []}, "prompt_input_ids has 0 tokens, but expected 1 to"),
-        ({"prompt": "a", "prompt_input_ids": [1] * 100}, "prompt_input_ids has 100 tokens, but expected 1 to"),
-        ({"prompt": "a", "prompt_input_ids": [1, 10**6]}, "prompt_input_ids is .* but expected tokens below vocab"),
-    ),
-)
-def test_prompt_that_cannot_be_read(tiny_config, fields, message):
-    with pytest.raises(ValueError, match=message):
-        tiny_config(**fields)
-
-
 # ------------------------------------------------------------------------------------------------ visual commonsense
 
 

@@ -238,21 +238,6 @@ def test_input_is_checked(build, inputs, fields, change, message):
         build(**fields)(**inputs | change)
 
 
-@pytest.mark.parametrize(
-    ("fields", "message"),
-    (
-        ({"pretraining_objectives": ["captioning"]}, r"is \['captioning'\], but expected some of masked_lm, matching"),
-        ({"pretraining_objectives": []}, r"is \[\], but expected some of masked_lm"),
-        ({"pretraining_objectives": ["clip_order"], "num_frames": 6}, "of 2 to 5 frames, but num_frames is 6"),
-        ({"pretraining_objectives": ["contrastive"], "projection_dim": None}, "but projection_dim is None"),
-        ({"contrastive_temperature": 0}, "contrastive_temperature is 0, but must be above 0"),
-    ),
-)
-def test_configuration_is_checked(build, fields, message):
-    with pytest.raises(Exception, match=message):
-        build(**fields)
-
-
 # ------------------------------------------------------------------------------- what other classes take from it
 
 
