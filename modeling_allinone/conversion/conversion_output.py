@@ -11,11 +11,14 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from functools import wraps
 from pathlib import Path
+from typing import Any
 
-from .. import AllInOnePreTrainedModel, AllInOneProcessor
 from ..hub.remote_code import saving_code
 from ..hub.writing import naming_place
+from ..models.modeling_allinone import AllInOnePreTrainedModel
+from ..models.processing_allinone import AllInOneProcessor
 from .safe_checkpoint import ConversionError
+from .tensor_conversion import DTYPES
 
 
 def check_output_directory(output_dir: Path, source: Path, overwrite: bool):
@@ -117,13 +120,37 @@ def save_model(directory: Path, model: AllInOnePreTrainedModel, processor: AllIn
             processor.save_pretrained(directory)
 
 
-def add_skip_checksums(parser: ArgumentParser):
-    """Add the option that all scripts have which read a file of `torch.save`."""
+def add_shared_arguments(parser: ArgumentParser):
+    """Add the options that all scripts have."""
+    parser.add_argument("--dtype", default="float32", help=f"{', '.join(DTYPES)} (default: %(default)s)")
+    parser.add_argument("--overwrite", action="store_true", help="replace an output that is there already")
     parser.add_argument(
         "--skip-checksums",
         action="store_true",
         help="read a file that torch.save wrote without checksums, or read one in spite of them",
     )
+
+
+def add_model_arguments(parser: ArgumentParser, license: str | None = None) -> Any:
+    """
+    Add the options of scripts that write a model.
+
+    Args:
+        parser (`ArgumentParser`): Gets them.
+        license (`str`, *optional*): Licence of the weights where none is given.
+
+    Returns:
+        The group of those that stand in the model's card, for more.
+    """
+    add_shared_arguments(parser)
+    parser.add_argument("--num-attention-heads", type=int, metavar="N", help="where the file does not say")
+    parser.add_argument(
+        "--with-code", action="store_true", help="put the code beside the model, to be loaded with trust_remote_code"
+    )
+    card = parser.add_argument_group("model card")
+    card.add_argument("--name", metavar="REPOSITORY", help="what its code loads (default: OUTPUT_DIR)")
+    card.add_argument("--license", default=license, help="licence of the weights (default: %(default)s)")
+    return card
 
 
 def command_line(convert: Callable[..., None]) -> Callable[..., int]:

@@ -18,9 +18,9 @@ import torch
 
 import modeling_allinone
 
-from .. import AllInOneConfig, AllInOnePreTrainedModel
+from ..models.modeling_allinone import AllInOnePreTrainedModel
 from .conversion_output import command_line
-from .safe_checkpoint import ConversionError
+from .model_directory import build_model, read_model_directory
 
 _NUM_TOKENS, _NUM_OPTIONS, _NUM_VALUES = 8, 2, 4
 # Knuth's multiplicative hash (The Art of Computer Programming 3, 6.4): the same numbers on every machine, which no
@@ -53,39 +53,10 @@ class Fingerprint(NamedTuple):
         return "\n".join(lines)
 
 
-def load_model(directory: str | Path) -> AllInOnePreTrainedModel:
-    """
-    Load the model of a directory, in the class that saved it.
-
-    Args:
-        directory (`str` or `Path`): What `save_pretrained` or a converter wrote.
-
-    Returns:
-        [`AllInOnePreTrainedModel`], in the type in which it was saved, ready for inference.
-
-    Raises:
-        ConversionError: If there is no such model, or if its weights do not fit its class.
-    """
-    if not Path(directory, "config.json").is_file():
-        raise ConversionError(f"{directory} holds no model: it has no config.json.")
-    try:
-        config = AllInOneConfig.from_pretrained(directory)
-        (class_name,) = config.architectures or ()
-        model, info = getattr(modeling_allinone, class_name).from_pretrained(
-            directory, config=config, dtype="auto", output_loading_info=True
-        )
-    except (ValueError, AttributeError, RuntimeError) as error:
-        raise ConversionError(f"{directory} holds no All-in-one model: {str(error).splitlines()[0]}") from error
-    wrong = {kind: names for kind, names in info.items() if names}
-    if wrong:
-        raise ConversionError(f"The weights of {directory} do not fit its {class_name}: {wrong}.")
-    return model.eval()
-
-
 def digest_tensor(tensor: torch.Tensor) -> str:
     """SHA-256 of the type, shape and bytes of a tensor, as a hexadecimal number."""
     digest = hashlib.sha256(f"{tensor.dtype} {tuple(tensor.shape)}\n".encode())
-    digest.update(tensor.contiguous().flatten().view(torch.uint8).numpy())
+    digest.update(tensor.contiguous().flatten().view(torch.uint8).numpy().data)
     return digest.hexdigest()
 
 
@@ -107,13 +78,15 @@ def fixed_inputs(model: AllInOnePreTrainedModel) -> dict[str, torch.Tensor]:
         `config.num_frames` frames, two clips where there are pairs; pixels from -1 to 1.
     """
     config, parameters = model.config, inspect.signature(model.forward).parameters
-    video_shape = (1, config.num_frames, config.num_channels, *config.image_height_width)
+    video_shape: tuple[int, ...] = (1, config.num_frames, config.num_channels, *config.image_height_width)
     if isinstance(model, modeling_allinone.AllInOneForPairedVisualReasoning):
         video_shape = (1, 2, *video_shape[1:])
     inputs = {"pixel_values": _scatter(video_shape).float()}
     if getattr(model, "clip_order_head", None) is not None:
         inputs["frame_order"] = torch.arange(config.num_frames)[None]
-    single, several = (1, _num_tokens(config)), (1, _NUM_OPTIONS, _num_tokens(config))
+    num_tokens = min(_NUM_TOKENS, config.max_position_embeddings)
+    single, several = (1, num_tokens), (1, _NUM_OPTIONS, num_tokens)
+    shapes: dict[str, tuple[int, ...]]
     if "answer_input_ids" in parameters:
         shapes = {"answer_": several, "rationale_": several}
     elif isinstance(model, modeling_allinone.AllInOneForVideoTextRetrieval):
@@ -128,10 +101,6 @@ def fixed_inputs(model: AllInOnePreTrainedModel) -> dict[str, torch.Tensor]:
     return inputs
 
 
-def _num_tokens(config: AllInOneConfig) -> int:
-    return min(_NUM_TOKENS, config.max_position_embeddings)
-
-
 def _scatter(shape: tuple[int, ...], start: int = 1) -> torch.Tensor:
     """Numbers from -1 to 1, exact in float64, that look random."""
     count = torch.arange(start, start + math.prod(shape))
@@ -144,14 +113,14 @@ def take_fingerprint(model: AllInOnePreTrainedModel) -> Fingerprint:
     Take the fingerprint of a model.
 
     Args:
-        model ([`AllInOnePreTrainedModel`]): In evaluation mode, on the CPU. It computes in float32, whatever its
-            weights' type, and is left in float32.
+        model ([`AllInOnePreTrainedModel`]): On the CPU. It computes in float32, whatever its weights' type, and is
+            left in float32 and in evaluation mode.
 
     Returns:
         [`Fingerprint`]
     """
     dtype, digest = str(model.dtype).removeprefix("torch."), digest_weights(model.state_dict())
-    outputs = model.float()(**fixed_inputs(model))
+    outputs = model.eval().float()(**fixed_inputs(model))
     values = []
     for name, output in outputs.items():
         if isinstance(output, torch.Tensor) and output.is_floating_point():
@@ -168,8 +137,11 @@ def main(arguments: list[str] | None = None):
         "and only if they are, and a few values that it computes, equal but for rounding."
     )
     parser.add_argument("directory", metavar="DIRECTORY", help="what a converter or save_pretrained wrote")
-    print(take_fingerprint(load_model(parser.parse_args(arguments).directory)))
+    config, task, tensors = read_model_directory(Path(parser.parse_args(arguments).directory))
+    print(take_fingerprint(build_model(config, task, tensors)))
 
+
+__all__ = ["Fingerprint", "digest_tensor", "take_fingerprint"]
 
 if __name__ == "__main__":
     sys.exit(main())

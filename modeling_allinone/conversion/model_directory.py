@@ -1,18 +1,20 @@
 # Copyright 2026 The modeling_allinone authors.
 # Licensed under the Apache License, Version 2.0.
-"""Reading a model directory without building the model: its configuration, and its weights mapped into memory."""
+"""Model directories: their configuration, their weights mapped into memory, and the model that they make."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
+from huggingface_hub.errors import StrictDataclassError
 from transformers.utils import CONFIG_NAME, SAFE_WEIGHTS_NAME
 
 import modeling_allinone
 
-from .. import AllInOneConfig
+from ..models.configuration_allinone import AllInOneConfig
+from ..models.modeling_allinone import AllInOnePreTrainedModel
 from .key_map import TASK_CLASSES
 from .safe_checkpoint import ConversionError, read_checkpoint
 
@@ -30,6 +32,35 @@ class SavedModel(NamedTuple):
     config: AllInOneConfig
     task: str
     tensors: dict[str, torch.Tensor]
+
+
+def build_config(fields: Mapping[str, Any]) -> AllInOneConfig:
+    """The configuration with some fields; a [`ConversionError`] in one line if they make none."""
+    try:
+        return AllInOneConfig(**fields)
+    except (ValueError, StrictDataclassError) as error:
+        raise ConversionError(f"No model can be built: {' '.join(str(error).split())}") from error
+
+
+def build_model(
+    config: AllInOneConfig, task: str, tensors: Mapping[str, torch.Tensor] | None = None
+) -> AllInOnePreTrainedModel:
+    """
+    The model of a task, made of weights that are not copied.
+
+    Args:
+        config ([`AllInOneConfig`]): Its configuration.
+        task (`str`): One of `TASK_CLASSES`.
+        tensors (mapping of `str` to `torch.Tensor`, *optional*): All its weights. Default: none, only shapes.
+
+    Returns:
+        [`AllInOnePreTrainedModel`], in the type of its weights.
+    """
+    with torch.device("meta"):
+        model = getattr(modeling_allinone, TASK_CLASSES[task])(config)
+    if tensors is not None:
+        model.load_state_dict(tensors, strict=True, assign=True)
+    return model
 
 
 def read_model_directory(directory: Path) -> SavedModel:
@@ -50,8 +81,7 @@ def read_model_directory(directory: Path) -> SavedModel:
         raise ConversionError(f"{directory} is no directory; give the one that save_pretrained wrote.")
     path = directory / CONFIG_NAME
     fields = read_json(path)
-    if fields.get("model_type") != AllInOneConfig.model_type:
-        found = fields.get("model_type")
+    if (found := fields.get("model_type")) != AllInOneConfig.model_type:
         raise ConversionError(f"{path} has model_type {found!r}, but expected {AllInOneConfig.model_type!r}.")
     classes = fields.get("architectures")
     task = next((task for task, name in TASK_CLASSES.items() if classes == [name]), None)
@@ -61,18 +91,18 @@ def read_model_directory(directory: Path) -> SavedModel:
             "model with save_pretrained."
         )
     try:
-        with torch.device("meta"):
-            model = getattr(modeling_allinone, TASK_CLASSES[task])(AllInOneConfig.from_dict(fields))
+        model = build_model(AllInOneConfig.from_dict(fields), task)
     except Exception as error:  # depends on which field is wrong, and how
         raise ConversionError(f"{path} describes no model: {' '.join(str(error).split())}") from error
-    tensors, expected = {}, model.state_dict()
+    tensors: dict[str, torch.Tensor] = {}
     for file in find_weight_files(directory):
         tensors |= read_checkpoint(file)[0]
+    expected = model.state_dict()
     _check_tensors(tensors, expected, directory)
     return SavedModel(model.config, task, {name: tensors[name] for name in expected})
 
 
-def read_json(path: Path) -> dict:
+def read_json(path: Path) -> dict[str, Any]:
     """The dictionary that a file holds as JSON; a [`ConversionError`] if it holds none."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -118,7 +148,7 @@ def find_weight_files(directory: Path, file_names: Sequence[str] = (SAFE_WEIGHTS
     raise ConversionError(f"There is no {SAFE_WEIGHTS_NAME} in {directory}.")
 
 
-def _check_tensors(tensors: dict[str, torch.Tensor], expected: dict[str, torch.Tensor], directory: Path):
+def _check_tensors(tensors: Mapping[str, torch.Tensor], expected: Mapping[str, torch.Tensor], directory: Path):
     missing, unknown = expected.keys() - tensors.keys(), tensors.keys() - expected.keys()
     for names, problem in ((missing, "lack"), (unknown, "hold")):
         if names:
@@ -132,3 +162,6 @@ def _check_tensors(tensors: dict[str, torch.Tensor], expected: dict[str, torch.T
                 f"{name} in {directory} has shape {tuple(tensor.shape)} and type {tensor.dtype}, but the "
                 f"configuration asks for {tuple(expected[name].shape)} of a floating-point type."
             )
+
+
+__all__ = ["SavedModel", "build_config", "build_model", "find_weight_files", "read_json", "read_model_directory"]

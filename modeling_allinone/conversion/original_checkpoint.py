@@ -11,24 +11,27 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
+from transformers import PreTrainedTokenizerBase
 
 import modeling_allinone
 
-from .. import AllInOneConfig, AllInOnePreTrainedModel
 from ..hub.model_card import create_model_card, to_eval_results
 from ..models import tokenization_allinone
-from ..models.video_processing_allinone import IMAGE_OPTIONS
+from ..models.configuration_allinone import AllInOneConfig
+from ..models.modeling_allinone import AllInOnePreTrainedModel
+from ..models.processing_allinone import AllInOneProcessor
+from ..models.video_processing_allinone import IMAGE_OPTIONS, AllInOneVideoProcessor
 from .conversion_output import (
-    add_skip_checksums,
+    add_model_arguments,
     check_output_directory,
     command_line,
     complete_directory,
     save_model,
 )
-from .fingerprint import Fingerprint, digest_tensor, load_model, take_fingerprint
+from .fingerprint import Fingerprint, digest_tensor, take_fingerprint
 from .key_map import (
     BACKBONE,
     BACKBONE_RULES,
@@ -38,15 +41,15 @@ from .key_map import (
     Head,
     describe,
     find_heads,
-    find_sources,
     why_left_out,
 )
-from .original_config import build_config
+from .model_directory import build_model, read_model_directory
+from .original_config import read_config
 from .safe_checkpoint import ConversionError, read_checkpoint
+from .tensor_conversion import DTYPES, ReportLine, check_choice, convert_tensors, enumerate_keys, print_report
 
 DEFAULT_TOKENIZER = "bert-base-uncased"
 DEFAULT_LICENSE = "mit"  # what the original's repository says
-DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
 _BACKBONE_PREFIXES = ("text_embeddings.", "transformer.")
 
@@ -57,25 +60,6 @@ _RESIZE_RATIO = 1.2
 # Images keep their shape: the longer side is at most so many times the shorter.
 _LONGEST_RATIO = 1333 / 800
 _IMAGE_CAPTIONS = {"coco", "f30k"}  # data sets of retrieval, as the original calls them
-
-
-class ReportLine(NamedTuple):
-    """
-    What became of one tensor of the checkpoint.
-
-    Args:
-        original (`str`): Its key.
-        shape (`tuple` of `int`): Its shape.
-        converted (`str`, *optional*): Its new name; `None` if it was left out.
-        row (`int`, *optional*): The row that was taken of it; `None` for all, or none if it was left out.
-        note (`str`): Why it was left out; else a remark, or empty.
-    """
-
-    original: str
-    shape: tuple[int, ...]
-    converted: str | None
-    row: int | None
-    note: str
 
 
 class Conversion(NamedTuple):
@@ -156,21 +140,24 @@ def convert_checkpoint(
     check_arguments(checkpoint, output_dir, task, dtype, overwrite)
     scores = [] if scores_file is None else _read_scores(Path(scores_file))
     model, report, reads_images = _load(checkpoint, task, num_attention_heads, DTYPES[dtype], skip_checksums)
-    config, class_name = model.config, type(model).__name__
+    config, class_name = cast(AllInOneConfig, model.config), type(model).__name__
     if label_file is not None:
-        config.id2label, config.label2id = _read_labels(Path(label_file), model)
+        if not hasattr(model, "classifier"):
+            raise ConversionError("--label-file names answers or classes, but no classifier is being converted.")
+        id2label = cast(dict[int, str], config.id2label)
+        config.id2label = id2label | _read_labels(Path(label_file), len(id2label))
+        config.label2id = {label: index for index, label in config.id2label.items()}
     processor = None
     if tokenizer is not None:
-        tokenizer = load_tokenizer(tokenizer, config.max_position_embeddings)
-        processor = build_processor(tokenizer, config, reads_images)
+        processor = build_processor(load_tokenizer(tokenizer, config.max_position_embeddings), config, reads_images)
     if prompt is not None:
         if class_name != TASK_CLASSES["classification"] or processor is None:
             raise ConversionError(
                 "--prompt is what a video classifier reads with every clip: it needs --task classification, and a "
                 "tokenizer."
             )
-        fields = processor.encode_prompt(prompt)
-        config.prompt, config.prompt_input_ids = fields["prompt"], fields["prompt_input_ids"]
+        for field, value in processor.encode_prompt(prompt).items():
+            setattr(config, field, value)
     fingerprint = None
     with complete_directory(output_dir) as directory:
         save_model(directory, model, processor, with_code)
@@ -208,11 +195,9 @@ def _load(
         )
     objectives = hyper_parameters.get("loss_names")
     task, heads = choose_heads(find_heads(state_dict), task, objectives if isinstance(objectives, Mapping) else None)
-    config = build_config(state_dict, hyper_parameters, heads, num_attention_heads)
-    with torch.device("meta"):
-        model = getattr(modeling_allinone, TASK_CLASSES[task])(config)
-    converted, report = convert_state_dict(state_dict, model, heads, dtype)
-    model.load_state_dict(converted, strict=True, assign=True)
+    config = read_config(state_dict, hyper_parameters, heads, num_attention_heads)
+    converted, report = convert_state_dict(state_dict, config, task, heads, dtype)
+    model = build_model(config, task, converted)
     return model, report, _reads_images(model, hyper_parameters.get("datasets"))
 
 
@@ -251,11 +236,11 @@ def verify_directory(
     """
     # Hashes rather than tensors, so that the two files are not in memory at once.
     expected = _digest_sources(checkpoint, report, dtype, skip_checksums)
-    model = load_model(directory)
-    found = {name: digest_tensor(tensor) for name, tensor in model.state_dict().items()}
+    config, task, tensors = read_model_directory(Path(directory))
+    found = {name: digest_tensor(tensor) for name, tensor in tensors.items()}
     if different := [name for name in {**expected, **found} if expected.get(name) != found.get(name)]:
         raise ConversionError(f"What was written differs from {checkpoint}: {enumerate_keys(different)}.")
-    return take_fingerprint(model)
+    return take_fingerprint(build_model(config, task, tensors))
 
 
 def _digest_sources(
@@ -265,7 +250,7 @@ def _digest_sources(
     parts: dict[str, list[torch.Tensor]] = {}
     state_dict, _ = read_checkpoint(checkpoint, skip_checksums)
     for line in report:
-        if line.converted is not None:
+        if line.original is not None and line.converted is not None:
             tensor = state_dict[line.original]
             parts.setdefault(line.converted, []).append(tensor if line.row is None else tensor[line.row, None])
     return {
@@ -304,10 +289,9 @@ def _read_scores(path: Path) -> list[dict[str, Any]]:
 
 def check_arguments(checkpoint: Path, output_dir: Path, task: str | None, dtype: str, overwrite: bool):
     """Raise a `ConversionError` unless task and type of the weights exist and the output may be written."""
-    if task is not None and task not in TASK_CLASSES:
-        raise ConversionError(f"The task {task!r} does not exist; there are {', '.join(TASK_CLASSES)}.")
-    if dtype not in DTYPES:
-        raise ConversionError(f"The dtype {dtype!r} does not exist here; there are {', '.join(DTYPES)}.")
+    if task is not None:
+        check_choice("task", task, TASK_CLASSES)
+    check_choice("dtype", dtype, DTYPES)
     check_output_directory(output_dir, checkpoint, overwrite)
 
 
@@ -342,7 +326,7 @@ def choose_heads(
             choice = " or ".join([*dict.fromkeys(head.task for head in heads), BACKBONE])
             raise ConversionError(f"The checkpoint holds several heads: {held}. Pass --task {choice}.")
         (task,) = tasks
-    parts = {}
+    parts: dict[str, Head] = {}
     for head in heads:
         if head.task == task:
             parts.setdefault(head.part, head)
@@ -353,7 +337,8 @@ def choose_heads(
 
 def convert_state_dict(
     state_dict: Mapping[str, torch.Tensor],
-    model: AllInOnePreTrainedModel,
+    config: AllInOneConfig,
+    task: str,
     heads: Sequence[Head] = (),
     dtype: torch.dtype = torch.float32,
 ) -> tuple[dict[str, torch.Tensor], list[ReportLine]]:
@@ -362,7 +347,8 @@ def convert_state_dict(
 
     Args:
         state_dict (mapping of `str` to `torch.Tensor`): The original's tensors.
-        model ([`AllInOnePreTrainedModel`]): The model that they are for; its weights are not read.
+        config ([`AllInOneConfig`]): Configuration of the model that they are for.
+        task (`str`): Its task, one of `TASK_CLASSES`.
         heads (sequence of `Head`): The head that was chosen, or its parts; empty for the backbone.
         dtype (`torch.dtype`, defaults to `torch.float32`): Type of the result.
 
@@ -370,94 +356,43 @@ def convert_state_dict(
         The model's state dictionary, and a [`ReportLine`] for every original tensor.
 
     Raises:
-        ConversionError: If tensors are missing, not known, of another shape or not floating-point.
+        ConversionError: If tensors are missing, not known, of another shape, not floating-point or not finite.
     """
     rules = BACKBONE_RULES + tuple(rule for head in heads for rule in head.rules)
-    if model.config.use_distillation_token:
+    if config.use_distillation_token:
         rules += DISTILLATION_RULES
-    expected = model.state_dict()
-    sources = {name: find_sources(name, rules) for name in expected}
-    targets = {key: (name, row) for name, parts in sources.items() for key, row in parts}
-
-    missing = [key for key in targets if key not in state_dict]
-    if missing:
-        raise ConversionError(f"The checkpoint lacks {enumerate_keys(missing)}, which {type(model).__name__} needs.")
     other_heads = [other for other in find_heads(state_dict) if other not in heads]
-    notes = {key: why_left_out(key, other_heads) for key in state_dict if key not in targets}
-    unknown = [key for key, reason in notes.items() if reason is None]
-    if unknown:
-        raise ConversionError(f"The checkpoint holds {enumerate_keys(unknown)}, which no All-in-one model has.")
-    converted, storages = {}, set()
-    for name, parts in sources.items():
-        shape = list(expected[name].shape)
-        if len(parts) > 1:
-            shape[1] = 1
-        tensors = [_take(key, row, state_dict[key], shape) for key, row in parts]
-        joined = tensors[0] if len(tensors) == 1 else torch.cat(tensors, dim=1)
-        weight = joined.to(dtype).contiguous()
-        if not weight.isfinite().all():
-            raise ConversionError(
-                f"{parts[0][0]} holds values that are not finite in {str(dtype).removeprefix('torch.')}; "
-                + ("its training went astray." if dtype == torch.float32 else "convert to float32.")
-            )
-        # Weights stay mapped into memory and are never copied, unless they share it, which the format to be written
-        # does not know.
-        storage = weight.untyped_storage().data_ptr()
-        converted[name] = weight.clone() if storage in storages else weight
-        storages.add(storage)
-
-    report = []
-    for key, tensor in state_dict.items():
-        name, row = targets.get(key, (None, None))
-        report.append(ReportLine(key, tuple(tensor.shape), name, row, notes.get(key, "")))
-    return converted, report
+    return convert_tensors(
+        state_dict,
+        build_model(config, task).state_dict(),
+        rules,
+        lambda key: why_left_out(key, other_heads),
+        "The checkpoint",
+        "All-in-one model",
+        dtype,
+    )
 
 
-def _take(key: str, row: int | None, tensor: torch.Tensor, shape: list[int]) -> torch.Tensor:
-    """A tensor of the checkpoint, or a row of it, that must have the given shape."""
-    if not tensor.is_floating_point():
-        raise ConversionError(f"{key} is of type {tensor.dtype}, but expected floating-point weights.")
-    taken = tensor if row is None or tensor.ndim == 0 else tensor[row : row + 1]
-    if list(taken.shape) != shape:
-        part = "" if row is None else f" in row {row}"
-        raise ConversionError(
-            f"{key} has shape {tuple(tensor.shape)}, but the sizes of the other tensors ask for {tuple(shape)}{part}."
-        )
-    return taken
-
-
-def enumerate_keys(keys: list[str]) -> str:
-    """The first keys of a list, for a message."""
-    shown = ", ".join(keys[:5])
-    return shown if len(keys) <= 5 else f"{shown} and {len(keys) - 5} more"
-
-
-def _read_labels(path: Path, model: AllInOnePreTrainedModel) -> tuple[dict[int, str], dict[str, int]]:
+def _read_labels(path: Path, num_classes: int) -> dict[int, str]:
     """Names of the classes. The original's heads may have more classes than its files have answers."""
-    config = model.config
-    if not hasattr(model, "classifier"):
-        raise ConversionError("--label-file names answers or classes, but no classifier is being converted.")
     try:
         text = path.read_text(encoding="utf-8")
-        labels = json.loads(text) if path.suffix == ".json" else text.split("\n")
+        labels = json.loads(text) if path.suffix == ".json" else text.rstrip("\n").split("\n")
     except (OSError, ValueError) as error:
         raise ConversionError(f"The label file {path} cannot be read ({error}).") from error
     if isinstance(labels, list):
-        while labels and labels[-1] == "":
-            labels.pop()
         labels = {str(label): index for index, label in enumerate(labels)}
     indices = list(labels.values()) if isinstance(labels, dict) else []
     is_complete = all(isinstance(index, int) for index in indices) and sorted(indices) == list(range(len(indices)))
-    if not 0 < len(indices) <= config.num_labels or not is_complete:
+    if not 0 < len(indices) <= num_classes or not is_complete:
         raise ConversionError(
-            f"The label file {path} must give different answers the indices 0, 1, 2, … of at most {config.num_labels} "
+            f"The label file {path} must give different answers the indices 0, 1, 2, … of at most {num_classes} "
             "classes."
         )
-    id2label = dict(config.id2label) | {index: label for label, index in labels.items()}
-    return id2label, {label: index for index, label in id2label.items()}
+    return {index: label for label, index in labels.items()}
 
 
-def load_tokenizer(name: str, max_text_length: int):
+def load_tokenizer(name: str, max_text_length: int) -> PreTrainedTokenizerBase:
     """The tokenizer under a name or in a directory, for texts of up to so many tokens."""
     try:
         return tokenization_allinone.load_tokenizer(name, model_max_length=max_text_length)
@@ -468,7 +403,9 @@ def load_tokenizer(name: str, max_text_length: int):
         ) from error
 
 
-def build_processor(tokenizer, config: AllInOneConfig, reads_images: bool = False):
+def build_processor(
+    tokenizer: PreTrainedTokenizerBase, config: AllInOneConfig, reads_images: bool = False
+) -> AllInOneProcessor:
     """The processor that fits a model, with a tokenizer; of images in their shape, or of clips."""
     if len(tokenizer) > config.vocab_size:
         raise ConversionError(
@@ -483,7 +420,7 @@ def build_processor(tokenizer, config: AllInOneConfig, reads_images: bool = Fals
     height, width = config.image_height_width
     if reads_images:
         size = {"shortest_edge": height, "longest_edge": int(_LONGEST_RATIO * height)}
-        options = {**IMAGE_OPTIONS, "size": size}
+        options: dict[str, Any] = {**IMAGE_OPTIONS, "size": size}
     else:
         options = {
             "decode_size": _DECODE_SIZE,
@@ -491,22 +428,10 @@ def build_processor(tokenizer, config: AllInOneConfig, reads_images: bool = Fals
             "image_mean": list(config.image_mean),
             "image_std": list(config.image_std),
         }
-    video_processor = modeling_allinone.AllInOneVideoProcessor(
+    video_processor = AllInOneVideoProcessor(
         num_frames=config.num_frames, crop_size={"height": height, "width": width}, **options
     )
-    return modeling_allinone.AllInOneProcessor(video_processor=video_processor, tokenizer=tokenizer)
-
-
-def print_report(report: list[ReportLine]):
-    """Print a table of what became of every tensor."""
-    width = max(len(line.original) for line in report)
-    for line in report:
-        row = "" if line.row is None else f" (row {line.row})"
-        note = f" ({line.note})" if line.note else ""
-        outcome = f"-> {line.converted}{row}{note}" if line.converted else f"left out: {line.note}"
-        print(f"{line.original:{width}}  {line.shape!s:18}  {outcome}")
-    num_converted = sum(line.converted is not None for line in report)
-    print(f"{num_converted} tensors converted, {len(report) - num_converted} left out")
+    return AllInOneProcessor(video_processor=video_processor, tokenizer=tokenizer)
 
 
 def _parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
@@ -532,21 +457,12 @@ def _parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     processor.add_argument(
         "--no-processor", action="store_const", dest="tokenizer", const=None, help="write no processor"
     )
-    parser.add_argument("--num-attention-heads", type=int, metavar="N", help="where the checkpoint does not say")
-    parser.add_argument("--dtype", default="float32", help=f"{', '.join(DTYPES)} (default: %(default)s)")
     parser.add_argument("--prompt", metavar="TEXT", help="what a video classifier was trained to read with every clip")
     parser.add_argument("--label-file", metavar="FILE", help="names of answers or classes: JSON, or one on each line")
-    parser.add_argument("--overwrite", action="store_true", help="replace an output directory that has files in it")
     parser.add_argument(
         "--verify", action="store_true", help="compare what was written with the checkpoint, and print a fingerprint"
     )
-    parser.add_argument(
-        "--with-code", action="store_true", help="put the code beside the model, to be loaded with trust_remote_code"
-    )
-    add_skip_checksums(parser)
-    card = parser.add_argument_group("model card")
-    card.add_argument("--name", metavar="REPOSITORY", help="what its code loads (default: OUTPUT_DIR)")
-    card.add_argument("--license", default=DEFAULT_LICENSE, help="licence of the weights (default: %(default)s)")
+    card = add_model_arguments(parser, DEFAULT_LICENSE)
     card.add_argument("--base-model", metavar="REPOSITORY", help="what the model was fine-tuned from")
     card.add_argument("--scores-file", metavar="FILE", help="JSON list of {dataset, split, metric, value}")
     return parser.parse_args(arguments)

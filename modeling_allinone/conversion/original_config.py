@@ -4,14 +4,14 @@
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
-from huggingface_hub.errors import StrictDataclassError
 
-from .. import AllInOneConfig
+from ..models.configuration_allinone import AllInOneConfig
 from .key_map import DISTILLATION_TOKEN, OPEN_ENDED_CLASSIFIER, PAIR_SCORER, PROJECTIONS, SOFT_LABEL_CLASSIFIER, Head
+from .model_directory import build_config
 from .safe_checkpoint import ConversionError
 
 # Every size of the paper: Ti, S and B.
@@ -32,7 +32,7 @@ _SAME_IN_HYPER_PARAMETERS = {
 }
 
 
-def build_config(
+def read_config(
     state_dict: Mapping[str, torch.Tensor],
     hyper_parameters: Mapping[str, Any],
     heads: Sequence[Head] = (),
@@ -73,7 +73,7 @@ def build_config(
             f"transformer.pos_embed covers {num_patches} patches of {patch_shape[2]} × {patch_shape[3]} pixels, but "
             "expected a square of square patches."
         )
-    fields = {
+    fields: dict[str, Any] = {
         "vocab_size": vocab_size,
         "hidden_size": hidden_size,
         "num_hidden_layers": _count_layers(state_dict),
@@ -107,10 +107,7 @@ def build_config(
         fields["hidden_dropout_prob"] = hyper_parameters["drop_rate"]
     if isinstance(hyper_parameters.get("max_image_len"), int):
         fields["max_image_length"] = hyper_parameters["max_image_len"]
-    try:
-        return AllInOneConfig(**fields)
-    except (ValueError, StrictDataclassError) as error:
-        raise ConversionError(f"No model fits the checkpoint: {' '.join(str(error).split())}") from error
+    return build_config(fields)
 
 
 def _count_layers(state_dict: Mapping[str, torch.Tensor]) -> int:
@@ -133,18 +130,17 @@ def _count_attention_heads(hidden_size: int, hyper_parameters: Mapping[str, Any]
     return saved
 
 
-def _head_fields(heads: Sequence[Head], shape) -> dict[str, Any]:
+def _head_fields(heads: Sequence[Head], shape: Callable[[str, int], tuple[int, ...]]) -> dict[str, Any]:
     """The fields that the head decides; a classifier's first layer is (hidden, D), its last (outputs, hidden)."""
     task = heads[0].task if heads else None
+    parts = [head.part for head in heads]
     if task == "retrieval":
-        parts = {head.part for head in heads}
         return {
             "projection_dim": shape("txt_proj.weight", 2)[0] if PROJECTIONS in parts else None,
             "use_pair_scorer": PAIR_SCORER in parts,
         }
     if task == "pretraining":
-        parts = [head.part for head in heads]
-        fields = {"pretraining_objectives": parts}
+        fields: dict[str, Any] = {"pretraining_objectives": parts}
         if "contrastive" in parts:
             fields["projection_dim"] = shape("txt_proj.weight", 2)[0]
         if "clip_order" in parts:
@@ -168,3 +164,6 @@ def _check_agreement(name: str, saved: Any, found: int | None):
             f"The checkpoint contradicts itself: its hyper-parameters say {name}={saved}, its tensors {found}. If the "
             "tensors are right, save the state_dict alone and convert that."
         )
+
+
+__all__ = ["read_config"]

@@ -21,10 +21,8 @@ from typing import NamedTuple
 
 import torch
 
-import modeling_allinone
-
-from .. import AllInOneConfig
-from .conversion_output import add_skip_checksums, check_output_file, command_line, complete_file
+from ..models.configuration_allinone import AllInOneConfig
+from .conversion_output import add_shared_arguments, check_output_file, command_line, complete_file
 from .fingerprint import digest_tensor
 from .key_map import (
     BACKBONE_RULES,
@@ -32,14 +30,13 @@ from .key_map import (
     HEADS,
     OPEN_ENDED_CLASSIFIER,
     SOFT_LABEL_CLASSIFIER,
-    TASK_CLASSES,
     Rule,
     find_heads,
     find_sources,
 )
 from .model_directory import read_model_directory
-from .original_checkpoint import DTYPES, choose_heads, convert_state_dict
-from .original_config import build_config
+from .original_checkpoint import choose_heads, convert_state_dict
+from .original_config import read_config
 from .original_hyper_parameters import (
     NAMINGS,
     build_hyper_parameters,
@@ -49,6 +46,7 @@ from .original_hyper_parameters import (
     find_vision_transformer,
 )
 from .safe_checkpoint import ConversionError, read_checkpoint
+from .tensor_conversion import DTYPES, ReportLine, check_choice, check_finite
 
 # The version with which the original was released, whose layout this is.
 _LIGHTNING_VERSION = "1.1.4"
@@ -75,23 +73,6 @@ _POSITION_IDS = "text_embeddings.position_ids"
 _INITIALIZER_RANGE = 0.02
 _NEVER_READ = "the task never reads it"
 _MASKED_PATCHES = "masked patches: this objective does not run in the original"
-
-
-class ReportLine(NamedTuple):
-    """
-    What became of one tensor.
-
-    Args:
-        converted (`str`, *optional*): Its name in this package; `None` if the model does not hold it.
-        original (`str`, *optional*): Its name in the file; `None` if it was left out.
-        shape (`tuple` of `int`): Its shape in the file, or in the model if it was left out.
-        note (`str`): Why it was left out, or where what the model does not hold comes from; else empty.
-    """
-
-    converted: str | None
-    original: str | None
-    shape: tuple[int, ...]
-    note: str
 
 
 class Export(NamedTuple):
@@ -183,10 +164,8 @@ def export_checkpoint(
 def _check_arguments(
     model_dir: Path, output: Path, original: str | Path | None, naming: str, dtype: str, overwrite: bool
 ):
-    if naming not in NAMINGS:
-        raise ConversionError(f"The naming {naming!r} does not exist; there are {', '.join(NAMINGS)}.")
-    if dtype not in DTYPES:
-        raise ConversionError(f"The dtype {dtype!r} does not exist here; there are {', '.join(DTYPES)}.")
+    check_choice("naming", naming, NAMINGS)
+    check_choice("dtype", dtype, DTYPES)
     sources = [*model_dir.glob("*.json"), *model_dir.glob("*.safetensors")]
     check_output_file(output, [*sources, Path(original)] if original is not None else sources, overwrite)
 
@@ -230,15 +209,16 @@ def export_state_dict(
         raise ConversionError(f"The original's checkpoint holds none of what the model lacks: {', '.join(missing)}.")
     for key, shape in missing.items():
         filled, note = _fill_in(key, shape, saved, dtype)
-        name, row = rows.get(key, (None, None))
-        if name is not None:
+        name = None
+        if key in rows:
+            name, row = rows[key]
             filled[row : row + 1] = tensors[name]
             note = f"row {row}; the other row: {note}"
         state_dict[key] = filled
-        report.append(ReportLine(name, key, shape, note))
+        report.append(ReportLine(key, shape, name, note=note))
     if has_position_ids:
         state_dict[_POSITION_IDS] = torch.arange(config.max_position_embeddings)[None]
-        report.append(ReportLine(None, _POSITION_IDS, (1, config.max_position_embeddings), "0, 1, 2, …"))
+        report.append(ReportLine(_POSITION_IDS, (1, config.max_position_embeddings), None, note="0, 1, 2, …"))
     return state_dict, sorted(report, key=lambda line: line.original is None)
 
 
@@ -250,22 +230,14 @@ def _rename(
     for name, tensor in tensors.items():
         sources = find_sources(name, rules)
         if not sources:
-            report.append(ReportLine(name, None, tuple(tensor.shape), _MASKED_PATCHES))
+            report.append(ReportLine(None, tuple(tensor.shape), name, note=_MASKED_PATCHES))
         keys = [key for key, row in sources if row is None]
         parts = [part.clone() for part in tensor.chunk(len(keys), dim=1)] if len(keys) > 1 else [tensor] * len(keys)
         for key, part in zip(keys, parts, strict=True):
             state_dict[key] = part.to(dtype)
-            _check_finite(name, state_dict[key])
-            report.append(ReportLine(name, key, tuple(part.shape), ""))
+            check_finite(name, state_dict[key])
+            report.append(ReportLine(key, tuple(part.shape), name))
     return state_dict, report
-
-
-def _check_finite(name: str, tensor: torch.Tensor):
-    # By its extremes, which NaN is too where there is one; asking every value takes as much memory again.
-    if not torch.stack(tensor.aminmax()).isfinite().all():
-        remedy = "its training went astray" if tensor.dtype == torch.float32 else "export to float32"
-        dtype = str(tensor.dtype).removeprefix("torch.")
-        raise ConversionError(f"{name} holds values that are not finite in {dtype}; {remedy}.")
 
 
 def _find_rules(config: AllInOneConfig, task: str, objectives: Mapping[str, float], naming: str) -> tuple[Rule, ...]:
@@ -336,10 +308,8 @@ def verify_export(file: Path, held: Mapping[str, torch.Tensor], task: str, dtype
     """
     state_dict, hyper_parameters = read_checkpoint(file)
     _, heads = choose_heads(find_heads(state_dict), task)
-    config = build_config(state_dict, hyper_parameters, heads)
-    with torch.device("meta"):
-        model = getattr(modeling_allinone, TASK_CLASSES[task])(config)
-    converted, _ = convert_state_dict(state_dict, model, heads, dtype)
+    config = read_config(state_dict, hyper_parameters, heads)
+    converted, _ = convert_state_dict(state_dict, config, task, heads, dtype)
     if converted.keys() != held.keys():
         raise ConversionError(f"Converted back, {', '.join(converted.keys() ^ held.keys())} would be gone or new.")
     differing = [name for name in held if digest_tensor(converted[name]) != digest_tensor(held[name].to(dtype))]
@@ -372,7 +342,6 @@ def _parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--naming", default="all-in-one", help=f"code that will load it: {', '.join(NAMINGS)} (default: %(default)s)"
     )
-    parser.add_argument("--dtype", default="float32", help=f"{', '.join(DTYPES)} (default: %(default)s)")
     parser.add_argument(
         "--no-position-ids",
         action="store_false",
@@ -380,8 +349,7 @@ def _parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
         help=f"leave {_POSITION_IDS} out, for an original that runs with transformers 4.31 or newer",
     )
     parser.add_argument("--verify", action="store_true", help="convert the file back and compare every bit")
-    parser.add_argument("--overwrite", action="store_true", help="replace an output that is there already")
-    add_skip_checksums(parser)
+    add_shared_arguments(parser)
     return parser.parse_args(arguments)
 
 

@@ -9,7 +9,7 @@ stands for every size. What no hyper-parameters make it build or compute is refu
 
 from typing import Any, NamedTuple
 
-from .. import AllInOneConfig
+from ..models.configuration_allinone import AllInOneConfig
 from .key_map import BACKBONE
 from .safe_checkpoint import ConversionError
 
@@ -140,7 +140,7 @@ def _find_pretraining_objectives(config: AllInOneConfig, names: Naming) -> dict[
         "contrastive": names.contrastive,
         "clip_order": "vcop",
     }
-    objectives = {
+    objectives: dict[str, float] = {
         originals[objective]: 1 for objective in config.chosen_pretraining_objectives if objective in originals
     }
     if not objectives:
@@ -150,7 +150,7 @@ def _find_pretraining_objectives(config: AllInOneConfig, names: Naming) -> dict[
     return objectives
 
 
-def _check_width(name: str, value: int, original: int):
+def _check_width(name: str, value: int | None, original: int):
     if value != original:
         raise ConversionError(
             f"{name} is {value}, but the head of the original has {original}; it cannot hold this one."

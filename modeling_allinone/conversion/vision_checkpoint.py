@@ -11,35 +11,29 @@ import argparse
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from transformers.utils import logging
 
 import modeling_allinone
 
-from .. import AllInOneConfig, AllInOnePreTrainedModel
 from ..hub.model_card import create_model_card
+from ..models.configuration_allinone import AllInOneConfig
+from ..models.modeling_allinone import AllInOneModel, AllInOnePreTrainedModel
 from .conversion_output import (
-    add_skip_checksums,
+    add_model_arguments,
     check_output_directory,
     command_line,
     complete_directory,
     save_model,
 )
-from .key_map import TASK_CLASSES, Rule, find_sources
-from .original_checkpoint import (
-    DEFAULT_TOKENIZER,
-    DTYPES,
-    ReportLine,
-    build_processor,
-    check_arguments,
-    enumerate_keys,
-    load_tokenizer,
-    print_report,
-)
+from .key_map import TASK_CLASSES, Rule
+from .model_directory import build_model
+from .original_checkpoint import DEFAULT_TOKENIZER, build_processor, check_arguments, load_tokenizer
 from .safe_checkpoint import ConversionError
-from .vision_config import build_config, read_backbone_fields, read_text_fields
+from .tensor_conversion import DTYPES, ReportLine, convert_tensors, print_report
+from .vision_config import build_vision_config, read_backbone_fields, read_text_fields
 from .vision_key_map import CLASS_TOKEN, MASKED_LM_RULES, TEXT_LEFT_OUT, TEXT_RULES
 from .vision_source import Source, find_layout, read_source
 
@@ -137,6 +131,7 @@ def convert_vision_checkpoint(
     check_arguments(backbone, output_dir, task, dtype, overwrite)
     if not 0 <= seed < 2**64:
         raise ConversionError(f"The seed is {seed}, but must be from 0 to 2**64 - 1.")
+    text = None
     if text_model is not None:
         text_model = Path(text_model)
         check_output_directory(output_dir, text_model, overwrite)
@@ -144,17 +139,18 @@ def convert_vision_checkpoint(
     vision = read_source(backbone, skip_checksums)
     layout = find_layout(vision)
     fields = read_backbone_fields(vision, layout, num_attention_heads)
-    text = None if text_model is None else read_source(text_model, skip_checksums)
-    if text is not None:
+    if text_model is not None:
+        text = read_source(text_model, skip_checksums)
         fields |= read_text_fields(text, fields["hidden_size"], max_text_length)
+    loaded_tokenizer = None
     if with_processor:
-        tokenizer = load_tokenizer(tokenizer or _find_tokenizer(text_model), max_text_length)
-        fields = {"vocab_size": len(tokenizer)} | fields
+        loaded_tokenizer = load_tokenizer(tokenizer or _find_tokenizer(text_model), max_text_length)
+        fields = {"vocab_size": len(loaded_tokenizer)} | fields
     normalization = {"image_mean": image_mean, "image_std": image_std}
     fields |= {name: list(values) for name, values in normalization.items() if values is not None}
     if task == "paired-reasoning":
         fields["modality_type_vocab_size"] = 3
-    config = build_config(
+    config = build_vision_config(
         fields
         | {
             "num_frames": num_frames,
@@ -163,21 +159,20 @@ def convert_vision_checkpoint(
             "patch_order": patch_order,
         }
     )
-    processor = build_processor(tokenizer, config) if with_processor else None
+    processor = None if loaded_tokenizer is None else build_processor(loaded_tokenizer, config)
 
     model_class = getattr(modeling_allinone, TASK_CLASSES[task])
-    with torch.device("meta"):
-        expected = model_class(config).state_dict()
+    expected = build_model(config, task).state_dict()
     rules = layout.rules
     if config.use_distillation_token:
         rules += (Rule(layout.distillation_token, CLASS_TOKEN),)
-    weights, backbone_report = convert_tensors(vision, vision.tensors, expected, rules, layout.left_out, DTYPES[dtype])
-    text_report = []
+    weights, backbone_report = _convert(vision, vision.tensors, expected, rules, layout.left_out, DTYPES[dtype])
+    text_report: list[ReportLine] = []
     if text is not None:
         text_weights, text_report = _convert_text(text, expected, config, DTYPES[dtype])
         weights |= text_weights
     source = f"The blocks start from `{backbone.name}`, an image backbone"
-    source += ", the text embeddings fresh" if text is None else f", the text embeddings from `{text_model.name}`"
+    source += ", the text embeddings fresh" if text is None else f", the text embeddings from `{text.path.name}`"
     source += f"; what neither has was drawn with seed {seed}. It has not been trained on text and video yet."
     del vision, text  # and with them, in half precision, the files mapped into memory
     model = start_model(model_class, config, weights, DTYPES[dtype], seed)
@@ -189,62 +184,6 @@ def convert_vision_checkpoint(
         )
         card.save(directory / "README.md")
     return Start(backbone_report, text_report, [name for name in expected if name not in weights])
-
-
-def convert_tensors(
-    source: Source,
-    tensors: Mapping[str, torch.Tensor],
-    expected: Mapping[str, torch.Tensor],
-    rules: Sequence[Rule],
-    left_out: Sequence[tuple[str, str]],
-    dtype: torch.dtype = torch.float32,
-    notes: Mapping[str, str] | None = None,
-) -> tuple[dict[str, torch.Tensor], list[ReportLine]]:
-    """
-    Rename the tensors of a source to those of a model; each that the rules name must be there with the right shape.
-
-    Args:
-        source ([`Source`]): Where the tensors come from.
-        tensors (mapping of `str` to `torch.Tensor`): They, or what is to be taken of them.
-        expected (mapping of `str` to `torch.Tensor`): The model's state dictionary; its values are not read.
-        rules (sequence of [`Rule`]): The names.
-        left_out (sequence of pairs of `str`): Patterns of names that no rule is about, and why.
-        dtype (`torch.dtype`, defaults to `torch.float32`): Type of the result.
-        notes (mapping of `str` to `str`, *optional*): Remarks for the report.
-
-    Returns:
-        A part of the model's state dictionary, and a [`ReportLine`] for every tensor of the source.
-
-    Raises:
-        ConversionError: If tensors are missing, not known, of another shape, not floating-point or not finite.
-    """
-    sources = {name: [key for key, _ in find_sources(name, rules)] for name in expected}
-    targets = {part: name for name, parts in sources.items() for part in parts}
-    missing = [part for part in targets if part not in tensors]
-    if missing:
-        raise ConversionError(f"{source.path} lacks {enumerate_keys(missing)}.")
-    reasons = {name: _why_left_out(name, left_out) for name in source.tensors if name not in targets}
-    unknown = [source.keys[name] for name, reason in reasons.items() if reason is None]
-    if unknown:
-        raise ConversionError(f"{source.path} holds {enumerate_keys(unknown)}, which no known ViT or BERT has.")
-    converted, storages = {}, set()
-    for name, parts in sources.items():
-        if not parts:
-            continue
-        weight = _join(source, tensors, parts, expected[name].shape).to(dtype).contiguous()
-        if not weight.isfinite().all():
-            key = source.keys.get(parts[0], parts[0])
-            raise ConversionError(f"{key} holds values that are not finite in {str(dtype).removeprefix('torch.')}.")
-        # Weights stay mapped into memory and are never copied, unless they share it, which the format to be written
-        # does not know.
-        storage = weight.untyped_storage().data_ptr()
-        converted[name] = weight.clone() if storage in storages else weight
-        storages.add(storage)
-    report = []
-    for name, tensor in source.tensors.items():
-        note = reasons.get(name) or (notes or {}).get(name, "")
-        report.append(ReportLine(source.keys[name], tuple(tensor.shape), targets.get(name), None, note))
-    return converted, report
 
 
 def start_model(
@@ -276,19 +215,36 @@ def start_model(
             model = model_class.from_pretrained(None, config=config, state_dict=weights, dtype=dtype)
     finally:
         logging.set_verbosity(verbosity)
-    embeddings = model.base_model.embeddings
+    embeddings = cast(AllInOneModel, model.base_model).embeddings
     with torch.no_grad():
         embeddings.modality_type_embeddings.weight[1:] = 0
-        if embeddings.visual_embeddings.temporal_embeddings is not None:
-            embeddings.visual_embeddings.temporal_embeddings.zero_()
+        if (temporal := embeddings.visual_embeddings.temporal_embeddings) is not None:
+            temporal.zero_()
     return model
+
+
+def _convert(
+    source: Source,
+    tensors: Mapping[str, torch.Tensor],
+    expected: Mapping[str, torch.Tensor],
+    rules: Sequence[Rule],
+    left_out: Sequence[tuple[str, str]],
+    dtype: torch.dtype,
+) -> tuple[dict[str, torch.Tensor], list[ReportLine]]:
+    """Tensors of a source, by the names of the model, and the report of all."""
+
+    def find_reason(name: str) -> str | None:
+        return next((reason for pattern, reason in left_out if re.fullmatch(pattern, name)), None)
+
+    kind = "known ViT or BERT"
+    return convert_tensors(tensors, expected, rules, find_reason, str(source.path), kind, dtype, source.keys)
 
 
 def _convert_text(
     text: Source, expected: Mapping[str, torch.Tensor], config: AllInOneConfig, dtype: torch.dtype
 ) -> tuple[dict[str, torch.Tensor], list[ReportLine]]:
     """The tensors of BERT that a model takes over, and the report of all."""
-    tensors, rules, notes = dict(text.tensors), TEXT_RULES, {}
+    tensors, rules, left_out, notes = dict(text.tensors), list(TEXT_RULES), list(TEXT_LEFT_OUT), {}
     if _POSITIONS in tensors and tensors[_POSITIONS].ndim == 2:
         tensors[_POSITIONS] = tensors[_POSITIONS][: config.max_position_embeddings]
         notes[_POSITIONS] = f"the first {config.max_position_embeddings} rows"
@@ -297,35 +253,18 @@ def _convert_text(
         reason = "the class has no masked-language-modelling head"
     elif (activation := text.config.get("hidden_act", "gelu")) != config.hidden_act:
         reason = f"a head with the activation {activation}, where the model has {config.hidden_act}"
-    left_out = TEXT_LEFT_OUT
     if reason is not None:
-        left_out += ((r"cls\.predictions\..*", reason),)
+        left_out.append((r"cls\.predictions\..*", reason))
     elif _MASKED_LM_DENSE in tensors:
         rules += MASKED_LM_RULES
         if _MASKED_LM_DECODER not in tensors and _WORDS in tensors:
             tensors[_MASKED_LM_DECODER] = tensors[_WORDS]
             notes[_WORDS] = "and mlm_head.decoder.weight, which BERT ties to it"
-    return convert_tensors(text, tensors, expected, rules, left_out, dtype, notes)
-
-
-def _join(source: Source, tensors: Mapping[str, torch.Tensor], names: list[str], shape: Sequence[int]) -> torch.Tensor:
-    """One tensor or several: tokens stand one behind the other, queries, keys and values one below the other."""
-    dimension = 1 if len(shape) == 3 else 0
-    part_shape = list(shape)
-    part_shape[dimension] //= len(names)
-    for name in names:
-        key, tensor = source.keys.get(name, name), tensors[name]
-        if not tensor.is_floating_point():
-            raise ConversionError(f"{key} is of type {tensor.dtype}, but expected floating-point weights.")
-        if list(tensor.shape) != part_shape:
-            raise ConversionError(
-                f"{key} has shape {tuple(tensor.shape)}, but the sizes of {source.path} ask for {tuple(part_shape)}."
-            )
-    return tensors[names[0]] if len(names) == 1 else torch.cat([tensors[name] for name in names], dim=dimension)
-
-
-def _why_left_out(name: str, left_out: Sequence[tuple[str, str]]) -> str | None:
-    return next((reason for pattern, reason in left_out if re.fullmatch(pattern, name)), None)
+    converted, report = _convert(text, tensors, expected, rules, left_out, dtype)
+    lines = dict(zip(tensors, report, strict=True))
+    for name, note in notes.items():
+        lines[name] = lines[name]._replace(shape=tuple(text.tensors[name].shape), note=note)
+    return converted, [lines[name] for name in text.tensors]
 
 
 def _find_tokenizer(text_model: Path | None) -> str:
@@ -363,7 +302,6 @@ def _parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--max-text-length", type=int, default=40, metavar="N", help="longest text, in tokens (default: 40)"
     )
-    parser.add_argument("--num-attention-heads", type=int, metavar="N", help="where the file does not say")
     parser.add_argument(
         "--temporal-mixing",
         default="token_roll",
@@ -382,15 +320,7 @@ def _parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
             help="of the frames' channels (default: what the backbone's directory says, else ImageNet's)",
         )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of what starts fresh (default: 0)")
-    parser.add_argument("--dtype", default="float32", help=f"{', '.join(DTYPES)} (default: %(default)s)")
-    parser.add_argument("--overwrite", action="store_true", help="replace an output directory that has files in it")
-    parser.add_argument(
-        "--with-code", action="store_true", help="put the code beside the model, to be loaded with trust_remote_code"
-    )
-    add_skip_checksums(parser)
-    card = parser.add_argument_group("model card")
-    card.add_argument("--name", metavar="REPOSITORY", help="what its code loads (default: OUTPUT_DIR)")
-    card.add_argument("--license", help="licence of the backbone's weights")
+    add_model_arguments(parser)
     return parser.parse_args(arguments)
 
 

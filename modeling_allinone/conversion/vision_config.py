@@ -10,8 +10,9 @@ from huggingface_hub.errors import StrictDataclassError
 from transformers import BertConfig, DeiTConfig, PreTrainedConfig, ViTConfig
 from transformers.activations import ACT2FN
 
-from .. import AllInOneConfig
+from ..models.configuration_allinone import AllInOneConfig
 from .key_map import find_sources
+from .model_directory import build_config
 from .safe_checkpoint import ConversionError
 from .vision_key_map import CLASS_TOKEN, FIRST_MLP, PATCH_POSITIONS, PATCH_PROJECTION, TIMM, WITHOUT, Layout
 from .vision_source import Source
@@ -77,7 +78,7 @@ def read_text_fields(source: Source, hidden_size: int, max_text_length: int) -> 
     }
 
 
-def build_config(fields: dict[str, Any]) -> AllInOneConfig:
+def build_vision_config(fields: dict[str, Any]) -> AllInOneConfig:
     """
     The configuration with some fields.
 
@@ -90,16 +91,13 @@ def build_config(fields: dict[str, Any]) -> AllInOneConfig:
     Raises:
         ConversionError: If no model can be built from them.
     """
-    config = _construct(fields)
-    is_complete = len(config.image_mean) == len(config.image_std) == config.num_channels
-    if (
-        not is_complete
-        or not all(map(math.isfinite, config.image_mean))
-        or not all(std > 0 for std in config.image_std)
-    ):
+    config = build_config(fields)
+    means, deviations = config.image_mean, config.image_std
+    is_complete = len(means) == len(deviations) == config.num_channels
+    if not is_complete or not all(map(math.isfinite, means)) or not all(deviation > 0 for deviation in deviations):
         raise ConversionError(
-            f"image_mean is {list(config.image_mean)} and image_std {list(config.image_std)}, but expected a number "
-            f"for each of {config.num_channels} channels, deviations above 0; pass --image-mean and --image-std."
+            f"image_mean is {list(means)} and image_std {list(deviations)}, but expected a number for each of "
+            f"{config.num_channels} channels, deviations above 0; pass --image-mean and --image-std."
         )
     return config
 
@@ -141,7 +139,7 @@ def _read_transformers_fields(source: Source, layout: Layout, num_attention_head
             "of transformers, such as 'gelu'."
         )
     fields = sizes | {name: getattr(config, name) for name in _FROM_BACKBONE_CONFIG}
-    covered = _construct(fields).num_patches
+    covered = build_config(fields).num_patches
     _check_agreement(source, "image_size, in patches,", covered, num_patches, "its position table covers")
     return fields | _read_normalization(source.preprocessor, "image_mean", "image_std")
 
@@ -149,13 +147,6 @@ def _read_transformers_fields(source: Source, layout: Layout, num_attention_head
 def _check_agreement(source: Source, name: str, saved: Any, found: Any, where: str):
     if saved != found:
         raise ConversionError(f"config.json of {source.path} says that {name} is {saved}, but {where} {found}.")
-
-
-def _construct(fields: dict[str, Any]) -> AllInOneConfig:
-    try:
-        return AllInOneConfig(**fields)
-    except (ValueError, StrictDataclassError) as error:
-        raise ConversionError(f"No model can be built: {_on_one_line(error)}") from error
 
 
 def _read_sizes(source: Source, layout: Layout) -> tuple[dict[str, Any], int]:
@@ -208,7 +199,9 @@ def _read_config(source: Source, classes: dict[str, type[PreTrainedConfig]]) -> 
     try:
         return classes[model_type].from_dict(source.config)
     except (ValueError, TypeError, StrictDataclassError) as error:
-        raise ConversionError(f"config.json of {source.path} cannot be used: {_on_one_line(error)}") from error
+        raise ConversionError(
+            f"config.json of {source.path} cannot be used: {' '.join(str(error).split())}"
+        ) from error
 
 
 def _read_normalization(saved: Any, mean: str, deviation: str) -> dict[str, Any]:
@@ -218,5 +211,4 @@ def _read_normalization(saved: Any, mean: str, deviation: str) -> dict[str, Any]
     return {"image_mean": saved[mean], "image_std": saved[deviation]}
 
 
-def _on_one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
+__all__ = ["build_vision_config", "read_backbone_fields", "read_text_fields"]

@@ -49,7 +49,8 @@ def read_source(path: Path, skip_checksums: bool = False) -> Source:
     Raises:
         ConversionError: If something is missing or damaged.
     """
-    config, preprocessor = {}, {}
+    config: dict[str, Any] = {}
+    preprocessor: dict[str, Any] = {}
     if path.is_dir():
         config = read_json(path / CONFIG_NAME)
         if (path / _PREPROCESSOR_NAME).exists():
@@ -57,7 +58,8 @@ def read_source(path: Path, skip_checksums: bool = False) -> Source:
         files = find_weight_files(path, (SAFE_WEIGHTS_NAME, WEIGHTS_NAME))
     else:
         files = [path]
-    tensors, keys = {}, {}
+    tensors: dict[str, torch.Tensor] = {}
+    keys: dict[str, str] = {}
     for file in files:
         for key, tensor in read_checkpoint(file, skip_checksums)[0].items():
             name = key
@@ -96,3 +98,6 @@ def find_layout(source: Source) -> Layout:
         f"{source.path} holds no ViT by the names of timm or transformers (first keys: {keys}); give a file of timm "
         "or DeiT, or a directory of transformers."
     )
+
+
+__all__ = ["Source", "find_layout", "read_source"]

@@ -28,11 +28,13 @@ from modeling_allinone import (
     AllInOneModel,
     AllInOnePreTrainedModel,
 )
-from modeling_allinone.conversion.fingerprint import load_model, take_fingerprint
 from modeling_allinone.conversion.fingerprint import main as fingerprint_main
+from modeling_allinone.conversion.fingerprint import take_fingerprint
 from modeling_allinone.conversion.key_map import BACKBONE_RULES, DISTILLATION_RULES, HEADS, TASK_CLASSES, find_sources
-from modeling_allinone.conversion.original_checkpoint import DTYPES, convert_checkpoint, main, verify_directory
+from modeling_allinone.conversion.model_directory import build_model, read_model_directory
+from modeling_allinone.conversion.original_checkpoint import convert_checkpoint, main, verify_directory
 from modeling_allinone.conversion.safe_checkpoint import ConversionError
+from modeling_allinone.conversion.tensor_conversion import DTYPES
 from modeling_allinone.models.video_processing_allinone import IMAGE_OPTIONS
 
 CASES = Path(__file__).parents[1] / "fixtures" / "parity"
@@ -382,9 +384,9 @@ def test_missing_key(refuse, original, key):
 
 def test_missing_keys(refuse, original):
     missing_block = {key: tensor for key, tensor in original.items() if "blocks.0" not in key or "mlp.fc1" in key}
-    refuse("lacks transformer.blocks.0.norm1.weight, .* and 5 more, which AllInOneModel needs", missing_block)
+    refuse("lacks transformer.blocks.0.norm1.weight, .* and 5 more, which the model needs", missing_block)
     head = to_original(QA(AllInOneConfig(**TINY, num_labels=4)), OPEN)
-    refuse("lacks vqa_classifier.2.bias, which AllInOneForVideoQuestionA", without(head, "vqa_classifier.2.bias"))
+    refuse("lacks vqa_classifier.2.bias, which the model", without(head, "vqa_classifier.2.bias"))
     refuse("lacks vqa_classifier.4.weight, without which", without(head, "vqa_classifier.4.weight"))
 
 
@@ -429,8 +431,8 @@ def test_matching_head_without_a_second_row(refuse, original):
         ({"image_size": 224}, "say image_size=224, its tensors 24"),
         ({"patch_size": 16}, "say patch_size=16, its tensors 8"),
         ({"num_heads": 12, "vit": "vit_deit_tiny_patch16_224"}, "say num_heads=12, but vit=.* has 3; pass --num-att"),
-        ({"num_heads": 7}, "No model fits the checkpoint: hidden_size is 128, which 7 attention heads do not divide"),
-        ({"drop_rate": 1.5}, "No model fits the checkpoint: hidden_dropout_prob is 1.5"),
+        ({"num_heads": 7}, "No model can be built: hidden_size is 128, which 7 attention heads do not divide"),
+        ({"drop_rate": 1.5}, "No model can be built: hidden_dropout_prob is 1.5"),
     ],
 )
 def test_hyper_parameters_that_contradict_the_tensors(refuse, original, saved, message):
@@ -621,7 +623,7 @@ def test_what_is_written_is_verified(tmp_path, case):
     task = TASK_OF_CASE.get(case)
     arguments = (CASES / case / "original.ckpt", tmp_path / "out", task, None)
     fingerprint = convert_checkpoint(*arguments, verify=True).fingerprint
-    assert fingerprint == take_fingerprint(load_model(tmp_path / "out"))
+    assert fingerprint == take_fingerprint(build_model(*read_model_directory(tmp_path / "out")))
     assert fingerprint == convert_checkpoint(*arguments, verify=True, overwrite=True).fingerprint
     assert fingerprint.values and all(np.isfinite(values).all() for _, _, values in fingerprint.values)
 
@@ -639,7 +641,10 @@ def test_verification_finds_one_changed_bit(tmp_path, dtype):
         save_file(changed, path, metadata={"format": "pt"})
         with pytest.raises(ConversionError, match=f"differs from .*original.ckpt: {name}"):
             verify_directory(tmp_path / "out", checkpoint, conversion.report, DTYPES[dtype])
-        assert take_fingerprint(load_model(tmp_path / "out")).digest != conversion.fingerprint.digest
+        assert (
+            take_fingerprint(build_model(*read_model_directory(tmp_path / "out"))).digest
+            != conversion.fingerprint.digest
+        )
 
 
 def test_directory_that_fails_verification_is_not_written(tmp_path, monkeypatch, convert, original):
@@ -673,10 +678,10 @@ def test_file_without_checksums(tmp_path, original, capsys):
 
 def test_fingerprint_of_what_is_no_model(tmp_path, capsys):
     assert fingerprint_main([str(tmp_path)]) == 2
-    assert "holds no model: it has no config.json" in capsys.readouterr().err
+    assert "config.json cannot be read (" in capsys.readouterr().err
     (tmp_path / "config.json").write_text('{"model_type": "vilt", "architectures": ["ViltModel"]}')
     assert fingerprint_main([str(tmp_path)]) == 2
-    assert "holds no All-in-one model" in capsys.readouterr().err
+    assert "has model_type 'vilt', but expected 'allinone'" in capsys.readouterr().err
     AllInOneModel(AllInOneConfig(**TINY)).save_pretrained(tmp_path)
     assert fingerprint_main([str(tmp_path)]) == 0
     assert "fingerprint of AllInOneModel in float32" in capsys.readouterr().out
@@ -684,7 +689,7 @@ def test_fingerprint_of_what_is_no_model(tmp_path, capsys):
     del weights["pooler.dense.bias"]
     save_file(weights, tmp_path / "model.safetensors", metadata={"format": "pt"})
     assert fingerprint_main([str(tmp_path)]) == 2
-    assert "do not fit its AllInOneModel: {'missing_keys': {'pooler.dense.bias'}}" in capsys.readouterr().err
+    assert "lack pooler.dense.bias, unlike the class in its config.json" in capsys.readouterr().err
 
 
 def test_values_that_are_not_finite(refuse, original):

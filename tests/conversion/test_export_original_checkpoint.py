@@ -277,7 +277,7 @@ def test_matching_head_is_the_scorer(save, tmp_path, naming, cls, scorer):
         assert torch.equal(matching[1:], state_dict[f"rank_output.{kind}"])
         assert not matching[0].any()
     (line,) = [line for line in report if line.original == f"{head}.fc.weight"]
-    assert line[:3] == (f"{scorer}.out_proj.weight", f"{head}.fc.weight", (2, 32))
+    assert line[:3] == (f"{head}.fc.weight", (2, 32), f"{scorer}.out_proj.weight")
     assert line.note == "row 1; the other row: zeros; the task never reads it"
 
 
@@ -470,7 +470,7 @@ def test_values_that_are_not_finite(save, refuse):
     with torch.no_grad():
         model.layernorm.weight[1] = 1e6
     model.save_pretrained(directory)
-    refuse("layernorm.weight holds values that are not finite in float16; export to float32", dtype="float16")
+    refuse("layernorm.weight holds values that are not finite in float16; convert to float32", dtype="float16")
     with torch.no_grad():
         model.layernorm.weight[1] = float("nan")
     model.save_pretrained(directory)
@@ -634,7 +634,7 @@ def test_nothing_is_half_written(tmp_path, save, has_old):
     ("options", "message"),
     [
         ({"naming": "vilt"}, "The naming 'vilt' does not exist; there are all-in-one, co-training"),
-        ({"dtype": "int8"}, "The dtype 'int8' does not exist here; there are float32, float16, bfloat16"),
+        ({"dtype": "int8"}, "The dtype 'int8' does not exist; there are float32, float16, bfloat16"),
     ],
 )
 def test_options_that_do_not_exist(save, refuse, options, message):
