@@ -3,19 +3,20 @@
 """Arguments of pre-training: what is trained on, what is learned, and what is evaluated as it is learned."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from transformers.integrations import is_tensorboard_available
 
 from ..evaluation.zero_shot import ZERO_SHOT_TASKS
+from ..models.configuration_allinone import PRETRAINING_OBJECTIVES
 from ..models.video_processing_allinone import AllInOneVideoProcessor
 from .arguments import parse_mapping
 from .trainer import AllInOneTrainingArguments
 
-_FIELDS = ("dataset", "data_dir", "media_dir", "split", "options", "weight")
-_FIELDS_OF_SHARDS = ("shards", "transform", "transform_options", "weight")
+_DATA_FIELDS = ("dataset", "data_dir", "media_dir", "split", "options")
+_SHARD_FIELDS = ("shards", "transform", "transform_options")
 
 
 @dataclass
@@ -57,48 +58,50 @@ class SourceArguments:
 
     _argument_group_name = "sources"
 
-    video_sources: dict | str | None = field(
-        default=None, metadata={"help": "JSON of data sets to train on, instead of `dataset`, with options of each."}
+    video_sources: dict[str, Any] = field(
+        default_factory=dict,
+        metadata={"help": "JSON of data sets to train on, instead of `dataset`, with options of each."},
     )
-    image_sources: dict | str | None = field(
-        default=None,
+    image_sources: dict[str, Any] = field(
+        default_factory=dict,
         metadata={"help": "JSON of data sets of images; a step has a batch of them beside its clips."},
     )
-    image_processor: dict | str | None = field(
-        default=None,
+    image_processor: dict[str, Any] = field(
+        default_factory=dict,
         metadata={"help": "JSON of options of the video processor by which images differ from clips, such as size."},
     )
     shuffle_buffer: int = field(
         default=500, metadata={"help": "Of shards: among how many rows each worker draws the next; 0: in order."}
     )
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
+        self.video_sources = _parse_sources("video_sources", self.video_sources)
+        self.image_sources = _parse_sources("image_sources", self.image_sources)
         self.image_processor = parse_mapping("image_processor", self.image_processor)
-        if self.image_processor and not parse_mapping("image_sources", self.image_sources):
+        if self.image_sources and self.are_shards != any("shards" in of for of in self.image_sources.values()):
+            raise ValueError("Of videos and images, only one comes from shards; give both some, or none.")
+        if self.image_processor and not self.image_sources:
             raise ValueError("image_processor is given, but no image_sources; leave it out.")
         known = AllInOneVideoProcessor.valid_kwargs.__annotations__
         if unknown := sorted(set(self.image_processor) - set(known)):
             raise ValueError(
                 f"image_processor has {', '.join(unknown)}; the video processor knows {', '.join(known)}."
             )
-        for name in ("video_sources", "image_sources"):
-            sources = parse_mapping(name, getattr(self, name))
-            setattr(self, name, {source: self._check(name, source, of) for source, of in sources.items()})
-            for key, meaning in (("weight", "a weight"), ("shards", "shards")):
-                with_it = [source for source, of in getattr(self, name).items() if key in of]
-                if with_it and len(with_it) < len(sources):
-                    raise ValueError(f"{name} has {meaning} for {', '.join(with_it)} alone; give all some, or none.")
-        if self.image_sources and self.are_streamed(self.image_sources) != self.are_streamed(self.video_sources):
-            raise ValueError("Of videos and images, only one comes from shards; give both some, or none.")
         if self.shuffle_buffer < 0:
             raise ValueError(f"shuffle_buffer is {self.shuffle_buffer}; expected 0 or more.")
+
+    @property
+    def are_shards(self) -> bool:
+        """Whether videos come from shards."""
+        return any("shards" in of for of in self.video_sources.values())
 
     @property
     def changes_colours(self) -> bool:
         """Whether images are scaled otherwise than clips."""
         return not {"image_mean", "image_std", "do_normalize"}.isdisjoint(self.image_processor)
 
-    def describe(self) -> str | None:
+    @property
+    def described(self) -> str | None:
         """What is trained on, in words; `None` if that is no sources."""
         described = [
             f"own data in shards, called {source}"
@@ -108,23 +111,32 @@ class SourceArguments:
         ]
         return "; ".join(described) or None
 
-    @staticmethod
-    def are_streamed(sources: Mapping[str, Mapping[str, Any]]) -> bool:
-        """Whether sources are shards."""
-        return any("shards" in of for of in sources.values())
 
-    @staticmethod
-    def _check(name: str, source: str, options: Any) -> dict[str, Any]:
-        options = parse_mapping(f"{name}.{source}", options)
-        fields = _FIELDS_OF_SHARDS if "shards" in options else _FIELDS
-        if unknown := sorted(set(options) - set(fields)):
-            raise ValueError(f"{name}.{source} has {', '.join(unknown)}; expected some of {', '.join(fields)}.")
-        if "shards" not in options and "data_dir" not in options:
-            raise ValueError(f"{name}.{source} has neither data_dir, the folder of its annotations, nor shards.")
-        weight = options.get("weight", 1)
-        if not isinstance(weight, int | float) or not weight > 0:
-            raise ValueError(f"{name}.{source} has weight {weight!r}; expected a number above 0.")
-        return options
+def _parse_sources(name: str, sources: Mapping[str, Any] | str) -> dict[str, dict[str, Any]]:
+    """What is said of each source."""
+    parsed = {}
+    for source, described in parse_mapping(name, sources).items():
+        described = parse_mapping(f"{name}.{source}", described)
+        fields, needed = (_SHARD_FIELDS, "shards") if "shards" in described else (_DATA_FIELDS, "data_dir")
+        _check_source(f"{name}.{source}", described, [*fields, "weight"], [needed])
+        parsed[source] = described
+    for key in ("weight", "shards"):
+        with_it = [source for source, described in parsed.items() if key in described]
+        if with_it and len(with_it) < len(parsed):
+            raise ValueError(f"{name} has {key} for {', '.join(with_it)} alone; give it for all, or for none.")
+    return parsed
+
+
+def _check_source(name: str, described: Mapping[str, Any], known: Sequence[str], needed: Sequence[str]):
+    """Raises a `ValueError` if a data set is described by other fields, without some, or by a number below 0."""
+    if unknown := sorted(set(described) - set(known)):
+        raise ValueError(f"{name} has {', '.join(unknown)}; expected some of {', '.join(known)}.")
+    if missing := [field for field in needed if field not in described]:
+        raise ValueError(f"{name} has no {' and no '.join(missing)}.")
+    for field_name, kind in (("weight", int | float), ("num_rows", int)):
+        value = described.get(field_name)
+        if value is not None and not (isinstance(value, kind) and value > 0):
+            raise ValueError(f"{name} has {field_name} {value!r}; expected a number above 0.")
 
 
 @dataclass
@@ -154,33 +166,41 @@ class ObjectiveArguments:
         default=False, metadata={"help": "Train on grey frames: a twin that has only texts to learn from."}
     )
 
-    def __post_init__(self):
-        for name, weight in self.weights.items():
+    def __post_init__(self) -> None:
+        for name in PRETRAINING_OBJECTIVES:
+            weight = getattr(self, f"{name}_weight")
             if not 0 <= weight < math.inf:
                 raise ValueError(f"{name}_weight is {weight}; expected a number of 0 or more.")
         if not self.objectives:
             raise ValueError("All weights of objectives are 0, so there is nothing to learn; give one above 0.")
 
     @property
-    def weights(self) -> dict[str, float]:
-        """Weight of each objective."""
-        names = ("masked_lm", "matching", "contrastive", "clip_order", "masked_patches")
-        return {name: getattr(self, f"{name}_weight") for name in names}
-
-    @property
     def objectives(self) -> dict[str, float]:
         """Weight of each objective that is trained."""
-        return {name: weight for name, weight in self.weights.items() if weight > 0}
+        weights = {name: getattr(self, f"{name}_weight") for name in PRETRAINING_OBJECTIVES}
+        return {name: weight for name, weight in weights.items() if weight > 0}
+
+    @property
+    def collator_options(self) -> dict[str, Any]:
+        """What [`PreTrainingCollator`] takes of them."""
+        masking = {"mlm_probability": self.mlm_probability, "whole_word_mask": self.whole_word_mask}
+        return {"objectives": list(self.objectives), **masking}
+
+    @property
+    def trainer_options(self) -> dict[str, Any]:
+        """What [`PreTrainingTrainer`] takes of them."""
+        names = ("objectives", "contrast_across_processes", "use_hard_negatives")
+        return {name: getattr(self, name) for name in names} | {"watched_words": self.watched_words or ()}
 
 
 @dataclass
 class EvaluationArguments:
-    """What a model is watched by as it is trained, at every evaluation."""
+    """What a model is evaluated by during training, beside its losses."""
 
     _argument_group_name = "evaluation"
 
-    zero_shot: dict | str | None = field(
-        default=None,
+    zero_shot: dict[str, Any] = field(
+        default_factory=dict,
         metadata={
             "help": f"Held-out rows of {' and '.join(ZERO_SHOT_TASKS)}, which the model is not trained for: JSON of a "
             "mapping from task to dataset, data_dir, media_dir, split, options and num_rows."
@@ -190,14 +210,18 @@ class EvaluationArguments:
         default=4, metadata={"help": "Held-out rows to draw word-patch alignment of, in a picture; 0: none."}
     )
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self.zero_shot = parse_mapping("zero_shot", self.zero_shot)
-        if self.num_alignment_rows < 0:
-            raise ValueError(f"num_alignment_rows is {self.num_alignment_rows}; expected 0 or more.")
         if unknown := [task for task in self.zero_shot if task not in ZERO_SHOT_TASKS]:
             raise ValueError(
                 f"zero_shot has {', '.join(map(repr, unknown))}; expected tasks of {', '.join(ZERO_SHOT_TASKS)}."
             )
+        for task, described in self.zero_shot.items():
+            name = f"zero_shot of {task}"
+            self.zero_shot[task] = parse_mapping(name, described)
+            _check_source(name, self.zero_shot[task], [*_DATA_FIELDS, "num_rows"], ["dataset", "data_dir"])
+        if self.num_alignment_rows < 0:
+            raise ValueError(f"num_alignment_rows is {self.num_alignment_rows}; expected 0 or more.")
 
 
 __all__ = ["EvaluationArguments", "ObjectiveArguments", "PreTrainingArguments", "SourceArguments"]

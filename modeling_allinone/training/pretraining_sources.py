@@ -18,7 +18,7 @@ from ..data.webdataset_stream import PairedStream, WebDatasetStream, parse_sourc
 from ..datasets.tokenizer_training import TEXT_COLUMNS
 from ..evaluation.retrieval import collect_captions, list_options
 from ..models.processing_allinone import AllInOneProcessor
-from .arguments import DataArguments, parse_mapping
+from .arguments import DataArguments
 from .pretraining_arguments import EvaluationArguments, SourceArguments
 from .setup import prepare_rows
 from .splits import load_split, load_texts
@@ -40,7 +40,7 @@ def load_sources(
         data_arguments ([`DataArguments`]): What is trained on if there are no video sources, and how clips are read.
         processor ([`AllInOneProcessor`])
         training_arguments (`TrainingArguments`): Whose seed order and draws depend on.
-        is_blank (`bool`, defaults to `False`): Whether all clips and images are shown grey.
+        is_blank (`bool`, defaults to `False`): Whether all clips and images are blank.
         loaded (`list` of [`LoadedSplit`], *optional*): What the run has read, see [`load_split`].
 
     Returns:
@@ -51,14 +51,23 @@ def load_sources(
         ValueError: If a data set has no rows to train on, or if shards are to be read in a way that needs to know
             their rows.
     """
-    if source_arguments.are_streamed(source_arguments.video_sources):
+    if source_arguments.are_shards:
         return _stream(source_arguments, data_arguments, training_arguments, is_blank)
-    videos = source_arguments.video_sources or {data_arguments.dataset: {}}
-    options = {"processor": processor, "seed": training_arguments.seed, "is_blank": is_blank, "loaded": loaded}
-    rows = _mix(videos, data_arguments, **options)
-    if not source_arguments.image_sources:
-        return rows
-    return PairedDataset(rows, _mix(source_arguments.image_sources, data_arguments, **options))
+
+    def mix(sources: Mapping[str, Mapping[str, Any]]) -> VideoDataset | InterleavedDataset:
+        rows = []
+        for name, of in sources.items():
+            arguments = _arguments_of(name, of, data_arguments)
+            split = load_split(arguments, arguments.train_split, arguments.num_train_rows, loaded=loaded)
+            if not len(split):
+                raise ValueError(f"{arguments.dataset} has no rows in its {arguments.train_split} split.")
+            rows.append(prepare_rows(split, arguments, processor, seed=training_arguments.seed, is_blank=is_blank))
+        weights = [of["weight"] for of in sources.values() if "weight" in of]
+        return rows[0] if len(rows) == 1 else InterleavedDataset(rows, weights or None)
+
+    videos = mix(source_arguments.video_sources or {data_arguments.dataset: {}})
+    images = source_arguments.image_sources
+    return PairedDataset(videos, mix(images)) if images else videos
 
 
 def _stream(
@@ -82,21 +91,12 @@ def _stream(
             parse_sources(sources),
             training_arguments.seed,
             source_arguments.shuffle_buffer,
-            skipped_file=Path(training_arguments.output_dir, SKIPPED_NAME),
+            skipped_file=Path(training_arguments.output_dir or "", SKIPPED_NAME),
         )
         for sources in (source_arguments.video_sources, source_arguments.image_sources)
         if sources
     ]
     return streams[0] if len(streams) == 1 else PairedStream(*streams)
-
-
-def _mix(
-    sources: Mapping[str, Mapping[str, Any]], data_arguments: DataArguments, **options
-) -> VideoDataset | InterleavedDataset:
-    """The rows of one kind of sources."""
-    weights = [of["weight"] for of in sources.values() if "weight" in of]
-    rows = [_load_source(_arguments_of(name, of, data_arguments), **options) for name, of in sources.items()]
-    return rows[0] if len(rows) == 1 else InterleavedDataset(rows, weights or None)
 
 
 def _arguments_of(name: str, source: Mapping[str, Any], data_arguments: DataArguments) -> DataArguments:
@@ -109,28 +109,14 @@ def _arguments_of(name: str, source: Mapping[str, Any], data_arguments: DataArgu
         data_dir=source["data_dir"],
         media_dir=source.get("media_dir"),
         train_split=source.get("split", "train"),
-        dataset_options=source.get("options"),
+        dataset_options=source.get("options") or {},
         test_options={},
     )
 
 
-def _load_source(
-    data_arguments: DataArguments,
-    processor: AllInOneProcessor,
-    seed: int,
-    is_blank: bool,
-    loaded: list[LoadedSplit] | None,
-) -> VideoDataset:
-    """The rows of one source."""
-    rows = load_split(data_arguments, data_arguments.train_split, data_arguments.num_train_rows, loaded=loaded)
-    if not len(rows):
-        raise ValueError(f"{data_arguments.dataset} has no rows in its {data_arguments.train_split} split.")
-    return prepare_rows(rows, data_arguments, processor, seed=seed, is_blank=is_blank)
-
-
 def load_source_texts(source_arguments: SourceArguments, data_arguments: DataArguments) -> datasets.Dataset:
     """
-    What a new tokenizer is trained on: the texts of all sources; with shards, those of the data set that is watched.
+    What a new tokenizer is trained on: the texts of all sources; with shards, those of `dataset`.
 
     Args:
         source_arguments ([`SourceArguments`])
@@ -139,7 +125,7 @@ def load_source_texts(source_arguments: SourceArguments, data_arguments: DataArg
     Returns:
         `datasets.Dataset` of columns of text.
     """
-    if source_arguments.are_streamed(source_arguments.video_sources):
+    if source_arguments.are_shards:
         return load_texts(data_arguments)
     sources = (source_arguments.video_sources or {data_arguments.dataset: {}}) | source_arguments.image_sources
     texts = [load_texts(_arguments_of(name, of, data_arguments)) for name, of in sources.items()]
@@ -167,22 +153,19 @@ def load_zero_shot(
     return {task: _load_zero_shot_task(task, of, loaded) for task, of in evaluation_arguments.zero_shot.items()}
 
 
-def _load_zero_shot_task(task: str, described: Any, loaded: list[LoadedSplit] | None) -> datasets.Dataset:
+def _load_zero_shot_task(
+    task: str, described: Mapping[str, Any], loaded: list[LoadedSplit] | None
+) -> datasets.Dataset:
     """The rows of a task, as a recipe describes them."""
-    name = f"zero_shot of {task}"
-    described = {"split": "validation", "num_rows": None} | parse_mapping(name, described)
-    names = {"dataset": "dataset", "data_dir": "data_dir", "media_dir": "media_dir", "options": "dataset_options"}
-    expected = [*names, "split", "num_rows"]
-    if unknown := [str(key) for key in described if key not in expected]:
-        raise ValueError(f"{name} has {', '.join(unknown)}; expected {', '.join(expected)}.")
-    if missing := [key for key in ("dataset", "data_dir") if key not in described]:
-        raise ValueError(f"{name} has no {' and no '.join(missing)}.")
-    split, num_rows = described.pop("split"), described.pop("num_rows")
-    if num_rows is not None and not (isinstance(num_rows, int) and num_rows > 0):
-        raise ValueError(f"{name} has num_rows {num_rows!r}; expected a number of at least 1.")
+    split = described.get("split", "validation")
     try:
-        arguments = DataArguments(**{names[key]: value for key, value in described.items()})
-        rows = load_split(arguments, split, num_rows, loaded=loaded)
+        arguments = DataArguments(
+            described["dataset"],
+            described["data_dir"],
+            described.get("media_dir"),
+            dataset_options=described.get("options") or {},
+        )
+        rows = load_split(arguments, split, described.get("num_rows"), loaded=loaded)
         if not len(rows):
             raise ValueError(f"the {split} split of {described['dataset']} has no rows.")
         if task == "retrieval":
@@ -192,7 +175,7 @@ def _load_zero_shot_task(task: str, described: Any, loaded: list[LoadedSplit] | 
             if None in rows["label"]:
                 raise ValueError("Some rows have no label, so they cannot be scored; take a split that is public.")
     except ValueError as error:
-        raise ValueError(f"{name}: {error}") from error
+        raise ValueError(f"zero_shot of {task}: {error}") from error
     return rows
 
 

@@ -76,9 +76,10 @@ def test_every_objective_is_trained_watched_and_scored(on_shapes, zero_shot, tmp
 
     again = tmp_path / "again"
     scoring = ["--do_train", "false", "--model_name_or_path", output_dir, "--output_dir", again]
+    scoring += ["--mlm_probability", 0.5]  # as many words are drawn, and so the same patches
     assert run(*on_shapes, *weights, *scoring, "--config", "{}", "--zero_shot", zero_shot) == 0
     scores = read_results(again)["scores"]
-    for name in names - {"mlm_loss", "mlm_accuracy", "matching_loss", "matching_accuracy", "alignment_loss"}:
+    for name in names - {"matching_loss", "matching_accuracy", "alignment_loss"}:
         assert scores[name] == pytest.approx(results["scores"][name], rel=1e-5), name
     assert scores["zero_shot_multiple_choice_accuracy"] == results["scores"]["zero_shot_multiple_choice_accuracy"]
     assert not any(
