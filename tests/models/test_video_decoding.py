@@ -87,6 +87,15 @@ class TestSources:
         with pytest.raises(ValueError, match=rf"{name}: decord cannot read this file \({reason}"):
             raw(clips / name, video_backend="decord")
 
+    def test_decord_is_refused_where_players_show_other_frames(self, tmp_path, raw):
+        whole = encode_video(tmp_path / "whole.mp4", options={"g": "8"})
+        for path, reason in (
+            (encode_video(tmp_path / "turned.mp4", rotation=90), "it does not turn pictures"),
+            (cut_by_copying(whole, tmp_path / "cut.mp4", 5), "it counts frames that are not to be shown"),
+        ):
+            with pytest.raises(ValueError, match=rf"{path.name}: decord cannot read this file \({reason}\)"):
+                raw(path, video_backend="decord")
+
     def test_frames_are_converted_without_threads(self, clips):
         # A worker that is forked while they run would wait for them when it frees the frame.
         with av.open(str(clips / "h264.mp4")) as container:
