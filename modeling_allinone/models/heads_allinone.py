@@ -1,7 +1,7 @@
 # Copyright 2026 The modeling_allinone authors.
 # Licensed under the Apache License, Version 2.0.
 """
-What task heads share: their layers, what they return, and the pass over several texts for each clip.
+What task heads share: their pass with its labels, their layers, and the pass over several texts for each clip.
 
 Shapes in the comments: B clips, T frames, L text tokens, N texts for each clip, D hidden size.
 """
@@ -13,10 +13,13 @@ import torch
 from torch import nn
 from transformers.activations import ACT2FN
 from transformers.modeling_outputs import ModelOutput
+from transformers.processing_utils import Unpack
+from transformers.utils import TransformersKwargs, can_return_tuple
 
 from .configuration_allinone import AllInOneConfig
 from .embeddings_allinone import text_shape
-from .modeling_allinone import AllInOneModel, AllInOneModelOutput
+from .modeling_allinone import AllInOneModel, AllInOneModelOutput, AllInOnePreTrainedModel
+from .task_losses_allinone import classification_loss
 
 # The decoder has the word embeddings as its weights, if config.tie_word_embeddings says so.
 TIED_WORDS = {"mlm_head.decoder.weight": "allinone.embeddings.text_embeddings.word_embeddings.weight"}
@@ -40,9 +43,52 @@ class AllInOneTaskOutput(ModelOutput):
     patch_permutation: torch.Tensor | None = None
 
 
-def task_output(loss: torch.Tensor | None, logits: torch.Tensor, outputs: AllInOneModelOutput) -> AllInOneTaskOutput:
-    """What a task head returns, beside what the backbone does."""
-    return AllInOneTaskOutput(loss, logits, outputs.hidden_states, outputs.attentions, outputs.patch_permutation)
+class AllInOneTaskModel(AllInOnePreTrainedModel):
+    """A model with a head whose logits are compared with labels; here, a classifier on the pooled output."""
+
+    classifier: nn.Module
+
+    @can_return_tuple
+    def forward(
+        self,
+        input_ids: torch.Tensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        token_type_ids: torch.Tensor | None = None,
+        pixel_values: torch.Tensor | None = None,
+        pixel_mask: torch.Tensor | None = None,
+        inputs_embeds: torch.Tensor | None = None,
+        patch_permutation: torch.Tensor | None = None,
+        labels: torch.Tensor | None = None,
+        **kwargs: Unpack[TransformersKwargs],
+    ) -> AllInOneTaskOutput:
+        """
+        Args:
+            input_ids, attention_mask, token_type_ids, pixel_values, pixel_mask, inputs_embeds, patch_permutation: As
+                in [`AllInOneModel.forward`], but for what the class says of them.
+            labels (`torch.Tensor`, *optional*): What a loss is computed for; the class says their shape and type.
+
+        Returns:
+            [`AllInOneTaskOutput`]
+
+        Raises:
+            ValueError: If inputs are missing, or if they or the labels do not fit.
+        """
+        texts = {"input_ids": input_ids, "attention_mask": attention_mask, "token_type_ids": token_type_ids}
+        texts["inputs_embeds"] = inputs_embeds
+        clips = {"pixel_values": pixel_values, "pixel_mask": pixel_mask, "patch_permutation": patch_permutation}
+        logits, outputs = self._read(texts, clips, **kwargs)
+        loss = self._loss(logits, labels)
+        return AllInOneTaskOutput(loss, logits, outputs.hidden_states, outputs.attentions, outputs.patch_permutation)
+
+    def _read(
+        self, texts: dict[str, Any], clips: dict[str, Any], **kwargs: Any
+    ) -> tuple[torch.Tensor, AllInOneModelOutput]:
+        """Logits of text and video, and what the backbone made of them."""
+        outputs = self._backbone(**texts, **clips, return_dict=True, **kwargs)
+        return self.classifier(outputs.pooler_output), outputs
+
+    def _loss(self, logits: torch.Tensor, labels: torch.Tensor | None) -> torch.Tensor | None:
+        return classification_loss(logits, labels)
 
 
 class AllInOneClassificationHead(nn.Module):

@@ -6,20 +6,22 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-import torch
-from transformers.processing_utils import Unpack
-from transformers.utils import TransformersKwargs, can_return_tuple
-
 from .configuration_allinone import AllInOneConfig
 from .embeddings_allinone import text_shape
-from .heads_allinone import TIED_WORDS, AllInOneMaskedLMHead, AllInOneTaskOutput, task_output
-from .modeling_allinone import AllInOneModel, AllInOnePreTrainedModel, input_shapes, num_weights
-from .task_losses_allinone import classification_loss
+from .heads_allinone import TIED_WORDS, AllInOneMaskedLMHead, AllInOneTaskModel
+from .modeling_allinone import AllInOneModel, input_shapes, num_weights
 
 
-class AllInOneForMaskedLM(AllInOnePreTrainedModel):
+class AllInOneForMaskedLM(AllInOneTaskModel):
     """
     All-in-one with a masked-language-modelling head on its text tokens. Without `pixel_values` it is a text model.
+
+    Inputs of `forward`, beside those of [`AllInOneModel.forward`], of which text is required:
+        labels (`torch.LongTensor` of shape `(B, L)`, *optional*): Token to predict at each place, -100 for none.
+
+    Outputs:
+        [`AllInOneTaskOutput`] with `logits` of shape `(B, L, vocab_size)` and as `loss` the mean cross-entropy over
+        labelled tokens.
 
     Example:
 
@@ -47,34 +49,10 @@ class AllInOneForMaskedLM(AllInOnePreTrainedModel):
         text, clips = input_shapes(inputs)
         return self._multiply_adds_of_pass(text, clips) + math.prod(text) * num_weights(self.mlm_head)
 
-    @can_return_tuple
-    def forward(
-        self,
-        input_ids: torch.Tensor | None = None,
-        attention_mask: torch.Tensor | None = None,
-        token_type_ids: torch.Tensor | None = None,
-        pixel_values: torch.Tensor | None = None,
-        pixel_mask: torch.Tensor | None = None,
-        inputs_embeds: torch.Tensor | None = None,
-        patch_permutation: torch.Tensor | None = None,
-        labels: torch.Tensor | None = None,
-        **kwargs: Unpack[TransformersKwargs],
-    ) -> AllInOneTaskOutput:
-        """
-        Args:
-            input_ids, attention_mask, token_type_ids, pixel_values, pixel_mask, inputs_embeds, patch_permutation: As
-                in [`AllInOneModel.forward`]; text is required.
-            labels (`torch.LongTensor` of shape `(B, L)`, *optional*): Token to predict at each place, -100 for none.
-
-        Returns:
-            [`AllInOneTaskOutput`] with `logits` of shape `(B, L, vocab_size)` and as `loss` the mean cross-entropy
-            over labelled tokens.
-        """
-        num_text_tokens = text_shape(input_ids, inputs_embeds, 2)[1]
-        batch = (input_ids, attention_mask, token_type_ids, pixel_values, pixel_mask, inputs_embeds, patch_permutation)
-        outputs = self.allinone(*batch, return_dict=True, **kwargs)
-        logits = self.mlm_head(outputs.last_hidden_state[:, :num_text_tokens])
-        return task_output(classification_loss(logits, labels), logits, outputs)
+    def _read(self, texts: dict[str, Any], clips: dict[str, Any], **kwargs: Any):
+        _, num_text_tokens = text_shape(texts["input_ids"], texts["inputs_embeds"], 2)
+        outputs = self.allinone(**texts, **clips, return_dict=True, **kwargs)
+        return self.mlm_head(outputs.last_hidden_state[:, :num_text_tokens]), outputs
 
 
 __all__ = ["AllInOneForMaskedLM"]

@@ -3,16 +3,14 @@
 """Video question answering: the answer to a question, out of a closed set."""
 
 import torch
-from transformers.processing_utils import Unpack
-from transformers.utils import TransformersKwargs, can_return_tuple
 
 from .configuration_allinone import AllInOneConfig
-from .heads_allinone import AllInOneTaskOutput, make_classifier, task_output
-from .modeling_allinone import AllInOneModel, AllInOnePreTrainedModel
+from .heads_allinone import AllInOneTaskModel, make_classifier
+from .modeling_allinone import AllInOneModel
 from .task_losses_allinone import loss_of_problem_type, refuse_problem_type
 
 
-class AllInOneForVideoQuestionAnswering(AllInOnePreTrainedModel):
+class AllInOneForVideoQuestionAnswering(AllInOneTaskModel):
     """
     All-in-one with a classifier over a closed set of answers on its pooled output: open-ended video question answering
     (MSRVTT-QA, MSVD-QA, TGIF-FrameQA) and, with soft labels, VQAv2. Answers are `config.id2label`.
@@ -20,6 +18,14 @@ class AllInOneForVideoQuestionAnswering(AllInOnePreTrainedModel):
     Losses are the original's. `config.problem_type` is `"single_label_classification"`, one answer each, or
     `"multi_label_classification"`, soft labels, whose loss is the binary cross-entropy times the number of answers and
     not its mean over answers, as in the heads of transformers. If it is `None`, the type of the labels decides.
+
+    Inputs of `forward`, beside those of [`AllInOneModel.forward`]:
+        labels (`torch.LongTensor` of shape `(B,)` or `torch.FloatTensor` of shape `(B, num_labels)`, *optional*):
+            Index of the answer, -100 for one outside the vocabulary; or the score, from 0 to 1, of every answer.
+
+    Outputs:
+        [`AllInOneTaskOutput`] with `logits` of shape `(B, num_labels)` and as `loss` the mean cross-entropy over
+        answers in the vocabulary, or for soft labels the binary cross-entropy times the number of answers.
 
     Example:
 
@@ -44,34 +50,8 @@ class AllInOneForVideoQuestionAnswering(AllInOnePreTrainedModel):
         self.classifier = make_classifier(config)
         self.post_init()
 
-    @can_return_tuple
-    def forward(
-        self,
-        input_ids: torch.Tensor | None = None,
-        attention_mask: torch.Tensor | None = None,
-        token_type_ids: torch.Tensor | None = None,
-        pixel_values: torch.Tensor | None = None,
-        pixel_mask: torch.Tensor | None = None,
-        inputs_embeds: torch.Tensor | None = None,
-        patch_permutation: torch.Tensor | None = None,
-        labels: torch.Tensor | None = None,
-        **kwargs: Unpack[TransformersKwargs],
-    ) -> AllInOneTaskOutput:
-        """
-        Args:
-            input_ids, attention_mask, token_type_ids, pixel_values, pixel_mask, inputs_embeds, patch_permutation: As
-                in [`AllInOneModel.forward`].
-            labels (`torch.LongTensor` of shape `(B,)` or `torch.FloatTensor` of shape `(B, num_labels)`, *optional*):
-                Index of the answer, -100 for one outside the vocabulary; or the score, from 0 to 1, of every answer.
-
-        Returns:
-            [`AllInOneTaskOutput`] with `logits` of shape `(B, num_labels)` and as `loss` the mean cross-entropy over
-            answers in the vocabulary, or for soft labels the binary cross-entropy times the number of answers.
-        """
-        batch = (input_ids, attention_mask, token_type_ids, pixel_values, pixel_mask, inputs_embeds, patch_permutation)
-        outputs = self.allinone(*batch, return_dict=True, **kwargs)
-        logits = self.classifier(outputs.pooler_output)
-        return task_output(loss_of_problem_type(self.config, logits, labels), logits, outputs)
+    def _loss(self, logits: torch.Tensor, labels: torch.Tensor | None) -> torch.Tensor | None:
+        return loss_of_problem_type(self.config, logits, labels)
 
 
 __all__ = ["AllInOneForVideoQuestionAnswering"]

@@ -7,15 +7,15 @@ from typing import Any
 
 import torch
 from transformers.processing_utils import Unpack
-from transformers.utils import TransformersKwargs, can_return_tuple
+from transformers.utils import TransformersKwargs
 
 from .configuration_allinone import AllInOneConfig
-from .heads_allinone import AllInOneTaskOutput, make_classifier, task_output
-from .modeling_allinone import AllInOneModel, AllInOnePreTrainedModel, input_shapes
+from .heads_allinone import AllInOneTaskModel, AllInOneTaskOutput, make_classifier
+from .modeling_allinone import AllInOneModel, input_shapes
 from .task_losses_allinone import infer_problem_type, loss_of_problem_type
 
 
-class AllInOneForVideoClassification(AllInOnePreTrainedModel):
+class AllInOneForVideoClassification(AllInOneTaskModel):
     """
     All-in-one with a classifier over actions on its pooled output (Kinetics-400, HMDB51), the same as for answers. The
     clip is read with a prompt that is the same for all, or alone. What the model was trained with stands in
@@ -47,7 +47,6 @@ class AllInOneForVideoClassification(AllInOnePreTrainedModel):
         self.classifier = make_classifier(config)
         self.post_init()
 
-    @can_return_tuple
     def forward(
         self,
         pixel_values: torch.Tensor | None = None,
@@ -85,15 +84,16 @@ class AllInOneForVideoClassification(AllInOnePreTrainedModel):
             for text in (input_ids, attention_mask, token_type_ids, inputs_embeds)
         )
         batch = (input_ids, attention_mask, token_type_ids, pixel_values, pixel_mask, inputs_embeds, patch_permutation)
-        outputs = self.allinone(*batch, return_dict=True, **kwargs)
-        logits = self.classifier(outputs.pooler_output)
+        return super().forward(*batch, labels, **kwargs)
+
+    def _loss(self, logits: torch.Tensor, labels: torch.Tensor | None) -> torch.Tensor | None:
         config = self.config
         if labels is not None and config.problem_type is None:  # the first labels decide for all
             config.problem_type = "regression" if config.num_labels == 1 else infer_problem_type(labels)
         loss = loss_of_problem_type(config, logits, labels)
         if loss is not None and config.problem_type == "multi_label_classification":
             loss = loss / logits.shape[1]  # the mean over classes, as of heads of transformers
-        return task_output(loss, logits, outputs)
+        return loss
 
     def _multiply_adds(self, inputs: Mapping[str, Any]) -> int:
         if not input_shapes(inputs)[0] and self.config.prompt_input_ids is not None:
