@@ -115,7 +115,7 @@ class PreTrainingCollator(VideoCollator):
 
     def _places_of_pieces(self, input_ids: torch.Tensor) -> torch.Tensor:
         """
-        Start and end of each piece (B, L, 2), as if every word had a space before it: the library takes what touches
+        Start and end of each piece (B, L, 2), as if every word had a space before it: transformers takes what touches
         for one word, and so a sentence without spaces, or a word and the comma after it.
         """
         ends = 2 * torch.arange(input_ids.shape[1]) + 1

@@ -28,8 +28,8 @@ class VideoDataset(Dataset):
         seed (`int`, defaults to 0): What the draws depend on.
         frames (mapping of (video, start, end) to arrays `(T, H, W, 3)`, *optional*): Decoded frames, which take the
             place of `video`, `start` and `end`.
-        is_blank (`bool`, defaults to `False`): Whether all clips and images are shown grey: a control, that tells what
-            can be known from text alone.
+        is_blank (`bool`, defaults to `False`): Whether all clips and images are grey, for the blank-video baseline:
+            what can be known from text alone.
 
     Example:
 
@@ -66,7 +66,7 @@ class VideoDataset(Dataset):
         return row | {"draw": seed_of(self.seed, int(self.epoch), index)}
 
     def set_epoch(self, epoch: int):
-        """Draw anew; [`AllInOneTrainer`] calls it at the beginning of every epoch."""
+        """Draw again; [`AllInOneTrainer`] calls it at the beginning of every epoch."""
         self.epoch.fill_(epoch)
 
 
@@ -74,7 +74,7 @@ class InterleavedDataset(Dataset):
     """
     Several data sets as one. An epoch has as many rows as all of them together, of each as its weight says; those of
     which fewer are taken than there are go on in the next epoch with the rows that were left; those of which more are
-    taken begin anew, with other draws.
+    taken start over, with other draws.
 
     Args:
         sources (sequence of [`VideoDataset`]): At least one, none of them empty.
@@ -125,15 +125,15 @@ class InterleavedDataset(Dataset):
         return _take(self.sources[number], self.epoch * (self._ends[number] - start) + index - start)
 
     def set_epoch(self, epoch: int):
-        """Draw anew, and go on to the rows that are left."""
+        """Draw again, and go on to the rows that are left."""
         for source in self.sources:
             source.set_epoch(epoch)
 
 
 class PairedDataset(Dataset):
     """
-    Clips, each with an image beside it that has nothing to do with it. An epoch is that of the clips; images begin
-    anew, or go on in the next epoch, as there are fewer or more of them.
+    Clips, each with an image beside it that has nothing to do with it. An epoch is that of the clips; images start
+    over, or go on in the next epoch, as there are fewer or more of them.
 
     Args:
         videos ([`VideoDataset`] or [`InterleavedDataset`]): Clips.
@@ -162,13 +162,13 @@ class PairedDataset(Dataset):
         return {"video": self.videos[index], "image": image}
 
     def set_epoch(self, epoch: int):
-        """Draw anew, and go on to the images that are left."""
+        """Draw again, and go on to the images that are left."""
         self.videos.set_epoch(epoch)
         self.images.set_epoch(epoch)
 
 
 def _take(rows: VideoDataset | InterleavedDataset, number: int) -> dict[str, Any]:
-    """A row of rows that begin anew, with other draws, as often as they have been read."""
+    """A row of rows that start over, with other draws, as often as they have been read."""
     times_read, index = divmod(number, len(rows))
     row = rows[index]
     return row | {"draw": (row["draw"] + times_read) % LARGEST_SEED}

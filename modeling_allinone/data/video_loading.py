@@ -1,6 +1,6 @@
 # Copyright 2026 The modeling_allinone authors.
 # Licensed under the Apache License, Version 2.0.
-"""Reading the clips of rows, in the workers of a data loader: what is broken, slow or fatal is told by name."""
+"""Reading the clips of rows, in the workers of a data loader: what is broken, slow or fatal is named."""
 
 import contextvars
 import ctypes
@@ -54,7 +54,7 @@ class DeadWorkerError(RuntimeError):
 class VideoLoader:
     """
     Reads the clips of rows into `pixel_values`, and `pixel_mask` where the processor pads; a clip that cannot be read
-    is told by name, and never replaced by another.
+    is named, and never replaced by another.
 
     Args:
         processor ([`AllInOneProcessor`]): Reads a clip.
@@ -142,7 +142,7 @@ class VideoLoader:
         return int(self._replaced.sum())
 
     def share_notes(self, other: "VideoLoader"):
-        """Let another reader note what it reads, skips and replaces here, so that either one tells of both."""
+        """Let another reader note what it reads, skips and replaces here, so that either one counts both."""
         other._slots, other._skipped, other._replaced = self._slots, self._skipped, self._replaced
 
     def explain_dead_worker(self, error: Exception) -> DeadWorkerError | None:

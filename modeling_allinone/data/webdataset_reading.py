@@ -1,6 +1,6 @@
 # Copyright 2026 The modeling_allinone authors.
 # Licensed under the Apache License, Version 2.0.
-"""One tar shard, here or at a URL -> its samples: what is damaged is told, and what is not damaged is read."""
+"""One tar shard, here or at a URL -> its samples: what is damaged is named, and the rest is read."""
 
 import enum
 import io
@@ -60,7 +60,7 @@ class Sample:
         key (`str`): What their names begin with.
         url (`str`): The shard.
         files (`dict` from `str` to `bytes` or [`StoredFile`]): By the rest of their names, such as "json" or "mp4".
-        is_whole (`bool`): Whether it has all its files, as far as can be told.
+        is_whole (`bool`): Whether it has all its files, as far as can be known.
         is_beside_damage (`bool`): Whether the shard is damaged before, behind or between them.
     """
 

@@ -73,7 +73,7 @@ def write_shards(
     Write rows and their clips to tar shards: `name-000000.tar` and so on, with `index.json` beside.
 
     A sample has `KEY.json`, all fields of the row but its media, and the file itself, such as `KEY.mp4`. What a row
-    takes from the middle of a video, by `start` and `end`, is cut out and encoded anew (H.264, without sound), so that
+    takes from the middle of a video, by `start` and `end`, is cut out and re-encoded (H.264, without sound), so that
     no video is stored for each of its clips; the fields are null then. A video that rows take whole is stored as it
     is, once for each row, and so are images and folders of frames.
 
@@ -87,8 +87,8 @@ def write_shards(
         folder (`str` or `Path`): Where the shards are written; a folder for each data set and split.
         name (`str`): What their names begin with.
         rows_per_shard (`int`, defaults to 1000): How many rows a shard has, if none is skipped.
-        shortest_edge (`int`, *optional*): Videos whose shorter side is longer, pixels, are made smaller and encoded
-            anew. Default: they stay as they are.
+        shortest_edge (`int`, *optional*): Videos whose shorter side is longer, pixels, are made smaller and
+            re-encoded. Default: they stay as they are.
         prepare_row (`Callable[[dict], dict]`, *optional*): Changes a row before, such as [`replace_words`].
         num_workers (`int`, *optional*): Processes, each of which writes a shard. Default: one for each core.
 
@@ -226,7 +226,7 @@ def _make_files(shortest_edge: int | None, prepare_row: Callable[[dict], dict] |
 
 
 def _store_video(row: dict, shortest_edge: int | None, fields: dict[str, Any]) -> dict[str, bytes]:
-    """The files of a video, as they are or encoded anew, after which the fields of the row are others."""
+    """The files of a video, as they are or re-encoded, after which the fields of the row are others."""
     frame_rate = None if has_own_times(row["video"]) else row.get("frame_rate")
     source, name = resolve_source(row["video"], "the video")
     start, end = row.get("start"), row.get("end")

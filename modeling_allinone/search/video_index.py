@@ -185,21 +185,19 @@ class VideoIndex:
         """
         path = Path(folder) / INDEX_NAME
         if not path.is_file():
-            raise FileNotFoundError(f"{path} does not exist; save an index in {folder}, or build it anew.")
+            raise FileNotFoundError(f"{path} does not exist; save an index in {folder}, or build one.")
         try:
             with safe_open(path, framework="pt") as file:
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
                 digest = (file.metadata() or {}).get("sha256")
         except SafetensorError as error:
-            raise ValueError(f"{path} is damaged ({error}); build the index anew.") from error
+            raise ValueError(f"{path} is damaged ({error}); rebuild the index.") from error
         if digest != _digest(tensors):
-            raise ValueError(f"{path} is damaged, its checksum is another; build the index anew.")
+            raise ValueError(f"{path} is damaged, its checksum is another; rebuild the index.")
         content = json.loads(tensors["content"].numpy().tobytes())
         index = cls(model, processor, content["clips"], tensors["features"], content["skipped"])
         if index._probe() @ tensors["probe"] < _LEAST_SIMILARITY:
-            raise ValueError(
-                f"The index in {folder} was made with another model or tokenizer; build it anew with this."
-            )
+            raise ValueError(f"The index in {folder} was made with another model or tokenizer; rebuild it with this.")
         return index
 
     def _probe(self) -> torch.Tensor:

@@ -96,7 +96,7 @@ def test_damaged_index_is_refused(model, processor, rows, tmp_path):
         b"",
     ):
         path.write_bytes(damaged)
-        with pytest.raises(ValueError, match=r"index\.safetensors is damaged.*; build the index anew"):
+        with pytest.raises(ValueError, match=r"index\.safetensors is damaged.*; rebuild the index"):
             VideoIndex.load(tmp_path, model, processor)
     path.unlink()
     with pytest.raises(FileNotFoundError, match=r"index\.safetensors does not exist"):
