@@ -211,7 +211,8 @@ class VideoClassificationCollator(VideoCollator):
 @dataclass
 class MultipleChoiceCollator(VideoCollator):
     """
-    Makes batches for [`AllInOneForMultipleChoice`] from rows with `options`, or with a caption to be distinguished from others.
+    Makes batches for [`AllInOneForMultipleChoice`] from rows with `options`, or with a caption to be distinguished
+    from others.
 
     Args:
         negatives (sequence of `str`, *optional*): Captions to draw wrong options from, for rows without options; the

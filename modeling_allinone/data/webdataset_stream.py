@@ -143,9 +143,9 @@ class WebDatasetStream(IterableDataset):
 
     What cannot be used is named in the log and in `skipped_file`, counted, and left out: shards from where they are
     damaged to where they are whole again, and rows whose `json` cannot be read, without media, without a text or with
-    an endless one. How many rows a damaged shard has lost is known from the index that [`write_shards`] writes; without
-    it, only those are counted of which some files are left. Clips are not decoded here, and those that cannot be are
-    left to [`VideoLoader`].
+    an endless one. How many rows a damaged shard has lost is known from the index of [`write_shards`]; without it,
+    only those are counted of which some files are left. Clips are not decoded here, and those that cannot be are left
+    to [`VideoLoader`].
 
     Args:
         sources (sequence of [`ClipSource`], or one)
