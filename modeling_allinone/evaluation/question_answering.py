@@ -46,9 +46,7 @@ def _scored_answers(row: np.ndarray) -> dict[int, float]:
     return {int(answer): round(float(row[answer]), 6) for answer in np.flatnonzero(row > 0)}
 
 
-def most_frequent_answers(
-    train_rows: Iterable[Mapping[str, Any]], rows: Iterable[Mapping[str, Any]]
-) -> list[str | None]:
+def most_frequent_answers(train_rows: Iterable[Mapping[str, Any]], rows: Iterable[Mapping[str, Any]]) -> list[str]:
     """
     Answer without looking: with what is answered most often in training to the same wording of a question.
 
@@ -56,15 +54,15 @@ def most_frequent_answers(
         train_rows, rows (iterables of mappings): Each with `question`; those of training with `answer`, too.
 
     Returns:
-        `list`: An answer for each of `rows`, of equally frequent ones the first by the alphabet; `None` to a question
-        that was not asked in training.
+        `list`: An answer for each of `rows`, of equally frequent ones the first by the alphabet; an empty one to a
+        question that was not asked in training.
 
     Example:
 
     ```python
     >>> asked = [{"question": "which way?", "answer": answer} for answer in ("up", "left", "left")]
     >>> most_frequent_answers(asked, [{"question": "which way?"}, {"question": "how many?"}])
-    ['left', None]
+    ['left', '']
 
     ```
     """
@@ -72,7 +70,7 @@ def most_frequent_answers(
     for row in train_rows:
         answers[row["question"]][row["answer"]] += 1
     usual = {question: min(given, key=lambda answer: (-given[answer], answer)) for question, given in answers.items()}
-    return [usual.get(row["question"]) for row in rows]
+    return [usual.get(row["question"], "") for row in rows]
 
 
 __all__ = ["most_frequent_answers", "score_answers"]
