@@ -10,10 +10,11 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from transformers import AutoModel, AutoProcessor, HfArgumentParser
+from transformers import AutoModel, AutoProcessor
 from transformers.utils import logging
 
 import modeling_allinone  # noqa: F401  makes the Auto classes know the model
+from modeling_allinone.training.arguments import command_line, parse_recipe
 from modeling_allinone.visualization import align_words, draw_alignment
 
 
@@ -29,24 +30,21 @@ class DrawingArguments:
     output: Path = field(default=Path("alignment.png"), metadata={"help": "Picture to write: .png, .pdf, .svg, …"})
 
 
-def main():
+@command_line
+def main(arguments: list[str]):
     """Load, align, draw, save."""
-    (arguments,) = HfArgumentParser(DrawingArguments, description=__doc__).parse_args_into_dataclasses()
+    (options,) = parse_recipe(DrawingArguments, description=__doc__, arguments=arguments)
     logging.set_verbosity_error()
     logging.disable_progress_bar()
-    try:
-        model = AutoModel.from_pretrained(arguments.model_name_or_path)
-        processor = AutoProcessor.from_pretrained(arguments.model_name_or_path)
-        options = {} if arguments.num_frames is None else {"num_frames": arguments.num_frames}
-        alignment = align_words(model, processor, arguments.text, arguments.video, **options)
-        figure = draw_alignment(alignment, arguments.words)
-        arguments.output.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(arguments.output)
-    except (ImportError, OSError, TypeError, ValueError) as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-        raise SystemExit(2) from None
-    print(f"{arguments.output}: {len(alignment.words)} words, {len(alignment.frames)} frames")
+    model = AutoModel.from_pretrained(options.model_name_or_path)
+    processor = AutoProcessor.from_pretrained(options.model_name_or_path)
+    frames = {} if options.num_frames is None else {"num_frames": options.num_frames}
+    alignment = align_words(model, processor, options.text, options.video, **frames)
+    figure = draw_alignment(alignment, options.words)
+    options.output.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(options.output)
+    print(f"{options.output}: {len(alignment.words)} words, {len(alignment.frames)} frames")
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -14,6 +14,7 @@ Of HowTo100M and YT-Temporal, a sample is a whole video with its transcript, of 
 
 import sys
 from dataclasses import dataclass, field
+from typing import Any
 
 from modeling_allinone.data.webdataset_writing import write_shards
 from modeling_allinone.datasets import load_annotations, replace_words
@@ -35,7 +36,7 @@ class ShardArguments:
     media_pattern: str | None = field(
         default=None, metadata={"help": "Where they lie in it, such as videos/{video_id}.mp4, if not where expected."}
     )
-    dataset_options: dict | str | None = field(default=None, metadata={"help": "JSON of options of its reader."})
+    dataset_options: dict[str, Any] = field(default_factory=dict, metadata={"help": "JSON of options of its reader."})
     num_rows: int | None = field(default=None, metadata={"help": "Write only so many rows, for a try."})
     rows_per_shard: int = field(default=1000, metadata={"help": "Rows of a shard."})
     shortest_edge: int | None = field(
@@ -45,8 +46,7 @@ class ShardArguments:
 
     def __post_init__(self):
         self.dataset_options = parse_mapping("dataset_options", self.dataset_options)
-        for name, lowest in {"num_rows": 1, "num_workers": 0}.items():
-            value = getattr(self, name)
+        for name, value, lowest in (("num_rows", self.num_rows, 1), ("num_workers", self.num_workers, 0)):
             if value is not None and value < lowest:
                 raise ValueError(f"{name} is {value}; expected {lowest} or more.")
 

@@ -1,37 +1,27 @@
 """The script that draws an alignment, on a saved model and a real file."""
 
-import importlib.util
-import sys
-from pathlib import Path
-
 import pytest
 from PIL import Image
+from script_runs import load_script
 from transformers import BertTokenizer
 from transformers.utils import logging
 from video_fixtures import encode_video
 
 from modeling_allinone import AllInOneForPreTraining, AllInOneProcessor, AllInOneVideoProcessor
 
-SCRIPT = Path(__file__).parents[2] / "examples" / "draw_alignment.py"
-
 
 @pytest.fixture
-def run(tiny_config, tmp_path, monkeypatch):
+def run(tiny_config, tmp_path):
     """Make a call of the script with a tiny model; keywords change its options."""
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "dog", "runs"]
     tokenizer = BertTokenizer(vocab={word: index for index, word in enumerate(words)}, model_max_length=16)
     AllInOneForPreTraining(tiny_config()).save_pretrained(tmp_path / "model")
     AllInOneProcessor(AllInOneVideoProcessor(size=32, crop_size=32), tokenizer).save_pretrained(tmp_path / "model")
-    specification = importlib.util.spec_from_file_location("draw_alignment", SCRIPT)
-    module = importlib.util.module_from_spec(specification)
-    monkeypatch.setitem(sys.modules, "draw_alignment", module)
-    specification.loader.exec_module(module)
+    script = load_script("draw_alignment")
 
-    def call(**options):
+    def call(**options) -> int:
         options = {"model_name_or_path": tmp_path / "model", "text": "A dog runs", **options}
-        command = [part for name, value in options.items() for part in (f"--{name}", str(value))]
-        monkeypatch.setattr(sys, "argv", ["draw_alignment.py", *command])
-        module.main()
+        return script.main([part for name, value in options.items() for part in (f"--{name}", str(value))])
 
     verbosity = logging.get_verbosity()
     yield call
@@ -41,7 +31,7 @@ def run(tiny_config, tmp_path, monkeypatch):
 
 def test_a_picture_is_written(run, tmp_path, capsys):
     output = tmp_path / "pictures" / "alignment.png"
-    run(video=encode_video(tmp_path / "clip.mp4"), output=output, num_frames=2)
+    assert run(video=encode_video(tmp_path / "clip.mp4"), output=output, num_frames=2) == 0
     assert capsys.readouterr().out == f"{output}: 3 words, 2 frames\n"
     assert min(Image.open(output).size) > 100
 
@@ -58,8 +48,7 @@ def test_a_picture_is_written(run, tmp_path, capsys):
     ],
 )
 def test_wrong_input_is_one_line(run, tmp_path, capsys, options, message):
-    with pytest.raises(SystemExit) as stop:
-        run(**{"video": encode_video(tmp_path / "clip.mp4"), "output": tmp_path / "alignment.png", **options})
-    assert stop.value.code == 2
+    given = {"video": encode_video(tmp_path / "clip.mp4"), "output": tmp_path / "alignment.png", **options}
+    assert run(**given) == 2
     said = capsys.readouterr().err
     assert said.startswith(message) and said.count("\n") == 1
