@@ -21,30 +21,25 @@ from itertools import product
 from pathlib import Path
 
 import numpy as np
-import yaml
 from datasets import Dataset
 from measuring import describe_machine, make_parser, save_json, write_table
 from transformers import set_seed
 from transformers.trainer_callback import PrinterCallback
 
-from modeling_allinone import (
-    AllInOneConfig,
-    AllInOneForVideoQuestionAnswering,
-    AllInOneProcessor,
-    AllInOneVideoProcessor,
-)
+from modeling_allinone import AllInOneForVideoQuestionAnswering, AllInOneProcessor
 from modeling_allinone.data.collators import VideoQuestionAnsweringCollator
 from modeling_allinone.data.frame_cache import cache_frames
 from modeling_allinone.data.video_dataset import VideoDataset
-from modeling_allinone.datasets import answer_vocabulary, load_moving_shapes, train_tokenizer, write_moving_shapes
+from modeling_allinone.datasets import answer_vocabulary, load_moving_shapes, write_moving_shapes
 from modeling_allinone.datasets.moving_shapes_texts import FRAME_KINDS, TIME_KINDS
 from modeling_allinone.evaluation.question_answering import most_frequent_answers
 from modeling_allinone.evaluation.results import score_groups
-from modeling_allinone.recipes import RECIPES
+from modeling_allinone.training.arguments import ModelArguments, read_recipe
+from modeling_allinone.training.setup import load_model, load_processor
 from modeling_allinone.training.trainer import AllInOneTrainer, AllInOneTrainingArguments
 
 # A tiny model, that starts from nothing.
-CONFIG = yaml.safe_load((RECIPES / "moving_shapes" / "question_answering_frames.yaml").read_text())["config"]
+CONFIG = read_recipe("moving_shapes/question_answering_frames")["config"]
 NUM_VISUAL_TOKENS = 1 + (CONFIG["image_size"] // CONFIG["patch_size"]) ** 2
 ANSWERS = answer_vocabulary("easy")
 KINDS = sorted((*FRAME_KINDS, *TIME_KINDS))
@@ -153,11 +148,7 @@ class Data:
         train_rows, test_rows = (load_moving_shapes(corpus, split) for split in ("train", "test"))
         scored_kinds = [kind for kind in TIME_KINDS if kind in arguments.kinds]
         test_rows = test_rows.select(np.flatnonzero(np.isin(test_rows["kind"], scored_kinds)))
-        tokenizer = train_tokenizer(train_rows)
-        tokenizer.model_max_length = CONFIG["max_position_embeddings"]
-        size = CONFIG["image_size"]
-        video_processor = AllInOneVideoProcessor(num_frames=CONFIG["num_frames"], size=size, crop_size=size)
-        processor = AllInOneProcessor(video_processor, tokenizer)
+        processor = load_processor(ModelArguments(config=CONFIG), lambda: train_rows)
         cached = [cache_frames(rows, processor, arguments.output_dir / "frames") for rows in (train_rows, test_rows)]
         return cls(processor, train_rows, test_rows, {clip: clips[clip] for clips in cached for clip in clips})
 
@@ -225,10 +216,10 @@ def train_on_single_frames(seed: int, data: Data, arguments: argparse.Namespace)
     folder = arguments.output_dir / "-".join(["single_frames", *map(str, varied)])
     if not folder.exists():
         set_seed(seed)
-        answers = dict(enumerate(ANSWERS))
         # To a single frame its order of patches is all one; the stored results had this one.
-        fields = CONFIG | {"patch_order": "random", "vocab_size": len(data.processor.tokenizer), "id2label": answers}
-        model = AllInOneForVideoQuestionAnswering(AllInOneConfig(**fields))
+        new = ModelArguments(config=CONFIG | {"patch_order": "random"})
+        answers = dict(enumerate(ANSWERS))
+        model = load_model(AllInOneForVideoQuestionAnswering, new, data.processor, id2label=answers)
         make_trainer(
             model,
             data.frame_rows(),
