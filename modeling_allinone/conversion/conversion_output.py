@@ -2,23 +2,24 @@
 # Licensed under the Apache License, Version 2.0.
 """What the conversion scripts share: where they may write, outputs that appear whole or not at all, exit status."""
 
+import inspect
+import re
 import secrets
 import shutil
 import signal
 import sys
 from argparse import ArgumentParser
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin
 
 from ..hub.remote_code import saving_code
 from ..hub.writing import naming_place
 from ..models.modeling_allinone import AllInOnePreTrainedModel
 from ..models.processing_allinone import AllInOneProcessor
 from .safe_checkpoint import ConversionError
-from .tensor_conversion import DTYPES
 
 
 def check_output_directory(output_dir: Path, source: Path, overwrite: bool):
@@ -120,37 +121,47 @@ def save_model(directory: Path, model: AllInOnePreTrainedModel, processor: AllIn
             processor.save_pretrained(directory)
 
 
-def add_shared_arguments(parser: ArgumentParser):
-    """Add the options that all scripts have."""
-    parser.add_argument("--dtype", default="float32", help=f"{', '.join(DTYPES)} (default: %(default)s)")
-    parser.add_argument("--overwrite", action="store_true", help="replace an output that is there already")
-    parser.add_argument(
-        "--skip-checksums",
-        action="store_true",
-        help="read a file that torch.save wrote without checksums, or read one in spite of them",
-    )
-
-
-def add_model_arguments(parser: ArgumentParser, license: str | None = None) -> Any:
+def build_parser(convert: Callable[..., Any], example: str, **choices: Iterable[str]) -> ArgumentParser:
     """
-    Add the options of scripts that write a model.
+    A parser with an argument for each that a function takes, described as in its docstring.
 
     Args:
-        parser (`ArgumentParser`): Gets them.
-        license (`str`, *optional*): Licence of the weights where none is given.
+        convert (callable): The function. What has no default is given by place, a flag that is on by default is taken
+            back by `--no-…`.
+        example (`str`): A command, for the help.
+        **choices (iterables of `str`): What there is, for the help, where the docstring does not say.
 
     Returns:
-        The group of those that stand in the model's card, for more.
+        `ArgumentParser`
     """
-    add_shared_arguments(parser)
-    parser.add_argument("--num-attention-heads", type=int, metavar="N", help="where the file does not say")
-    parser.add_argument(
-        "--with-code", action="store_true", help="put the code beside the model, to be loaded with trust_remote_code"
-    )
-    card = parser.add_argument_group("model card")
-    card.add_argument("--name", metavar="REPOSITORY", help="what its code loads (default: OUTPUT_DIR)")
-    card.add_argument("--license", default=license, help="licence of the weights (default: %(default)s)")
-    return card
+    description, _, rest = (inspect.getdoc(convert) or "").partition("\n\n")
+    described = re.findall(r"^    (\w[\w, ]*) \(.*?\): (.*?)(?=^ {0,4}\S|\Z)", rest, re.DOTALL | re.MULTILINE)
+    helps = {name: text for names, text in described for name in names.split(", ")}
+    parser = ArgumentParser(description=" ".join(description.split()), epilog=f"example: {example}")
+    for name, parameter in inspect.signature(convert).parameters.items():
+        text = " ".join(re.sub(r"[`~\[\]]", "", helps.get(name, "")).split()).replace("%", "%%")
+        text = text.removeprefix("Whether to ")
+        if name in choices:
+            text += f" There are {', '.join(choices[name])}."
+        kind, *_ = get_args(parameter.annotation) or (parameter.annotation,)
+        option = name.replace("_", "-")
+        if parameter.default is parameter.empty:
+            parser.add_argument(name, metavar=name.upper(), help=text)
+        elif parameter.default is True:
+            option = option.removeprefix("with-")
+            parser.add_argument(f"--no-{option}", action="store_false", dest=name, help=f"Do not {text}")
+        elif parameter.default is False:
+            parser.add_argument(f"--{option}", action="store_true", help=text[:1].upper() + text[1:])
+        else:
+            several = get_origin(kind) is Sequence
+            parser.add_argument(
+                f"--{option}",
+                type=get_args(kind)[0] if several else kind,
+                nargs="+" if several else None,
+                default=parameter.default,
+                help=text if parameter.default is None else f"{text} (default: %(default)s)",
+            )
+    return parser
 
 
 def command_line(convert: Callable[..., None]) -> Callable[..., int]:

@@ -6,7 +6,6 @@ Convert a checkpoint of the original All-in-one to a directory that `from_pretra
     python conversion/convert_original_checkpoint.py allinone_base.ckpt allinone-base --task masked-lm
 """
 
-import argparse
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -25,7 +24,7 @@ from ..models.modeling_allinone import AllInOnePreTrainedModel
 from ..models.processing_allinone import AllInOneProcessor
 from ..models.video_processing_allinone import IMAGE_OPTIONS, AllInOneVideoProcessor
 from .conversion_output import (
-    add_model_arguments,
+    build_parser,
     check_output_directory,
     command_line,
     complete_directory,
@@ -99,7 +98,7 @@ def convert_checkpoint(
     Args:
         checkpoint (`str` or `Path`): A `.ckpt` of the original, a saved `state_dict`, or a `.safetensors` file.
         output_dir (`str` or `Path`): Directory to be written.
-        task (`str`, *optional*): One of `TASK_CLASSES`; which head to take where the checkpoint holds several.
+        task (`str`, *optional*): Which head to take where the checkpoint holds several, one of `TASK_CLASSES`;
             `"backbone"` takes none.
         tokenizer (`str`, *optional*, defaults to `"bert-base-uncased"`): Name or path of the BERT tokenizer for the
             processor; `None` writes no processor.
@@ -434,44 +433,15 @@ def build_processor(
     return AllInOneProcessor(video_processor=video_processor, tokenizer=tokenizer)
 
 
-def _parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description="Convert a checkpoint of the original All-in-one to a directory that from_pretrained loads.",
-        epilog="example: python conversion/convert_original_checkpoint.py allinone_base.ckpt allinone-base "
-        "--task masked-lm --tokenizer path/to/bert-base-uncased",
-    )
-    parser.add_argument("checkpoint", metavar="CHECKPOINT", help="file that the original wrote")
-    parser.add_argument("output_dir", metavar="OUTPUT_DIR", help="directory to be written")
-    parser.add_argument(
-        "--task",
-        metavar="NAME",
-        help=f"which head to take where the checkpoint holds several: {', '.join(TASK_CLASSES)}",
-    )
-    processor = parser.add_mutually_exclusive_group()
-    processor.add_argument(
-        "--tokenizer",
-        metavar="NAME_OR_PATH",
-        default=DEFAULT_TOKENIZER,
-        help="tokenizer of the processor (default: %(default)s)",
-    )
-    processor.add_argument(
-        "--no-processor", action="store_const", dest="tokenizer", const=None, help="write no processor"
-    )
-    parser.add_argument("--prompt", metavar="TEXT", help="what a video classifier was trained to read with every clip")
-    parser.add_argument("--label-file", metavar="FILE", help="names of answers or classes: JSON, or one on each line")
-    parser.add_argument(
-        "--verify", action="store_true", help="compare what was written with the checkpoint, and print a fingerprint"
-    )
-    card = add_model_arguments(parser, DEFAULT_LICENSE)
-    card.add_argument("--base-model", metavar="REPOSITORY", help="what the model was fine-tuned from")
-    card.add_argument("--scores-file", metavar="FILE", help="JSON list of {dataset, split, metric, value}")
-    return parser.parse_args(arguments)
-
-
 @command_line
 def main(arguments: list[str] | None = None):
     """Convert as the command line says."""
-    options = _parse_arguments(arguments)
+    example = "python conversion/convert_original_checkpoint.py allinone_base.ckpt allinone-base --task masked-lm"
+    parser = build_parser(convert_checkpoint, example, task=TASK_CLASSES)
+    parser.add_argument(
+        "--no-processor", action="store_const", dest="tokenizer", const=None, help="Write no processor."
+    )
+    options = parser.parse_args(arguments)
     conversion = convert_checkpoint(**vars(options))
     print_report(conversion.report)
     if conversion.fingerprint is not None:

@@ -12,7 +12,6 @@ The file holds weights, not the state of an optimiser: give it to the original a
 Without `test_only=True`, the original loads it before it builds the heads of fine-tuning, which then start afresh.
 """
 
-import argparse
 import re
 import sys
 from collections.abc import Mapping
@@ -22,7 +21,7 @@ from typing import NamedTuple
 import torch
 
 from ..models.configuration_allinone import AllInOneConfig
-from .conversion_output import add_shared_arguments, check_output_file, command_line, complete_file
+from .conversion_output import build_parser, check_output_file, command_line, complete_file
 from .fingerprint import digest_tensor
 from .key_map import (
     BACKBONE_RULES,
@@ -328,35 +327,11 @@ def _print_report(report: list[ReportLine]):
     print(f"{len(written)} tensors exported, {num_filled} filled in, {len(report) - len(written)} left out")
 
 
-def _parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description="Export a model to a checkpoint that the original All-in-one loads.",
-        epilog="example: python conversion/export_original_checkpoint.py my-model my-model.ckpt "
-        "--original allinone_base.ckpt",
-    )
-    parser.add_argument("model_dir", metavar="MODEL_DIR", help="directory that save_pretrained wrote")
-    parser.add_argument("output", metavar="OUTPUT", help="file to be written")
-    parser.add_argument(
-        "--original", metavar="FILE", help="checkpoint of the original, for what the model does not hold"
-    )
-    parser.add_argument(
-        "--naming", default="all-in-one", help=f"code that will load it: {', '.join(NAMINGS)} (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--no-position-ids",
-        action="store_false",
-        dest="position_ids",
-        help=f"leave {_POSITION_IDS} out, for an original that runs with transformers 4.31 or newer",
-    )
-    parser.add_argument("--verify", action="store_true", help="convert the file back and compare every bit")
-    add_shared_arguments(parser)
-    return parser.parse_args(arguments)
-
-
 @command_line
 def main(arguments: list[str] | None = None):
     """Export as the command line says."""
-    options = _parse_arguments(arguments)
+    example = "python conversion/export_original_checkpoint.py my-model my-model.ckpt --original allinone_base.ckpt"
+    options = build_parser(export_checkpoint, example).parse_args(arguments)
     report, warnings = export_checkpoint(**vars(options))
     _print_report(report)
     for warning in warnings:

@@ -7,7 +7,6 @@ transformers, with text embeddings of BERT or fresh ones.
     python conversion/convert_vision_checkpoint.py deit_base_patch16_224.pth allinone-base --text-model bert/
 """
 
-import argparse
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,7 +21,7 @@ from ..hub.model_card import create_model_card
 from ..models.configuration_allinone import AllInOneConfig
 from ..models.modeling_allinone import AllInOneModel, AllInOnePreTrainedModel
 from .conversion_output import (
-    add_model_arguments,
+    build_parser,
     check_output_directory,
     command_line,
     complete_directory,
@@ -89,7 +88,7 @@ def convert_vision_checkpoint(
         backbone (`str` or `Path`): A file of timm or DeiT (`.pth`, `.safetensors`), a directory of timm, or one of
             transformers: `ViTModel`, `DeiTModel`, or one of their heads.
         output_dir (`str` or `Path`): Directory to be written.
-        task (`str`, defaults to `"pretraining"`): One of `TASK_CLASSES`; which class to write. Its head starts fresh.
+        task (`str`, defaults to `"pretraining"`): Which class to write, one of `TASK_CLASSES`. Its head starts fresh.
         text_model (`str` or `Path`, *optional*): Directory of `BertModel`, `BertForMaskedLM` or another BERT, whose
             embeddings, and masked-language-modelling head where both have one, are taken. Default: fresh ones, as in
             the original.
@@ -100,8 +99,8 @@ def convert_vision_checkpoint(
         max_text_length (`int`, defaults to 40): Longest text, in tokens.
         num_attention_heads (`int`, *optional*): Heads of a block, for a file of another width than ViT-Ti, S, B, L
             and H.
-        temporal_mixing (`str`, defaults to `"token_roll"`): As in [`AllInOneConfig`].
-        patch_order (`str`, defaults to `"random"`): As in [`AllInOneConfig`].
+        temporal_mixing (`str`, defaults to `"token_roll"`): `"token_roll"`, `"channel_shift"` or `"none"`.
+        patch_order (`str`, defaults to `"random"`): `"random"` or `"raster"`.
         image_mean, image_std (sequences of `float`, *optional*): What frames are normalised with, a number for each
             channel. Default: what the backbone's directory says, else ImageNet's.
         seed (`int`, defaults to 0): Seed of what starts fresh, from 0 to 2⁶⁴ - 1.
@@ -272,62 +271,11 @@ def _find_tokenizer(text_model: Path | None) -> str:
     return str(text_model) if has_one else DEFAULT_TOKENIZER
 
 
-def _parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description="Start a model from an image backbone (a ViT of timm, DeiT or transformers).",
-        epilog="example: python conversion/convert_vision_checkpoint.py deit_base_patch16_224.pth allinone-base "
-        "--text-model path/to/bert-base-uncased",
-    )
-    parser.add_argument(
-        "backbone", metavar="BACKBONE", help="file of timm or DeiT, or directory of transformers (ViT, DeiT) or timm"
-    )
-    parser.add_argument("output_dir", metavar="OUTPUT_DIR", help="directory to be written")
-    parser.add_argument(
-        "--task",
-        metavar="NAME",
-        default="pretraining",
-        help=f"which class to write, with a fresh head: {', '.join(TASK_CLASSES)} (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--text-model", metavar="DIR", help="directory of a BERT, whose embeddings are taken (default: fresh ones)"
-    )
-    processor = parser.add_mutually_exclusive_group()
-    processor.add_argument(
-        "--tokenizer",
-        metavar="NAME_OR_PATH",
-        help=f"tokenizer of the processor (default: that of the text model, else {DEFAULT_TOKENIZER})",
-    )
-    processor.add_argument("--no-processor", action="store_false", dest="with_processor", help="write no processor")
-    parser.add_argument("--num-frames", type=int, default=3, metavar="N", help="frames of a clip (default: 3)")
-    parser.add_argument(
-        "--max-text-length", type=int, default=40, metavar="N", help="longest text, in tokens (default: 40)"
-    )
-    parser.add_argument(
-        "--temporal-mixing",
-        default="token_roll",
-        metavar="NAME",
-        help="token_roll, channel_shift, none (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--patch-order", default="random", metavar="NAME", help="random, raster (default: %(default)s)"
-    )
-    for name in ("mean", "std"):
-        parser.add_argument(
-            f"--image-{name}",
-            nargs="+",
-            type=float,
-            metavar="X",
-            help="of the frames' channels (default: what the backbone's directory says, else ImageNet's)",
-        )
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of what starts fresh (default: 0)")
-    add_model_arguments(parser)
-    return parser.parse_args(arguments)
-
-
 @command_line
 def main(arguments: list[str] | None = None):
     """Convert as the command line says."""
-    options = _parse_arguments(arguments)
+    example = "python conversion/convert_vision_checkpoint.py deit_base_patch16_224.pth my-start --text-model bert"
+    options = build_parser(convert_vision_checkpoint, example, task=TASK_CLASSES).parse_args(arguments)
     start = convert_vision_checkpoint(**vars(options))
     print_report(start.backbone)
     if start.text:

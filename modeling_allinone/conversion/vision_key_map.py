@@ -41,26 +41,6 @@ class Layout(NamedTuple):
     left_out: tuple[tuple[str, str], ...]
 
 
-def _blocks(block: str, modules: dict[str, str]) -> tuple[Rule, ...]:
-    """The rules of the modules of a block."""
-    return tuple(
-        Rule(f"{block}{{layer}}.{source}.{{kind}}", f"layers.{{layer}}.{converted}.{{kind}}")
-        for source, converted in modules.items()
-    )
-
-
-_TRANSFORMERS_RULES = (
-    Rule("embeddings.cls_token", CLASS_TOKEN),
-    Rule("embeddings.position_embeddings", PATCH_POSITIONS),
-    Rule("embeddings.patch_embeddings.projection.{kind}", f"{_VISUAL}.patch_embeddings.{{kind}}"),
-    Rule("layernorm.{kind}", "layernorm.{kind}"),
-)
-_TRANSFORMERS_LEFT_OUT = (
-    (r"(cls_|distillation_)?classifier\.(weight|bias)", "image classifier"),
-    (r"pooler\.dense\.(weight|bias)", "pools the image's class token; the model's pooler reads the text's"),
-    (r"embeddings\.mask_token|decoder\.0\.(weight|bias)", "masked image modelling of the source's own training"),
-)
-
 TIMM = Layout(
     name="timm",
     block="blocks.",
@@ -78,51 +58,44 @@ TIMM = Layout(
 )
 TRANSFORMERS = Layout(
     name="transformers",
-    block="encoder.layer.",
-    rules=_TRANSFORMERS_RULES
-    + _blocks(
-        "encoder.layer.",
-        {
-            "layernorm_before": "layernorm_before",
-            "attention.attention.query": "attention.qkv",
-            "attention.attention.key": "attention.qkv",
-            "attention.attention.value": "attention.qkv",
-            "attention.output.dense": "attention.out_proj",
-            "layernorm_after": "layernorm_after",
-            "intermediate.dense": "mlp.fc1",
-            "output.dense": "mlp.fc2",
-        },
-    ),
-    distillation_token="embeddings.distillation_token",
-    left_out=_TRANSFORMERS_LEFT_OUT,
-)
-# What the modules are called since version 5, and the file too if it was saved with save_original_format=False.
-TRANSFORMERS_5 = Layout(
-    name="transformers",
     block="layers.",
-    rules=_TRANSFORMERS_RULES
-    + _blocks(
-        "layers.",
-        {
-            "layernorm_before": "layernorm_before",
-            "attention.q_proj": "attention.qkv",
-            "attention.k_proj": "attention.qkv",
-            "attention.v_proj": "attention.qkv",
-            "attention.o_proj": "attention.out_proj",
-            "layernorm_after": "layernorm_after",
-            "mlp.fc1": "mlp.fc1",
-            "mlp.fc2": "mlp.fc2",
-        },
+    rules=(
+        Rule("embeddings.cls_token", CLASS_TOKEN),
+        Rule("embeddings.position_embeddings", PATCH_POSITIONS),
+        Rule("embeddings.patch_embeddings.projection.{kind}", f"{_VISUAL}.patch_embeddings.{{kind}}"),
+        Rule("layernorm.{kind}", "layernorm.{kind}"),
+        *(
+            Rule(f"layers.{{layer}}.{source}.{{kind}}", f"layers.{{layer}}.{converted}.{{kind}}")
+            for source, converted in (
+                ("layernorm_before", "layernorm_before"),
+                ("attention.q_proj", "attention.qkv"),
+                ("attention.k_proj", "attention.qkv"),
+                ("attention.v_proj", "attention.qkv"),
+                ("attention.o_proj", "attention.out_proj"),
+                ("layernorm_after", "layernorm_after"),
+                ("mlp.fc1", "mlp.fc1"),
+                ("mlp.fc2", "mlp.fc2"),
+            )
+        ),
     ),
     distillation_token="embeddings.distillation_token",
-    left_out=_TRANSFORMERS_LEFT_OUT,
+    left_out=(
+        (r"(cls_|distillation_)?classifier\.(weight|bias)", "image classifier"),
+        (r"pooler\.dense\.(weight|bias)", "pools the image's class token; the model's pooler reads the text's"),
+        (r"embeddings\.mask_token|decoder\.0\.(weight|bias)", "masked image modelling of the source's own training"),
+    ),
 )
-LAYOUTS = (TIMM, TRANSFORMERS, TRANSFORMERS_5)
+LAYOUTS = (TIMM, TRANSFORMERS)
 
-# Spellings that mean the same: what stands before a backbone inside a model with a head, and BERT's layer norms as
-# TensorFlow called them.
+# Spellings that mean the same: what stands before a backbone inside a model with a head, the modules of a ViT as
+# transformers called them before version 5 and still does in files, and BERT's layer norms as TensorFlow called them.
 SPELLINGS = (
     (r"^(vit|deit|bert)\.", ""),
+    (r"^encoder\.layer\.(\d+)\.attention\.attention\.([qkv])\w+\.", r"layers.\1.attention.\2_proj."),
+    (r"^encoder\.layer\.(\d+)\.attention\.output\.dense\.", r"layers.\1.attention.o_proj."),
+    (r"^encoder\.layer\.(\d+)\.intermediate\.dense\.", r"layers.\1.mlp.fc1."),
+    (r"^encoder\.layer\.(\d+)\.output\.dense\.", r"layers.\1.mlp.fc2."),
+    (r"^encoder\.layer\.(\d+)\.layernorm", r"layers.\1.layernorm"),
     (r"LayerNorm\.gamma$", "LayerNorm.weight"),
     (r"LayerNorm\.beta$", "LayerNorm.bias"),
 )
@@ -171,7 +144,7 @@ MASKED_LM_RULES = (
 )
 TEXT_LEFT_OUT = (
     (r"embeddings\.(position_ids|token_type_ids)", "a buffer, not a weight"),
-    (r"encoder\.layer\.\d+\..*", "a block of BERT; text goes through the blocks of the ViT"),
+    (r"(encoder\.layer|layers)\.\d+\..*", "a block of BERT; text goes through the blocks of the ViT"),
     (r"pooler\.dense\.(weight|bias)", "pools for next-sentence prediction; the model's pooler starts fresh"),
     (r"cls\.seq_relationship\.(weight|bias)", "next-sentence prediction"),
     (r"(classifier|qa_outputs)\.(weight|bias)", "head of another task"),
