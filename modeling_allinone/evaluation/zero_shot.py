@@ -108,12 +108,12 @@ class ZeroShotEvaluator:
         Args:
             model ([`AllInOneForPreTraining`])
             reader ([`VideoLoader`]): Reads the clips.
-            is_blank (`bool`, defaults to `False`): Whether all clips are shown grey, see [`VideoDataset`].
+            is_blank (`bool`, defaults to `False`): Whether all clips are blank, see [`VideoDataset`].
             batch_size (`int`, defaults to 32): Clips read, and pairs scored, at a time.
             num_workers (`int`, defaults to 0): Processes that read clips; 0 is this one.
 
         Returns:
-            `dict` of `str` to `float`: What can be told of the model: `zero_shot_multiple_choice_accuracy`, by its
+            `dict` of `str` to `float`: What can be measured of the model: `zero_shot_multiple_choice_accuracy`, by its
             matching head, and `zero_shot_multiple_choice_by_features_accuracy`, `zero_shot_text_to_video_recall_at_1`
             and so on, by its projections.
         """

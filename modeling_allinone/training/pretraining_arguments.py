@@ -160,10 +160,10 @@ class ObjectiveArguments:
     )
     watched_words: list[str] | None = field(
         default=None,
-        metadata={"help": "Words whose accuracy is given apart, such as those only video tells."},
+        metadata={"help": "Words whose accuracy is given separately, such as those that only the video shows."},
     )
     blank_video: bool = field(
-        default=False, metadata={"help": "Train on grey frames: a twin that has only texts to learn from."}
+        default=False, metadata={"help": "Train on blank clips: a baseline that has only texts to learn from."}
     )
 
     def __post_init__(self) -> None:

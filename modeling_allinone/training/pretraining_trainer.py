@@ -99,8 +99,8 @@ class PreTrainingTrainer(AllInOneTrainer):
             processes, or of its own alone, as in the original.
         use_hard_negatives (`bool`, defaults to `False`): Whether the wrong clips of matching are those that the
             features confuse with the right one. Needs the contrastive objective.
-        watched_words (sequence of `str`, defaults to none): Words whose accuracy is given apart, such as those that
-            only the video tells.
+        watched_words (sequence of `str`, defaults to none): Words whose accuracy is given separately, such as those
+            that only the video shows.
         zero_shot ([`ZeroShotEvaluator`], *optional*): Tasks that the model is not trained
             for, to be scored in every evaluation; with blank clips where the rows of evaluation are blank.
         num_alignment_rows (`int`, defaults to 0): Of how many held-out rows to draw word-patch alignment at every
@@ -242,7 +242,7 @@ class PreTrainingTrainer(AllInOneTrainer):
         outputs: AllInOneForPreTrainingOutput,
         inputs: Mapping[str, torch.Tensor],
     ):
-        """Count in what is told of a batch: each loss as often as it has something to be computed of."""
+        """Count in the figures of a batch: each loss as often as it has something to be computed of."""
         is_pair = inputs["is_pair"]
         counts: dict[str, Any] = {"contrastive_loss": is_pair.sum()}
         for name, labels, logits in (
@@ -269,7 +269,7 @@ class PreTrainingTrainer(AllInOneTrainer):
                 means.add(f"{prefix}{name}_recall_in_batch", is_found.sum(), len(own))
 
     def log(self, logs: dict[str, float], *arguments, **keywords):
-        """Logs what was learned since it was last told, too."""
+        """As in Trainer; beside the loss, the figures of the steps since the last log."""
         if "loss" in logs and self._log_started is not None:
             logs |= self._means.take(gather_object)
             now = time.perf_counter()

@@ -1,7 +1,6 @@
 """Which checkpoint a run goes on from: the newest that is whole."""
 
 import json
-import re
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from transformers import TrainingArguments
 from transformers.trainer import OPTIMIZER_NAME, SCHEDULER_NAME, TRAINER_STATE_NAME
+from transformers.trainer_utils import sort_checkpoints
 from transformers.utils import logging
 
 logger = logging.get_logger(__name__)
@@ -42,10 +42,10 @@ def find_checkpoint(training_arguments: TrainingArguments, needed: Sequence[str]
         training_arguments (`TrainingArguments`): `resume_from_checkpoint` names one, or is true for the newest of the
             output folder. In place of one that is damaged, the newest whole one of its folder is taken, and that said.
         needed (sequence of `str`, *optional*): Patterns of files that a checkpoint must have. Default: those that the
-            library's Trainer writes.
+            Trainer writes.
 
     Returns:
-        `str`, or `None` to start anew.
+        `str`, or `None` to start from the first step.
 
     Raises:
         ValueError: If a checkpoint that is named is damaged, and its folder has no whole one.
@@ -62,10 +62,7 @@ def find_checkpoint(training_arguments: TrainingArguments, needed: Sequence[str]
         if not named.is_dir():
             raise FileNotFoundError(f"There is no checkpoint {named} to go on from.")
         folder = named.parent
-    steps = {
-        int(match[1]): path for path in folder.iterdir() if (match := re.fullmatch(r"checkpoint-(\d+)", path.name))
-    }
-    candidates = [steps[step] for step in sorted(steps, reverse=True)]
+    candidates = [Path(path) for path in reversed(sort_checkpoints(str(folder)))]
     if named is not None:
         candidates = [named, *(path for path in candidates if path.resolve() != named.resolve())]
     for path in candidates:
@@ -76,13 +73,13 @@ def find_checkpoint(training_arguments: TrainingArguments, needed: Sequence[str]
             return str(path)
         logger.warning(f"The checkpoint {path} is damaged ({damage}).")
     if named is not None:
-        raise ValueError(f"The checkpoint {named} is damaged, and {folder} has no whole one; start anew.")
-    logger.warning(f"{folder} has no whole checkpoint to go on from: training starts anew.")
+        raise ValueError(f"The checkpoint {named} is damaged, and {folder} has no whole one; start over.")
+    logger.warning(f"{folder} has no whole checkpoint to go on from: training starts over.")
     return None
 
 
 def _files_of_trainer(training_arguments: TrainingArguments) -> list[str]:
-    """What the library's Trainer writes; a model that is sharded has its optimiser in folders of other names."""
+    """What Trainer writes; a model that is sharded has its optimiser in folders of other names."""
     is_sharded = training_arguments.deepspeed is not None or bool(training_arguments.fsdp)
     if is_sharded:
         return [TRAINER_STATE_NAME, _RANDOM_STATES]

@@ -13,7 +13,7 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 from transformers import PreTrainedModel, Trainer, TrainingArguments, get_scheduler
 from transformers.integrations import is_deepspeed_available
-from transformers.trainer_utils import EvalLoopOutput, SchedulerType, TrainOutput
+from transformers.trainer_utils import EvalLoopOutput, TrainOutput
 
 from ..data.video_dataset import find_skipped
 from ..data.video_loading import VideoLoader
@@ -66,18 +66,12 @@ class AllInOneTrainingArguments(TrainingArguments):
     )
 
     def __post_init__(self):
-        if not self.head_learning_rate_multiplier > 0:
-            raise ValueError(
-                f"head_learning_rate_multiplier is {self.head_learning_rate_multiplier}; expected a positive number."
-            )
+        above_zero = ["head_learning_rate_multiplier", "gradient_accumulation_steps"]
+        for name in above_zero if self.max_steps > 0 else [*above_zero, "num_train_epochs"]:
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} is {getattr(self, name)}; expected a number above 0.")
         if self.deepspeed is not None and not is_deepspeed_available():
             raise ValueError(f"deepspeed is {self.deepspeed!r}, but the package is missing: pip install deepspeed.")
-        if self.gradient_accumulation_steps < 1:
-            raise ValueError(
-                f"gradient_accumulation_steps is {self.gradient_accumulation_steps}; expected at least 1."
-            )
-        if self.max_steps < 1 and not self.num_train_epochs > 0:
-            raise ValueError(f"num_train_epochs is {self.num_train_epochs}; expected a positive number, or max_steps.")
         if self.label_smoothing_factor:
             raise ValueError(
                 f"label_smoothing_factor is {self.label_smoothing_factor}, but the losses here know no smoothing; "
@@ -114,7 +108,7 @@ class AllInOneTrainingArguments(TrainingArguments):
                     course(step)
         except (TypeError, ValueError, ArithmeticError) as error:
             raise ValueError(
-                f"lr_scheduler_type {SchedulerType(self.lr_scheduler_type).value} cannot have lr_scheduler_kwargs "
+                f"lr_scheduler_type {self.lr_scheduler_type.value} cannot have lr_scheduler_kwargs "
                 f"{self.lr_scheduler_kwargs} with warmup_steps {self.warmup_steps:g}: {error}"
             ) from error
 

@@ -134,9 +134,7 @@ def assert_close(found: dict, expected: dict):
 
 def in_order(make_trainer, **options):
     """A trainer that takes the rows in their order."""
-    trainer = make_trainer(**options)
-    trainer._get_train_sampler = lambda *_: torch.utils.data.SequentialSampler(trainer.train_dataset)
-    return trainer
+    return make_trainer(train_sampling_strategy="sequential", **options)
 
 
 @pytest.mark.grad

@@ -97,10 +97,10 @@ def test_the_newest_whole_checkpoint_takes_the_place_of_a_damaged_one(copy, capl
     said = caplog.text
     assert f"checkpoint-2 is damaged ({reason}" in said and "checkpoint-1 in its place" in said
     shutil.rmtree(copy / "checkpoint-1")
-    with pytest.raises(ValueError, match=r"checkpoint-2 is damaged, and .*run has no whole one; start anew"):
+    with pytest.raises(ValueError, match=r"checkpoint-2 is damaged, and .*run has no whole one; start over"):
         find_checkpoint(arguments(copy, copy / "checkpoint-2"))
     assert find_checkpoint(arguments(copy)) is None
-    assert "has no whole checkpoint to go on from: training starts anew" in caplog.text
+    assert "has no whole checkpoint to go on from: training starts over" in caplog.text
 
 
 def test_checkpoints_that_are_named(copy, tmp_path):
