@@ -31,6 +31,8 @@ from modeling_allinone.datasets import train_tokenizer
 from modeling_allinone.training.resumption import find_checkpoint
 from modeling_allinone.training.trainer import AllInOneTrainer, AllInOneTrainingArguments
 
+pytestmark = pytest.mark.usefixtures("modules_are_not_collected")
+
 NUM_SHARDS, ROWS_PER_SHARD = 5, 6
 BROKEN = 4  # a row, whose film cannot be read
 

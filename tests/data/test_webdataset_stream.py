@@ -46,6 +46,13 @@ def read_batches(folder, num_batches: int, num_workers: int = 0, skipped: int = 
     return list(itertools.islice(loader, num_batches))
 
 
+@pytest.fixture
+def plain_processor():
+    """Shows frames as they are."""
+    options = dict.fromkeys(("do_resize", "do_center_crop", "do_rescale", "do_normalize"), False)
+    return AllInOneProcessor(AllInOneVideoProcessor(**options), train_tokenizer(["word"]))
+
+
 @pytest.mark.parametrize(
     ("num_shards", "num_processes", "num_workers"), ((5, 2, 2), (1, 1, 3), (3, 4, 0), (8, 2, 0), (7, 3, 0))
 )
@@ -212,7 +219,7 @@ class TestFields:
 
         return read
 
-    def test_files_are_those_of_the_shard(self, tmp_path, read, caplog):
+    def test_files_are_those_of_the_shard(self, tmp_path, read, plain_processor, caplog):
         film = encode_video(tmp_path / "film.mp4").read_bytes()
         private = str(encode_video(tmp_path / "private.mp4", num_frames=3))
         strange = {
@@ -240,11 +247,7 @@ class TestFields:
         assert rows[0]["__key__"] == "a" and rows[0]["source"] == "clips" and rows[0]["draw"] >= 0
         assert not set(rows[0]) & (set(strange) - {"draw", "epoch", "source", "__key__", "__url__", "video"})
         assert rows[1]["json"] == {"video": private} and "json" not in rows[2]
-        processor = AllInOneProcessor(
-            AllInOneVideoProcessor(do_resize=False, do_center_crop=False, do_rescale=False, do_normalize=False),
-            train_tokenizer(["word"]),
-        )
-        clips, _ = VideoLoader(processor)(rows)
+        clips, _ = VideoLoader(plain_processor)(rows)
         assert [numbers_of(clip) for clip in clips["pixel_values"]] == [[2, 7, 12], [2, 7, 12], [6, 9, 13]]
         assert "start is 'soon' in the json of a of" in caplog.text
 
@@ -495,16 +498,12 @@ class TestDamage:
         for skipped in range(0, 36, 5):
             assert read_batches(tmp_path, 4, skipped=skipped) == whole[skipped : skipped + 4]
 
-    def test_clips_that_cannot_be_decoded_are_left_to_the_reader(self, tmp_path):
+    def test_clips_that_cannot_be_decoded_are_left_to_the_reader(self, tmp_path, plain_processor):
         film = encode_video(tmp_path / "film.mp4").read_bytes()
         write_tar(
             tmp_path / "rows.tar", sample("whole", film) | sample("broken", film[:900]) | sample("text", b"no film")
         )
-        processor = AllInOneProcessor(
-            AllInOneVideoProcessor(do_resize=False, do_center_crop=False, do_rescale=False, do_normalize=False),
-            train_tokenizer(["word"]),
-        )
-        read = VideoLoader(processor, on_decode_error="skip", skipped_file=tmp_path / "skipped.jsonl")
+        read = VideoLoader(plain_processor, on_decode_error="skip", skipped_file=tmp_path / "skipped.jsonl")
         rows = sorted(WebDatasetStream(ClipSource(tmp_path), num_epochs=1), key=lambda row: row["sample_id"])
         clips, is_readable = read(rows)
         pixels = clips["pixel_values"]

@@ -23,6 +23,8 @@ from modeling_allinone.evaluation.retrieval import collect_captions, evaluate_re
 from modeling_allinone.metrics import metric_path
 from modeling_allinone.training.trainer import AllInOneTrainingArguments, RetrievalTrainer
 
+pytestmark = pytest.mark.usefixtures("modules_are_not_collected")
+
 
 @pytest.fixture
 def metric():
