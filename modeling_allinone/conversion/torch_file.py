@@ -18,7 +18,7 @@ import sys
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -59,7 +59,7 @@ class Storage:
 
     dtype: torch.dtype
     numel: int
-    mapped: torch.UntypedStorage = field(init=False)
+    read: Callable[[], torch.UntypedStorage] = field(init=False)
 
     @property
     def nbytes(self) -> int:
@@ -67,8 +67,8 @@ class Storage:
 
     @cached_property
     def data(self) -> torch.UntypedStorage:
-        """The bytes, where elements of the type may lie: in an old file they lie anywhere, and are copied."""
-        return self.mapped.clone() if self.mapped.data_ptr() % self.dtype.itemsize else self.mapped
+        """The bytes, once for all tensors that are views of it."""
+        return self.read()
 
 
 class StoredTensor(NamedTuple):
@@ -80,7 +80,7 @@ class StoredTensor(NamedTuple):
     stride: tuple[int, ...]
 
     def load(self) -> torch.Tensor:
-        """The tensor, mapped into memory; PyTorch raises an error if it reaches beyond its storage."""
+        """The tensor, mapped into memory or read; PyTorch raises an error if it reaches beyond its storage."""
         elements = torch.empty(0, dtype=self.storage.dtype).set_(self.storage.data)
         return elements.as_strided(self.size, self.stride, self.offset)
 
@@ -135,12 +135,10 @@ def read_archive(path: Path, skip_checksums: bool = False) -> Any:
     content = unpickler.load_next()
     whole = torch.UntypedStorage.from_file(str(path), False, path.stat().st_size)
     for key, storage in unpickler.storages.items():
-        storage.mapped = whole[places.get(f"data/{key}", slice(0))]
-        if storage.mapped.nbytes() < storage.nbytes:
-            raise Refusal(
-                f"declares {storage.nbytes} bytes of weights as its storage {key!r:.120}, but holds "
-                f"{storage.mapped.nbytes()}"
-            )
+        place = places.get(f"data/{key}", slice(0, 0))
+        if (held := place.stop - place.start) < storage.nbytes:
+            raise Refusal(f"declares {storage.nbytes} bytes of weights as its storage {key!r:.120}, but holds {held}")
+        storage.read = partial(whole.__getitem__, place)
     return content
 
 
@@ -166,15 +164,23 @@ def read_old_format(path: Path) -> Any:
         content, keys = unpickler.load_next(), unpickler.load_next()
         if keys != sorted(unpickler.storages):
             raise Refusal("is damaged or truncated: the storages that it lists are not those of its tensors")
-        whole = torch.UntypedStorage.from_file(str(path), False, path.stat().st_size)
         end = unpickler.position
         for storage in (unpickler.storages[key] for key in keys):
             file.seek(end)
             start, end = end + 8, end + 8 + storage.nbytes
-            if int.from_bytes(file.read(8), "little") != storage.numel or end > whole.nbytes():
+            if int.from_bytes(file.read(8), "little") != storage.numel or end > path.stat().st_size:
                 raise Refusal(f"is damaged or truncated: it declares {storage.nbytes} bytes that it does not hold")
-            storage.mapped = whole[start:end]
+            storage.read = partial(_read_storage, path, start, storage.nbytes)
     return content
+
+
+def _read_storage(path: Path, start: int, nbytes: int) -> torch.UntypedStorage:
+    """Bytes of an old file, where they lie anywhere, and not where elements of their type may be mapped."""
+    data = torch.empty(nbytes, dtype=torch.uint8)
+    with path.open("rb") as file:
+        file.seek(start)
+        file.readinto(data.numpy().data)
+    return data.untyped_storage()
 
 
 class _BoundedFile(io.FileIO):
