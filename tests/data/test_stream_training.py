@@ -178,7 +178,7 @@ def run_two_processes(corpus: Path, output_dir: Path, *arguments: int) -> tuple[
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", __file__]
     done = subprocess.run(
         [*command, *map(str, (corpus, output_dir, *arguments))],
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
