@@ -13,16 +13,8 @@ import argparse
 from collections.abc import Callable
 from functools import partial
 
+import measuring
 import torch
-from measuring import (
-    add_model_options,
-    changed,
-    count_multiply_adds,
-    make_parser,
-    median_seconds,
-    peak_memory,
-    write_result,
-)
 from torch import nn
 from transformers import ViltConfig, ViltModel
 
@@ -35,12 +27,12 @@ FRAME_COUNTS = (1, 3, 6, 12)
 
 def main():
     """Measure everything, print the tables, write the JSON."""
-    parser = make_parser("forward", __doc__)
-    add_model_options(parser, preset="base", repeats=7)
+    parser = measuring.make_parser("forward", __doc__)
+    measuring.add_model_options(parser, preset="base", repeats=7)
     arguments = parser.parse_args()
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
-    write_result(arguments, forward=measure_forward(arguments), passes=measure_passes(arguments))
+    measuring.write_result(arguments, forward=measure_forward(arguments), passes=measure_passes(arguments))
 
 
 # ------------------------------------------------------------------------------------------------------- variants
@@ -148,10 +140,11 @@ def make_variant(name: str, dtype_name: str, arguments: argparse.Namespace) -> C
 def measure_forward(arguments: argparse.Namespace) -> list[dict]:
     """Our model, ViLT and the floor: forward, and forward with backward, in float32 and bfloat16."""
     results = []
+    multiply_adds = partial(measuring.count_multiply_adds, batch_size=arguments.batch_size)
     for mode in ("", " + backward"):
         keys = [(f"{network}{mode}", dtype) for dtype in DTYPES for network in ("floor", "all-in-one", "ViLT")]
         variants = {key: make_variant(*key, arguments) for key in keys}
-        seconds = median_seconds(variants, arguments.repeats, f"forward{mode}")
+        seconds = measuring.median_seconds(variants, arguments.repeats, f"forward{mode}")
         for name, dtype in keys:
             run, make_run = variants[name, dtype], partial(make_variant, name, dtype, arguments)
             results.append(
@@ -162,8 +155,8 @@ def measure_forward(arguments: argparse.Namespace) -> list[dict]:
                     "times the floor": seconds[name, dtype] / seconds[f"floor{mode}", dtype],
                     "speed-up over float32": seconds[name, "float32"] / seconds[name, dtype],
                     "clips per second": arguments.batch_size / seconds[name, dtype],
-                    "multiply-adds per clip": None if mode else count_multiply_adds(run, arguments.batch_size),
-                    "peak memory, MiB": None if "floor" in name else peak_memory(make_run, arguments.device),
+                    "multiply-adds per clip": None if mode else multiply_adds(run),
+                    "peak memory, MiB": None if "floor" in name else measuring.peak_memory(make_run, arguments.device),
                 }
             )
     return results
@@ -173,20 +166,20 @@ def measure_passes(arguments: argparse.Namespace) -> list[dict]:
     """Cost by number of frames, and of text-only and video-only passes, in float32."""
     variants, frames_of = {}, {}
     for num_frames in FRAME_COUNTS:
-        model = make_allinone(changed(arguments, num_frames=num_frames), torch.float32)
-        inputs = make_inputs(changed(arguments, num_frames=num_frames), torch.float32)
+        model = make_allinone(measuring.changed(arguments, num_frames=num_frames), torch.float32)
+        inputs = make_inputs(measuring.changed(arguments, num_frames=num_frames), torch.float32)
         text = {name: inputs[name] for name in ("input_ids", "attention_mask")}
         video = {"pixel_values": inputs["pixel_values"]}
         for kind, given in (("joint", inputs), ("text only", text), ("video only", video)):
             name = f"{kind}, {num_frames} frame{'s' * (num_frames > 1)}"
             variants[name], frames_of[name] = torch.inference_mode()(partial(model, **given)), num_frames
-    seconds = median_seconds(variants, arguments.repeats, "passes")
+    seconds = measuring.median_seconds(variants, arguments.repeats, "passes")
     return [
         {
             "pass": name,
             "seconds": seconds[name],
             "seconds per frame": seconds[name] / frames_of[name],
-            "multiply-adds per clip": count_multiply_adds(run, arguments.batch_size),
+            "multiply-adds per clip": measuring.count_multiply_adds(run, arguments.batch_size),
         }
         for name, run in variants.items()
     ]

@@ -27,20 +27,11 @@ from functools import partial
 from itertools import cycle, islice, product
 from pathlib import Path
 
+import measuring
 import numpy as np
 import torch
 from forward import DTYPES, make_variant
 from loading import NUM_FILM_FRAMES, write_film
-from measuring import (
-    add_model_options,
-    changed,
-    count_multiply_adds,
-    make_parser,
-    peak_memory,
-    seconds_of,
-    take_turns,
-    write_result,
-)
 from torch import nn
 from torch.utils.benchmark import timer
 from torch.utils.data import DataLoader
@@ -52,15 +43,8 @@ from modeling_allinone.data.video_dataset import VideoDataset
 from modeling_allinone.datasets import train_tokenizer
 from modeling_allinone.training.trainer import parameter_groups
 
-MIXES = (
-    "masked_lm",
-    "matching",
-    "contrastive",
-    "clip_order",
-    "masked_patches",
-    "masked_lm+matching",
-    "masked_lm+matching+contrastive",
-)
+OBJECTIVES = ("masked_lm", "matching", "contrastive", "clip_order", "masked_patches")
+MIXES = (*OBJECTIVES, "masked_lm+matching", "masked_lm+matching+contrastive")
 CAPTIONS = (
     "a man in a red jacket walks along the beach",
     "two dogs run after a ball in the park",
@@ -76,8 +60,8 @@ NUM_PRODUCTS = 10
 
 def main():
     """Write a film, measure, print the table, write the JSON."""
-    parser = make_parser("pretraining", __doc__)
-    add_model_options(parser, preset="tiny", repeats=3)
+    parser = measuring.make_parser("pretraining", __doc__)
+    measuring.add_model_options(parser, preset="tiny", repeats=3)
     parser.add_argument("--objectives", nargs="+", default=MIXES, help="what is learned; a mix is joined by +")
     parser.add_argument("--dtype", default="float32", choices=DTYPES, help="of products; weights are float32")
     parser.add_argument("--workers", type=int, default=1, help="processes that decode")
@@ -89,7 +73,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         film = write_film(Path(folder, "film.mp4"), KEY_FRAME_DISTANCE, HEIGHT, WIDTH)
         about_film = {"height": HEIGHT, "width": WIDTH, "frames": NUM_FILM_FRAMES, "bytes": film.stat().st_size}
-        write_result(arguments, film=about_film, **measure(film, arguments))
+        measuring.write_result(arguments, film=about_film, **measure(film, arguments))
 
 
 # ------------------------------------------------------------------------------------------------- model and data
@@ -210,24 +194,24 @@ def time_steps(
         asked = time.perf_counter()
         batch = next(remaining)
         waited += time.perf_counter() - asked
-        worked += seconds_of(partial(step, batch), clock_of_work(arguments))
+        worked += measuring.seconds_of(partial(step, batch), clock_of_work(arguments))
     share = waited / (time.perf_counter() - started)
     return worked / (1 - share), share
 
 
 def time_calls(run: Callable[[], object], num_calls: int, arguments: argparse.Namespace) -> tuple[float, float]:
     """Call a function so many times; returns the seconds of one call, none of them in waiting."""
-    return seconds_of(lambda: [run() for _ in range(num_calls)], clock_of_work(arguments)) / num_calls, 0.0
+    return measuring.seconds_of(lambda: [run() for _ in range(num_calls)], clock_of_work(arguments)) / num_calls, 0.0
 
 
 def measure(film: Path, arguments: argparse.Namespace) -> dict:
     """Rates of the device, of a worker that decodes, and of each mix of objectives from files and from memory."""
-    for_counting = changed(arguments, batch_size=2, dtype="float32", compile=False)
-    of_joint_pass = count_multiply_adds(make_variant("all-in-one + backward", "float32", for_counting), 2)
+    for_counting = measuring.changed(arguments, batch_size=2, dtype="float32", compile=False)
+    of_joint_pass = measuring.count_multiply_adds(make_variant("all-in-one + backward", "float32", for_counting), 2)
     counts, memory = {}, {}
     for mix in tqdm(arguments.objectives, desc="multiply-adds and memory"):  # first, while the device is empty
         counts[mix] = count_training_multiply_adds(mix, for_counting)
-        memory[mix] = peak_memory(partial(make_some_steps, mix, arguments), arguments.device)
+        memory[mix] = measuring.peak_memory(partial(make_some_steps, mix, arguments), arguments.device)
 
     square, floor = multiply_squares(arguments), make_variant("floor + backward", arguments.dtype, arguments)
     variants: dict[str | tuple[str, str], Callable[[], tuple[float, float]]] = {
@@ -240,7 +224,7 @@ def measure(film: Path, arguments: argparse.Namespace) -> dict:
         variants[mix, "memory"] = partial(time_steps, step, cycle(make_batches(mix, arguments)), 0, arguments)
         # New workers in each turn, which have run in when every one gave a batch.
         variants[mix, "files"] = partial(time_steps, step, loader, max(1, arguments.workers), arguments)
-    turns = take_turns(variants, arguments.repeats, "pre-training")
+    turns = measuring.take_turns(variants, arguments.repeats, "pre-training")
 
     seconds = {name: statistics.median(taken for taken, _ in of_variant) for name, of_variant in turns.items()}
     rate = 2 * SIDES[arguments.device] ** 3 / seconds["square"]
@@ -259,9 +243,10 @@ def measure(film: Path, arguments: argparse.Namespace) -> dict:
                 "peak memory, MiB": memory[mix],
             }
         )
+    rate_of_shapes = 2 * measuring.count_multiply_adds(floor, 1) / seconds["floor"]
     return {
         "FLOPs per second, square product": rate,
-        "FLOPs per second, products in the shapes of the model": 2 * count_multiply_adds(floor, 1) / seconds["floor"],
+        "FLOPs per second, products in the shapes of the model": rate_of_shapes,
         "clips per second, one worker": arguments.batch_size / seconds["worker"],
         "multiply-adds per clip, joint pass": of_joint_pass,
         "pretraining": rows,
@@ -271,7 +256,8 @@ def measure(film: Path, arguments: argparse.Namespace) -> dict:
 def count_training_multiply_adds(mix: str, arguments: argparse.Namespace) -> int:
     """Multiply-adds of a forward and backward for one clip."""
     model, batch = make_model(mix, arguments), make_batches(mix, arguments)[0]
-    return count_multiply_adds(lambda: compute_loss(model, mix, batch, arguments).backward(), arguments.batch_size)
+    run = partial(compute_loss, model, mix, batch, arguments)
+    return measuring.count_multiply_adds(lambda: run().backward(), arguments.batch_size)
 
 
 if __name__ == "__main__":

@@ -103,16 +103,17 @@ def main():
     clips = {split: VideoDataset(rows[split], arguments.seed, frames[split]) for split in splits}
 
     settings = {name: value for name, value in asdict(arguments).items() if name not in ("output_dir", "train_again")}
-    if arguments.train_again or read_settings(model_dir) != settings:
+    record_file = model_dir / "quickstart.json"
+    record = json.loads(record_file.read_text()) if record_file.exists() else {}
+    if arguments.train_again or record.get("settings") != settings:
         print(f"3. Training, with temporal_mixing={arguments.temporal_mixing!r}")
         set_seed(arguments.seed)
         answers = dict(enumerate(answer_vocabulary(arguments.level)))
         model = load_model(AllInOneForVideoQuestionAnswering, model_arguments, processor, id2label=answers)
-        history = train(model, processor, clips, arguments, model_dir)
+        record = {"settings": settings, "history": train(model, processor, clips, arguments, model_dir)}
         model.save_pretrained(model_dir)
         processor.save_pretrained(model_dir)
-        record = {"settings": settings, "history": history}
-        (model_dir / "quickstart.json").write_text(json.dumps(record, indent=2))
+        record_file.write_text(json.dumps(record, indent=2))
     else:
         print(f"3. Training was done before: {model_dir}")
 
@@ -129,10 +130,8 @@ def main():
     for row in answered:
         print(f"   {row['video_id']}  {row['question']:45} {row['best'][0]['answer']:13} (right: {row['answer']})")
 
-    record = json.loads((model_dir / "quickstart.json").read_text())
-    record["scores"] = scores
-    record["seconds"] = round(time.perf_counter() - started)
-    (model_dir / "quickstart.json").write_text(json.dumps(record, indent=2))
+    record |= {"scores": scores, "seconds": round(time.perf_counter() - started)}
+    record_file.write_text(json.dumps(record, indent=2))
     report = write_report(output_dir / "report.html", record, answered, frames["test"])
     print(f"6. Report: {report} ({record['seconds']} s in all)")
 
@@ -260,12 +259,6 @@ def answer(model, processor: AllInOneProcessor, row: dict) -> dict:
     outputs = model(**inputs)
     best = processor.post_process_question_answering(outputs, model.config.id2label, top_k=3)[0]
     return {**row, "best": best}
-
-
-def read_settings(model_dir: Path) -> dict | None:
-    """What the model in a directory was trained with, or `None` if there is none."""
-    path = model_dir / "quickstart.json"
-    return json.loads(path.read_text())["settings"] if path.exists() else None
 
 
 if __name__ == "__main__":

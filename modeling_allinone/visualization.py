@@ -96,9 +96,7 @@ def align_words(
 
     ```
     """
-    _check_text(text)
-    inputs = processor(text=text, videos=video, **options)
-    pixel_values = inputs["pixel_values"]
+    pixel_values = processor(videos=video, **options)["pixel_values"]
     if len(pixel_values) != 1:
         raise ValueError(f"video makes {len(pixel_values)} clips; expected one, and num_views=1.")
     return align_words_with_frames(model, processor, text, pixel_values[0], **options)
@@ -127,7 +125,8 @@ def align_words_with_frames(
     """
     if not isinstance(model, AllInOnePreTrainedModel):
         raise TypeError(f"model is a {type(model).__name__}; expected a model of this package.")
-    _check_text(text)
+    if not isinstance(text, str):
+        raise TypeError(f"text is {text!r}; expected one text.")
     inputs = processor(text=text)
     words, word_of_token = _words(processor, text, int(inputs["attention_mask"].sum()))
     if not words:
@@ -141,12 +140,6 @@ def align_words_with_frames(
     heat_maps.index_put_((word_of_token[:, None], origins.flatten()), plan.flatten(1), accumulate=True)
     frames = _shown_frames(pixel_values, processor, options)
     return WordAlignment(words, heat_maps.view(len(words), num_frames, *grid), frames)
-
-
-def _check_text(text: str):
-    """Raise a `TypeError` for what is not one text."""
-    if not isinstance(text, str):
-        raise TypeError(f"text is {text!r}; expected one text.")
 
 
 def _words(processor: AllInOneProcessor, text: str, num_tokens: int) -> tuple[list[str], torch.Tensor]:

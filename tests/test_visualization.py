@@ -275,7 +275,7 @@ class TestWrongInput:
             ((model, processor, ["a", "b"], frames), TypeError, r"text is \['a', 'b'\]; expected one text"),
             ((model, processor, "", frames), ValueError, "text is '', in which there is no word; give at least one"),
             ((model, processor, " \n", frames), ValueError, r"text is ' \\n', in which there is no word"),
-            ((model, processor, "a", [frames, frames]), ValueError, "There are 1 texts but 2 clips"),
+            ((model, processor, "a", [frames, frames]), ValueError, "video makes 2 clips; expected one"),
             ((model, processor, "a", "nowhere.mp4"), FileNotFoundError, r"nowhere\.mp4 does not exist"),
         ):
             with pytest.raises(error, match=message):
