@@ -44,23 +44,15 @@ def shapes(tmp_path_factory):
 def on_shapes(shapes, tiny, tmp_path):
     """Arguments of a short run on moving shapes."""
     return [
-        *(
-            "--task",
-            "multiple-choice",
-            "--dataset",
-            "moving_shapes",
-            "--data_dir",
-            shapes,
-            "--dataset_options",
-            '{"task": "multiple-choice"}',
-        ),
+        *("--task", "multiple-choice", "--dataset", "moving_shapes"),
+        *("--data_dir", shapes, "--dataset_options", '{"task": "multiple-choice"}'),
         *("--model_name_or_path", tiny, "--output_dir", tmp_path / "output", "--do_train", "true"),
         *("--max_steps", 1, "--per_device_train_batch_size", 4, "--save_strategy", "no"),
     ]
 
 
 @pytest.mark.parametrize(
-    ("recipe", "arrangement"), [(recipe, name) for recipe, (_, files) in CHOICES.items() for name in files]
+    ("recipe", "arrangement"), [(recipe, next(iter(files))) for recipe, (_, files) in CHOICES.items()]
 )
 def test_every_data_set_trains_and_is_scored_by_its_recipe(recipe, arrangement, tiny, media, tmp_path):
     places, files = CHOICES[recipe]
@@ -73,6 +65,7 @@ def test_every_data_set_trains_and_is_scored_by_its_recipe(recipe, arrangement, 
     num_rows = 1 if recipe == "tvqa" else 2
     for name in ("scores", "blank_video"):
         assert results[name]["num_rows"] == num_rows and 0 <= results[name]["accuracy"] <= 1
+        assert set(results[name]) == {"accuracy", "num_rows", "num_ties", "num_without_label"}
     model = AllInOneForMultipleChoice.from_pretrained(output_dir)
     processor = AllInOneProcessor.from_pretrained(output_dir)
     is_caption = recipe in ("msrvtt_mc", "lsmdc_mc")
@@ -104,16 +97,6 @@ def test_every_data_set_of_choices_has_a_recipe():
     named = {*datasets["multiple-choice"], *datasets["multiple-choice-question-answering"]}
     without_training = {"moving_shapes", "ego4d_mc"}
     assert named - without_training == set(CHOICES)
-
-
-def test_scoring_again_gives_the_same(on_shapes, tmp_path):
-    assert run_script(SCRIPT, *on_shapes) == 0
-    results = read_results(tmp_path / "output")
-    assert set(results["scores"]) == {"accuracy", "num_rows", "num_ties", "num_without_label"}
-    again = ["--model_name_or_path", tmp_path / "output", "--output_dir", tmp_path / "again", "--do_train", "false"]
-    assert run_script(SCRIPT, *on_shapes, *again) == 0
-    assert read_results(tmp_path / "again")["scores"] == results["scores"]
-    assert "type: accuracy" in (tmp_path / "output" / "README.md").read_text()
 
 
 def test_captions_are_chosen_by_the_matching_head_before_any_training(on_shapes, tiny, tmp_path):
@@ -167,9 +150,7 @@ def test_wrong_captions_are_drawn_from_others(tiny):
     (
         (["--dataset_options", '{"task": "retrieval"}'], "without label"),
         (["--do_train", "false", "--config", '{"choice_hidden_size": 8}'], "was not trained for this"),
-        (["--num_options", 1], "num_options is 1; expected at least 2"),
         (["--caption_dataset", "nothing"], "There is no data set 'nothing'"),
-        (["--config", '{"hidden_sise": 3}'], "config has hidden_sise, which AllInOneConfig does not know"),
         (["--config", '{"hidden_size": 64}'], "does not fit the configuration"),
         (["--config", '{"max_position_embeddings": 0}'], "position_embeddings is 0, but must be at least 1"),
     ),

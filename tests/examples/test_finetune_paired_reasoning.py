@@ -101,7 +101,6 @@ def test_broken_images_are_named_or_counted_as_wrong(small, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--data_dir", "nowhere"], "root is nowhere, which is no folder"),
         (["--test_split", "exam"], "nlvr2 has no split 'exam'; it has 'train', 'validation', 'test'"),
         (["--dataset", "vcr"], "vcr"),
         (["--video_processor", '{"mean": 0.5}'], "video_processor has mean; the video processor knows"),

@@ -53,23 +53,15 @@ def tiny(tmp_path_factory, tiny_config, shapes):
 def on_shapes(shapes, tiny, tmp_path):
     """Arguments of a short run on moving shapes."""
     return [
-        *(
-            "--task",
-            "question-answering",
-            "--dataset",
-            "moving_shapes",
-            "--data_dir",
-            shapes,
-            "--model_name_or_path",
-            tiny,
-        ),
+        *("--task", "question-answering", "--dataset", "moving_shapes"),
+        *("--data_dir", shapes, "--model_name_or_path", tiny),
         *("--output_dir", tmp_path / "output", "--do_train", "true", "--learning_rate", "1e-3"),
         *("--max_steps", 1, "--per_device_train_batch_size", 4, "--save_strategy", "no", "--logging_steps", 1),
     ]
 
 
 @pytest.mark.parametrize(
-    ("recipe", "arrangement"), [(recipe, name) for recipe, (_, files) in QUESTIONS.items() for name in files]
+    ("recipe", "arrangement"), [(recipe, next(iter(files))) for recipe, (_, files) in QUESTIONS.items()]
 )
 def test_every_data_set_trains_and_is_scored_by_its_recipe(recipe, arrangement, tiny, media, tmp_path):
     places, files = QUESTIONS[recipe]
@@ -285,8 +277,6 @@ def test_adapters_are_merged_into_the_model_that_is_saved(on_shapes, tiny, tmp_p
         (["--dataset", "moving_shape"], "There is no data set 'moving_shape'"),
         (["--dataset_options", '{"level": "easy"}'], "moving_shapes has no option level"),
         (["--dataset_options", '{"task": "retrieval"}'], "have no set of answers; it is for question-answering"),
-        (["--dataset_options", "{'task'}"], "dataset_options is \"{'task'}\", which is not JSON"),
-        (["--dataset_options", "[1]"], "expected a mapping"),
         (["--group_by", "sort"], "group_by is 'sort'; the rows have video,"),
         (["--model_name_or_path", "no-such-model"], "no-such-model"),
         (["--config", '{"image_size": 64}'], "does not fit the configuration: allinone.embeddings"),
@@ -299,33 +289,20 @@ def test_adapters_are_merged_into_the_model_that_is_saved(on_shapes, tiny, tmp_p
         (["--video_processor", '{"num_views": 1.5}'], "Field 'num_views' with value 1.5 doesn't match"),
         (["--video_processor", '{"image_mean": "red"}'], "Field 'image_mean' with value 'red' doesn't match"),
         (["--video_processor", '{"crop_size": [1]}'], "video_processor is {'crop_size': [1]}, which it cannot be"),
-        (["--lr_scheduler_type", "wobbly"], "invalid choice: 'wobbly'"),
         (["--lr_scheduler_type", "warmup_stable_decay"], "lr_scheduler_type warmup_stable_decay cannot have"),
         (["--lr_scheduler_kwargs", '{"num_cycles": 1}'], "lr_scheduler_type linear cannot have lr_scheduler_kwargs"),
         (
             ["--lr_scheduler_type", "polynomial", "--lr_scheduler_kwargs", '{"power": "x"}', "--max_steps", 4],
             "lr_scheduler_type polynomial cannot have lr_scheduler_kwargs {'power': 'x'}",
         ),
-        (["--deepspeed", "zero.json"], "deepspeed is 'zero.json', but the package is missing: pip install deepspeed"),
         (["--optim", "adamw_bnb_8bit"], "bitsandbytes"),
-        (["--gradient_accumulation_steps", 0], "gradient_accumulation_steps is 0; expected a number above 0"),
-        (["--num_train_epochs", 0, "--max_steps", 0], "num_train_epochs is 0.0; expected a number above 0"),
-        (["--label_smoothing_factor", 0.1], "label_smoothing_factor is 0.1, but the losses here know no smoothing"),
-        (["--accelerator_config", '{"speed": 1}'], "unexpected keyword argument 'speed'"),
         (["--seconds_per_clip", 1e-5], ".mp4 took longer than 1e-05 s"),
         (["--seconds_per_clip", 1e-5, "--dataloader_num_workers", 1], ".mp4 took longer than 1e-05 s"),
         (["--video_processor", '{"sise": 3}'], "video_processor has sise; the video processor knows"),
-        (["--num_frames", 0], "num_frames is 0; expected at least 1"),
         (["--frame_sampling", "often"], "frame_sampling is 'often'; expected"),
-        (["--on_decode_error", "ignore"], "on_decode_error is 'ignore'; expected raise or skip"),
-        (["--total_batch_size", 7], "total_batch_size is 7; expected a multiple of the 4 rows"),
         (["--lora_rank", 2, "--num_frames", 5], "num_frames is 5, but"),
-        (["--lora_rank", -1], "lora_rank is -1; expected 0 or more"),
-        (["--head_learning_rate_multiplier", 0], "head_learning_rate_multiplier is 0.0; expected a number above 0"),
         (["--output_dir", "a-file/output"], "a-file"),
         (["--resume_from_checkpoint", "gone"], "gone"),
-        (["--learning_rate", "fast"], "invalid float value: 'fast'"),
-        (["--nonsense", 1], "--nonsense"),
     ),
 )
 def test_what_goes_wrong_is_said_in_a_line(on_shapes, tmp_path, capsys, monkeypatch, options, message):

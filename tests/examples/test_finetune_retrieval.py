@@ -48,23 +48,15 @@ def shapes(tmp_path_factory):
 def on_shapes(shapes, tiny, tmp_path):
     """Arguments of a short run on moving shapes."""
     return [
-        *(
-            "--task",
-            "retrieval",
-            "--dataset",
-            "moving_shapes",
-            "--data_dir",
-            shapes,
-            "--dataset_options",
-            '{"task": "retrieval"}',
-        ),
+        *("--task", "retrieval", "--dataset", "moving_shapes"),
+        *("--data_dir", shapes, "--dataset_options", '{"task": "retrieval"}'),
         *("--model_name_or_path", tiny, "--output_dir", tmp_path / "output", "--do_train", "true"),
         *("--max_steps", 1, "--per_device_train_batch_size", 4, "--save_strategy", "no"),
     ]
 
 
 @pytest.mark.parametrize(
-    ("recipe", "arrangement"), [(recipe, name) for recipe, (_, files) in DATA.items() for name in files]
+    ("recipe", "arrangement"), [(recipe, next(iter(files))) for recipe, (_, files) in DATA.items()]
 )
 def test_every_data_set_trains_and_is_scored_by_its_recipe(recipe, arrangement, tiny, media, tmp_path):
     data = write_data(tmp_path / "data", recipe, arrangement, *media)
@@ -176,10 +168,6 @@ def test_broken_clips_are_listed_and_lost(on_shapes, shapes, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("options", "message"),
     (
-        (["--data_dir", "nowhere"], "root is nowhere, which is no folder"),
-        (["--test_split", "exam"], "moving_shapes has no split 'exam'"),
-        (["--num_negatives", 2, "--num_hard_negatives", 2], "either from the training split or from the batch"),
-        (["--num_views", 0], "num_views is 0; expected 1 or more"),
         (["--num_views", 2, "--view_sampling", "often"], "frame_sampling is 'often'; expected one of"),
         (["--num_views", 2, "--frame_cache", "frames"], "frames kept in frame_cache are one view"),
         (["--dataset_options", '{"task": "classification"}'], "has no caption|has no rows"),

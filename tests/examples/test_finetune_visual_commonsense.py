@@ -116,7 +116,6 @@ def test_broken_images_are_named_or_counted_as_wrong(small, tmp_path, capsys):
     ("options", "message"),
     [
         (["--test_split", "test"], "The test split of vcr has rows without label"),
-        (["--data_dir", "nowhere"], "root is nowhere, which is no folder"),
         (["--dataset", "moving_shapes"], "moving_shapes"),
         (["--dataset_options", '{"explained_answer": 4}'], "explained_answer is 4; expected a number from 0 to 3"),
         (["--paint_objects", "false"], "--paint_objects"),
