@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from transformers import BertTokenizer
 
 CONVERSION = Path(__file__).parents[2] / "conversion"
 
@@ -27,6 +28,19 @@ def run_in(monkeypatch, capsys) -> Callable[..., tuple[str, str]]:
         return output
 
     return run
+
+
+@pytest.fixture
+def tokenizer_of(tmp_path_factory) -> Callable[..., str]:
+    """Saves a BERT tokenizer with a number of tokens; returns its directory."""
+
+    def make(num_tokens: int = 20, directory: Path | None = None) -> str:
+        words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"] + [f"word{index}" for index in range(num_tokens - 5)]
+        directory = directory or tmp_path_factory.mktemp("tokenizer")
+        BertTokenizer(vocab={word: index for index, word in enumerate(words)}).save_pretrained(directory)
+        return str(directory)
+
+    return make
 
 
 @pytest.fixture

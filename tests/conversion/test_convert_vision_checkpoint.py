@@ -1,7 +1,6 @@
 """Models that start from image backbones: equal to transformers' ViT and DeiT, in every layout; what is refused."""
 
 import json
-import os
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,6 @@ from transformers import (
     BertForPreTraining,
     BertForTokenClassification,
     BertModel,
-    BertTokenizer,
     CLIPVisionConfig,
     CLIPVisionModel,
     DeiTConfig,
@@ -250,15 +248,7 @@ def test_files_of_timm_give_the_same_model(tmp_path, convert, cls, layout):
     assert configs[0] == configs[1]
 
 
-def test_half_precision_file_becomes_float32(convert):
-    state_dict = {name: tensor.half() for name, tensor in to_timm(make_vit()).items()}
-    directory, _ = convert(state_dict)
-    weights = load_file(directory / WEIGHTS)
-    assert {tensor.dtype for tensor in weights.values()} == {torch.float32}
-    assert torch.equal(weights["allinone.layernorm.bias"], state_dict["norm.bias"].float())
-
-
-@pytest.mark.parametrize(("hidden_size", "num_attention_heads"), [(192, 3), (384, 6), (768, 12), (1280, 16)])
+@pytest.mark.parametrize(("hidden_size", "num_attention_heads"), [(192, 3), (768, 12)])
 def test_attention_heads_by_width(tmp_path, hidden_size, num_attention_heads):
     fields = {"hidden_size": hidden_size, "num_attention_heads": num_attention_heads, "num_hidden_layers": 1}
     backbone = make_vit(**fields)
@@ -266,19 +256,6 @@ def test_attention_heads_by_width(tmp_path, hidden_size, num_attention_heads):
     convert_vision_checkpoint(tmp_path / "vit.safetensors", tmp_path / "out", "backbone", with_processor=False)
     assert AllInOneConfig.from_pretrained(tmp_path / "out").num_attention_heads == num_attention_heads
     assert_same_tokens(tmp_path / "out", backbone, tolerance=1e-4)
-
-
-def test_tensors_that_share_memory(tmp_path):
-    state_dict = to_timm(make_vit())
-    state_dict["blocks.1.norm1.weight"] = state_dict["blocks.0.norm1.weight"]
-    state_dict["blocks.1.norm2.weight"] = torch.cat([state_dict["norm.weight"], torch.zeros(32)])[:32]
-    torch.save(state_dict, tmp_path / "vit.pth")
-    convert_vision_checkpoint(
-        tmp_path / "vit.pth", tmp_path / "out", "backbone", with_processor=False, num_attention_heads=2
-    )
-    model = AllInOneModel.from_pretrained(tmp_path / "out")
-    assert torch.equal(model.layers[1].layernorm_before.weight, state_dict["blocks.0.norm1.weight"])
-    assert torch.equal(model.layers[1].layernorm_after.weight, state_dict["norm.weight"])
 
 
 # --------------------------------------------------------------------------------------------------------------- fresh
@@ -487,7 +464,7 @@ HALF = [0.5, 0.5, 0.5]
 
 @pytest.mark.parametrize("given", (None, [0.1, 0.2, 0.3]))
 @pytest.mark.parametrize("source", ("transformers", "timm", "nothing"))
-def test_normalization(tmp_path, tokenizer, source, given):
+def test_normalization(tmp_path, tokenizer_of, source, given):
     path = tmp_path / "backbone"
     if source == "timm":
         path.mkdir()
@@ -501,7 +478,7 @@ def test_normalization(tmp_path, tokenizer, source, given):
     convert_vision_checkpoint(
         path,
         tmp_path / "out",
-        tokenizer=tokenizer(),
+        tokenizer=tokenizer_of(),
         image_mean=given,
         num_attention_heads=2,
     )
@@ -516,24 +493,11 @@ def test_normalization(tmp_path, tokenizer, source, given):
     torch.testing.assert_close(pixels[0, 0, :, 3, 4], expected, atol=1e-5, rtol=0)
 
 
-@pytest.fixture
-def tokenizer(tmp_path_factory):
-    """Save a BERT tokenizer with a number of tokens; returns its directory."""
-
-    def make(num_tokens: int = 20, directory: Path | None = None) -> str:
-        words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"] + [f"word{index}" for index in range(num_tokens - 5)]
-        directory = directory or tmp_path_factory.mktemp("tokenizer")
-        BertTokenizer(vocab={word: index for index, word in enumerate(words)}).save_pretrained(directory)
-        return str(directory)
-
-    return make
-
-
-def test_processor_fits_the_model(convert, tokenizer):
+def test_processor_fits_the_model(convert, tokenizer_of):
     directory, _ = convert(
         make_vit(image_size=[16, 40]),
         with_processor=True,
-        tokenizer=tokenizer(23),
+        tokenizer=tokenizer_of(23),
         num_frames=2,
         max_text_length=9,
     )
@@ -546,22 +510,22 @@ def test_processor_fits_the_model(convert, tokenizer):
     assert model(**inputs).last_hidden_state.shape == (1, 9 + 1 + 10, 32)
 
 
-def test_tokenizer_of_the_text_model(tmp_path, convert, tokenizer):
-    tokenizer(61, tmp_path / "text")
+def test_tokenizer_of_the_text_model(tmp_path, convert, tokenizer_of):
+    tokenizer_of(61, tmp_path / "text")
     directory, _ = convert(make_vit(), make_bert(), with_processor=True)
     processor = modeling_allinone.AllInOneProcessor.from_pretrained(directory)
     assert len(processor.tokenizer) == 61
     assert processor.tokenizer.model_max_length == 40
 
 
-def test_processor_that_does_not_fit(refuse, tokenizer):
-    refuse("has 62 tokens, but the .* 61; pass", make_vit(), make_bert(), True, tokenizer=tokenizer(62))
+def test_processor_that_does_not_fit(refuse, tokenizer_of):
+    refuse("has 62 tokens, but the .* 61; pass", make_vit(), make_bert(), True, tokenizer=tokenizer_of(62))
     refuse("'bert-base-uncased' cannot be loaded; pass --tokenizer PATH", make_vit(), with_processor=True)
     refuse(
         "frames of 1 channels, but the processor makes 3; pass --no-processor",
         make_vit(num_channels=1),
         with_processor=True,
-        tokenizer=tokenizer(),
+        tokenizer=tokenizer_of(),
         image_mean=[0.5],
         image_std=[0.5],
     )
@@ -618,17 +582,6 @@ def test_other_files_of_timm(refuse, changes, message):
         if shape is not None:
             state_dict[name] = torch.zeros(shape)
     refuse(message, {"model": state_dict})
-
-
-def test_values_that_are_no_weights(refuse):
-    state_dict = to_timm(make_vit())
-    refuse("norm.bias is of type torch.int64", state_dict | {"norm.bias": torch.zeros(32, dtype=torch.long)})
-    refuse(
-        "norm.bias holds values that are not finite in float32",
-        state_dict | {"norm.bias": torch.full((32,), torch.inf)},
-    )
-    large = state_dict | {"norm.bias": torch.full((32,), 1e6)}
-    refuse("norm.bias holds values that are not finite in float16", large, dtype="float16")
 
 
 def test_width_that_says_nothing_about_heads(refuse):
@@ -718,8 +671,6 @@ def test_directories_that_are_no_backbone(tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"task": "captioning"}, "The task 'captioning' does not exist; there are pretraining, "),
-        ({"dtype": "int8"}, "The dtype 'int8' does not exist"),
         ({"num_frames": 0}, "num_frames is 0, but must be at least 1"),
         ({"max_text_length": 0}, "max_position_embeddings is 0, but must be at least 1"),
         ({"temporal_mixing": "shake"}, "temporal_mixing.* expected one of .*token_roll"),
@@ -739,7 +690,7 @@ def test_options_that_have_no_meaning(refuse, options, message):
 # -------------------------------------------------------------------------------------------------------- command line
 
 
-def test_main_reports_every_tensor(tmp_path, capsys, tokenizer):
+def test_main_reports_every_tensor(tmp_path, capsys, tokenizer_of):
     state_dict = to_timm(make_vit(DeiTModel)) | {
         "head.weight": torch.zeros(5, 32),
         "head_dist.bias": torch.zeros(5),
@@ -747,7 +698,7 @@ def test_main_reports_every_tensor(tmp_path, capsys, tokenizer):
     }
     torch.save({"model": state_dict}, tmp_path / "deit.pth")
     make_bert().save_pretrained(tmp_path / "bert")
-    tokenizer(61, tmp_path / "bert")
+    tokenizer_of(61, tmp_path / "bert")
     arguments = [str(tmp_path / "deit.pth"), str(tmp_path / "out"), "--text-model", str(tmp_path / "bert")]
     arguments += ["--num-attention-heads", "2", "--image-mean", "0.5", "0.5", "0.5", "--task", "masked-lm"]
     assert main(arguments) == 0
@@ -784,17 +735,6 @@ def test_script_runs_from_any_directory(tmp_path, run_in):
     _, messages = run_in(tmp_path, "convert_vision_checkpoint.py", "vit", "out", *options)
     assert "Writing model shards" in messages
     assert_same_tokens(tmp_path / "out", make_vit())
-
-
-def test_nothing_runs_in_a_pickle(tmp_path):
-    class Call:
-        def __reduce__(self):
-            return os.system, (f"touch {tmp_path / 'trace'}",)
-
-    torch.save({"model": to_timm(make_vit()) | {"cls_token": Call()}}, tmp_path / "deit.pth")
-    with pytest.raises(ConversionError, match=r"asks for (posix|nt)\.system"):
-        convert_vision_checkpoint(tmp_path / "deit.pth", tmp_path / "out", with_processor=False)
-    assert [path.name for path in tmp_path.iterdir()] == ["deit.pth"]
 
 
 def test_card_and_code(tmp_path):

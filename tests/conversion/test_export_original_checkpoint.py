@@ -471,10 +471,8 @@ def test_values_that_are_not_finite(save, refuse):
         model.layernorm.weight[1] = 1e6
     model.save_pretrained(directory)
     refuse("layernorm.weight holds values that are not finite in float16; convert to float32", dtype="float16")
-    with torch.no_grad():
-        model.layernorm.weight[1] = float("nan")
-    model.save_pretrained(directory)
-    refuse("layernorm.weight holds values that are not finite in float32; its training went astray")
+    refuse("The dtype 'int8' does not exist; there are float32, float16, bfloat16", dtype="int8")
+    refuse("The naming 'vilt' does not exist; there are all-in-one, co-training", naming="vilt")
 
 
 @pytest.mark.parametrize(
@@ -508,22 +506,6 @@ def test_shards_are_one_model(tmp_path, save):
     assert len(list((tmp_path / "sharded").glob("*.safetensors"))) > 3
     export_checkpoint(tmp_path / "sharded", tmp_path / "sharded.ckpt")
     assert_same(read_checkpoint(tmp_path / "sharded.ckpt")[0], read_checkpoint(tmp_path / "whole.ckpt")[0])
-
-
-def test_shards_that_are_not_there(tmp_path, save, refuse):
-    model, _ = save()
-    directory = tmp_path / "sharded"
-    model.save_pretrained(directory, max_shard_size="20KB")
-    index = directory / "model.safetensors.index.json"
-    content = json.loads(index.read_text())
-    shard = sorted(directory.glob("*.safetensors"))[1]
-    shard.unlink()
-    refuse(f"There is no file .*{shard.name}", directory)
-    for weight_map in ({}, ["model.safetensors"], {"a": 3}, {"a": "../model/model.safetensors"}, None):
-        index.write_text(json.dumps(content | {"weight_map": weight_map}))
-        refuse("index.json does not name files of its directory in weight_map", directory)
-    index.write_text("{")
-    refuse("index.json cannot be read", directory)
 
 
 def test_directories_without_safetensors(tmp_path, save, refuse):
@@ -566,25 +548,13 @@ def test_configurations_that_do_not_fit(save, refuse, fields, message):
 def test_files_that_are_damaged(save, refuse):
     _, directory = save()
     weights, config = directory / "model.safetensors", directory / "config.json"
-    whole, text = weights.read_bytes(), config.read_text()
-    weights.write_bytes(whole[: len(whole) // 2])
-    refuse("model.safetensors is damaged or truncated")
-    weights.write_bytes(b"")
-    refuse("model.safetensors is empty")
-    save_file(
-        {
-            name: tensor.int()
-            for name, tensor in AllInOneModel(AllInOneConfig.from_dict(json.loads(text))).state_dict().items()
-        },
-        weights,
-    )
+    save_file({name: tensor.int() for name, tensor in load_file(weights).items()}, weights)
     refuse("type torch.int32, but the configuration asks for .* of a floating-point type")
-    weights.write_bytes(whole)
-    for content in ("", "{", "[1]", "[" * 100_000, "\x00"):
-        config.write_text(content)
+    weights.write_bytes(weights.read_bytes()[:-1])
+    refuse("model.safetensors is damaged or truncated")
+    for content in (b"", b"{", b"[1]", b"[" * 100_000, b"\x00", b"\xff\xfe"):
+        config.write_bytes(content)
         refuse(r"config.json (cannot be read|holds a list)")
-    config.write_bytes(b"\xff\xfe")
-    refuse("config.json cannot be read")
     config.unlink()
     refuse("config.json cannot be read .*No such file")
 
@@ -630,18 +600,6 @@ def test_nothing_is_half_written(tmp_path, save, has_old):
         assert (tmp_path / "out.ckpt").read_text() == "old"
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"naming": "vilt"}, "The naming 'vilt' does not exist; there are all-in-one, co-training"),
-        ({"dtype": "int8"}, "The dtype 'int8' does not exist; there are float32, float16, bfloat16"),
-    ],
-)
-def test_options_that_do_not_exist(save, refuse, options, message):
-    save()
-    refuse(message, **options)
-
-
 # -------------------------------------------------------------------------------------------------------- command line
 
 
@@ -664,17 +622,6 @@ def test_main_reports_every_tensor(tmp_path, save, capsys):
     ]
     assert output.err.startswith("warning: The original has no vision transformer of these sizes")
     assert output.err.count("\n") == 1
-
-
-def test_main_names_the_error_on_one_line(tmp_path, save, capsys):
-    _, directory = save(temporal_mixing="none")
-    capsys.readouterr()
-    assert main([str(directory), str(tmp_path / "out.ckpt")]) == 2
-    output = capsys.readouterr()
-    assert output.out == ""
-    assert output.err.startswith("error: temporal_mixing is 'none'")
-    assert output.err.count("\n") == 1
-    assert not (tmp_path / "out.ckpt").exists()
 
 
 def test_script_runs_from_any_directory(tmp_path, save, run_in):
