@@ -8,7 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
+from original_checkpoints import TINY, to_original
 from transformers import BertTokenizer
+
+from modeling_allinone import AllInOneConfig, AllInOneModel
+from modeling_allinone.conversion.original_checkpoint import convert_checkpoint
+from modeling_allinone.conversion.safe_checkpoint import ConversionError
 
 CONVERSION = Path(__file__).parents[2] / "conversion"
 
@@ -64,3 +70,34 @@ def measure() -> Callable[..., tuple[float, int]]:
         return seconds, memory - own_memory
 
     return run_and_compare
+
+
+@pytest.fixture(scope="module")
+def original() -> dict[str, torch.Tensor]:
+    """A backbone in the original's naming; tests change copies of the dictionary."""
+    torch.manual_seed(0)
+    return to_original(AllInOneModel(AllInOneConfig(**TINY)))
+
+
+@pytest.fixture
+def convert(tmp_path):
+    """Save some content as a checkpoint and convert it; returns the output directory and the report."""
+
+    def run(content, task=None, tokenizer=None, **kwargs):
+        torch.save(content, tmp_path / "original.ckpt")
+        conversion = convert_checkpoint(tmp_path / "original.ckpt", tmp_path / "out", task, tokenizer, **kwargs)
+        return tmp_path / "out", conversion.report
+
+    return run
+
+
+@pytest.fixture
+def refuse(tmp_path, convert):
+    """Convert, expect a refusal with a message in which the pattern is found, and see that nothing was written."""
+
+    def run(pattern, content, *args, **kwargs):
+        with pytest.raises(ConversionError, match=pattern):
+            convert(content, *args, **kwargs)
+        assert [path.name for path in tmp_path.iterdir()] == ["original.ckpt"]
+
+    return run

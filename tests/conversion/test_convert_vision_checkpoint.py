@@ -7,16 +7,15 @@ import numpy as np
 import pytest
 import torch
 from huggingface_hub import ModelCard
+from image_backbones import make_bert, make_vit, to_pickles, to_timm
 from safetensors.torch import load_file, save_file
 from transformers import (
-    BertConfig,
     BertForMaskedLM,
     BertForPreTraining,
     BertForTokenClassification,
     BertModel,
     CLIPVisionConfig,
     CLIPVisionModel,
-    DeiTConfig,
     DeiTForImageClassificationWithTeacher,
     DeiTModel,
     PreTrainedModel,
@@ -39,68 +38,6 @@ from modeling_allinone.conversion.safe_checkpoint import ConversionError
 from modeling_allinone.conversion.vision_checkpoint import convert_vision_checkpoint, main
 
 WEIGHTS = "model.safetensors"
-
-TINY = {
-    "hidden_size": 32,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 2,
-    "intermediate_size": 48,
-    "image_size": 24,
-    "patch_size": 8,
-    "layer_norm_eps": 1e-6,  # timm's
-    "num_labels": 5,
-}
-TINY_BERT = {
-    "vocab_size": 61,
-    "hidden_size": 32,
-    "num_hidden_layers": 1,
-    "num_attention_heads": 2,
-    "intermediate_size": 48,
-    "max_position_embeddings": 50,
-}
-
-
-def randomize(model: PreTrainedModel) -> PreTrainedModel:
-    """Weights so large that none of them, bias or position, could be forgotten unnoticed."""
-    generator = torch.Generator().manual_seed(0)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.copy_(torch.randn(parameter.shape, generator=generator) * 0.3)
-    return model.eval()
-
-
-def make_vit(cls=ViTModel, **fields) -> PreTrainedModel:
-    config_class = DeiTConfig if cls.__name__.startswith("DeiT") else ViTConfig
-    return randomize(cls(config_class(**TINY | fields)))
-
-
-def make_bert(cls=BertForMaskedLM, **fields) -> PreTrainedModel:
-    return randomize(cls(BertConfig(**TINY_BERT | fields)))
-
-
-def to_timm(model: PreTrainedModel) -> dict[str, torch.Tensor]:
-    """The weights of a ViT or DeiT of transformers, as timm names them."""
-    base = model.base_model
-    embeddings = base.embeddings
-    state_dict = {"cls_token": embeddings.cls_token, "pos_embed": embeddings.position_embeddings}
-    if hasattr(embeddings, "distillation_token"):
-        state_dict["dist_token"] = embeddings.distillation_token
-    modules = {"patch_embed.proj": embeddings.patch_embeddings.projection, "norm": base.layernorm}
-    for index, layer in enumerate(base.layers):
-        modules |= {
-            f"blocks.{index}.norm1": layer.layernorm_before,
-            f"blocks.{index}.attn.proj": layer.attention.o_proj,
-            f"blocks.{index}.norm2": layer.layernorm_after,
-            f"blocks.{index}.mlp.fc1": layer.mlp.fc1,
-            f"blocks.{index}.mlp.fc2": layer.mlp.fc2,
-        }
-        projections = (layer.attention.q_proj, layer.attention.k_proj, layer.attention.v_proj)
-        for kind in ("weight", "bias") if model.config.qkv_bias else ("weight",):
-            parts = [getattr(projection, kind) for projection in projections]
-            state_dict[f"blocks.{index}.attn.qkv.{kind}"] = torch.cat(parts)
-    for name, module in modules.items():
-        state_dict[f"{name}.weight"], state_dict[f"{name}.bias"] = module.weight, module.bias
-    return {name: tensor.detach().clone() for name, tensor in state_dict.items()}
 
 
 @pytest.fixture
@@ -203,19 +140,6 @@ def test_layouts_of_the_directory(tmp_path, convert, layout):
         to_pickles(directory)
     convert_vision_checkpoint(directory, tmp_path / "out", with_processor=False, **options)
     assert_same_tokens(tmp_path / "out", backbone)
-
-
-def to_pickles(directory: Path):
-    """What transformers wrote before there was safetensors."""
-    for path in directory.glob("*.safetensors"):
-        name = path.name.replace("model", "pytorch_model", 1).replace(".safetensors", ".bin")
-        torch.save(load_file(path), directory / name)
-        path.unlink()
-    index = directory / "model.safetensors.index.json"
-    if index.is_file():
-        text = index.read_text().replace('"model-', '"pytorch_model-').replace(".safetensors", ".bin")
-        (directory / "pytorch_model.bin.index.json").write_text(text)
-        index.unlink()
 
 
 @pytest.mark.parametrize("layout", ("DeiT", "bare", "old format", "module.", "safetensors", "directory"))
