@@ -4,6 +4,7 @@
 
 import dataclasses
 import json
+import re
 import sys
 from argparse import SUPPRESS, Action, RawDescriptionHelpFormatter
 from collections.abc import Callable, Mapping
@@ -82,7 +83,7 @@ class ModelArguments:
         if self.lora_rank and self.model_name_or_path is None:
             raise ValueError("lora_rank needs a trained model to adapt: give model_name_or_path.")
         if self.lora_rank and not is_peft_available():
-            raise ValueError("lora_rank needs the library peft: pip install peft.")
+            raise ValueError("lora_rank needs the package peft: pip install peft.")
 
 
 @dataclass
@@ -293,7 +294,7 @@ def split_recipe(arguments: list[str]) -> tuple[str | None, dict[str, Any], list
     Raises:
         ValueError: If there is no such recipe, or it cannot be read.
     """
-    others = [_rename(argument) for argument in arguments]
+    others = [re.sub(r"^--([\w-]+)", lambda found: f"--{_rename(found[1])}", argument) for argument in arguments]
     if not others or others[0].startswith("-"):
         return None, {}, others
     recipe = read_recipe(others[0])
@@ -325,12 +326,12 @@ def read_recipe(name: str) -> dict[str, Any]:
 
 
 def _rename(option: str) -> str:
-    """An option, or its name, as it is called now."""
-    name = option.removeprefix("--").replace("-", "_")
+    """The name that an option has now."""
+    name = option.replace("-", "_")
     if name not in RENAMED:
         return option
     logger.warning(f"{name} is called {RENAMED[name]} now; the old name will be taken for a while.")
-    return option.replace(option.removeprefix("--"), RENAMED[name])
+    return RENAMED[name]
 
 
 def _tidy_options(parser: HfArgumentParser, shows_all: bool):

@@ -138,7 +138,7 @@ def test_options_have_their_old_names_for_a_while(tmp_path, caplog):
     """Of a recipe and of the command line."""
     pretrain = load_script("pretrain")
     (tmp_path / "old.yaml").write_text("draws_hard_clips: true\nmasked_lm_weight: 0\nmatching_weight: 0\n")
-    for arguments in ([tmp_path / "old.yaml"], ["--draws_hard_clips", "true", "--masked_lm_weight", -1]):
+    for arguments in ([tmp_path / "old.yaml"], ["--draws-hard-clips=true", "--masked_lm_weight", -1]):
         caplog.clear()
         assert run_script(pretrain, *arguments, *ON_SHAPES) == 2, "an error of other options"
         assert [record.getMessage() for record in caplog.records] == [
