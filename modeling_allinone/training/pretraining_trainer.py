@@ -50,7 +50,7 @@ class RunningMean:
     ```
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._sums: dict[str, torch.Tensor] = {}
 
     def add(self, name: str, total: torch.Tensor, count: torch.Tensor | float = 1.0):

@@ -13,6 +13,7 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 from transformers import PreTrainedModel, Trainer, TrainingArguments, get_scheduler
 from transformers.integrations import is_deepspeed_available
+from transformers.trainer_pt_utils import get_parameter_names
 from transformers.trainer_utils import EvalLoopOutput, TrainOutput
 
 from ..data.video_dataset import find_skipped
@@ -518,7 +519,7 @@ def parameter_groups(
     Args:
         model (`nn.Module`): A model with a head, perhaps with adapters of `peft`.
         learning_rate (`float`): Of the backbone.
-        weight_decay (`float`, defaults to 0.01): Of all but biases and norms, which have one dimension.
+        weight_decay (`float`, defaults to 0.01): Of all but biases and norms.
         head_learning_rate_multiplier (`float`, defaults to 1): How many times larger the learning rate of the head is.
 
     Returns:
@@ -536,11 +537,13 @@ def parameter_groups(
 
     ```
     """
+    # By name and not by shape, since FSDP makes parameters flat.
+    decayed = set(get_parameter_names(model, [nn.LayerNorm], [r"bias"]))
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
             is_head = "allinone" not in name.split(".")
-            groups.setdefault((is_head, parameter.ndim < 2), []).append(parameter)
+            groups.setdefault((is_head, name not in decayed), []).append(parameter)
     return [
         {
             "params": groups[is_head, is_kept],
