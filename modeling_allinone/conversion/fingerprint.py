@@ -141,7 +141,5 @@ def main(arguments: list[str] | None = None):
     print(take_fingerprint(build_model(config, task, tensors)))
 
 
-__all__ = ["Fingerprint", "digest_tensor", "take_fingerprint"]
-
 if __name__ == "__main__":
     sys.exit(main())

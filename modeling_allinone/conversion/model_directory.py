@@ -162,6 +162,3 @@ def _check_tensors(tensors: Mapping[str, torch.Tensor], expected: Mapping[str, t
                 f"{name} in {directory} has shape {tuple(tensor.shape)} and type {tensor.dtype}, but the "
                 f"configuration asks for {tuple(expected[name].shape)} of a floating-point type."
             )
-
-
-__all__ = ["SavedModel", "build_config", "build_model", "find_weight_files", "read_json", "read_model_directory"]

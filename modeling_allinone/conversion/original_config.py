@@ -164,6 +164,3 @@ def _check_agreement(name: str, saved: Any, found: int | None):
             f"The checkpoint contradicts itself: its hyper-parameters say {name}={saved}, its tensors {found}. If the "
             "tensors are right, save the state_dict alone and convert that."
         )
-
-
-__all__ = ["read_config"]

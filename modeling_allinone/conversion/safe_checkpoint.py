@@ -211,6 +211,3 @@ def _is_plain(value: Any) -> bool:
         return -(1 << 63) <= value < 1 << 63
     is_plain = isinstance(value, str | float | list | tuple | Mapping) and not isinstance(value, StoredTensor)
     return value is None or is_plain
-
-
-__all__ = ["ConversionError", "read_checkpoint"]

@@ -137,14 +137,3 @@ def print_report(report: Sequence[ReportLine]):
         print(f"{line.original:{width}}  {line.shape!s:18}  {outcome}")
     num_converted = sum(line.converted is not None for line in report)
     print(f"{num_converted} tensors converted, {len(report) - num_converted} left out")
-
-
-__all__ = [
-    "DTYPES",
-    "ReportLine",
-    "check_choice",
-    "check_finite",
-    "convert_tensors",
-    "enumerate_keys",
-    "print_report",
-]

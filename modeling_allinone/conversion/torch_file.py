@@ -358,6 +358,3 @@ class _Unpickler(pickle._Unpickler):
         pickle.SETITEM[0]: load_setitem,
         pickle.SETITEMS[0]: load_setitems,
     }
-
-
-__all__ = ["DTYPES_OF_STORAGES", "Refusal", "StoredTensor", "read_archive", "read_old_format"]

@@ -209,6 +209,3 @@ def _read_normalization(saved: Any, mean: str, deviation: str) -> dict[str, Any]
     if not isinstance(saved, dict) or mean not in saved or deviation not in saved:
         return {}
     return {"image_mean": saved[mean], "image_std": saved[deviation]}
-
-
-__all__ = ["build_vision_config", "read_backbone_fields", "read_text_fields"]

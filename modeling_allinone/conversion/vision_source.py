@@ -98,6 +98,3 @@ def find_layout(source: Source) -> Layout:
         f"{source.path} holds no ViT by the names of timm or transformers (first keys: {keys}); give a file of timm "
         "or DeiT, or a directory of transformers."
     )
-
-
-__all__ = ["Source", "find_layout", "read_source"]

@@ -444,7 +444,8 @@ def read_and_measure(path: Path) -> tuple[str, float]:
         message = f"read {len(read_checkpoint(path))}"
     except ConversionError as error:
         message = str(error)
-    return message, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    unit = 1 << 20 if sys.platform == "darwin" else 1 << 10
+    return message, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / unit
 
 
 @pytest.fixture(scope="module")
