@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """
 Speed and memory of the B-size forward, beside transformers' ViLT and beside the matrix products alone.
 

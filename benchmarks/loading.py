@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """
 Frames that one core decodes and prepares in a second, beside decord at 512 × 512 with a resize and a crop.
 

@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """What benchmarks share: options, the machine they run on, turns, memory, and how results are written and printed."""
 
 import argparse

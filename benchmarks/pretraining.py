@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 r"""
 Speed, memory and utilisation of pre-training, by objective, with clips decoded from files and with data in memory.
 

@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """
 What frames exchange, put to the test: token rolling beside no exchange and beside channel shift.
 

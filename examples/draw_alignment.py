@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """
 Draw which patches of a video or an image the words of a text are transported to.
 

@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """
 Write the clips and texts of a data set to tar shards, from which pre-training streams them.
 

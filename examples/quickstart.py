@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """
 Fine-tune an All-in-one model on video files, until it answers questions about them, in minutes on a laptop.
 
@@ -59,7 +61,7 @@ class QuickstartArguments:
     )
     num_clips: int = field(default=5000, metadata={"help": "Clips to train on; about 4 questions each."})
     num_test_clips: int = field(default=500, metadata={"help": "Unseen clips to score on."})
-    from_scratch: bool = field(default=False, metadata={"help": "Draw a new model instead of a pre-trained one."})
+    from_scratch: bool = field(default=False, metadata={"help": "Start from a new model, not a pre-trained one."})
     frame_steps: int = field(
         default=-1,
         metadata={"help": "Training steps on single frames, 32 questions each; if -1, 1000 from scratch and else 0."},
