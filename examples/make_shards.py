@@ -20,7 +20,7 @@ from typing import Any
 
 from modeling_allinone.data.webdataset_writing import write_shards
 from modeling_allinone.datasets import load_annotations, replace_words
-from modeling_allinone.training.arguments import command_line, parse_mapping, parse_recipe
+from modeling_allinone.training.arguments import command_line, option, parse_mapping, parse_recipe
 
 # What takes long to do to a row, so that it is done once.
 PREPARATIONS = {"yttemporal": replace_words}
@@ -33,18 +33,14 @@ class ShardArguments:
     dataset: str = field(metadata={"help": "Name of a data set, as list_datasets() shows them."})
     data_dir: str = field(metadata={"help": "Folder of its annotations."})
     output_dir: str = field(metadata={"help": "Folder of the shards: one for each data set and split."})
-    split: str = field(default="train", metadata={"help": "Split to write."})
-    media_dir: str | None = field(default=None, metadata={"help": "Folder of its videos or images; data_dir if none."})
-    media_pattern: str | None = field(
-        default=None, metadata={"help": "Where they lie in it, such as videos/{video_id}.mp4, if not where expected."}
-    )
-    dataset_options: dict[str, Any] = field(default_factory=dict, metadata={"help": "JSON of options of its reader."})
-    num_rows: int | None = field(default=None, metadata={"help": "Write only so many rows, for a try."})
-    rows_per_shard: int = field(default=1000, metadata={"help": "Rows of a shard."})
-    shortest_edge: int | None = field(
-        default=None, metadata={"help": "Pixels: videos whose shorter side is longer are made smaller (H.264)."}
-    )
-    num_workers: int | None = field(default=None, metadata={"help": "Processes; one for each core if none."})
+    split: str = option("train", "Split to write.")
+    media_dir: str | None = option(None, "Folder of its videos or images; data_dir if none.")
+    media_pattern: str | None = option(None, "Where they lie in it, if elsewhere, as videos/{video_id}.mp4.")
+    dataset_options: dict[str, Any] = option(dict, "Options of its reader.")
+    num_rows: int | None = option(None, "Write only so many rows, for a try.")
+    rows_per_shard: int = option(1000, "Rows of a shard.")
+    shortest_edge: int | None = option(None, "Pixels: videos whose shorter side is longer are made smaller (H.264).")
+    num_workers: int | None = option(None, "Processes; one for each core if none.")
 
     def __post_init__(self):
         self.dataset_options = parse_mapping("dataset_options", self.dataset_options)

@@ -12,7 +12,7 @@ from transformers.integrations import is_tensorboard_available
 from ..evaluation.zero_shot import ZERO_SHOT_TASKS
 from ..models.configuration_allinone import PRETRAINING_OBJECTIVES
 from ..models.video_processing_allinone import AllInOneVideoProcessor
-from .arguments import parse_mapping
+from .arguments import option, parse_mapping
 from .trainer import AllInOneTrainingArguments
 
 _DATA_FIELDS = ("dataset", "data_dir", "media_dir", "split", "options")
@@ -58,21 +58,10 @@ class SourceArguments:
 
     _argument_group_name = "sources"
 
-    video_sources: dict[str, Any] = field(
-        default_factory=dict,
-        metadata={"help": "JSON of data sets to train on, instead of `dataset`, with options of each."},
-    )
-    image_sources: dict[str, Any] = field(
-        default_factory=dict,
-        metadata={"help": "JSON of data sets of images; a step has a batch of them beside its clips."},
-    )
-    image_processor: dict[str, Any] = field(
-        default_factory=dict,
-        metadata={"help": "JSON of options of the video processor by which images differ from clips, such as size."},
-    )
-    shuffle_buffer: int = field(
-        default=500, metadata={"help": "Of shards: among how many rows each worker draws the next; 0: in order."}
-    )
+    video_sources: dict[str, Any] = option(dict, "Data sets to train on, instead of `dataset`, with options of each.")
+    image_sources: dict[str, Any] = option(dict, "Data sets of images; a step has a batch of them beside its clips.")
+    image_processor: dict[str, Any] = option(dict, "Options of the video processor that images have instead, as size.")
+    shuffle_buffer: int = option(500, "Of shards: among how many rows each worker draws the next; 0: in order.")
 
     def __post_init__(self) -> None:
         self.video_sources = _parse_sources("video_sources", self.video_sources)
@@ -145,26 +134,17 @@ class ObjectiveArguments:
 
     _argument_group_name = "objectives"
 
-    masked_lm_weight: float = field(default=1.0, metadata={"help": "Weight of masked words; 0: without them."})
-    matching_weight: float = field(default=1.0, metadata={"help": "Weight of matching, with alignment; 0: without."})
-    contrastive_weight: float = field(default=0.0, metadata={"help": "Weight of the contrast of texts and clips."})
-    clip_order_weight: float = field(default=0.0, metadata={"help": "Weight of the order of frames."})
-    masked_patches_weight: float = field(default=0.0, metadata={"help": "Weight of the colours of masked patches."})
-    mlm_probability: float = field(default=0.15, metadata={"help": "Probability of each word to be masked."})
-    whole_word_mask: bool = field(default=True, metadata={"help": "Mask all pieces of a word together."})
-    use_hard_negatives: bool = field(
-        default=False, metadata={"help": "Match texts with clips that features confuse with theirs."}
-    )
-    contrast_across_processes: bool = field(
-        default=True, metadata={"help": "Contrast with the clips of all processes, or with their own alone."}
-    )
-    watched_words: list[str] | None = field(
-        default=None,
-        metadata={"help": "Words whose accuracy is given separately, such as those that only the video shows."},
-    )
-    blank_video: bool = field(
-        default=False, metadata={"help": "Train on blank clips: a baseline that has only texts to learn from."}
-    )
+    masked_lm_weight: float = option(1.0, "Weight of masked words; 0: without them.")
+    matching_weight: float = option(1.0, "Weight of matching, with alignment; 0: without.")
+    contrastive_weight: float = option(0.0, "Weight of the contrast of texts and clips.")
+    clip_order_weight: float = option(0.0, "Weight of the order of frames.")
+    masked_patches_weight: float = option(0.0, "Weight of the colours of masked patches.")
+    mlm_probability: float = option(0.15, "Probability of each word to be masked.")
+    whole_word_mask: bool = option(True, "Mask all pieces of a word together.")
+    use_hard_negatives: bool = option(False, "Match texts with clips that features confuse with theirs.")
+    contrast_across_processes: bool = option(True, "Contrast with clips of all processes, or with their own.")
+    watched_words: list[str] | None = option(None, "Words whose accuracy is given, too, as only video shows them.")
+    blank_video: bool = option(False, "Train on blank clips: a baseline that has only texts to learn from.")
 
     def __post_init__(self) -> None:
         for name in PRETRAINING_OBJECTIVES:
@@ -199,16 +179,12 @@ class EvaluationArguments:
 
     _argument_group_name = "evaluation"
 
-    zero_shot: dict[str, Any] = field(
-        default_factory=dict,
-        metadata={
-            "help": f"Held-out rows of {' and '.join(ZERO_SHOT_TASKS)}, which the model is not trained for: JSON of a "
-            "mapping from task to dataset, data_dir, media_dir, split, options and num_rows."
-        },
+    zero_shot: dict[str, Any] = option(
+        dict,
+        f"Held-out rows of {' and '.join(ZERO_SHOT_TASKS)}, which the model is not trained for: a "
+        "mapping from task to dataset, data_dir, media_dir, split, options and num_rows.",
     )
-    num_alignment_rows: int = field(
-        default=4, metadata={"help": "Held-out rows to draw word-patch alignment of, in a picture; 0: none."}
-    )
+    num_alignment_rows: int = option(4, "Held-out rows to draw word-patch alignment of, in a picture; 0: none.")
 
     def __post_init__(self) -> None:
         self.zero_shot = parse_mapping("zero_shot", self.zero_shot)
