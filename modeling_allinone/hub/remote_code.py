@@ -20,6 +20,34 @@ TASK_AUTO_CLASSES = {
 }
 
 
+class _OfPackage:
+    """What transformers asks of a class that it finds in a folder; without a note to save its code with the next."""
+
+    def __init__(self, cls: Any):
+        self.from_pretrained = cls.from_pretrained
+
+    def register_for_auto_class(self, auto_class: str | None = None) -> None:
+        pass
+
+
+def find_class(name: str) -> _OfPackage:
+    """
+    A class of this package for a folder that was saved by it, without its code: `import_modeling_allinone.py` there,
+    which transformers runs with `trust_remote_code=True`, asks for it.
+
+    Args:
+        name (`str`): One of the classes that the package exports.
+
+    Raises:
+        AttributeError: If it exports none of that name.
+    """
+    import modeling_allinone
+
+    if name not in modeling_allinone.__all__:
+        raise AttributeError(f"This was saved by {name}, which modeling_allinone lacks; import what has it.")
+    return _OfPackage(getattr(modeling_allinone, name))
+
+
 @contextmanager
 def saving_code(model: AllInOnePreTrainedModel, processor: AllInOneProcessor | None = None) -> Iterator[None]:
     """
