@@ -99,7 +99,8 @@ def use_all(folder: Path) -> dict:
     torch.set_num_threads(1)
     jobs = torch.load(folder / "jobs.pt")
     results = {"without_decoders": load_processor(folder / "without_decoders", jobs["frames"])}
-    del sys.modules["av"]
+    sys.modules.pop("av", None)
+    sys.meta_path[0].hidden.remove("av")
     results["models"] = {name: load_model(folder / name, *job) for name, job in jobs["models"].items()}
     question_answering = folder / "AllInOneForVideoQuestionAnswering"
     results["config"] = classes_of(AutoConfig.from_pretrained(question_answering, **TRUST))
