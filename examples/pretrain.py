@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """
 Pre-train All-in-one on videos, or on videos and images, with their captions.
 

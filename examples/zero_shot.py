@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """
 Score a model on a task that it was not trained for: multiple choice of captions, retrieval, classification by prompts.
 

@@ -64,4 +64,5 @@ from .visualization import align_words as align_words
 from .visualization import align_words_with_frames as align_words_with_frames
 from .visualization import draw_alignment as draw_alignment
 
+__all__: list[str]
 __version__: str

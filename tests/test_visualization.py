@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """Word-patch alignment: the transport beside a slow one, where it is drawn, the figure."""
 
 import io

@@ -34,6 +34,3 @@ def only_writer(folder: Path) -> Iterator[None]:
         with suppress(OSError):  # Windows deletes nothing that is open
             path.unlink()
         lock.release()
-
-
-__all__ = ["only_writer"]

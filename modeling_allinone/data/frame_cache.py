@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from accelerate import PartialState
+from accelerate.state import PartialState
 from fsspec.core import url_to_fs
 
 from ..models.processing_allinone import AllInOneProcessor

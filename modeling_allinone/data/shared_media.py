@@ -85,6 +85,3 @@ def warn_of_shared_media(split: LoadedSplit, others: list[LoadedSplit], num_name
                 f"{', '.join(shared[:num_names])}: what is learned from one, or selected on it, is no news in the "
                 "other. Take splits that share none."
             )
-
-
-__all__ = ["LoadedSplit", "warn_of_shared_media"]

@@ -274,6 +274,3 @@ def _read(shard: BinaryIO, offset: int, size: int) -> bytes:
     if len(data) < size:
         raise EOFError(f"{len(data)} bytes were read from byte {offset} on, but expected {size}")
     return data
-
-
-__all__ = ["INDEX_NAME", "Sample", "StoredFile", "read_index", "read_samples"]

@@ -228,16 +228,3 @@ def find_media(sample: Sample) -> dict[str, Any]:
             raise UnusableSampleError("without_media", f"its {names[0]} is empty")
         found.append(file)
     return {column: found if rank == _NUMBERED else found[0]}
-
-
-__all__ = [
-    "IMAGE_SUFFIXES",
-    "VIDEO_SUFFIXES",
-    "UnusableSampleError",
-    "find_id",
-    "find_media",
-    "find_texts",
-    "limit_texts",
-    "parse_fields",
-    "set_aside",
-]

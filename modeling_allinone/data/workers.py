@@ -39,6 +39,3 @@ def map_in_workers(
     loader: DataLoader = DataLoader(items, batch_size=None, num_workers=num_workers, collate_fn=function)  # type: ignore[arg-type]  # it takes any sequence
     # Of an iterator, because tqdm asks for one twice, and the workers of both would do the same.
     return list(logging.tqdm(iter(loader), total=len(items), desc=description))
-
-
-__all__ = ["map_in_workers"]

@@ -497,3 +497,17 @@ def _shown(value: Any, longest: int = 80) -> str:
     """A value as a message shows it."""
     text = repr(value)
     return text if len(text) <= longest else f"{text[: longest - 3]}..."
+
+
+__all__ = [
+    "AnnotationFile",
+    "Record",
+    "files_by_split",
+    "read_fields",
+    "read_json",
+    "read_lines",
+    "read_listed_records",
+    "read_object",
+    "read_records",
+    "read_table",
+]

@@ -320,3 +320,6 @@ class AnnotationSummary:
         which = f"such as {names}" if len(self.missing_media) > num_names else f"namely {names}"
         dropped = f"; rows left out: {self.num_dropped}" if self.num_dropped else ""
         return f"{len(self.missing_media)} of {self.num_media} are missing or empty, {which}{dropped}"
+
+
+__all__ = ["AnnotationFolder", "AnnotationReader", "AnnotationSummary"]

@@ -176,3 +176,6 @@ def _public_readers() -> dict[str, AnnotationReader]:
     modules = [import_module(f"{readers.__name__}.{found.name}") for found in iter_modules(readers.__path__)]
     values = [value for module in modules for value in vars(module).values()]
     return {value.name: value for value in values if isinstance(value, AnnotationReader)}
+
+
+__all__ = ["describe_dataset", "list_datasets", "load_annotations", "register_dataset"]

@@ -138,3 +138,6 @@ def _in_order(vocabulary: Sequence | Mapping, name: str) -> tuple[str, ...]:
 
 # What a caller may pass for a vocabulary; see `AnswerVocabulary.given`.
 GivenVocabulary = str | os.PathLike | Sequence[str] | Mapping | AnswerVocabulary
+
+
+__all__ = ["AnswerVocabulary"]

@@ -234,3 +234,6 @@ def choice_columns(options: Sequence[str], label: int | None) -> dict:
 def _feature(kind: str) -> Value | List:
     """Type of a column."""
     return List(Value(kind[1:-1])) if kind.startswith("[") else Value(kind)
+
+
+__all__ = ["caption_rows", "choice_columns", "summarize"]

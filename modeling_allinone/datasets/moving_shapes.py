@@ -255,3 +255,6 @@ def load_moving_shapes(
         FileNotFoundError: If the split was not generated.
     """
     return load_annotations("moving_shapes", root, split, on_missing_video="ignore", task=task, **options)
+
+
+__all__ = ["load_moving_shapes", "write_moving_shapes"]

@@ -291,3 +291,6 @@ def check_choice(name: str, value: str, choices: Iterable[str]) -> None:
     """
     if value not in choices:
         raise ValueError(f"{name} is {value!r} but must be one of {', '.join(map(repr, choices))}.")
+
+
+__all__ = ["answer_vocabulary"]

@@ -104,3 +104,6 @@ def move_inside(start: float, end: float, duration: float) -> tuple[float, float
     length = end - start
     start = max(min(start, duration - length), 0.0)
     return start, min(start + length, duration)
+
+
+__all__ = ["by_row"]

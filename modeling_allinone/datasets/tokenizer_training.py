@@ -52,3 +52,6 @@ def _texts_of_rows(rows: Dataset | IterableDataset) -> Iterator[str]:
     for row in rows.select_columns([name for name in TEXT_COLUMNS if name in (rows.column_names or ())]):
         for value in row.values():
             yield from value if isinstance(value, list) else [value or ""]
+
+
+__all__ = ["train_tokenizer"]

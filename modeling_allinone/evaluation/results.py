@@ -214,14 +214,3 @@ def _describe_origin(origin: Mapping[str, str | None]) -> str:
         return f"from the model in a local folder, `{Path(origin['name']).name}` (SHA-256 `{origin['sha256']}`)"
     revision = "" if origin["revision"] is None else f" (revision `{origin['revision']}`)"
     return f"from `{origin['name']}`{revision}"
-
-
-__all__ = [
-    "RESULTS_NAME",
-    "Score",
-    "describe_protocol",
-    "list_scores",
-    "score_groups",
-    "write_card",
-    "write_results",
-]

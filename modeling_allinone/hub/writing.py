@@ -46,6 +46,3 @@ def _is_of_writing(error: Exception) -> bool:
     if isinstance(error, RuntimeError):  # of torch
         return "inline_container" in str(error) or "PytorchStreamWriter" in str(error)
     return (isinstance(error, SafetensorError) or type(error) is Exception) and "(os error " in str(error)
-
-
-__all__ = ["naming_place"]

@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """Loading a BERT tokenizer from whatever it is kept in."""
 
 from pathlib import Path

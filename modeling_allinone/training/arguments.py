@@ -368,16 +368,3 @@ class _HelpFormatter(RawDescriptionHelpFormatter):
             return action.help
         default = "none" if action.default in (None, {}, []) else "%(default)s"
         return f"{action.help} ({'required' if action.required else f'default: {default}'})"
-
-
-__all__ = [
-    "RENAMED",
-    "DataArguments",
-    "ModelArguments",
-    "command_line",
-    "option",
-    "parse_mapping",
-    "parse_recipe",
-    "read_recipe",
-    "split_recipe",
-]

@@ -78,6 +78,3 @@ def check_epoch(accelerator: Accelerator, epoch: int, num_usable_rows: torch.Ten
             f"Nothing could be learned of epoch {epoch}: every clip was skipped, as skipped_clips.jsonl of the output "
             "folder says, or has no label."
         )
-
-
-__all__ = ["check_epoch", "contrastive_loss_over_processes", "count_labelled", "gather_features"]

@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """Training that diverges is stopped, and what it leaves is no model."""
 
 from itertools import chain
@@ -119,6 +121,3 @@ def check_weights(model: nn.Module, name: str, accelerator: Accelerator | None =
 def _local(tensor: torch.Tensor) -> torch.Tensor:
     """The part of a sharded tensor that is here."""
     return tensor.to_local() if hasattr(tensor, "to_local") else tensor
-
-
-__all__ = ["DivergenceError", "DivergenceWatch", "check_weights"]

@@ -177,6 +177,3 @@ def _load_zero_shot_task(
     except ValueError as error:
         raise ValueError(f"zero_shot of {task}: {error}") from error
     return rows
-
-
-__all__ = ["load_source_texts", "load_sources", "load_zero_shot"]

@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """Which checkpoint a run goes on from: the newest that is whole."""
 
 import json
@@ -134,6 +136,3 @@ def _find_problem(path: Path) -> str | None:
             if torch.serialization.get_crc32_options() and (name := archive.testzip()) is not None:
                 return f"is damaged at {name}"
     return None
-
-
-__all__ = ["find_checkpoint", "find_damage", "resumes"]

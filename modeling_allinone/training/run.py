@@ -214,14 +214,3 @@ def describe_training(
         "batch_size": batch_size,
         "seed": arguments.seed,
     }
-
-
-__all__ = [
-    "describe_training",
-    "evaluate_and_save",
-    "save",
-    "save_results",
-    "save_whole",
-    "train",
-    "unwrap_peft",
-]

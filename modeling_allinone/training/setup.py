@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """Setting up a run: seed and folder, processor, model with its head, rows ready for a loader."""
 
 import hashlib
@@ -340,14 +342,3 @@ def prepare_rows(
             rows, processor, data_arguments.frame_cache, seconds_per_clip=data_arguments.seconds_per_clip
         )
     return VideoDataset(rows, seed, frames, is_blank)
-
-
-__all__ = [
-    "NOTHING_TO_DO",
-    "identify_model",
-    "load_model",
-    "load_processor",
-    "naming_model",
-    "prepare_rows",
-    "setup_run",
-]

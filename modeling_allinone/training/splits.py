@@ -223,6 +223,3 @@ def _list_some(names: Sequence[str], num_shown: int = 3) -> str:
     """How many names there are, and the first."""
     shown = ", ".join(map(repr, names[:num_shown]))
     return f"{len(names)} answers ({shown}{', …' if len(names) > num_shown else ''})"
-
-
-__all__ = ["Splits", "load_split", "load_splits", "load_texts"]

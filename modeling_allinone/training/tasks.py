@@ -374,6 +374,3 @@ def parse_task(
     classes: list[type] = [_TaskArguments, *tasks, ModelArguments, DataArguments, AllInOneTrainingArguments]
     _, task, *others = parse_recipe(*classes, description=description, arguments=arguments)
     return task, *others
-
-
-__all__ = ["TASKS", "Task", "parse_task"]

@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """The benchmark of temporal mixing, small; and its page, which shows what its results hold."""
 
 import importlib

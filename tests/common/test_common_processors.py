@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """transformers' `ProcessorTesterMixin` and `VideoProcessingTestMixin`, on the processors of the package."""
 
 import unittest

@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """Conversion of checkpoints in the original's naming, of any size; what is refused; that nothing is half written."""
 
 import json

@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """Models that start from image backbones: equal to transformers' ViT and DeiT, in every layout; what is refused."""
 
 import json

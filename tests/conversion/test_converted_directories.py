@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """What conversion writes: whole directories or nothing, processors, verified weights, cards; and its command line."""
 
 import hashlib

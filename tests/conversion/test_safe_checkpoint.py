@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """
 Files that want to run code or to fill the memory, damaged files, and honest ones, judged by what comes of them: the
 weights that were saved, or one line that names the file; no code runs, nothing is written, the memory stays.

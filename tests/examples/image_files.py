@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """What the tests of tasks on images share: coloured blocks, and a recipe with which a tiny model learns from them."""
 
 import json

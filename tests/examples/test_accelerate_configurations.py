@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """Configurations of Accelerate: it knows all that they say, and they name parts that the model has."""
 
 import re

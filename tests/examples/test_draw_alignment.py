@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """The script that draws an alignment, on a saved model and a real file."""
 
 import pytest

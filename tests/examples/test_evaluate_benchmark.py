@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """A suite of real runs on real files: scored once, resumed, compared, written into cards."""
 
 import json

@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """Fine-tuning for classification through its script: data sets in miniature, linear evaluation, views, bad input."""
 
 import hashlib

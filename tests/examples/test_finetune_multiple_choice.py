@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """Fine-tuning for multiple choice through its script: every data set's files in miniature, and what goes wrong."""
 
 import json

@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """Fine-tuning for questions without a Trainer: as with one, its options, and what goes wrong."""
 
 import pytest

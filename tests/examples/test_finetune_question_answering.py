@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """Fine-tuning for questions through its script: every data set's files in miniature, adapters, what goes wrong."""
 
 import resource

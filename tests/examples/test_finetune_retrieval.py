@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """Fine-tuning for retrieval through its script: every data set's files in miniature, figures, what goes wrong."""
 
 import json

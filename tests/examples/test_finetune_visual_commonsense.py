@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """Fine-tuning for visual commonsense reasoning through its script: VCR in miniature, what is learned, bad input."""
 
 import json

@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """Both scripts for questions: two processes compute what one does; a killed run ends as if it had not been."""
 
 import os

@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """Pre-training through its script, from start to end, and what goes wrong."""
 
 import json

@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """Recipes of pre-training: read by their script, and run as they are on data sets in miniature."""
 
 import pytest

@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """The quickstart, small: to a report, from a pre-trained model and from nothing, and again from what is there."""
 
 import json

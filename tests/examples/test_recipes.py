@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """What recipes take over from the original, and from which of its tasks."""
 
 import yaml

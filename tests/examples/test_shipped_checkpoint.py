@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """The pre-trained checkpoint in examples/checkpoints: small, whole, and able to do what its card says."""
 
 import json

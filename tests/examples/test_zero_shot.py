@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """Scores without training: against plain loops, from every checkpoint with the heads, on each data set of choices."""
 
 import json

@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """Model cards: the code on them runs as it stands, and their metadata is what the Hub reads."""
 
 import re

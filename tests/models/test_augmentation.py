@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """RandAugment for clips: every operation against Pillow's, the draw against its chances, the processor's option."""
 
 import math

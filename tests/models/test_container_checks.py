@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """Files that were fetched in part: cut short against what their header says, or filled with zeros."""
 
 import av

@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """Which frames: against the original's numbers, against loops, and at the edges."""
 
 import json

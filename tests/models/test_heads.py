@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """Heads of retrieval, classification, visual commonsense and paired reasoning: shapes, losses, saving, bad input."""
 
 import pytest

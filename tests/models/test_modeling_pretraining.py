@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """The pre-training class: losses, alone and together, which heads it has, saving, bad input."""
 
 import pytest

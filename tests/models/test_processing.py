@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """The processor: text beside clips, answers from logits, saving and loading."""
 
 import logging

@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """Rolling of tokens and shifting of channels against plain loops."""
 
 import pytest

@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """Frames of real files, folders, images and arrays, whole and broken, through the video processor."""
 
 import gc

@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """Damaged clips: what libav marks as corrupt never comes back in silence, and what is left whole still comes.
 
 Each clip is damaged in several ways, by a seed that a failure names. Reading happens in a process of its own, which

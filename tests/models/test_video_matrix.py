@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """Frames of every container, codec and picture structure, against a sequential decode."""
 
 import random

@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """Clips as they come: pixels that are not square, transparency, addresses, rows of data sets, streams of pictures."""
 
 import io

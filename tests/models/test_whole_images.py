@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """Images that keep their shape: pixels, padding and masks, from files to the outputs of models."""
 
 from dataclasses import replace

@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """Arguments of the scripts, and what becomes of them in training and in evaluation."""
 
 import numpy as np

@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """Callbacks of pre-training: pictures of alignment, at every evaluation, of what can be drawn."""
 
 import numpy as np

@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """Training that diverges: stopped with its step named, in one process and in several, and nothing of it kept."""
 
 import os

@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """What transformers asks of every model: names of inputs, frozen embeddings, costs, tied weights, chosen states."""
 
 import copy

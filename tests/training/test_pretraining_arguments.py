@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """Arguments of pre-training: held-out rows of tasks that are not trained, and what is wrong with them."""
 
 import pytest

@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """The Trainer of pre-training: weighted losses, co-training, what is logged, hard clips, resuming, zero-shot."""
 
 import math

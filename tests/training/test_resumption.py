@@ -1,3 +1,5 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
 """Checkpoints to go on from: damage of every kind is found, and the newest that is whole is taken."""
 
 import json

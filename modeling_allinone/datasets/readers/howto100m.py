@@ -177,3 +177,6 @@ READER = AnnotationReader(
     read_rows=read_rows,
     extra_columns={"starts": "[float64]", "ends": "[float64]"},
 )
+
+
+__all__ = ["draw_captioned_clip"]

@@ -203,3 +203,6 @@ READER = AnnotationReader(
     read_rows=read_rows,
     extra_columns={"rationales": "[string]", "rationale_label": "int64", "boxes": "[float64]"},
 )
+
+
+__all__ = ["paint_objects"]

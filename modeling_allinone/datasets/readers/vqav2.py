@@ -230,3 +230,6 @@ READER = AnnotationReader(
     read_rows=read_rows,
     extra_columns={"answers": "[string]", "answer_labels": "[int64]", "answer_scores": "[float64]"},
 )
+
+
+__all__ = ["soft_label"]

@@ -183,3 +183,6 @@ READER = AnnotationReader(
     read_rows=read_rows,
     extra_columns={"words": "[string]", "times": "[float64]", "clean_words": "[string]", "duration": "float64"},
 )
+
+
+__all__ = ["draw_spoken_clip", "replace_words"]
