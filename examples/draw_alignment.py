@@ -1,7 +1,7 @@
 # Copyright 2026 The modeling_allinone authors.
 # Licensed under the Apache License, Version 2.0.
 """
-Draw which patches of a video or an image the words of a text are transported to.
+Draw which patches of a video or an image the words of a text are aligned with.
 
     python examples/draw_alignment.py --model_name_or_path outputs/pretrain --video clip.mp4 --text "a dog runs"
 

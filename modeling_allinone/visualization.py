@@ -1,7 +1,7 @@
 # Copyright 2026 The modeling_allinone authors.
 # Licensed under the Apache License, Version 2.0.
 """
-Word-patch alignment, to look at: which patches of each frame the words of a text are transported to.
+Word-patch alignment, to look at: which patches of each frame the words of a text are aligned with.
 
 Shapes in the comments: T frames, L text tokens, P patches of a frame, D hidden size.
 """
@@ -36,7 +36,7 @@ GREY_BRIGHTNESS = 0.6  # of the frames behind the patches
 @dataclass
 class WordAlignment:
     """
-    What the words of a text are transported to.
+    The word-patch alignment of a text.
 
     Args:
         words (`list[str]`): As they are written in the text.

@@ -185,7 +185,7 @@ def _shape(source: Source, layout: Layout, converted: str, num_dimensions: int) 
 
 
 def _read_config(source: Source, classes: dict[str, type[PreTrainedConfig]]) -> PreTrainedConfig:
-    """`config.json` as the library reads it: with its defaults for what is not written there."""
+    """`config.json` as transformers reads it: with its defaults for what is not written there."""
     if not source.config:
         raise ConversionError(
             f"{source.path} has the names of transformers, but is a file; give its directory, whose config.json tells "
