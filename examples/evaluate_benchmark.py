@@ -3,7 +3,7 @@
 """
 Score models on many data sets, and put the scores beside those that the original reports.
 
-    python examples/evaluate_benchmark.py SUITE.yaml --data_root DATA --model_root MODELS
+    python examples/evaluate_benchmark.py published --data_root DATA --model_root MODELS
 
 A suite names runs; each is one of the scripts of this folder without training, in a process of its own. What was
 scored before is kept: a suite that was stopped goes on where it was. Every score has its control beside it: the same
@@ -26,7 +26,7 @@ from huggingface_hub import ModelCard
 
 from modeling_allinone.evaluation.results import RESULTS_NAME, Score, list_scores
 from modeling_allinone.hub.model_card import update_scores
-from modeling_allinone.recipes import RECIPES
+from modeling_allinone.recipes import RECIPES, SUITES
 from modeling_allinone.training.arguments import read_recipe
 from modeling_allinone.training.setup import identify_model
 from modeling_allinone.training.tasks import TASKS
@@ -76,7 +76,12 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
-    parser.add_argument("suite", type=Path, metavar="SUITE.yaml", help="what to score")
+    parser.add_argument(
+        "suite",
+        type=Path,
+        metavar="SUITE",
+        help="a YAML file, or the name of one that comes with the package: published",
+    )
     parser.add_argument("--data_root", type=Path, help="folder of the data sets: a run's data_dir is NAME in it")
     parser.add_argument("--model_root", type=Path, help="folder of the models: a run's model is NAME in it")
     parser.add_argument("--output_dir", type=Path, help="where results are written, instead of the suite's folder")
@@ -102,7 +107,9 @@ def read_suite(options: argparse.Namespace) -> tuple[Path, dict[str, dict[str, A
     Raises:
         ValueError: If the suite is no suite.
     """
-    suite = yaml.safe_load(options.suite.read_text(encoding="utf-8"))
+    shipped = SUITES / f"{options.suite.name}.yaml"
+    path = shipped if shipped.is_file() and not options.suite.exists() else options.suite
+    suite = yaml.safe_load(path.read_text(encoding="utf-8"))
     if not isinstance(suite, dict) or not isinstance(suite.get("runs"), list):
         raise ValueError(f"{options.suite} is no suite: expected output_dir and a list of runs.")
     runs = {}
