@@ -130,8 +130,8 @@ def convert_checkpoint(
     Example:
 
     ```python
-    >>> conversion = convert_checkpoint("allinone_base.ckpt", "allinone-base", "backbone")  # doctest: +SKIP
-    >>> model = AllInOneModel.from_pretrained("allinone-base")  # doctest: +SKIP
+    conversion = convert_checkpoint("allinone_base.ckpt", "allinone-base", "backbone")
+    model = AllInOneModel.from_pretrained("allinone-base")
     ```
     """
     checkpoint, name = Path(checkpoint), name or str(output_dir)

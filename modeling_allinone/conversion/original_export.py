@@ -125,7 +125,7 @@ def export_checkpoint(
     Example:
 
     ```python
-    >>> export_checkpoint("my-model", "my-model.ckpt", original="allinone_base.ckpt")  # doctest: +SKIP
+    export_checkpoint("my-model", "my-model.ckpt", original="allinone_base.ckpt")
     ```
     """
     model_dir, output = Path(model_dir), Path(output).expanduser().resolve()
