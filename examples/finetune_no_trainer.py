@@ -42,7 +42,7 @@ def main(arguments: list[str]):
     if options.load_best_model_at_end:
         raise ValueError("load_best_model_at_end is true, but this script keeps the last model; set it to false.")
     setup_run(options)
-    splits = load_splits(data, options, label_columns=["label"], labels_of=model_options)
+    splits = load_splits(data, options, label_columns=["label"], labels_of=model_options, task=task)
     answers = dict(enumerate(splits.label_names or ()))
     processor = load_processor(model_options, lambda: load_texts(data), data.num_frames)
     model = load_model(AllInOneForVideoQuestionAnswering, model_options, processor, options.do_train, id2label=answers)

@@ -4,6 +4,7 @@
 Score a model on a task that it was not trained for: multiple choice of captions, retrieval, classification by prompts.
 
     python examples/zero_shot.py msrvtt_mc_zero_shot --data_dir MSRVTT --model_name_or_path MODEL
+    python examples/zero_shot.py --task retrieval --test_file my.csv --model_name_or_path MODEL
     torchrun --nproc-per-node 8 examples/zero_shot.py RECIPE ...
 
 Any checkpoint will do that has what scores texts: a matching head (of pre-training) or a scorer for pairs of text and
@@ -78,7 +79,7 @@ def main(arguments: list[str]):
     )
     run_arguments.do_train = False
     setup_run(run_arguments)
-    rows = load_splits(data_arguments, run_arguments).test
+    rows = load_splits(data_arguments, run_arguments, task=task_arguments.task).test
     processor = load_processor(model_arguments, lambda: load_texts(data_arguments), data_arguments.num_frames)
     model = load_model(
         AllInOneForVideoTextRetrieval, model_arguments, processor, allow_new_head=False, **task_arguments.heads

@@ -18,9 +18,11 @@ from .data.webdataset_stream import WebDatasetStream as WebDatasetStream
 from .data.webdataset_writing import write_shards as write_shards
 from .datasets import AnnotationFile as AnnotationFile
 from .datasets import AnnotationReader as AnnotationReader
+from .datasets import check_examples as check_examples
 from .datasets import describe_dataset as describe_dataset
 from .datasets import list_datasets as list_datasets
 from .datasets import load_annotations as load_annotations
+from .datasets import load_tables as load_tables
 from .datasets import register_dataset as register_dataset
 from .datasets import summarize as summarize
 from .datasets import train_tokenizer as train_tokenizer
