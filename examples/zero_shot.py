@@ -18,12 +18,13 @@ from typing import TYPE_CHECKING, Any
 import evaluate
 import torch
 from accelerate.state import PartialState
+from torch.nn.utils.rnn import pad_sequence
 
 from modeling_allinone import AllInOneForVideoTextRetrieval
 from modeling_allinone.data.video_loading import VideoLoader
 from modeling_allinone.datasets import summarize
-from modeling_allinone.evaluation.results import describe_protocol, write_results
-from modeling_allinone.evaluation.retrieval import evaluate_choice, evaluate_retrieval, list_options
+from modeling_allinone.evaluation.results import describe_protocol, write_predictions, write_results
+from modeling_allinone.evaluation.retrieval import evaluate_retrieval, list_options, measure_choices, score_choices
 from modeling_allinone.metrics import metric_path
 from modeling_allinone.training.arguments import DataArguments, ModelArguments, command_line, option, parse_recipe
 from modeling_allinone.training.setup import identify_model, load_model, load_processor, prepare_rows, setup_run
@@ -98,8 +99,13 @@ def main(arguments: list[str]):
                 results[name] = evaluate_retrieval(model, reader, clips, metric, task_arguments.num_reranked, *sizes)
             else:
                 texts, candidates = list_candidates(rows, task_arguments)
-                chosen = (texts, candidates, metric, task_arguments.score_by)
-                results[name] = evaluate_choice(model, reader, clips, *chosen, *sizes)
+                scores = score_choices(model, reader, clips, texts, candidates, task_arguments.score_by, *sizes)
+                results[name] = measure_choices(scores, clips.rows["label"], metric)
+                if not is_blank and PartialState().is_main_process:
+                    padded = pad_sequence(scores, batch_first=True, padding_value=-torch.inf).float().cpu()
+                    classes = dict(enumerate(summarize(rows).answers or ()))
+                    is_skipped = [not (of_row > -torch.inf).any() for of_row in scores]
+                    write_predictions(padded, rows, classes, run_arguments.output_dir, is_skipped)
     protocol = describe_protocol(
         data_arguments.test_data, rows, model.config, processor.video_processor, run_arguments
     )

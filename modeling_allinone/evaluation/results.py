@@ -21,6 +21,7 @@ from ..models.configuration_allinone import AllInOneConfig
 from ..models.modeling_allinone import AllInOnePreTrainedModel
 from ..models.modeling_pretraining_allinone import AllInOneForPreTraining
 from ..models.video_processing_allinone import AllInOneVideoProcessor
+from .question_answering import NUM_BEST
 
 if TYPE_CHECKING:
     import datasets
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 logger = logging.get_logger(__name__)
 
 RESULTS_NAME = "results.json"
+PREDICTIONS_NAME = "predictions.jsonl"
 
 
 class Score(NamedTuple):
@@ -172,6 +174,52 @@ def write_results(results: Mapping[str, Any], output_dir: str | Path):
     lines = [f"{'':{width}}  {'video':>8}  {'blank':>8}"]
     lines += [f"{score.metric:{width}}  {score.value:8.4f}  {score.blank_video:8.4f}" for score in scores]
     logger.warning("\n".join(["", *lines]))
+
+
+def write_predictions(
+    predictions: Any,
+    rows: "datasets.Dataset",
+    labels: Mapping[int, str],
+    output_dir: str | Path,
+    is_skipped: Sequence[bool] | np.ndarray | None = None,
+):
+    """
+    Write `predictions.jsonl`: each row with the answer of the model, its score from 0 to 1, and the best few.
+
+    Args:
+        predictions: The best answers of each row and their scores, two arrays of shape `(rows, answers)`, or one of
+            logits. Nothing is written for tasks without such.
+        rows (`datasets.Dataset`): The rows. Their own `answer` is written as `reference`.
+        labels (mapping from `int` to `str`): Answers by label, of rows without options.
+        output_dir (`str` or `Path`): A folder.
+        is_skipped (sequence of `bool`, *optional*): Whether the clip of each row could not be read; these rows have no
+            answer.
+    """
+    if not isinstance(predictions, tuple):
+        logits = np.asarray(predictions)
+        if logits.ndim != 2:
+            return
+        predictions = [part.numpy() for part in torch.tensor(logits).float().softmax(dim=-1).sort(descending=True)][
+            ::-1
+        ]
+    indices, scores = predictions
+    if np.ndim(indices) != 2:
+        return
+    with Path(output_dir, PREDICTIONS_NAME).open("w", encoding="utf-8") as file:
+        for number, row in enumerate(rows):
+            names = dict(enumerate(row.get("options") or ())) or labels
+            best = [
+                {"answer": names[index], "score": score}
+                for index, score in zip(indices[number].tolist(), scores[number].tolist(), strict=True)
+                if index in names
+            ][:NUM_BEST]
+            if is_skipped is not None and is_skipped[number]:
+                best = []
+            kept = {
+                name: value for name, value in row.items() if value is not None and name not in ("answer", "label")
+            }
+            kept |= {"reference": row.get("answer"), **(best[0] if best else {"answer": None, "score": None})}
+            file.write(json.dumps(kept | {"top_k": best}, ensure_ascii=False) + "\n")
 
 
 def write_card(

@@ -263,19 +263,52 @@ def evaluate_choice(
     Returns:
         `dict` of `str` to `float`: The metric's figures. Clips that could not be read count as wrong.
     """
-    if score_by == "pairs":
-        scores = score_candidates(model, reader, rows, texts, candidates, batch_size, num_workers)
-    else:
+    scores = score_choices(model, reader, rows, texts, candidates, score_by, batch_size, num_workers)
+    return measure_choices(scores, rows.rows["label"], metric)
+
+
+def score_choices(
+    model: AllInOneForVideoTextRetrieval,
+    reader: VideoLoader,
+    rows: VideoDataset,
+    texts: Sequence[str],
+    candidates: Sequence[Sequence[int]],
+    score_by: str = "pairs",
+    batch_size: int = 32,
+    num_workers: int = 0,
+) -> list[torch.Tensor]:
+    """
+    The scores of the candidates of each row, which [`evaluate_choice`] measures; its arguments.
+
+    Returns:
+        `list` of `torch.FloatTensor` of shape `(candidates,)`: Logits; -inf where the clip could not be read.
+    """
+    if score_by != "pairs":
         text_features = embed_texts(model, reader.processor, texts)
         features, is_readable = embed_clips(model, reader, rows, batch_size, num_workers)
-        scores = [
-            text_features[chosen] @ clip if keep else torch.full((len(chosen),), -torch.inf)
+        temperature = model.config.contrastive_temperature
+        return [
+            text_features[chosen] @ clip / temperature if keep else torch.full((len(chosen),), -torch.inf)
             for chosen, clip, keep in zip(candidates, features, is_readable, strict=True)
         ]
-    labels = [
-        label if (of_clip > -torch.inf).any() else -100
-        for of_clip, label in zip(scores, rows.rows["label"], strict=True)
-    ]
+    return score_candidates(model, reader, rows, texts, candidates, batch_size, num_workers)
+
+
+def measure_choices(
+    scores: Sequence[torch.Tensor], labels: Sequence[int], metric: "evaluate.EvaluationModule"
+) -> dict[str, float]:
+    """
+    The figures of scores that [`score_choices`] returned.
+
+    Args:
+        scores (sequence of `torch.FloatTensor`): Of the candidates of each row.
+        labels (sequence of `int`): Which candidate of each row is right.
+        metric (`evaluate.EvaluationModule`): As in [`evaluate_choice`].
+
+    Returns:
+        `dict` of `str` to `float`
+    """
+    labels = [label if (of_clip > -torch.inf).any() else -100 for of_clip, label in zip(scores, labels, strict=True)]
     return metric.compute(predictions=[of_clip.tolist() for of_clip in scores], references=labels)
 
 
@@ -336,6 +369,8 @@ __all__ = [
     "evaluate_choice",
     "evaluate_retrieval",
     "list_options",
+    "measure_choices",
     "rank",
     "rerank",
+    "score_choices",
 ]

@@ -42,6 +42,11 @@ def write_rows(path, task, names=NAMES):
     return path
 
 
+def read_predictions(output_dir):
+    """The rows of predictions."""
+    return [json.loads(line) for line in (output_dir / "predictions.jsonl").read_text("utf-8").splitlines()]
+
+
 def train(task, tmp_path, *arguments, model=("--model_name_or_path", MODEL)):
     """Exit status of a short training."""
     common = ["--task", task, "--output_dir", tmp_path / "output", "--do_train", "true", "--max_steps", 1]
@@ -56,6 +61,15 @@ def test_one_file_trains_is_scored_and_gets_an_honest_card(task, clips, tmp_path
     assert results["protocol"]["data"] == path.name and results["protocol"]["held_out_share"] == 0.25
     assert results["protocol"]["num_rows"] == 3 and results["training"]["num_rows"] == 9
     card = (tmp_path / "output" / "README.md").read_text()
+    if task != "retrieval":
+        predictions = read_predictions(tmp_path / "output")
+        assert len(predictions) == 3 and {row["video"].startswith(str(clips)) for row in predictions} == {True}
+        for row in predictions:
+            assert {"answer": row["answer"], "score": row["score"]} == row["top_k"][0]
+            assert sum(best["score"] for best in row["top_k"]) == pytest.approx(1, abs=1e-5)
+        right = [row["answer"] == row["reference"] for row in predictions]
+        name = "accuracy" if "accuracy" in results["scores"] else "top_1_accuracy"
+        assert results["scores"][name] == pytest.approx(sum(right) / 3)
     assert f"Fine-tuned on the train split of {path.name}" in card
     assert "3 rows about 3 videos, 25% of them, were drawn" in caplog.text
     assert "examples\n  train: 9 rows, 9 videos\n  test: 3 rows, 3 videos" in caplog.text
@@ -83,6 +97,15 @@ def test_a_model_is_scored_on_another_file_by_its_own_answers(clips, tmp_path):
     assert "held_out_share" not in results["protocol"]
 
 
+def test_the_loop_without_trainer_reads_and_writes_the_same(clips, tmp_path):
+    path = write_rows(clips / "loop.jsonl", "question-answering")
+    options = ["--train_file", path, "--model_name_or_path", MODEL, "--output_dir", tmp_path, "--do_train", "true"]
+    assert run_script(load_script("finetune_no_trainer"), *options, "--max_steps", 1, "--save_strategy", "no") == 0
+    predictions = read_predictions(tmp_path)
+    right = [row["answer"] == row["reference"] for row in predictions]
+    assert read_results(tmp_path)["scores"]["accuracy"] == sum(right) / len(right) and len(right) == 2
+
+
 def test_a_folder_for_each_class_is_enough(clips, tmp_path):
     for number, name in enumerate(NAMES):
         place = tmp_path / "Tiere" / ("Hund", "Katze")[number % 2] / name
@@ -104,6 +127,9 @@ def test_a_file_is_scored_without_training_with_clips_behind_urls(task, clips, t
         server.shutdown()
     results = read_results(tmp_path / "output")
     assert results["protocol"]["num_rows"] == 3 and results["protocol"]["num_skipped"] == 0
+    if task != "retrieval":
+        right = [row["answer"] == row["reference"] for row in read_predictions(tmp_path / "output")]
+        assert next(iter(results["scores"].values())) == pytest.approx(sum(right) / 3)
 
 
 class QuietHandler(SimpleHTTPRequestHandler):
