@@ -26,9 +26,11 @@ from .datasets import load_tables as load_tables
 from .datasets import register_dataset as register_dataset
 from .datasets import summarize as summarize
 from .datasets import train_tokenizer as train_tokenizer
+from .evaluation.predictor import Predictor as Predictor
 from .evaluation.question_answering import score_answers as score_answers
 from .evaluation.retrieval import evaluate_choice as evaluate_choice
 from .evaluation.retrieval import evaluate_retrieval as evaluate_retrieval
+from .evaluation.video_encoder import VideoEncoder as VideoEncoder
 from .evaluation.zero_shot import ZeroShotEvaluator as ZeroShotEvaluator
 from .hub.model_card import create_model_card as create_model_card
 from .hub.remote_code import saving_code as saving_code
