@@ -419,7 +419,7 @@ class Predictor:
         top_k: int,
     ) -> "_Question":
         """What to ask about rows, which have all that it needs."""
-        columns = set(rows[0]) if len(rows) else set()
+        columns = {name for name, value in rows[0].items() if value is not None} if len(rows) else set()
         if task is None and labels is None:
             fitting = [one for one in self.tasks if COLUMNS[one] is None or COLUMNS[one] in columns or not len(rows)]
             if not fitting:

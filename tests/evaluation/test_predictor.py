@@ -289,7 +289,7 @@ def test_rows_with_different_numbers_of_options(build, rows, tmp_path):
 
 def test_a_question_decides_the_task(build, rows, tmp_path):
     predictor = build(AllInOneForPreTraining)
-    clips = [{"video": row["video"]} for row in rows[:2]]
+    clips = [{"video": row["video"], "options": None} for row in rows[:2]]  # a column may be there for other tasks
     for name, columns, options in (
         ("choose", {"options": OPTIONS}, {}),
         ("fill", {"text": "a [MASK] moves"}, {}),
