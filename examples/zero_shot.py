@@ -23,8 +23,15 @@ from torch.nn.utils.rnn import pad_sequence
 from modeling_allinone import AllInOneForVideoTextRetrieval
 from modeling_allinone.data.video_loading import VideoLoader
 from modeling_allinone.datasets import summarize
-from modeling_allinone.evaluation.results import describe_protocol, write_predictions, write_results
-from modeling_allinone.evaluation.retrieval import evaluate_retrieval, list_options, measure_choices, score_choices
+from modeling_allinone.evaluation.question_answering import NUM_BEST
+from modeling_allinone.evaluation.results import describe_protocol, write_found_clips, write_predictions, write_results
+from modeling_allinone.evaluation.retrieval import (
+    list_options,
+    measure_choices,
+    measure_ranking,
+    rank_rows,
+    score_choices,
+)
 from modeling_allinone.metrics import metric_path
 from modeling_allinone.training.arguments import DataArguments, ModelArguments, command_line, option, parse_recipe
 from modeling_allinone.training.setup import identify_model, load_model, load_processor, prepare_rows, setup_run
@@ -96,7 +103,10 @@ def main(arguments: list[str]):
         for name, is_blank in (("scores", False), ("blank_video", True)):
             clips = prepare_rows(rows, data_arguments, processor, is_blank=is_blank)
             if task_arguments.task == "retrieval":
-                results[name] = evaluate_retrieval(model, reader, clips, metric, task_arguments.num_reranked, *sizes)
+                ranking = rank_rows(model, reader, clips, task_arguments.num_reranked, *sizes)
+                results[name] = measure_ranking(ranking, clips, metric)
+                if not is_blank and PartialState().is_main_process:
+                    write_found_clips(ranking.best_clips(NUM_BEST), clips.rows, run_arguments.output_dir)
             else:
                 texts, candidates = list_candidates(rows, task_arguments)
                 scores = score_choices(model, reader, clips, texts, candidates, task_arguments.score_by, *sizes)

@@ -149,6 +149,7 @@ def load_tables(
         labelled = AnswerVocabulary.most_frequent(answers, len(answers), origin)
     tables = {split: part.to_table(split, labelled, on_missing_video, name) for split, part in parts.items()}
     for split in drawn:
+        tables[split].info.summary = replace(summarize(tables[split]), held_out_share=held_out_share)
         logger.warning(
             f"{summarize(tables[split]).name} has no {split} split: {tables[split].num_rows} rows about "
             f"{len(tables[split].unique('video'))} videos, {held_out_share:.0%} of them, were drawn from training."
@@ -293,6 +294,7 @@ def _read(
 
 
 def _folder_of(path: Path) -> Path:
+    """The folder that relative paths in a file begin in."""
     return path if path.is_dir() else path.parent
 
 
@@ -514,11 +516,13 @@ class _Reading:
 
 
 def _is_blank(record: Record, column: str) -> bool:
+    """Whether a record has nothing in a column."""
     value = record.fields.get(column)
     return value is None or (isinstance(value, str) and not value.strip()) or value in ([], {})
 
 
 def _place(record: Record) -> str:
+    """The file and line of a record, which name its row."""
     return f"{record.path}, {record.place}"
 
 

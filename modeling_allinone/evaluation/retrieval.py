@@ -8,6 +8,7 @@ best few are read together, pair by pair, and put in a finer order.
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
 import torch
 from torch.utils.data import Subset
 
@@ -37,6 +38,12 @@ class Ranking(NamedTuple):
     similarities: torch.Tensor
     text_to_video: torch.Tensor | None = None
     video_to_text: torch.Tensor | None = None
+
+    def best_clips(self, number: int) -> tuple[np.ndarray, np.ndarray]:
+        """The best clips of each text, and their scores, two arrays of shape `(texts, clips)`."""
+        scores = self.similarities if self.text_to_video is None else self.text_to_video
+        best = scores.topk(min(number, scores.shape[1]), dim=1)
+        return best.indices.cpu().numpy(), best.values.float().cpu().numpy()
 
 
 def rank(
@@ -337,9 +344,26 @@ def evaluate_retrieval(
         candidates follow each, under the same name after `reranked_`. A tie counts as lost: clips that could not be
         read, or that look alike, earn nothing.
     """
-    texts, places, relevance = collect_captions(rows.rows)
+    return measure_ranking(rank_rows(model, reader, rows, top_k, batch_size, num_workers), rows, metric)
+
+
+def rank_rows(
+    model: AllInOneForVideoTextRetrieval,
+    reader: VideoLoader,
+    rows: VideoDataset,
+    top_k: int = 20,
+    batch_size: int = 32,
+    num_workers: int = 0,
+) -> Ranking:
+    """Score the captions of rows with their clips, each once, in the order of [`collect_captions`]; as [`rank`]."""
+    texts, places, _ = collect_captions(rows.rows)
     shown = Subset(rows, places[:1] if rows.is_blank else places)
-    ranking = rank(model, reader, shown, texts, top_k, batch_size, num_workers)
+    return rank(model, reader, shown, texts, top_k, batch_size, num_workers)
+
+
+def measure_ranking(ranking: Ranking, rows: VideoDataset, metric: "evaluate.EvaluationModule") -> dict[str, float]:
+    """The figures of [`evaluate_retrieval`] from what [`rank_rows`] returned."""
+    texts, places, relevance = collect_captions(rows.rows)
 
     def compute(scores: torch.Tensor) -> dict[str, float]:
         return metric.compute(
@@ -370,7 +394,9 @@ __all__ = [
     "evaluate_retrieval",
     "list_options",
     "measure_choices",
+    "measure_ranking",
     "rank",
+    "rank_rows",
     "rerank",
     "score_choices",
 ]

@@ -192,8 +192,10 @@ class DataArguments:
         if self.data_name is not None:
             return self.data_name
         if not self.dataset:
-            files = self.own_files.values() or [self.data_dir]
-            return self.dataset_name or ", ".join(dict.fromkeys(Path(file).resolve().name for file in files))
+            if self.dataset_name is not None and not Path(self.dataset_name).exists():
+                return self.dataset_name
+            files = self.own_files.values() or [self.dataset_name or self.data_dir]
+            return ", ".join(dict.fromkeys(Path(file).resolve().name for file in files))
         is_generated = not describe_dataset(self.dataset).publisher.startswith("http")
         return f"{self.dataset} (generated clips)" if is_generated else f"files in the form of {self.dataset}"
 
@@ -205,13 +207,11 @@ class DataArguments:
     @property
     def test_data(self) -> dict[str, Any]:
         """What a model is scored on, for a protocol."""
-        is_drawn = self.test_split == "test" and bool(self.own_files) and self.test_file is None
         return {
             "dataset": self.dataset or None,
             "data": self.display_name,
             "options": {**self.dataset_options, **self.test_options},
             "split": self.test_split,
-            **({"held_out_share": self.held_out_share} if is_drawn else {}),
         }
 
     def collator_options(self, output_dir: str | Path, training: bool) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from ..evaluation.results import (
     describe_protocol,
     score_groups,
     write_card,
+    write_found_clips,
     write_predictions,
     write_results,
 )
@@ -30,7 +31,7 @@ from .arguments import DataArguments
 from .divergence import check_weights
 from .resumption import find_checkpoint
 from .setup import prepare_rows
-from .trainer import AllInOneTrainer, AllInOneTrainingArguments
+from .trainer import AllInOneTrainer, AllInOneTrainingArguments, RetrievalTrainer
 
 if TYPE_CHECKING:
     import datasets
@@ -180,7 +181,10 @@ def _score(
     if not is_blank and PartialState().is_main_process:
         config = cast(AllInOneConfig, trainer.accelerator.unwrap_model(trainer.model).config)
         names = cast(dict[int, str], config.id2label or {})
-        write_predictions(output.predictions, rows, names, str(trainer.args.output_dir), is_skipped)
+        if isinstance(trainer, RetrievalTrainer):
+            write_found_clips(cast(Any, output.predictions), rows, str(trainer.args.output_dir))
+        else:
+            write_predictions(output.predictions, rows, names, str(trainer.args.output_dir), is_skipped)
     metrics = {key.removeprefix(f"{prefix}_"): value for key, value in (output.metrics or {}).items()}
     scores = {key: value for key, value in metrics.items() if key not in _FIGURES_OF_THE_RUN}
     compute_metrics = trainer.compute_metrics

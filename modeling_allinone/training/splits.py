@@ -199,7 +199,7 @@ def _load_own(
         held_out_share=data_arguments.held_out_share,
         vocabulary=label_names,
         on_missing_video=data_arguments.on_missing_video,
-        name=data_arguments.data_name or data_arguments.dataset_name,
+        name=data_arguments.display_name if data_arguments.data_name or data_arguments.dataset_name else None,
     )
 
 
