@@ -271,6 +271,10 @@ def _find_splits(source: Path) -> dict[str, str | os.PathLike | Dataset]:
     found = {
         _SPLITS[place.name.lower()]: place for place in folders if place.is_dir() and place.name.lower() in _SPLITS
     }
+    if found and (metadata := [name for name in _METADATA if (source / name).is_file()]):
+        raise ValueError(
+            f"{source} has {metadata[0]} beside folders of splits; put one with its rows into each of them."
+        )
     return dict(found) if found else {"train": source}
 
 
@@ -287,7 +291,8 @@ def _read(
     else:
         path, records = _read_file(Path(place))
     if not records:
-        raise ValueError(f"{path} has no rows.")
+        remedy = f"; expected {' or '.join(_METADATA)}, or a folder of videos for each class" if path.is_dir() else ""
+        raise ValueError(f"{path} has no rows{remedy}.")
     found = list(dict.fromkeys(str(column) for record in records for column in record.fields))
     reading = _Reading(path, found, columns, task, Path(media_root) if media_root is not None else _folder_of(path))
     return reading.read(records)

@@ -103,10 +103,11 @@ def test_folders_are_classes_or_have_metadata(clips, tmp_path):
     }
     assert tables["validation"]["label"] == [1]
     assert summarize(tables["train"]).name == tmp_path.name and summarize(tables["train"]).missing_media == ()
-    write(tmp_path / "metadata.jsonl", [{"file_name": "train/rot/ein clip.avi", "text": "rot"}])
+    write(tmp_path / "metadata.jsonl", [{"file_name": "clips/rot/ein clip.avi", "text": "rot"}])
+    with pytest.raises(ValueError, match=r"has metadata\.jsonl beside folders of splits; put one"):
+        load_tables(tmp_path)
     (tmp_path / "train").rename(tmp_path / "clips")
     (tmp_path / "val").rename(tmp_path / "more")
-    write(tmp_path / "metadata.jsonl", [{"file_name": "clips/rot/ein clip.avi", "text": "rot"}])
     table = load_tables(tmp_path, task="retrieval", splits=["train"])["train"]
     assert table["caption"] == ["rot"] and summarize(table).missing_media == ()
 
@@ -225,5 +226,10 @@ def test_files_that_are_not_there_or_of_another_kind(tmp_path):
     with pytest.raises(ValueError, match=r"a\.xlsx ends with '\.xlsx'; expected \.csv"):
         load_tables(tmp_path / "a.xlsx")
     path = write(tmp_path / "a.csv", ROWS)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(
+        ValueError, match=r"empty has no rows; expected metadata\.csv or .* a folder of videos for each"
+    ):
+        load_tables(tmp_path / "empty")
     with pytest.raises(ValueError, match="There is no train split; there are test"):
         load_tables({"test": path}, on_missing_video="ignore")

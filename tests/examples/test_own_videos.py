@@ -9,6 +9,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import quote
 
 import pytest
+from datasets import ClassLabel, Dataset, Features, Value, Video
 from script_runs import EXAMPLES, last_line, load_script, read_results, run_script
 from video_fixtures import encode_video
 
@@ -128,6 +129,20 @@ def test_a_folder_for_each_class_is_enough(clips, tmp_path):
     assert train("classification", tmp_path, "--data_dir", tmp_path / "Tiere") == 0
     results = read_results(tmp_path / "output")
     assert results["protocol"]["data"] == "Tiere" and results["scores"]["num_rows"] == 2
+
+
+def test_a_data_set_of_the_hub_is_read_by_its_name_and_scored_by_groups(clips, tmp_path):
+    (tmp_path / "tiere").mkdir()
+    videos = [{"path": name, "bytes": (clips / name).read_bytes()} for name in NAMES]
+    rows = {"clip": videos, "art": [number % 2 for number in range(len(NAMES))], "kind": ["Tag", "Nacht"] * 6}
+    features = Features(clip=Video(decode=False), art=ClassLabel(names=["Hund", "Katze"]), kind=Value("string"))
+    Dataset.from_dict(rows, features).to_parquet(tmp_path / "tiere" / "train.parquet")
+    columns = ["--video_column", "clip", "--label_column", "art", "--group_by", "kind"]
+    assert train("classification", tmp_path, "--dataset_name", tmp_path / "tiere", *columns) == 0
+    results = read_results(tmp_path / "output")
+    assert results["protocol"]["data"] == "tiere" and results["protocol"]["held_out_share"] == 0.2
+    assert {"top_1_accuracy[Tag]", "top_1_accuracy[Nacht]"} <= set(results["scores"])
+    assert {row["reference"] for row in read_predictions(tmp_path / "output")} == {"Hund", "Katze"}
 
 
 @pytest.mark.parametrize("task", ["multiple-choice", "retrieval", "classification"])
