@@ -121,6 +121,15 @@ def test_the_loop_without_trainer_reads_and_writes_the_same(clips, tmp_path):
     assert read_results(tmp_path)["scores"]["accuracy"] == share_of_right(predictions) and len(predictions) == 2
 
 
+def test_captions_are_enough_for_pretraining(clips, tmp_path):
+    path = write_rows(clips / "captions.jsonl", "retrieval")
+    options = ["--train_file", path, "--model_name_or_path", MODEL, "--output_dir", tmp_path, "--do_train", "true"]
+    assert run_script(load_script("pretrain"), *options, "--max_steps", 1, "--save_strategy", "no") == 0
+    results = read_results(tmp_path)
+    assert results["training"]["num_rows"] == 10 and results["protocol"]["num_rows"] == 2
+    assert f"Pre-trained on the train split of {path.name}" in (tmp_path / "README.md").read_text()
+
+
 def test_a_folder_for_each_class_is_enough(clips, tmp_path):
     for number, name in enumerate(NAMES):
         place = tmp_path / "Tiere" / ("Hund", "Katze")[number % 2] / name
