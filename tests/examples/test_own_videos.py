@@ -40,7 +40,7 @@ def clips(tmp_path_factory):
     folder = tmp_path_factory.mktemp("clips ü")
     for number, name in enumerate(NAMES):
         codec = "mpeg4" if name.endswith("avi") else "libx264"
-        encode_video(folder / name, codec, num_frames=4, height=32 + 16 * (number % 3))
+        encode_video(folder / name, codec, num_frames=4 + number, height=32 + 16 * (number % 3))
     return folder
 
 
