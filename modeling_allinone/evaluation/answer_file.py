@@ -96,6 +96,3 @@ def read_answers(path: Path, rows: Rows) -> list[tuple[bytes, dict[str, Any]]]:
             )
         entries.append((line, entry))
     return entries
-
-
-__all__ = ["ANSWER_COLUMNS", "keep_columns", "read_answers", "to_json"]
