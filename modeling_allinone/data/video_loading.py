@@ -39,7 +39,7 @@ REPLACED_NAME = "replaced_frames.jsonl"
 # A worker that has not noticed the end of a limit so many seconds later hangs in a library that lets no thread run.
 _GRACE_SECONDS = 5.0
 _NUM_SLOTS, _SLOT_SIZE = 64, 1024  # workers, bytes
-_BLANK_SIZE = 512  # pixels
+_BLANK_SIZE = 1024  # pixels; larger than any crop
 
 
 class ClipTimeoutError(TimeoutError):
