@@ -16,6 +16,7 @@ from torch import nn
 from transformers.modeling_outputs import ModelOutput
 from transformers.processing_utils import Unpack
 from transformers.utils import TransformersKwargs, can_return_tuple
+from transformers.utils.deprecation import deprecate_kwarg
 
 from .configuration_allinone import AllInOneConfig
 from .embeddings_allinone import is_readable, text_shape
@@ -206,6 +207,9 @@ class AllInOneForPreTraining(AllInOnePreTrainedModel):
             self.clip_order_head = head.apply(self._init_weights)
         return self
 
+    # Names of version 0.1: among the keywords that are passed on, they would be dropped without a word.
+    @deprecate_kwarg("matched_clips", version="6.0.0", new_name="matching_indices")
+    @deprecate_kwarg("draws_hard_clips", version="6.0.0", new_name="use_hard_negatives")
     @can_return_tuple
     def forward(
         self,

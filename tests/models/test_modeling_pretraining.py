@@ -445,6 +445,19 @@ def test_hard_clips_are_those_that_features_confuse(build, passes):
         torch.testing.assert_close(outputs.matching_logits[[row]], expected, **CLOSE)
 
 
+def test_names_of_the_first_release_are_understood(build, passes):
+    model = build()
+    given = {name: passes[name] for name in ("input_ids", "attention_mask", "pixel_values", "matching_labels")}
+    with pytest.warns(FutureWarning, match="`matched_clips` is deprecated .* Use `matching_indices` instead"):
+        old = model(**given, matched_clips=passes["matching_indices"]).matching_logits
+    assert torch.equal(old, model(**given, matching_indices=passes["matching_indices"]).matching_logits)
+    with (
+        pytest.warns(FutureWarning, match="use_hard_negatives"),
+        pytest.raises(ValueError, match="use_hard_negatives"),
+    ):
+        model(**given, draws_hard_clips=True)
+
+
 def test_hard_clips_are_never_unreadable_nor_of_an_equal_text(build, passes):
     model = build(contrastive_temperature=0.01)
     same = torch.ones(4, model.config.projection_dim)  # all are confused with all
