@@ -107,7 +107,7 @@ def read_suite(options: argparse.Namespace) -> tuple[Path, dict[str, dict[str, A
     Raises:
         ValueError: If the suite is no suite.
     """
-    shipped = SUITES / f"{options.suite.name}.yaml"
+    shipped = SUITES / f"{options.suite.stem}.yaml"
     path = shipped if shipped.is_file() and not options.suite.exists() else options.suite
     suite = yaml.safe_load(path.read_text(encoding="utf-8"))
     if not isinstance(suite, dict) or not isinstance(suite.get("runs"), list):

@@ -15,6 +15,7 @@ From scratch, a tokenizer and a new model are trained first on single frames, th
 """
 
 import json
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -34,7 +35,7 @@ from modeling_allinone.datasets import answer_vocabulary, load_moving_shapes, wr
 from modeling_allinone.datasets.moving_shapes_texts import FRAME_KINDS
 from modeling_allinone.evaluation.question_answering import most_frequent_answers, score_answers
 from modeling_allinone.evaluation.results import score_groups
-from modeling_allinone.training.arguments import ModelArguments, read_recipe
+from modeling_allinone.training.arguments import ModelArguments, command_line, read_recipe
 from modeling_allinone.training.setup import load_model, load_processor
 from modeling_allinone.training.trainer import AllInOneTrainer, AllInOneTrainingArguments
 
@@ -81,9 +82,10 @@ class QuickstartArguments:
             self.clip_steps = 2400 if self.from_scratch else 1300
 
 
-def main():
+@command_line
+def main(options: list[str]):
     """Run all steps in order."""
-    (arguments,) = HfArgumentParser(QuickstartArguments).parse_args_into_dataclasses()
+    (arguments,) = HfArgumentParser(QuickstartArguments).parse_args_into_dataclasses(options)
     started = time.perf_counter()
     output_dir = Path(arguments.output_dir)
     corpus, model_dir = output_dir / "corpus", output_dir / f"model-{arguments.temporal_mixing}"
@@ -264,4 +266,4 @@ def answer(model, processor: AllInOneProcessor, row: dict) -> dict:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

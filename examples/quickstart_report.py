@@ -1,6 +1,6 @@
 # Copyright 2026 The modeling_allinone authors.
 # Licensed under the Apache License, Version 2.0.
-"""What the quickstart shows at its end: a table in the terminal and a page with clips, answers and learning curve."""
+"""What `quickstart.py`, which imports this, shows at its end: a table, and a page with clips and learning curve."""
 
 import base64
 import io

@@ -65,7 +65,8 @@ def cache_frames(
         [`CachedFrames`]: (video, start, end) -> frames (T, H, W, 3), uint8; without clips that cannot be read, which
         are left to the collator to raise or to skip.
     """
-    rates = rows["frame_rate"] if "frame_rate" in rows.column_names else [None] * len(rows)
+    named = [name for name in ("frame_rate", "fps") if name in rows.column_names]  # the latter in rows of version 0.1
+    rates = rows[named[0]] if named else [None] * len(rows)
     columns = zip(rows["video"], rows["start"], rows["end"], rates, strict=True)
     clips = {(video, start, end): rate for video, start, end, rate in columns if isinstance(video, str)}
     # Not who loads it, which is noted when it is saved.

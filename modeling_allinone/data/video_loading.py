@@ -206,7 +206,8 @@ class VideoLoader:
         """A video; which of its frames stand in for damaged ones is noted."""
         options |= {name: [row.get(name)] for name in ("start", "end")}
         if not has_own_times(row["video"]):
-            options["frame_rate"] = [row.get("frame_rate", row.get("fps"))]  # the latter in shards of older versions
+            rate = row.get("frame_rate")
+            options["frame_rate"] = [row.get("fps") if rate is None else rate]  # its name in rows of version 0.1
         inputs = self.processor(videos=[row["video"]], **options | {"return_metadata": True})
         replaced = inputs["video_metadata"][0].replaced_frames
         if replaced:

@@ -227,7 +227,7 @@ def _make_files(shortest_edge: int | None, prepare_row: Callable[[dict], dict] |
 
 def _store_video(row: dict, shortest_edge: int | None, fields: dict[str, Any]) -> dict[str, bytes]:
     """The files of a video, as they are or re-encoded, after which the fields of the row are others."""
-    frame_rate = None if has_own_times(row["video"]) else row.get("frame_rate")
+    frame_rate = None if has_own_times(row["video"]) else row.get("frame_rate") or row.get("fps")
     source, name = resolve_source(row["video"], "the video")
     start, end = row.get("start"), row.get("end")
     # A decoder as it is, because it may stand for another stream than the one that its file is read by.

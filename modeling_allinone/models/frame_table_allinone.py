@@ -88,7 +88,7 @@ class FrameTable:
         return numbers
 
     def can_find(self) -> bool:
-        """Whether packets can be told apart."""
+        """Whether packets can be distinguished."""
         return len(self._numbers) == len(self.packets)
 
     def find(self, position: int | None, size: int, pts: int | None) -> int | None:

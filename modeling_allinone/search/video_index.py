@@ -181,10 +181,12 @@ class VideoIndex:
 
         Raises:
             FileNotFoundError: If there is no index.
-            ValueError: If it is damaged, or was made with another model.
+            ValueError: If it is damaged, of version 0.1, or was made with another model.
         """
         path = Path(folder) / INDEX_NAME
         if not path.is_file():
+            if (path.parent / "features.safetensors").is_file():
+                raise ValueError(f"The index in {folder} was saved by version 0.1; build it again, and save it.")
             raise FileNotFoundError(f"{path} does not exist; save an index in {folder}, or build one.")
         try:
             with safe_open(path, framework="pt") as file:

@@ -21,7 +21,7 @@ def run(monkeypatch, capsys):
         small += ["--temporal_mixing", "channel_shift"]
         monkeypatch.setattr(sys, "argv", ["quickstart.py", "--output_dir", str(output_dir), *small, *arguments])
         capsys.readouterr()
-        load_script("quickstart").main()
+        assert load_script("quickstart").main() == 0
         return capsys.readouterr().out
 
     return run

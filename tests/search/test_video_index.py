@@ -101,6 +101,9 @@ def test_damaged_index_is_refused(model, processor, rows, tmp_path):
     path.unlink()
     with pytest.raises(FileNotFoundError, match=r"index\.safetensors does not exist"):
         VideoIndex.load(tmp_path, model, processor)
+    (tmp_path / "features.safetensors").touch()
+    with pytest.raises(ValueError, match=r"The index in .* was saved by version 0\.1; build it again"):
+        VideoIndex.load(tmp_path, model, processor)
     VideoIndex(model, processor, [], torch.zeros(0, 8)).save(tmp_path)
     assert VideoIndex.load(tmp_path, model, processor).clips == []
 
