@@ -25,7 +25,7 @@ import numpy as np
 import torch
 from datasets import Dataset
 from quickstart_report import print_scores, write_report
-from transformers import AutoModelForVisualQuestionAnswering, AutoProcessor, HfArgumentParser, set_seed
+from transformers import AutoModelForVisualQuestionAnswering, AutoProcessor, set_seed
 
 from modeling_allinone import AllInOneForVideoQuestionAnswering, AllInOneProcessor
 from modeling_allinone.data.collators import VideoQuestionAnsweringCollator
@@ -35,7 +35,7 @@ from modeling_allinone.datasets import answer_vocabulary, load_moving_shapes, wr
 from modeling_allinone.datasets.moving_shapes_texts import FRAME_KINDS
 from modeling_allinone.evaluation.question_answering import most_frequent_answers, score_answers
 from modeling_allinone.evaluation.results import score_groups
-from modeling_allinone.training.arguments import ModelArguments, command_line, read_recipe
+from modeling_allinone.training.arguments import ModelArguments, command_line, parse_recipe, read_recipe
 from modeling_allinone.training.setup import load_model, load_processor
 from modeling_allinone.training.trainer import AllInOneTrainer, AllInOneTrainingArguments
 
@@ -85,7 +85,7 @@ class QuickstartArguments:
 @command_line
 def main(options: list[str]):
     """Run all steps in order."""
-    (arguments,) = HfArgumentParser(QuickstartArguments).parse_args_into_dataclasses(options)
+    (arguments,) = parse_recipe(QuickstartArguments, description=__doc__, arguments=options)
     started = time.perf_counter()
     output_dir = Path(arguments.output_dir)
     corpus, model_dir = output_dir / "corpus", output_dir / f"model-{arguments.temporal_mixing}"
