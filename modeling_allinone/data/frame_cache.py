@@ -18,8 +18,8 @@ from fsspec.core import url_to_fs
 
 from ..models.processing_allinone import AllInOneProcessor
 from ..models.video_processing_allinone import AllInOneVideoProcessor
-from ..models.video_sources_allinone import has_own_times, is_url
-from .video_loading import run_within
+from ..models.video_sources_allinone import is_url
+from .video_loading import frame_rate_of, run_within
 from .workers import map_in_workers
 
 if TYPE_CHECKING:
@@ -65,10 +65,10 @@ def cache_frames(
         [`CachedFrames`]: (video, start, end) -> frames (T, H, W, 3), uint8; without clips that cannot be read, which
         are left to the collator to raise or to skip.
     """
-    named = [name for name in ("frame_rate", "fps") if name in rows.column_names]  # the latter in rows of version 0.1
-    rates = rows[named[0]] if named else [None] * len(rows)
-    columns = zip(rows["video"], rows["start"], rows["end"], rates, strict=True)
-    clips = {(video, start, end): rate for video, start, end, rate in columns if isinstance(video, str)}
+    columns = [name for name in ("video", "start", "end", "frame_rate", "fps") if name in rows.column_names]
+    files = (row for row in rows.select_columns(columns) if isinstance(row["video"], str))
+    named = {(row["video"], row["start"], row["end"]): row for row in files}
+    clips = {clip: frame_rate_of(row) for clip, row in named.items()}
     # Not who loads it, which is noted when it is saved.
     options = {name: value for name, value in processor.video_processor.to_dict().items() if name != "auto_map"}
     signature = json.dumps(options, sort_keys=True, default=str)
@@ -99,8 +99,7 @@ def _write_frames(
     video_processor: AllInOneVideoProcessor, seconds_per_clip: float | None, missing: tuple[tuple, float | None, Path]
 ):
     """Decode a clip and write its frames, but not those of one that the collator will have to speak of."""
-    (video, start, end), rate, path = missing
-    frame_rate = None if has_own_times(video) else rate
+    (video, start, end), frame_rate, path = missing
     options = {"do_rescale": False, "do_normalize": False, "num_views": 1, "return_metadata": True}
     read = partial(video_processor, [video], start=[start], end=[end], frame_rate=[frame_rate], **options)
     try:

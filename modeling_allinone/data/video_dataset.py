@@ -62,7 +62,7 @@ class VideoDataset(Dataset):
         if self.is_blank:
             row |= blank_clip(row)
         elif self.frames and isinstance(clip[0], str) and clip in self.frames:
-            row |= {"video": self.frames[clip], "start": None, "end": None, "frame_rate": None}
+            row |= {"video": self.frames[clip], "start": None, "end": None, "frame_rate": None, "fps": None}
         return row | {"draw": seed_of(self.seed, int(self.epoch), index)}
 
     def set_epoch(self, epoch: int):

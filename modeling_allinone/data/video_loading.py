@@ -205,9 +205,7 @@ class VideoLoader:
     def _process_video(self, row: dict, options: dict[str, Any]) -> Mapping[str, Any]:
         """A video; which of its frames stand in for damaged ones is noted."""
         options |= {name: [row.get(name)] for name in ("start", "end")}
-        if not has_own_times(row["video"]):
-            rate = row.get("frame_rate")
-            options["frame_rate"] = [row.get("fps") if rate is None else rate]  # its name in rows of version 0.1
+        options["frame_rate"] = [frame_rate_of(row)]
         inputs = self.processor(videos=[row["video"]], **options | {"return_metadata": True})
         replaced = inputs["video_metadata"][0].replaced_frames
         if replaced:
@@ -228,6 +226,18 @@ class VideoLoader:
         slot[: len(note)] = torch.frombuffer(bytearray(note), dtype=torch.uint8)
         yield
         slot.zero_()
+
+
+def frame_rate_of(row: Mapping[str, Any]) -> float | None:
+    """
+    Frames per second of a row's video, where it has no times of its own and the row says it.
+
+    Args:
+        row (mapping): A row with `video`, and perhaps `frame_rate`, or `fps`, as rows of version 0.1 call it.
+    """
+    if has_own_times(row["video"]):
+        return None
+    return row.get("fps") if row.get("frame_rate") is None else row["frame_rate"]
 
 
 def blank_clip(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -388,6 +398,7 @@ __all__ = [
     "DeadWorkerError",
     "VideoLoader",
     "blank_clip",
+    "frame_rate_of",
     "read_replaced",
     "read_skipped",
     "record_skipped",

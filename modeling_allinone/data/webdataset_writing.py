@@ -21,9 +21,9 @@ from ..datasets.common_rows import MEDIA_COLUMNS
 from ..models.frame_conversion_allinone import ONE_THREAD
 from ..models.video_clip_allinone import Clip
 from ..models.video_decoding_allinone import DecoderClip, list_frames, open_clip
-from ..models.video_sources_allinone import has_own_times, is_decoder, resolve_source, source_name
+from ..models.video_sources_allinone import is_decoder, resolve_source, source_name
 from .folder_lock import only_writer
-from .video_loading import SKIPPED_NAME, read_skipped, record_skipped
+from .video_loading import SKIPPED_NAME, frame_rate_of, read_skipped, record_skipped
 from .webdataset_reading import INDEX_NAME
 from .webdataset_samples import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from .workers import map_in_workers
@@ -227,11 +227,10 @@ def _make_files(shortest_edge: int | None, prepare_row: Callable[[dict], dict] |
 
 def _store_video(row: dict, shortest_edge: int | None, fields: dict[str, Any]) -> dict[str, bytes]:
     """The files of a video, as they are or re-encoded, after which the fields of the row are others."""
-    frame_rate = None if has_own_times(row["video"]) else row.get("frame_rate") or row.get("fps")
     source, name = resolve_source(row["video"], "the video")
     start, end = row.get("start"), row.get("end")
     # A decoder as it is, because it may stand for another stream than the one that its file is read by.
-    clip = open_clip(row["video"] if is_decoder(row["video"]) else source, name, frame_rate=frame_rate)
+    clip = open_clip(row["video"] if is_decoder(row["video"]) else source, name, frame_rate=frame_rate_of(row))
     is_file = isinstance(source, Path | bytes) and not isinstance(clip, DecoderClip)
     (frame,) = clip.read(np.array([0]))
     size = _reduced(frame.shape[:2], shortest_edge)
