@@ -4,6 +4,7 @@
 Fine-tune All-in-one for a task, and score it.
 
     python examples/finetune.py msrvtt_qa --data_dir MSRVTT-QA --model_name_or_path MODEL
+    python examples/finetune.py --task retrieval --train_file my.csv --model_name_or_path MODEL --do_train true
     python examples/finetune.py my_recipe.yaml --learning_rate 2e-5
     torchrun --nproc-per-node 8 examples/finetune.py tgif_action --data_dir TGIF-QA ...
 
@@ -36,6 +37,7 @@ def main(arguments: list[str]):
         label_columns=task.label_columns,
         labels_of=model_arguments if task.has_label_names else None,
         train_arguments=train_arguments,
+        task=task.name,
     )
     texts = None if task.reads_all_texts else splits.train
     processor = load_processor(

@@ -22,7 +22,8 @@ from transformers.trainer_utils import rotate_checkpoints
 
 from modeling_allinone import AllInOneForVideoQuestionAnswering, VideoQuestionAnsweringCollator, score_answers
 from modeling_allinone.data.video_dataset import find_skipped
-from modeling_allinone.evaluation.results import score_groups
+from modeling_allinone.evaluation.question_answering import rank_answers
+from modeling_allinone.evaluation.results import score_groups, write_predictions
 from modeling_allinone.training.arguments import DataArguments, ModelArguments, command_line, parse_recipe
 from modeling_allinone.training.callbacks import EpochCallback
 from modeling_allinone.training.distributed import count_labelled
@@ -42,7 +43,7 @@ def main(arguments: list[str]):
     if options.load_best_model_at_end:
         raise ValueError("load_best_model_at_end is true, but this script keeps the last model; set it to false.")
     setup_run(options)
-    splits = load_splits(data, options, label_columns=["label"], labels_of=model_options)
+    splits = load_splits(data, options, label_columns=["label"], labels_of=model_options, task=task)
     answers = dict(enumerate(splits.label_names or ()))
     processor = load_processor(model_options, lambda: load_texts(data), data.num_frames)
     model = load_model(AllInOneForVideoQuestionAnswering, model_options, processor, options.do_train, id2label=answers)
@@ -70,11 +71,14 @@ def main(arguments: list[str]):
         prepared, found = prepare_rows(rows, data, processor, is_blank=is_blank), []
         model.eval()
         for batch in prepare_loader(prepared, options.per_device_eval_batch_size):
-            predicted = model(**batch).logits.argmax(dim=-1)
-            found.append(accelerator.gather_for_metrics((predicted, batch["labels"])))  # each row once
-        predictions, labels = (torch.cat(parts).cpu().numpy() for parts in zip(*found, strict=True))
+            best_of_batch = rank_answers(model(**batch).logits, batch["labels"])
+            found.append(accelerator.gather_for_metrics((*best_of_batch, batch["labels"])))  # each row once
+        best, shares, labels = (torch.cat(parts).cpu().numpy() for parts in zip(*found, strict=True))
+        is_skipped = find_skipped(rows, labels)
+        if rows is splits.test and not is_blank and accelerator.is_main_process:
+            write_predictions((best, shares), rows, answers, options.output_dir, is_skipped)
         groups = rows[data.group_by] if data.group_by else ()
-        return score_groups(score_answers, predictions, labels, groups, find_skipped(rows, labels))
+        return score_groups(score_answers, best[:, 0], labels, groups, is_skipped)
 
     if splits.train is not None:
         rows = prepare_rows(splits.train, data, processor, seed=options.seed)

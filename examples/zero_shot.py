@@ -4,6 +4,7 @@
 Score a model on a task that it was not trained for: multiple choice of captions, retrieval, classification by prompts.
 
     python examples/zero_shot.py msrvtt_mc_zero_shot --data_dir MSRVTT --model_name_or_path MODEL
+    python examples/zero_shot.py --task retrieval --test_file my.csv --model_name_or_path MODEL
     torchrun --nproc-per-node 8 examples/zero_shot.py RECIPE ...
 
 Any checkpoint will do that has what scores texts: a matching head (of pre-training) or a scorer for pairs of text and
@@ -17,12 +18,20 @@ from typing import TYPE_CHECKING, Any
 import evaluate
 import torch
 from accelerate.state import PartialState
+from torch.nn.utils.rnn import pad_sequence
 
 from modeling_allinone import AllInOneForVideoTextRetrieval
 from modeling_allinone.data.video_loading import VideoLoader
 from modeling_allinone.datasets import summarize
-from modeling_allinone.evaluation.results import describe_protocol, write_results
-from modeling_allinone.evaluation.retrieval import evaluate_choice, evaluate_retrieval, list_options
+from modeling_allinone.evaluation.question_answering import NUM_BEST
+from modeling_allinone.evaluation.results import describe_protocol, write_found_clips, write_predictions, write_results
+from modeling_allinone.evaluation.retrieval import (
+    list_options,
+    measure_choices,
+    measure_ranking,
+    rank_rows,
+    score_choices,
+)
 from modeling_allinone.metrics import metric_path
 from modeling_allinone.training.arguments import DataArguments, ModelArguments, command_line, option, parse_recipe
 from modeling_allinone.training.setup import identify_model, load_model, load_processor, prepare_rows, setup_run
@@ -78,7 +87,7 @@ def main(arguments: list[str]):
     )
     run_arguments.do_train = False
     setup_run(run_arguments)
-    rows = load_splits(data_arguments, run_arguments).test
+    rows = load_splits(data_arguments, run_arguments, task=task_arguments.task).test
     processor = load_processor(model_arguments, lambda: load_texts(data_arguments), data_arguments.num_frames)
     model = load_model(
         AllInOneForVideoTextRetrieval, model_arguments, processor, allow_new_head=False, **task_arguments.heads
@@ -94,11 +103,19 @@ def main(arguments: list[str]):
         for name, is_blank in (("scores", False), ("blank_video", True)):
             clips = prepare_rows(rows, data_arguments, processor, is_blank=is_blank)
             if task_arguments.task == "retrieval":
-                results[name] = evaluate_retrieval(model, reader, clips, metric, task_arguments.num_reranked, *sizes)
+                ranking = rank_rows(model, reader, clips, task_arguments.num_reranked, *sizes)
+                results[name] = measure_ranking(ranking, clips, metric)
+                if not is_blank and PartialState().is_main_process:
+                    write_found_clips(ranking.best_clips(NUM_BEST), clips.rows, run_arguments.output_dir)
             else:
                 texts, candidates = list_candidates(rows, task_arguments)
-                chosen = (texts, candidates, metric, task_arguments.score_by)
-                results[name] = evaluate_choice(model, reader, clips, *chosen, *sizes)
+                scores = score_choices(model, reader, clips, texts, candidates, task_arguments.score_by, *sizes)
+                results[name] = measure_choices(scores, clips.rows["label"], metric)
+                if not is_blank and PartialState().is_main_process:
+                    padded = pad_sequence(scores, batch_first=True, padding_value=-torch.inf).float().cpu()
+                    classes = dict(enumerate(summarize(rows).answers or ()))
+                    is_skipped = [not (of_row > -torch.inf).any() for of_row in scores]
+                    write_predictions(padded, rows, classes, run_arguments.output_dir, is_skipped)
     protocol = describe_protocol(
         data_arguments.test_data, rows, model.config, processor.video_processor, run_arguments
     )

@@ -10,9 +10,11 @@ used; what there is, is listed in `__init__.pyi`:
   `AllInOneFor…`, `AllInOneProcessor`, `AllInOneVideoProcessor`;
 - data: `VideoDataset`, `InterleavedDataset`, `PairedDataset`, `VideoLoader`, `cache_frames`, a `…Collator` for each
   task, `WebDatasetStream`, `write_shards`; public data sets and your own: `list_datasets`, `describe_dataset`,
-  `load_annotations`, `register_dataset` with `AnnotationReader` and `AnnotationFile`, `summarize`, `train_tokenizer`;
+  `load_annotations`, `load_tables`, `check_examples`, `register_dataset` with `AnnotationReader` and
+  `AnnotationFile`, `summarize`, `train_tokenizer`;
 - training: `AllInOneTrainer`, `RetrievalTrainer` and `VideoClassificationTrainer` with `AllInOneTrainingArguments`,
   `PreTrainingTrainer` with `PreTrainingArguments`, `AlignmentCallback`;
+- answers and vectors of a trained model: `Predictor`, `VideoEncoder`;
 - evaluation and search: `metric_path`, `score_answers`, `evaluate_choice`, `evaluate_retrieval`, `ZeroShotEvaluator`,
   `VideoIndex`;
 - to show and to share: `align_words`, `align_words_with_frames`, `draw_alignment`, `create_model_card`, `saving_code`.

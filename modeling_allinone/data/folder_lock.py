@@ -12,22 +12,26 @@ LOCK_NAME = ".lock"
 
 
 @contextmanager
-def only_writer(folder: Path) -> Iterator[None]:
+def only_writer(folder: Path, name: str | None = None) -> Iterator[None]:
     """
-    Keep other processes that ask likewise from writing in a folder; the system lets go when this process ends.
+    Keep other processes that ask likewise from writing in a folder, or to one file of it; the system lets go when this
+    process ends.
 
     Args:
         folder (`Path`): It exists.
+        name (`str`, *optional*): A file in it. Default: the whole folder.
 
     Raises:
         ValueError: If another process is writing there.
     """
-    path = folder / LOCK_NAME
+    path, written = (folder / LOCK_NAME, folder) if name is None else (folder / f".{name}.lock", folder / name)
     lock = FileLock(path, timeout=0)
     try:
         lock.acquire()
     except Timeout as error:
-        raise ValueError(f"Another run is writing to {folder}; wait for its end, or give another folder.") from error
+        raise ValueError(
+            f"Another run is writing to {written}; wait for its end, or give another {'file' if name else 'folder'}."
+        ) from error
     try:
         yield
     finally:

@@ -30,4 +30,7 @@ from .readers.vqav2 import soft_label as soft_label
 from .readers.yttemporal import draw_spoken_clip as draw_spoken_clip
 from .readers.yttemporal import replace_words as replace_words
 from .row_transforms import by_row as by_row
+from .tables import ExampleReport as ExampleReport
+from .tables import check_examples as check_examples
+from .tables import load_tables as load_tables
 from .tokenizer_training import train_tokenizer as train_tokenizer

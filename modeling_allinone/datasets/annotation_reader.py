@@ -284,6 +284,8 @@ class AnnotationSummary:
         answers_origin (`str`, *optional*): Where the vocabulary is from.
         num_outside (`int`): Rows whose answer the vocabulary lacks: their label is -100.
         remarks (`tuple[str, ...]`): What else the reader came across.
+        held_out_share (`float`, *optional*): Share of the videos of one's own files that the split was drawn with.
+        left_out (`Mapping[str, tuple[str, ...]]`): Rows of one's own files that were left out, by reason.
     """
 
     name: str
@@ -297,6 +299,8 @@ class AnnotationSummary:
     answers_origin: str | None = None
     num_outside: int = 0
     remarks: tuple[str, ...] = ()
+    held_out_share: float | None = None
+    left_out: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __str__(self) -> str:
         lines = [f"{self.name}, {self.split}: {self.num_rows} rows, {self.num_media} videos or images"]

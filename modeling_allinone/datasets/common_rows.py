@@ -25,6 +25,7 @@ import pyarrow
 from datasets import Dataset, DatasetInfo, Features, List, Value
 from transformers.utils import logging
 
+from ..models.video_sources_allinone import is_url
 from .annotation_reader import AnnotationFolder, AnnotationSummary
 from .answer_vocabularies import OUTSIDE_LABEL
 
@@ -139,7 +140,7 @@ def collect_rows(
         place = str(folder.media_root / folder.media_pattern)
         message = (
             f"{summary.name}, {split}: {summary.describe_missing()}. Fetch them, or say where videos lie with "
-            f"media_root and media_pattern (now {place!r})"
+            f"media_root{' and media_pattern' if folder.media_pattern else ''} (now {place!r})"
         )
         if on_missing_video == "raise" or not pieces:
             raise FileNotFoundError(f"{message}.")
@@ -178,7 +179,9 @@ def summarize(dataset: Dataset) -> AnnotationSummary:
 
 
 def _is_there(path: str) -> bool:
-    """Whether a path is a file that is not empty or a folder that is not."""
+    """Whether a path is a file that is not empty or a folder that is not; URLs are not looked at."""
+    if is_url(path):
+        return True
     try:
         if os.path.isdir(path):
             with os.scandir(path) as entries:

@@ -3,6 +3,9 @@
 from .embedding import embed_clips as embed_clips
 from .embedding import embed_texts as embed_texts
 from .embedding import score_candidates as score_candidates
+from .predictor import Prediction as Prediction
+from .predictor import Predictor as Predictor
+from .pretrained import load_pretrained as load_pretrained
 from .question_answering import score_answers as score_answers
 from .retrieval import CaptionedClips as CaptionedClips
 from .retrieval import Ranking as Ranking
@@ -13,5 +16,6 @@ from .retrieval import evaluate_retrieval as evaluate_retrieval
 from .retrieval import list_options as list_options
 from .retrieval import rank as rank
 from .retrieval import rerank as rerank
+from .video_encoder import VideoEncoder as VideoEncoder
 from .zero_shot import ZeroShotEvaluator as ZeroShotEvaluator
 from .zero_shot import share_weights as share_weights

@@ -10,7 +10,7 @@ share the work, each row once, and all get all results, in the order of the rows
 D is the width of the common space.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, Protocol
@@ -35,7 +35,11 @@ class Rows(Protocol):
 
 
 def embed_texts(
-    model: AllInOneForVideoTextRetrieval, processor: AllInOneProcessor, texts: Sequence[str], batch_size: int = 256
+    model: AllInOneForVideoTextRetrieval,
+    processor: AllInOneProcessor,
+    texts: Sequence[str],
+    batch_size: int = 256,
+    show_progress: bool | None = None,
 ) -> torch.Tensor:
     """
     Features of texts.
@@ -45,6 +49,7 @@ def embed_texts(
         processor ([`AllInOneProcessor`])
         texts (sequence of `str`)
         batch_size (`int`, defaults to 256): Texts read at a time.
+        show_progress (`bool`, *optional*): Whether there is a progress bar; by default, on a terminal.
 
     Returns:
         `torch.FloatTensor` of shape `(texts, D)`
@@ -55,11 +60,16 @@ def embed_texts(
         return nn.functional.normalize(model.get_text_features(**inputs).pooler_output.float(), dim=-1)
 
     nothing = torch.empty(0, _width(model))
-    return torch.cat([nothing, *_map_rows(model, embed, texts, list, batch_size)])
+    return torch.cat([nothing, *_map_rows(model, embed, texts, list, batch_size, show_progress=show_progress)])
 
 
 def embed_clips(
-    model: AllInOneForVideoTextRetrieval, reader: VideoLoader, clips: Rows, batch_size: int = 32, num_workers: int = 0
+    model: AllInOneForVideoTextRetrieval,
+    reader: VideoLoader,
+    clips: Rows,
+    batch_size: int = 32,
+    num_workers: int = 0,
+    show_progress: bool | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """
     Features of clips.
@@ -71,21 +81,38 @@ def embed_clips(
         clips (sequence of mappings): Rows with `video` or `image`.
         batch_size (`int`, defaults to 32): Clips read at a time.
         num_workers (`int`, defaults to 0): Processes that read clips; 0 is this one.
+        show_progress (`bool`, *optional*): Whether there is a progress bar; by default, on a terminal.
 
     Returns:
         `torch.FloatTensor` of shape `(clips, D)`, and a `torch.BoolTensor` of shape `(clips,)`: which could be read.
     """
 
     def embed(places: list[int], batch: tuple[dict[str, torch.Tensor], torch.Tensor]) -> torch.Tensor:
-        clips, is_readable = _views(batch[0]).to(model.device, model.dtype), batch[1].to(model.device)
-        shape = clips["pixel_values"].shape[:2]
-        features = model.get_video_features(**{name: values.flatten(0, 1) for name, values in clips.items()})
-        features = nn.functional.normalize(features.pooler_output.float(), dim=-1).unflatten(0, shape).mean(dim=1)
+        features, is_readable = project_clips(model, batch[0]), batch[1].to(model.device)
         return torch.cat([features, is_readable[:, None]], dim=1)
 
     nothing = torch.empty(0, _width(model) + 1)
-    features = torch.cat([nothing, *_map_rows(model, embed, clips, reader, batch_size, num_workers)])
+    parts = _map_rows(model, embed, clips, reader, batch_size, num_workers, show_progress=show_progress)
+    features = torch.cat([nothing, *parts])
     return features[:, :-1], features[:, -1].bool()
+
+
+def project_clips(model: AllInOneForVideoTextRetrieval, clips: Mapping[str, torch.Tensor]) -> torch.Tensor:
+    """
+    Features of clips that have been read.
+
+    Args:
+        model ([`AllInOneForVideoTextRetrieval`]): With projections.
+        clips (mapping of `str` to `torch.Tensor`): `pixel_values` of shape `(B, T, 3, H, W)`, or `(B, views, T, 3, H,
+            W)`, and perhaps `pixel_mask`.
+
+    Returns:
+        `torch.FloatTensor` of shape `(B, D)` on the model's device.
+    """
+    views = with_views(clips).to(model.device, model.dtype)
+    shape = views["pixel_values"].shape[:2]
+    features = model.get_video_features(**{name: values.flatten(0, 1) for name, values in views.items()})
+    return nn.functional.normalize(features.pooler_output.float(), dim=-1).unflatten(0, shape).mean(dim=1)
 
 
 def score_candidates(
@@ -120,7 +147,7 @@ def score_candidates(
         raise ValueError(f"There are {len(clips)} clips but {len(candidates)} lists of candidates; give one for each.")
 
     def score(places: list[int], batch: tuple[dict[str, torch.Tensor], torch.Tensor]) -> torch.Tensor:
-        clips, scores = _views(batch[0]), [torch.empty(0)]
+        clips, scores = with_views(batch[0]), [torch.empty(0)]
         for number, (place, is_readable) in enumerate(zip(places, batch[1], strict=True)):
             chosen = [texts[index] for index in candidates[place]]
             if not is_readable:
@@ -147,10 +174,10 @@ def _width(model: AllInOneForVideoTextRetrieval) -> int:
     return model.config.projection_dim
 
 
-def _views(clips: dict[str, torch.Tensor]) -> BatchFeature:
+def with_views(clips: Mapping[str, torch.Tensor]) -> BatchFeature:
     """Clips with their views, (B, views, T, 3, H, W), and perhaps the masks of these (B, views, H, W)."""
     has_views = clips["pixel_values"].ndim == 6
-    return BatchFeature(clips if has_views else {name: values[:, None] for name, values in clips.items()})
+    return BatchFeature(dict(clips) if has_views else {name: values[:, None] for name, values in clips.items()})
 
 
 def _map_rows(
@@ -161,6 +188,7 @@ def _map_rows(
     batch_size: int,
     num_workers: int = 0,
     lengths: Sequence[int] | None = None,
+    show_progress: bool | None = None,
 ) -> list[torch.Tensor]:
     """
     What `compute` makes of each row, of places and collated rows of a batch at a time: one of the rows of what it
@@ -170,16 +198,9 @@ def _map_rows(
     if distributed.is_available() and distributed.is_initialized():
         process, num_processes = distributed.get_rank(), distributed.get_world_size()
     places = range(process, len(rows), num_processes)
-    loader: DataLoader = DataLoader(
-        places,  # type: ignore[arg-type]  # any sequence does
-        batch_size,
-        collate_fn=partial(_collate, rows, collate),
-        num_workers=num_workers,
+    batches = iterate_batches(
+        rows, places, collate, batch_size, num_workers, "retrieval", show_progress if process == 0 else False
     )
-    # Of an iterator, since the bar takes one of a loader, too, and starts its workers twice; `disable=None` shows it
-    # where there is a terminal.
-    disable = None if process == 0 else True
-    batches = logging.tqdm(iter(loader), total=len(loader), desc="retrieval", leave=False, disable=disable)
     with _evaluating(model):
         mine = torch.cat([torch.empty(0), *(compute(*batch).cpu() for batch in batches)])
     shares: list[Any] = [mine] * num_processes
@@ -192,12 +213,49 @@ def _map_rows(
     return results
 
 
+def iterate_batches(
+    rows: Rows,
+    places: Sequence[int],
+    collate: Callable[[list], Any],
+    batch_size: int,
+    num_workers: int,
+    description: str,
+    show_progress: bool | None = None,
+) -> Iterator[tuple[list[int], Any]]:
+    """
+    Read rows in batches, in the workers of a data loader.
+
+    Args:
+        rows (sequence): Rows by number.
+        places (sequence of `int`): Which of them to read, in this order.
+        collate (`Callable[[list], Any]`): Makes a batch of rows; in a worker.
+        batch_size (`int`): Rows of a batch.
+        num_workers (`int`): Processes that read; 0 is this one.
+        description (`str`): What the progress bar says.
+        show_progress (`bool`, *optional*): Whether there is a bar, of batches; by default, on a terminal.
+
+    Returns:
+        Iterator of `tuple`: Places of a batch, and what `collate` made of their rows.
+    """
+    loader: DataLoader = DataLoader(
+        places,  # type: ignore[arg-type]  # any sequence does
+        batch_size,
+        collate_fn=partial(_collate, rows, collate),
+        num_workers=num_workers,
+    )
+    # Of an iterator, since the bar takes one of a loader, too, and starts its workers twice; `disable=None` shows it
+    # where there is a terminal.
+    disable = None if show_progress is None else not show_progress
+    return logging.tqdm(iter(loader), total=len(loader), desc=description, leave=False, disable=disable)
+
+
 def _collate(rows: Rows, collate: Callable[[list], Any], places: list[int]) -> tuple[list[int], Any]:
     return places, collate([rows[place] for place in places])
 
 
 @contextmanager
 def _evaluating(model: nn.Module) -> Iterator[None]:
+    """A model computes without dropout and gradients."""
     was_training = model.training
     model.eval()
     try:
@@ -207,4 +265,12 @@ def _evaluating(model: nn.Module) -> Iterator[None]:
         model.train(was_training)
 
 
-__all__ = ["Rows", "embed_clips", "embed_texts", "score_candidates"]
+__all__ = [
+    "Rows",
+    "embed_clips",
+    "embed_texts",
+    "iterate_batches",
+    "project_clips",
+    "score_candidates",
+    "with_views",
+]

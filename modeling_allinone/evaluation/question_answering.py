@@ -8,8 +8,11 @@ from typing import Any
 
 import evaluate
 import numpy as np
+import torch
 
 from ..metrics import metric_path
+
+NUM_BEST = 5  # answers of a row that are kept
 
 
 def score_answers(predictions: np.ndarray, labels: np.ndarray) -> dict[str, float]:
@@ -46,6 +49,23 @@ def _scored_answers(row: np.ndarray) -> dict[int, float]:
     return {int(answer): round(float(row[answer]), 6) for answer in np.flatnonzero(row > 0)}
 
 
+def rank_answers(logits: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """
+    The best few answers, as all logits of a large vocabulary would fill the memory.
+
+    Args:
+        logits (`torch.Tensor` of shape `(rows, answers)`)
+        labels (`torch.Tensor` of shape `(rows,)` or `(rows, answers)`): With scores of every answer, each answer has a
+            probability of its own.
+
+    Returns:
+        `torch.LongTensor` and `torch.FloatTensor` of shape `(rows, best)`: Answers, the best first, and their scores.
+    """
+    scores = logits.float().sigmoid() if labels.ndim == 2 else logits.float().softmax(dim=-1)
+    best = logits.topk(min(NUM_BEST, logits.shape[-1])).indices
+    return best, scores.gather(-1, best)
+
+
 def most_frequent_answers(train_rows: Iterable[Mapping[str, Any]], rows: Iterable[Mapping[str, Any]]) -> list[str]:
     """
     Answer without looking: with what is answered most often in training to the same wording of a question.
@@ -73,4 +93,4 @@ def most_frequent_answers(train_rows: Iterable[Mapping[str, Any]], rows: Iterabl
     return [usual.get(row["question"], "") for row in rows]
 
 
-__all__ = ["most_frequent_answers", "score_answers"]
+__all__ = ["NUM_BEST", "most_frequent_answers", "rank_answers", "score_answers"]

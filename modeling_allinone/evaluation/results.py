@@ -3,6 +3,7 @@
 """What was measured: scores beside those of blank video, how they were measured, `results.json`, the model's card."""
 
 import json
+import math
 import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -21,6 +22,8 @@ from ..models.configuration_allinone import AllInOneConfig
 from ..models.modeling_allinone import AllInOnePreTrainedModel
 from ..models.modeling_pretraining_allinone import AllInOneForPreTraining
 from ..models.video_processing_allinone import AllInOneVideoProcessor
+from .question_answering import NUM_BEST
+from .retrieval import collect_captions
 
 if TYPE_CHECKING:
     import datasets
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
 logger = logging.get_logger(__name__)
 
 RESULTS_NAME = "results.json"
+PREDICTIONS_NAME = "predictions.jsonl"
 
 
 class Score(NamedTuple):
@@ -132,12 +136,14 @@ def describe_protocol(
         patches, versions.
     """
     names = set(rows["sample_id"])
+    held_out_share = getattr(getattr(rows.info, "summary", None), "held_out_share", None)
     output_dir = Path(str(training_arguments.output_dir))
     all_skipped = read_skipped(output_dir / SKIPPED_NAME)
     skipped = [clip for clip in all_skipped if clip["sample_id"] in names]
     replaced = [clip for clip in read_replaced(output_dir / REPLACED_NAME) if clip["sample_id"] in names]
     return {
         **data,
+        **({} if held_out_share is None else {"held_out_share": held_out_share}),
         "num_rows": len(rows),
         "num_skipped": len(skipped),
         "skipped": skipped,
@@ -172,6 +178,80 @@ def write_results(results: Mapping[str, Any], output_dir: str | Path):
     lines = [f"{'':{width}}  {'video':>8}  {'blank':>8}"]
     lines += [f"{score.metric:{width}}  {score.value:8.4f}  {score.blank_video:8.4f}" for score in scores]
     logger.warning("\n".join(["", *lines]))
+
+
+def write_predictions(
+    predictions: Any,
+    rows: "datasets.Dataset",
+    labels: Mapping[int, str],
+    output_dir: str | Path,
+    is_skipped: Sequence[bool] | np.ndarray | None = None,
+):
+    """
+    Write `predictions.jsonl`: each row with the answer of the model, its score from 0 to 1, and the best few.
+
+    Args:
+        predictions: The best answers of each row and their scores, two arrays of shape `(rows, answers)`, or one of
+            logits. Nothing is written for tasks without such.
+        rows (`datasets.Dataset`): The rows. Their own `answer` is written as `reference`.
+        labels (mapping from `int` to `str`): Answers by label, of rows without options.
+        output_dir (`str` or `Path`): A folder.
+        is_skipped (sequence of `bool`, *optional*): Whether the clip of each row could not be read; these rows have no
+            answer.
+    """
+    if not isinstance(predictions, tuple):
+        logits = np.asarray(predictions)
+        if logits.ndim != 2:
+            return
+        predictions = [part.numpy() for part in torch.tensor(logits).float().softmax(dim=-1).sort(descending=True)][
+            ::-1
+        ]
+    indices, scores = predictions
+    if np.ndim(indices) != 2:
+        return
+    lines = []
+    for number, row in enumerate(rows):
+        names = dict(enumerate(row.get("options") or ())) or labels
+        is_read = is_skipped is None or not is_skipped[number]
+        kept = {name: value for name, value in row.items() if value is not None and name not in ("answer", "label")}
+        best = _list_best(indices[number], scores[number], names if is_read else {})
+        lines.append(kept | {"reference": row.get("answer")} | best)
+    _write_lines(lines, output_dir)
+
+
+def write_found_clips(found: tuple[np.ndarray, np.ndarray], rows: "datasets.Dataset", output_dir: str | Path):
+    """
+    Write `predictions.jsonl` of a search: each caption with the clip that was found, its score, and the best few.
+
+    Args:
+        found (`tuple` of `np.ndarray`): As [`Ranking.best_clips`] returns it.
+        rows (`datasets.Dataset`): Rows with captions, which were ranked. The right clips are written as `reference`.
+        output_dir (`str` or `Path`): A folder.
+    """
+    texts, places, relevance = collect_captions(rows)
+    clips = {number: rows[place]["video"] or rows[place]["image"] for number, place in enumerate(places)}
+    lines = [
+        {"caption": text, "reference": [clips[clip] for clip in relevance[number]]}
+        | _list_best(found[0][number], found[1][number], clips)
+        for number, text in enumerate(texts)
+    ]
+    _write_lines(lines, output_dir)
+
+
+def _list_best(indices: np.ndarray, scores: np.ndarray, names: Mapping[int, str]) -> dict[str, Any]:
+    """The best answer and its score, `None` where there is none, and the best few."""
+    best: list[dict[str, Any]] = [
+        {"answer": names[index], "score": score}
+        for index, score in zip(indices.tolist(), scores.tolist(), strict=True)
+        if index in names and math.isfinite(score)
+    ][:NUM_BEST]
+    return {"answer": None, "score": None, **(best[0] if best else {}), "top_k": best}
+
+
+def _write_lines(lines: Sequence[Mapping[str, Any]], output_dir: str | Path):
+    """Write lines of JSON."""
+    text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+    Path(output_dir, PREDICTIONS_NAME).write_text(text, encoding="utf-8")
 
 
 def write_card(

@@ -8,6 +8,7 @@ best few are read together, pair by pair, and put in a finer order.
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
 import torch
 from torch.utils.data import Subset
 
@@ -37,6 +38,12 @@ class Ranking(NamedTuple):
     similarities: torch.Tensor
     text_to_video: torch.Tensor | None = None
     video_to_text: torch.Tensor | None = None
+
+    def best_clips(self, number: int) -> tuple[np.ndarray, np.ndarray]:
+        """The best clips of each text, and their scores, two arrays of shape `(texts, clips)`."""
+        scores = self.similarities if self.text_to_video is None else self.text_to_video
+        best = scores.topk(min(number, scores.shape[1]), dim=1)
+        return best.indices.cpu().numpy(), best.values.float().cpu().numpy()
 
 
 def rank(
@@ -263,19 +270,52 @@ def evaluate_choice(
     Returns:
         `dict` of `str` to `float`: The metric's figures. Clips that could not be read count as wrong.
     """
-    if score_by == "pairs":
-        scores = score_candidates(model, reader, rows, texts, candidates, batch_size, num_workers)
-    else:
+    scores = score_choices(model, reader, rows, texts, candidates, score_by, batch_size, num_workers)
+    return measure_choices(scores, rows.rows["label"], metric)
+
+
+def score_choices(
+    model: AllInOneForVideoTextRetrieval,
+    reader: VideoLoader,
+    rows: VideoDataset,
+    texts: Sequence[str],
+    candidates: Sequence[Sequence[int]],
+    score_by: str = "pairs",
+    batch_size: int = 32,
+    num_workers: int = 0,
+) -> list[torch.Tensor]:
+    """
+    The scores of the candidates of each row, which [`evaluate_choice`] measures; its arguments.
+
+    Returns:
+        `list` of `torch.FloatTensor` of shape `(candidates,)`: Logits; -inf where the clip could not be read.
+    """
+    if score_by != "pairs":
         text_features = embed_texts(model, reader.processor, texts)
         features, is_readable = embed_clips(model, reader, rows, batch_size, num_workers)
-        scores = [
-            text_features[chosen] @ clip if keep else torch.full((len(chosen),), -torch.inf)
+        temperature = model.config.contrastive_temperature
+        return [
+            text_features[chosen] @ clip / temperature if keep else torch.full((len(chosen),), -torch.inf)
             for chosen, clip, keep in zip(candidates, features, is_readable, strict=True)
         ]
-    labels = [
-        label if (of_clip > -torch.inf).any() else -100
-        for of_clip, label in zip(scores, rows.rows["label"], strict=True)
-    ]
+    return score_candidates(model, reader, rows, texts, candidates, batch_size, num_workers)
+
+
+def measure_choices(
+    scores: Sequence[torch.Tensor], labels: Sequence[int], metric: "evaluate.EvaluationModule"
+) -> dict[str, float]:
+    """
+    The figures of scores that [`score_choices`] returned.
+
+    Args:
+        scores (sequence of `torch.FloatTensor`): Of the candidates of each row.
+        labels (sequence of `int`): Which candidate of each row is right.
+        metric (`evaluate.EvaluationModule`): As in [`evaluate_choice`].
+
+    Returns:
+        `dict` of `str` to `float`
+    """
+    labels = [label if (of_clip > -torch.inf).any() else -100 for of_clip, label in zip(scores, labels, strict=True)]
     return metric.compute(predictions=[of_clip.tolist() for of_clip in scores], references=labels)
 
 
@@ -304,9 +344,26 @@ def evaluate_retrieval(
         candidates follow each, under the same name after `reranked_`. A tie counts as lost: clips that could not be
         read, or that look alike, earn nothing.
     """
-    texts, places, relevance = collect_captions(rows.rows)
+    return measure_ranking(rank_rows(model, reader, rows, top_k, batch_size, num_workers), rows, metric)
+
+
+def rank_rows(
+    model: AllInOneForVideoTextRetrieval,
+    reader: VideoLoader,
+    rows: VideoDataset,
+    top_k: int = 20,
+    batch_size: int = 32,
+    num_workers: int = 0,
+) -> Ranking:
+    """Score the captions of rows with their clips, each once, in the order of [`collect_captions`]; as [`rank`]."""
+    texts, places, _ = collect_captions(rows.rows)
     shown = Subset(rows, places[:1] if rows.is_blank else places)
-    ranking = rank(model, reader, shown, texts, top_k, batch_size, num_workers)
+    return rank(model, reader, shown, texts, top_k, batch_size, num_workers)
+
+
+def measure_ranking(ranking: Ranking, rows: VideoDataset, metric: "evaluate.EvaluationModule") -> dict[str, float]:
+    """The figures of [`evaluate_retrieval`] from what [`rank_rows`] returned."""
+    texts, places, relevance = collect_captions(rows.rows)
 
     def compute(scores: torch.Tensor) -> dict[str, float]:
         return metric.compute(
@@ -336,6 +393,10 @@ __all__ = [
     "evaluate_choice",
     "evaluate_retrieval",
     "list_options",
+    "measure_choices",
+    "measure_ranking",
     "rank",
+    "rank_rows",
     "rerank",
+    "score_choices",
 ]

@@ -23,6 +23,7 @@ from transformers.utils import is_peft_available, logging
 
 from ..data.video_loading import ON_DECODE_ERROR, SKIPPED_NAME, DeadWorkerError
 from ..datasets import describe_dataset
+from ..datasets.tables import FIELDS
 from ..models.configuration_allinone import AllInOneConfig
 from ..recipes import find_recipe
 
@@ -67,6 +68,7 @@ class ModelArguments:
 
     model_name_or_path: str | None = option(None, "Directory or Hub repository to start from; else, a new model.")
     tokenizer_name: str | None = option(None, "Tokenizer of a new model; without one, it is trained on the texts.")
+    preset: str | None = option(None, "Size of a new model: tiny, small or base.")
     config: dict[str, Any] = option(dict, "Configuration fields to change, or those of a new model.")
     video_processor: dict[str, Any] = option(dict, "Options of the video processor to change, such as num_views.")
     attn_implementation: str | None = option(None, "sdpa, eager, flash_attention_2, …")
@@ -78,12 +80,29 @@ class ModelArguments:
         known = {known.name for known in dataclasses.fields(AllInOneConfig)}
         if unknown := sorted(set(self.config) - known):
             raise ValueError(f"config has {', '.join(unknown)}, which AllInOneConfig does not know.")
+        if self.preset is not None and self.model_name_or_path is not None:
+            raise ValueError(f"preset is {self.preset!r}, but model_name_or_path has a size: give one of the two.")
         if self.lora_rank < 0:
             raise ValueError(f"lora_rank is {self.lora_rank}; expected 0 or more.")
         if self.lora_rank and self.model_name_or_path is None:
             raise ValueError("lora_rank needs a trained model to adapt: give model_name_or_path.")
         if self.lora_rank and not is_peft_available():
             raise ValueError("lora_rank needs the package peft: pip install peft.")
+
+    def new_config(self, **fields: Any) -> AllInOneConfig:
+        """
+        The configuration of a new model: that of the preset, with `config` and other fields changed.
+
+        Raises:
+            ValueError: If neither preset nor `config` says how large it is.
+        """
+        if self.preset is None and not self.config:
+            raise ValueError(
+                "There is no model: name one with model_name_or_path, or say how large a new one is, with preset "
+                "(tiny, small or base) or config."
+            )
+        changed = {**self.config, **fields}
+        return AllInOneConfig(**changed) if self.preset is None else AllInOneConfig.from_preset(self.preset, **changed)
 
 
 @dataclass
@@ -92,9 +111,22 @@ class DataArguments:
 
     _argument_group_name = "data"
 
-    dataset: str = field(metadata={"help": "Name of a data set, as list_datasets() shows them."})
-    data_dir: str = field(metadata={"help": "Folder of its annotations."})
-    media_dir: str | None = option(None, "Folder of its videos or images; data_dir if none.")
+    dataset: str = option("", "Name of a public data set, as list_datasets() shows them.")
+    data_dir: str = option("", "Folder of its annotations; without dataset, of your own videos.")
+    media_dir: str | None = option(None, "Folder of its videos or images; if none, that of the annotations.")
+    train_file: str | None = option(None, "Your own rows: .csv, .tsv, .json, .jsonl or .parquet.")
+    validation_file: str | None = option(None, "The same to evaluate on; if none, drawn from train_file by video.")
+    test_file: str | None = option(None, "The same to score; if none, drawn from train_file by video.")
+    dataset_name: str | None = option(None, "Instead, a data set of the Hub, for datasets.load_dataset.")
+    held_out_share: float = option(0.2, "Share of the videos in a split that is drawn.")
+    video_column: str | None = option(None, "Column with the path or URL: video, path or file_name if none.")
+    question_column: str | None = option(None, "Column of questions: question if none.")
+    answer_column: str | None = option(None, "Column of answers: answer if none.")
+    options_column: str | None = option(None, "Column of lists of options, or several, a,b,c: options if none.")
+    caption_column: str | None = option(None, "Column of captions: caption or text if none.")
+    label_column: str | None = option(None, "Column of classes, or of numbers of options: label if none.")
+    start_column: str | None = option(None, "Column of seconds where a clip begins: start if none.")
+    end_column: str | None = option(None, "Column of seconds where a clip ends: end if none.")
     dataset_options: dict[str, Any] = option(dict, "Options of its reader.")
     test_options: dict[str, Any] = option(dict, "Options that the test split is read with beside.")
     train_split: str = option("train", "Split to train on.")
@@ -122,14 +154,48 @@ class DataArguments:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"{name} is {value}; expected at least 1.")
+        places = {
+            "dataset": self.dataset,
+            "dataset_name": self.dataset_name,
+            "train_file or test_file": self.own_files,
+            "data_dir": not self.dataset and self.data_dir,
+        }
+        given = [name for name, place in places.items() if place]
+        if len(given) != 1:
+            raise ValueError(
+                "There is no data: give dataset with data_dir; or train_file or test_file, data_dir, or dataset_name."
+                if not given
+                else f"{' and '.join(given)} are given; expected one of them."
+            )
+        if self.dataset and not self.data_dir:
+            raise ValueError(
+                f"dataset is {self.dataset!r}, but data_dir, the folder of its annotations, is not given."
+            )
         if self.on_decode_error not in ON_DECODE_ERROR:
             raise ValueError(f"on_decode_error is {self.on_decode_error!r}; expected {' or '.join(ON_DECODE_ERROR)}.")
+
+    @property
+    def own_files(self) -> dict[str, str]:
+        """Files of the user's own rows, by split."""
+        files = {"train": self.train_file, "validation": self.validation_file, "test": self.test_file}
+        return {split: file for split, file in files.items() if file is not None}
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """Columns that are named for fields of the user's own rows."""
+        named = {name: getattr(self, f"{name}_column") for name in FIELDS}
+        return {name: column for name, column in named.items() if column is not None}
 
     @property
     def display_name(self) -> str:
         """What the data is called: whether files in a data set's form are that data set, only their owner knows."""
         if self.data_name is not None:
             return self.data_name
+        if not self.dataset:
+            if self.dataset_name is not None and not Path(self.dataset_name).exists():
+                return self.dataset_name
+            files = self.own_files.values() or [self.dataset_name or self.data_dir]
+            return ", ".join(dict.fromkeys(Path(file).resolve().name for file in files))
         is_generated = not describe_dataset(self.dataset).publisher.startswith("http")
         return f"{self.dataset} (generated clips)" if is_generated else f"files in the form of {self.dataset}"
 
@@ -142,7 +208,7 @@ class DataArguments:
     def test_data(self) -> dict[str, Any]:
         """What a model is scored on, for a protocol."""
         return {
-            "dataset": self.dataset,
+            "dataset": self.dataset or None,
             "data": self.display_name,
             "options": {**self.dataset_options, **self.test_options},
             "split": self.test_split,

@@ -54,6 +54,10 @@ def load_sources(
     if source_arguments.are_shards:
         return _stream(source_arguments, data_arguments, training_arguments, is_blank)
 
+    if training_arguments.eval_strategy == "no":
+        # Of one's own rows, none are held out to evaluate on.
+        data_arguments = replace(data_arguments, eval_split=None)
+
     def mix(sources: Mapping[str, Mapping[str, Any]]) -> VideoDataset | InterleavedDataset:
         rows = []
         for name, of in sources.items():

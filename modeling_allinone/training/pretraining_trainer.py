@@ -21,7 +21,7 @@ from ..models.modeling_pretraining_allinone import AllInOneForPreTrainingOutput
 from ..models.processing_allinone import AllInOneProcessor
 from .callbacks import AlignmentCallback
 from .distributed import contrastive_loss_over_processes
-from .trainer import AllInOneTrainer, make_loader
+from .trainer import AllInOneTrainer, Measured, make_loader
 
 logger = logging.get_logger(__name__)
 
@@ -287,7 +287,7 @@ class PreTrainingTrainer(AllInOneTrainer):
             self._log_started += time.perf_counter() - started
         return metrics
 
-    def _measure(self, dataloader) -> dict[str, float]:
+    def _measure(self, dataloader) -> Measured:
         """Losses and accuracies on the rows of the loader, and the scores of other tasks."""
         means = RunningMean()
         devices = [self.args.device] if self.args.device.type == "cuda" else []
@@ -312,7 +312,7 @@ class PreTrainingTrainer(AllInOneTrainer):
                     self.args.eval_batch_size,
                     self.args.dataloader_num_workers,
                 )
-        return figures
+        return figures, np.empty(0)
 
 
 def _parts(batch: Mapping[str, Any]) -> dict[str, Any]:

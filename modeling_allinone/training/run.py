@@ -15,7 +15,14 @@ from accelerate.state import PartialState
 from transformers.trainer_utils import EvalPrediction, SchedulerType
 
 from ..data.video_dataset import find_skipped
-from ..evaluation.results import describe_protocol, score_groups, write_card, write_results
+from ..evaluation.results import (
+    describe_protocol,
+    score_groups,
+    write_card,
+    write_found_clips,
+    write_predictions,
+    write_results,
+)
 from ..hub.writing import naming_place
 from ..models.configuration_allinone import AllInOneConfig
 from ..models.modeling_allinone import AllInOnePreTrainedModel
@@ -24,7 +31,7 @@ from .arguments import DataArguments
 from .divergence import check_weights
 from .resumption import find_checkpoint
 from .setup import prepare_rows
-from .trainer import AllInOneTrainer, AllInOneTrainingArguments
+from .trainer import AllInOneTrainer, AllInOneTrainingArguments, RetrievalTrainer
 
 if TYPE_CHECKING:
     import datasets
@@ -170,6 +177,14 @@ def _score(
     prefix = f"{data_arguments.test_split}_blank" if is_blank else str(data_arguments.test_split)
     prepared = prepare_rows(rows, data_arguments, trainer.processing_class, is_blank=is_blank)
     output = trainer.predict(prepared, metric_key_prefix=prefix)
+    is_skipped = find_skipped(rows, output.label_ids) if isinstance(output.label_ids, np.ndarray) else None
+    if not is_blank and PartialState().is_main_process:
+        config = cast(AllInOneConfig, trainer.accelerator.unwrap_model(trainer.model).config)
+        names = cast(dict[int, str], config.id2label or {})
+        if isinstance(trainer, RetrievalTrainer):
+            write_found_clips(cast(Any, output.predictions), rows, str(trainer.args.output_dir))
+        else:
+            write_predictions(output.predictions, rows, names, str(trainer.args.output_dir), is_skipped)
     metrics = {key.removeprefix(f"{prefix}_"): value for key, value in (output.metrics or {}).items()}
     scores = {key: value for key, value in metrics.items() if key not in _FIGURES_OF_THE_RUN}
     compute_metrics = trainer.compute_metrics
@@ -179,7 +194,7 @@ def _score(
             output.predictions,
             output.label_ids,
             rows[data_arguments.group_by],
-            find_skipped(rows, output.label_ids) if isinstance(output.label_ids, np.ndarray) else None,
+            is_skipped,
         )
     return scores
 

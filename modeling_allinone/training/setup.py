@@ -109,7 +109,7 @@ def load_processor(
         if "max_position_embeddings" in model_arguments.config:
             processor.tokenizer.model_max_length = model_arguments.config["max_position_embeddings"]
     else:
-        config = AllInOneConfig(**model_arguments.config)
+        config = model_arguments.new_config()
         tokenizer = _make_tokenizer(model_arguments, load_texts)
         tokenizer.model_max_length = config.max_position_embeddings
         height, width = config.image_height_width
@@ -207,8 +207,9 @@ def load_model(
         raise ValueError(NOTHING_TO_DO)
     if model_arguments.model_name_or_path is None:
         attention = {name: fields.pop(name) for name in _NO_FIELDS if name in fields}
-        config = AllInOneConfig(**{**fields, "vocab_size": len(processor.tokenizer)})
+        config = model_arguments.new_config(**{**fields, "vocab_size": len(processor.tokenizer)})
         model = model_class._from_config(config, **attention)
+        logger.warning(f"The new model has {model.num_parameters() / 1e6:.1f} million parameters, all to be trained.")
     else:
         model = _load_checkpoint(model_class, model_arguments.model_name_or_path, allow_new_head, fields)
         check_weights(model, model_arguments.model_name_or_path)

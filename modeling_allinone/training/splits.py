@@ -4,18 +4,20 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import Any
 
+import datasets
+from accelerate.state import PartialState
 from transformers import TrainingArguments
+from transformers.utils import logging
 
 from ..data.shared_media import LoadedSplit, warn_of_shared_media
-from ..datasets import describe_dataset, load_annotations, summarize
+from ..datasets import check_examples, describe_dataset, load_annotations, load_tables, summarize
 from ..models.configuration_allinone import AllInOneConfig
 from .arguments import DataArguments, ModelArguments
 from .setup import NOTHING_TO_DO, naming_model
 
-if TYPE_CHECKING:
-    import datasets
+logger = logging.get_logger(__name__)
 
 
 @dataclass
@@ -32,9 +34,9 @@ class Splits:
         loaded (`list` of [`LoadedSplit`]): All that was read, of which whatever is read later may share videos.
     """
 
-    train: "datasets.Dataset | None" = None
-    eval: "datasets.Dataset | None" = None
-    test: "datasets.Dataset | None" = None
+    train: datasets.Dataset | None = None
+    eval: datasets.Dataset | None = None
+    test: datasets.Dataset | None = None
     label_names: list[str] | None = None
     loaded: list[LoadedSplit] = field(default_factory=list)
 
@@ -46,6 +48,7 @@ def load_splits(
     labels_of: ModelArguments | None = None,
     train_arguments: DataArguments | None = None,
     with_train: bool = True,
+    task: str | None = None,
 ) -> Splits:
     """
     Read every split that a run needs.
@@ -58,6 +61,7 @@ def load_splits(
             the rows to train on; without training, those of this model, by which the rows are then labelled.
         train_arguments ([`DataArguments`], *optional*): How the rows to train on are read. Default: `data_arguments`.
         with_train (`bool`, defaults to `True`): Whether to read rows to train on, where the run trains.
+        task (`str`, *optional*): What own files are to have the columns for.
 
     Returns:
         [`Splits`]
@@ -72,19 +76,35 @@ def load_splits(
     splits = Splits()
     read: dict[str, datasets.Dataset] = {}
     names = known = None
-    if training_arguments.do_train and with_train:
-        reading = train_arguments or data_arguments
-        rows = load_split(reading, reading.train_split, loaded=splits.loaded)
+    trains = training_arguments.do_train and with_train
+    if labels_of is not None and not trains:
+        names = _labels_of_model(labels_of)
+        known = None if _are_nameless(names) else names
+    reading = train_arguments or data_arguments
+    if not data_arguments.dataset:
+        evaluates = training_arguments.eval_strategy != "no"
+        needed = [
+            *(["train"] if trains and reading == data_arguments else []),
+            *([data_arguments.eval_split] if evaluates and data_arguments.eval_split is not None else []),
+            *([data_arguments.test_split] if data_arguments.test_split is not None else []),
+        ]
+        read |= _load_own(data_arguments, needed, known, task)
+        splits.loaded += [LoadedSplit(rows, data_arguments.data_dir) for rows in read.values()]
+        if PartialState().is_main_process:
+            logger.warning(str(check_examples(read)))
+        _check_own(data_arguments, read)
+    if trains:
+        if reading == data_arguments and reading.train_split in read:
+            rows = read[reading.train_split]
+        else:
+            rows = load_split(reading, reading.train_split, loaded=splits.loaded)
         splits.train = _first(rows, reading.num_train_rows)
         if train_arguments is None:
             read[reading.train_split] = rows
         if labels_of is not None:
             known = splits.label_names = _answers_of(rows, data_arguments)
-    elif labels_of is not None:
-        names = _labels_of_model(labels_of)
-        known = None if _are_nameless(names) else names
 
-    def read_once(split: str, num_rows: int | None) -> "datasets.Dataset":
+    def read_once(split: str, num_rows: int | None) -> datasets.Dataset:
         if split not in read:
             read[split] = load_split(data_arguments, split, label_names=known, loaded=splits.loaded)
         return _first(read[split], num_rows)
@@ -105,7 +125,7 @@ def load_split(
     num_rows: int | None = None,
     label_names: Sequence[str] | None = None,
     loaded: list[LoadedSplit] | None = None,
-) -> "datasets.Dataset":
+) -> datasets.Dataset:
     """
     Read a split.
 
@@ -125,6 +145,11 @@ def load_split(
         ValueError: If there is no such data set, split, option, or column to group by.
         OSError: If files are missing or broken, among them all videos.
     """
+    if not data_arguments.dataset:
+        held_out = [name for name in (data_arguments.test_split, data_arguments.eval_split) if name is not None]
+        tables = _load_own(data_arguments, [split, *held_out], label_names)
+        _check_own(data_arguments, tables)
+        return _first(tables[split], num_rows)
     options = data_arguments.dataset_options
     if split == data_arguments.test_split:
         options = options | data_arguments.test_options
@@ -147,9 +172,7 @@ def load_split(
             f"No video of the {split} split of {data_arguments.dataset} is there ({summary.describe_missing()}). Say "
             "where they lie with media_dir, or media_pattern in dataset_options."
         )
-    group = data_arguments.group_by
-    if group is not None and group not in rows.column_names:
-        raise ValueError(f"group_by is {group!r}; the rows have {', '.join(rows.column_names)}.")
+    _check_group(data_arguments, rows)
     if loaded is not None:
         whole = LoadedSplit(rows, data_arguments.data_dir)
         warn_of_shared_media(whole, loaded)
@@ -157,19 +180,63 @@ def load_split(
     return _first(rows, num_rows)
 
 
-def _first(rows: "datasets.Dataset", num_rows: int | None) -> "datasets.Dataset":
+def _load_own(
+    data_arguments: DataArguments,
+    needed: Sequence[str],
+    label_names: Sequence[str] | None = None,
+    task: str | None = None,
+) -> dict[str, datasets.Dataset]:
+    """The user's own rows: all splits that are there, and those needed that are drawn."""
+    source: Any = data_arguments.own_files or data_arguments.data_dir
+    if data_arguments.dataset_name is not None:
+        source = dict(datasets.load_dataset(data_arguments.dataset_name))
+    return load_tables(
+        source,
+        task=task,
+        columns=data_arguments.columns,
+        media_root=data_arguments.media_dir,
+        splits=needed,
+        held_out_share=data_arguments.held_out_share,
+        vocabulary=label_names,
+        on_missing_video=data_arguments.on_missing_video,
+        name=data_arguments.display_name if data_arguments.data_name or data_arguments.dataset_name else None,
+    )
+
+
+def _check_own(data_arguments: DataArguments, tables: dict[str, datasets.Dataset]):
+    """Raises an error where a run would end at a clip that is missing, or rows have no such group."""
+    for rows in tables.values():
+        _check_group(data_arguments, rows)
+        summary = summarize(rows)
+        if summary.missing_media and data_arguments.on_decode_error == "raise":
+            raise FileNotFoundError(
+                f"{summary.name}, {summary.split}: {summary.describe_missing()}. Leave their rows out with "
+                "on_missing_video drop, or say with media_dir where videos lie."
+            )
+
+
+def _check_group(data_arguments: DataArguments, rows: datasets.Dataset):
+    """Raises a `ValueError` if rows lack the column to group by."""
+    group = data_arguments.group_by
+    if group is not None and group not in rows.column_names:
+        raise ValueError(f"group_by is {group!r}; the rows have {', '.join(rows.column_names)}.")
+
+
+def _first(rows: datasets.Dataset, num_rows: int | None) -> datasets.Dataset:
     """The first rows, or all."""
     return rows if num_rows is None else rows.select(range(min(num_rows, len(rows))))
 
 
-def load_texts(data_arguments: DataArguments) -> "datasets.Dataset":
+def load_texts(data_arguments: DataArguments) -> datasets.Dataset:
     """The training split for its texts: all rows that its reader gives without options to leave some out."""
+    if not data_arguments.dataset:
+        return load_split(data_arguments, data_arguments.train_split)
     return load_annotations(
         data_arguments.dataset, data_arguments.data_dir, data_arguments.train_split, on_missing_video="ignore"
     )
 
 
-def _check_labels(rows: "datasets.Dataset", columns: Sequence[str]):
+def _check_labels(rows: datasets.Dataset, columns: Sequence[str]):
     """Raises a `ValueError` if rows to score have no label."""
     for column in columns:
         if column not in rows.column_names or None in rows[column]:
@@ -190,7 +257,7 @@ def _labels_of_model(model_arguments: ModelArguments) -> list[str]:
 
 
 def _match_labels(
-    names: list[str], rows: "datasets.Dataset", model_arguments: ModelArguments, data_arguments: DataArguments
+    names: list[str], rows: datasets.Dataset, model_arguments: ModelArguments, data_arguments: DataArguments
 ) -> list[str]:
     """The answers of a model, which are those of the rows that it is scored on."""
     found = _answers_of(rows, data_arguments)
@@ -200,7 +267,7 @@ def _match_labels(
     if found != names:
         raise ValueError(
             f"{model_arguments.model_name_or_path} answers with {_list_some(names)}, but the rows of "
-            f"{data_arguments.dataset} are labelled by {_list_some(found)}: train it on them first."
+            f"{summarize(rows).name} are labelled by {_list_some(found)}: train it on them first."
         )
     return names
 
@@ -210,9 +277,11 @@ def _are_nameless(names: Sequence[str]) -> bool:
     return list(names) == [f"LABEL_{index}" for index in range(len(names))]
 
 
-def _answers_of(rows: "datasets.Dataset", data_arguments: DataArguments) -> list[str]:
+def _answers_of(rows: datasets.Dataset, data_arguments: DataArguments) -> list[str]:
     """The answers, or classes, by which rows are labelled."""
     answers = summarize(rows).answers
+    if answers is None and not data_arguments.dataset:
+        raise ValueError(f"The rows of {data_arguments.display_name} have no answers or classes.")
     if answers is None:
         tasks = ", ".join(describe_dataset(data_arguments.dataset).tasks)
         raise ValueError(f"The rows of {data_arguments.dataset} have no set of answers; it is for {tasks}.")

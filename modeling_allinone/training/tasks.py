@@ -27,7 +27,7 @@ from ..data.collators import (
     VisualCommonsenseCollator,
 )
 from ..datasets.readers.nlvr2 import LABELS
-from ..evaluation.question_answering import score_answers
+from ..evaluation.question_answering import rank_answers, score_answers
 from ..evaluation.retrieval import collect_captions
 from ..metrics import metric_path
 from ..models.modeling_allinone import AllInOnePreTrainedModel
@@ -107,7 +107,7 @@ class Task:
         """Scores of what a model predicts."""
         return self.metric_module.compute(predictions=output.predictions, references=output.label_ids)
 
-    def preprocess(self, logits: Any, labels: Any) -> torch.Tensor:
+    def preprocess(self, logits: Any, labels: Any) -> torch.Tensor | tuple[torch.Tensor, ...]:
         """What is kept of the outputs of a batch."""
         return logits
 
@@ -122,11 +122,11 @@ class QuestionAnswering(Task):
     has_label_names = True
     reads_all_texts = True
 
-    def preprocess(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        return logits.argmax(dim=-1)
+    def preprocess(self, logits: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return rank_answers(logits, labels)
 
     def compute_metrics(self, output: EvalPrediction) -> dict[str, float]:
-        return score_answers(np.asarray(output.predictions), np.asarray(output.label_ids))
+        return score_answers(np.asarray(output.predictions[0])[:, 0], np.asarray(output.label_ids))
 
 
 @dataclass

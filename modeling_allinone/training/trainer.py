@@ -19,7 +19,8 @@ from transformers.trainer_utils import EvalLoopOutput, TrainOutput
 from ..data.video_dataset import find_skipped
 from ..data.video_loading import VideoLoader
 from ..data.webdataset_stream import PairedStream, WebDatasetStream
-from ..evaluation.retrieval import evaluate_retrieval
+from ..evaluation.question_answering import NUM_BEST
+from ..evaluation.retrieval import measure_ranking, rank_rows
 from ..hub.writing import naming_place
 from ..models.losses_allinone import calibration_loss, contrastive_loss, ranking_loss
 from ..models.processing_allinone import AllInOneProcessor
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     import evaluate
 
 STREAMS = (WebDatasetStream, PairedStream)
+# Figures by name, and predictions.
+Measured = tuple[dict[str, float], Any]
 
 
 @dataclass
@@ -274,10 +277,11 @@ class AllInOneTrainer(Trainer):
         self._check_weights()
         prefix = f"{metric_key_prefix}_"
         with self._explaining_dead_workers():
-            figures = self._measure(dataloader)
-            if figures is not None:
+            measured = self._measure(dataloader)
+            if measured is not None:
+                figures, predictions = measured
                 metrics = {prefix + name: value for name, value in figures.items()}
-                return EvalLoopOutput(np.empty(0), None, metrics, num_samples=len(dataloader.dataset))
+                return EvalLoopOutput(predictions, None, metrics, num_samples=len(dataloader.dataset))
             output = super().evaluation_loop(
                 dataloader, description, prediction_loss_only, ignore_keys, metric_key_prefix
             )
@@ -287,8 +291,8 @@ class AllInOneTrainer(Trainer):
             metrics[f"{prefix}num_out_of_vocabulary"] -= num_skipped
         return output
 
-    def _measure(self, dataloader) -> dict[str, float] | None:
-        """The figures of tasks that have no predictions row by row; `None` for those that have some."""
+    def _measure(self, dataloader) -> Measured | None:
+        """Figures and predictions of tasks that have none row by row; `None` for those that have some."""
         return None
 
     def save_model(self, *arguments, **keywords):
@@ -418,18 +422,18 @@ class RetrievalTrainer(AllInOneTrainer):
             loss = loss + share * of_scores
         return (loss, outputs) if return_outputs else loss
 
-    def _measure(self, dataloader) -> dict[str, float]:
-        """The figures of retrieval on the rows of the loader."""
+    def _measure(self, dataloader) -> Measured:
+        """The figures of retrieval on the rows of the loader, and the best clips of each text."""
         with self.compute_loss_context_manager():
-            return evaluate_retrieval(
+            ranking = rank_rows(
                 self.accelerator.unwrap_model(self.model),
                 self._readers[0],
                 dataloader.dataset,
-                self.metric,
                 self.num_reranked,
                 self.args.eval_batch_size,
                 self.args.dataloader_num_workers,
             )
+        return measure_ranking(ranking, dataloader.dataset, self.metric), ranking.best_clips(NUM_BEST)
 
 
 def freeze_backbone(model: nn.Module):

@@ -1,0 +1,615 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
+"""
+Answers about clips by a trained model: a few in memory, or those of many rows in a file.
+
+Every task is the same in three steps: each row makes texts that are read with its clip, a model scores these pairs of
+text and clip, and the scores of a row become answers.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from os import PathLike
+from pathlib import Path
+from typing import Any, cast, overload
+
+import torch
+from transformers.utils import logging
+
+from ..data.folder_lock import only_writer
+from ..data.video_loading import SKIPPED_NAME, VideoLoader
+from ..models.modeling_allinone import AllInOnePreTrainedModel
+from ..models.modeling_masked_lm_allinone import AllInOneForMaskedLM
+from ..models.modeling_multiple_choice_allinone import AllInOneForMultipleChoice
+from ..models.modeling_pretraining_allinone import AllInOneForPreTraining
+from ..models.modeling_question_answering_allinone import AllInOneForVideoQuestionAnswering
+from ..models.modeling_retrieval_allinone import AllInOneForVideoTextRetrieval
+from ..models.modeling_video_classification_allinone import AllInOneForVideoClassification
+from ..models.processing_allinone import AllInOneProcessor
+from .answer_file import keep_columns, read_answers, to_json
+from .embedding import Rows, embed_texts, iterate_batches, project_clips, with_views
+from .pretrained import load_pretrained
+from .zero_shot import share_weights
+
+logger = logging.get_logger(__name__)
+
+# What a row needs for a task beside its clip; what asks it.
+COLUMNS = {"question-answering": "question", "multiple-choice": "options", "masked-lm": "text", "classification": None}
+METHODS = {
+    "question-answering": "ask",
+    "multiple-choice": "choose",
+    "masked-lm": "fill",
+    "classification": "classify",
+}
+PROMPTS = ("A person is doing {}",)
+
+_SINGLE = 16  # texts read at a time where a few are asked
+# The answers of a file are those of the model that goes on with it, up to rounding in another batch or precision.
+_TOLERANCE = 0.02
+
+
+@dataclass
+class Prediction:
+    """
+    What a model says about a clip.
+
+    Args:
+        answer (`str`, *optional*): The best answer; `None` if the clip could not be read.
+        score (`float`, *optional*): Its share among all answers that were possible, from 0 to 1; with soft labels
+            (`config.problem_type` is `"multi_label_classification"`) its probability on its own.
+        top_k (`list` of `dict`): The best answers, best first, each with `answer` and `score`.
+    """
+
+    answer: str | None = None
+    score: float | None = None
+    top_k: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass
+class _Question:
+    """What is asked about every row."""
+
+    task: str
+    labels: list[str] | None = None
+    prompts: Sequence[str] = PROMPTS
+    top_k: int = 5
+
+
+@dataclass
+class _Collator:
+    """Reads the clips of a batch, each once however many rows are about it."""
+
+    reader: VideoLoader
+
+    def __call__(self, rows: Sequence[Mapping[str, Any]]) -> "_Batch":
+        places: dict[tuple, int] = {}
+        clips: list[dict] = []
+        for row in rows:
+            if (name := _clip_name(row)) not in places:
+                places[name] = len(clips)
+                clips.append(dict(row))
+        values, is_readable = self.reader(clips)
+        return _Batch(rows, values, is_readable, [places[_clip_name(row)] for row in rows])
+
+
+@dataclass
+class _Batch:
+    """Rows; their clips, which of them could be read, and for each row which is its own."""
+
+    rows: Sequence[Mapping[str, Any]]
+    clips: dict[str, torch.Tensor]
+    is_readable: torch.Tensor
+    clip_of: list[int]
+
+
+class Predictor:
+    """
+    Answers about clips by a trained model. What can be asked depends on its head:
+
+    | model | tasks |
+    |---|---|
+    | `AllInOneForVideoQuestionAnswering` | `ask` |
+    | `AllInOneForMultipleChoice`, `AllInOneForVideoTextRetrieval` | `choose`; `classify` among any labels |
+    | `AllInOneForVideoClassification` | `classify` among the classes that it was trained for |
+    | `AllInOneForMaskedLM` | `fill` |
+    | `AllInOneForPreTraining` | `fill`, `choose`, `classify` among any labels |
+
+    Args:
+        model ([`AllInOnePreTrainedModel`]): One of these; it is put into evaluation mode.
+        processor ([`AllInOneProcessor`])
+        score_by (`str`, *optional*): How texts are chosen by models for retrieval and of pre-training: `"pairs"` reads
+            each text together with the clip; `"features"` compares what is made of each alone, which is less fine,
+            and faster for many labels. Default: pairs, where the model has what scores them.
+
+    Raises:
+        ValueError: If the model has no such head, or none that scores so.
+
+    Example:
+
+    ```python
+    >>> import numpy as np
+    >>> from transformers import BertTokenizer
+    >>> from modeling_allinone import AllInOneConfig, AllInOneProcessor, AllInOneVideoProcessor
+
+    >>> config = AllInOneConfig.from_preset("tiny", num_hidden_layers=1, id2label={0: "yes", 1: "no"})
+    >>> processor = AllInOneProcessor(AllInOneVideoProcessor(), BertTokenizer())
+    >>> predictor = Predictor(AllInOneForVideoQuestionAnswering(config), processor)
+    >>> clip = np.zeros((8, 240, 320, 3), dtype=np.uint8)  # or a file: "clip.mp4"
+    >>> prediction = predictor.ask(clip, "is it dark?")
+    >>> prediction.answer in ("yes", "no"), len(prediction.top_k)
+    (True, 2)
+
+    ```
+    """
+
+    def __init__(self, model: AllInOnePreTrainedModel, processor: AllInOneProcessor, score_by: str | None = None):
+        self.model = model.eval()
+        self.processor = processor
+        self.name = model.name_or_path or "the model"
+        # What chooses texts by retrieval: the model itself, or what shares the weights of one of pre-training.
+        self._retrieval = share_weights(model) if isinstance(model, AllInOneForPreTraining) else None
+        if isinstance(model, AllInOneForVideoTextRetrieval):
+            self._retrieval = model
+        self.tasks = _tasks_of(model, self._retrieval)
+        if not self.tasks:
+            raise ValueError(
+                f"{self.name} holds {type(model).__name__} without a head that answers; expected one of "
+                "AllInOneForVideoQuestionAnswering, AllInOneForMultipleChoice, AllInOneForVideoTextRetrieval, "
+                "AllInOneForVideoClassification, AllInOneForMaskedLM and AllInOneForPreTraining."
+            )
+        self.score_by = score_by or "pairs"
+        if self._retrieval is not None:
+            heads = {"pairs": self._retrieval.scorer, "features": self._retrieval.text_projection}
+            possible = [name for name, head in heads.items() if head is not None]
+            self.score_by = score_by or possible[0]
+            if self.score_by not in possible:
+                raise ValueError(f"score_by is {score_by!r}; {self.name} scores by {' and '.join(possible)}.")
+        elif self.score_by != "pairs":
+            raise ValueError(f"score_by is {score_by!r}, but {self.name} holds {type(model).__name__}; leave it out.")
+        self._text_features: dict[str, torch.Tensor] = {}
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name: str | Path,
+        device: str | torch.device | None = None,
+        dtype: str | torch.dtype | None = None,
+        score_by: str | None = None,
+    ) -> "Predictor":
+        """
+        Load the model that a folder holds, whichever its head.
+
+        Args:
+            name (`str` or `Path`): A folder, or a repository of the Hub.
+            device (`str` or `torch.device`, *optional*): Default: a GPU if there is one, else the CPU.
+            dtype (`str` or `torch.dtype`, *optional*): What the model computes in, such as `"bfloat16"`. Default: that
+                of the weights.
+            score_by (`str`, *optional*): As in [`Predictor`].
+
+        Returns:
+            [`Predictor`]
+
+        Raises:
+            OSError: If there is no such folder or repository.
+            ValueError: If it holds another model.
+        """
+        model, processor = load_pretrained(str(name), device, dtype)
+        return cls(model, processor, score_by)
+
+    @overload
+    def ask(self, video: Any, questions: str, top_k: int = 5) -> Prediction: ...
+
+    @overload
+    def ask(self, video: Any, questions: Sequence[str], top_k: int = 5) -> list[Prediction]: ...
+
+    def ask(self, video: Any, questions: str | Sequence[str], top_k: int = 5) -> Prediction | list[Prediction]:
+        """
+        Answer questions about a clip, out of the answers that the model was trained for.
+
+        Args:
+            video: A path, URL, bytes of a file, decoded frames `(T, H, W, 3)`, uint8, or a mapping with one of these
+                as `video`, and `start` and `end` (seconds).
+            questions (`str` or sequence of `str`): One, or any number, for which the clip is read once.
+            top_k (`int`, defaults to 5): How many answers to return.
+
+        Returns:
+            [`Prediction`], or a `list` of them for several questions.
+
+        Raises:
+            ValueError: If the model answers no questions.
+        """
+        asked = [questions] if isinstance(questions, str) else questions
+        predictions = self._ask_about(
+            video, [{"question": one} for one in asked], _Question("question-answering", top_k=top_k)
+        )
+        return predictions[0] if isinstance(questions, str) else predictions
+
+    def choose(
+        self, video: Any, options: Sequence[str], question: str | None = None, top_k: int | None = None
+    ) -> Prediction:
+        """
+        Choose the text that fits a clip.
+
+        Args:
+            video: As in [`~Predictor.ask`].
+            options (sequence of `str`): Texts to choose from.
+            question (`str`, *optional*): What they answer, for models that were trained with questions.
+            top_k (`int`, *optional*): How many of them to return. Default: all.
+
+        Returns:
+            [`Prediction`]
+
+        Raises:
+            ValueError: If there are no options, or the model compares no texts with clips.
+        """
+        row = {"options": list(options), "question": question}
+        limit = max(len(options), 1) if top_k is None else top_k
+        return self._ask_about(video, [row], _Question("multiple-choice", top_k=limit))[0]
+
+    def classify(
+        self,
+        video: Any,
+        labels: Sequence[str] | None = None,
+        top_k: int = 5,
+        prompts: str | Sequence[str] = PROMPTS,
+    ) -> Prediction:
+        """
+        Name the class of a clip.
+
+        Args:
+            video: As in [`~Predictor.ask`].
+            labels (sequence of `str`, *optional*): Classes to choose from. Default: those of the classification head,
+                which chooses among its own only; other models choose among any, and need them.
+            top_k (`int`, defaults to 5): How many classes to return.
+            prompts (`str` or sequence of `str`, defaults to `"A person is doing {}"`): Texts of a class, whose name
+                replaces `{}`, for models without a classification head. The scores of several are averaged.
+
+        Returns:
+            [`Prediction`]
+
+        Raises:
+            ValueError: If there are no labels, or the head knows others, or the model cannot classify.
+        """
+        return self._ask_about(video, [{}], self._classification(labels, prompts, top_k))[0]
+
+    def fill(self, video: Any, text: str, top_k: int = 5) -> Prediction:
+        """
+        Find the word that is hidden in a text about a clip.
+
+        Args:
+            video: As in [`~Predictor.ask`].
+            text (`str`): With one `[MASK]`, the mask token of the tokenizer.
+            top_k (`int`, defaults to 5): How many words to return, each a token of the vocabulary.
+
+        Returns:
+            [`Prediction`]
+
+        Raises:
+            ValueError: If the text has no mask or several, or the model fills none.
+        """
+        return self._ask_about(video, [{"text": text}], _Question("masked-lm", top_k=top_k))[0]
+
+    def predict(
+        self,
+        rows: Rows,
+        output_file: str | Path,
+        task: str | None = None,
+        labels: Sequence[str] | None = None,
+        prompts: str | Sequence[str] = PROMPTS,
+        top_k: int = 5,
+        batch_size: int = 16,
+        num_workers: int = 1,
+        on_decode_error: str = "skip",
+        seconds_per_clip: float | None = None,
+        show_progress: bool | None = None,
+    ) -> dict[str, int]:
+        """
+        Answer many rows into a file of JSON lines.
+
+        A line is the row with `answer`, `score` and `top_k`, in the order of the rows; a column `answer` of theirs
+        comes back as `reference`. Lines are written batch by batch. If this is interrupted, the same call goes on
+        after the last whole line, so that each row is there once. Of a clip that cannot be read, `answer` and `score`
+        are null, and `skipped_clips.jsonl` beside the file says why.
+
+        Args:
+            rows (sequence of mappings, or `datasets.Dataset`): Rows with `video` (path or URL) and what the task
+                needs: `question`; `options` (a list, and perhaps `question`); `text` with one `[MASK]`; nothing more
+                for classification. Optionally `start` and `end` (seconds). Other columns are kept.
+            output_file (`str` or `Path`): Such as `answers.jsonl`; its folder is made if missing.
+            task (`str`, *optional*): `"question-answering"`, `"multiple-choice"`, `"masked-lm"` or `"classification"`.
+                Default: the one of the model that fits `labels` and the columns.
+            labels, prompts: As in [`~Predictor.classify`].
+            top_k (`int`, defaults to 5): How many answers a row gets.
+            batch_size (`int`, defaults to 16): Rows read, and texts read together with their clips, at a time.
+            num_workers (`int`, defaults to 1): Processes that read clips while the model computes; 0 is this one.
+            on_decode_error (`str`, defaults to `"skip"`): What to do about a clip that cannot be read: `"skip"` or
+                `"raise"`.
+            seconds_per_clip (`float`, *optional*): Longest time to read a clip, in seconds.
+            show_progress (`bool`, *optional*): Whether there is a progress bar; by default, on a terminal.
+
+        Returns:
+            `dict` of `str` to `int`: `"num_rows"`, `"num_resumed"` (which were in the file) and `"num_skipped"`.
+
+        Raises:
+            ValueError: If the model cannot answer the rows, or the file holds answers to others or by another model.
+            DeadWorkerError: If a clip kills the process that reads it.
+        """
+        question = self._question_of(rows, task, labels, prompts, top_k)
+        path = Path(output_file)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        reader = VideoLoader(
+            self.processor,
+            on_decode_error=on_decode_error,
+            seconds_per_clip=seconds_per_clip,
+            skipped_file=path.with_name(SKIPPED_NAME),
+        )
+        with only_writer(path.parent, path.name), path.open("ab", buffering=0) as file:
+            lines = read_answers(path, rows)
+            file.truncate(sum(len(line) for line, _ in lines))
+            done = [entry for _, entry in lines]
+            self._check_origin(question, rows, done, path)
+            num_skipped = sum(entry["answer"] is None for entry in done)
+            if done:
+                logger.info(f"{path} has the answers to {len(done)} of {len(rows)} rows.")
+            batches = iterate_batches(
+                rows,
+                range(len(done), len(rows)),
+                _Collator(reader),
+                batch_size,
+                min(num_workers, len(rows) - len(done)),
+                "answers",
+                show_progress,
+            )
+            try:
+                for _, batch in batches:
+                    predictions = self._answer(question, batch, batch_size)
+                    entries = [
+                        keep_columns(row) | asdict(prediction)
+                        for row, prediction in zip(batch.rows, predictions, strict=True)
+                    ]
+                    file.write("".join(f"{to_json(entry)}\n" for entry in entries).encode())
+                    num_skipped += sum(entry["answer"] is None for entry in entries)
+            except Exception as error:
+                if (dead := reader.explain_dead_worker(error)) is not None:
+                    raise dead from error
+                raise
+        return {"num_rows": len(rows), "num_resumed": len(done), "num_skipped": num_skipped}
+
+    # -----------------------------------------------------------------------------------------------------------------
+    # What is asked
+    # -----------------------------------------------------------------------------------------------------------------
+
+    def _need(self, task: str):
+        """Raise a `ValueError` unless the model has a head for a task."""
+        if task not in self.tasks:
+            can = ", ".join(f"{METHODS[one]} ({one})" for one in self.tasks)
+            raise ValueError(
+                f"{self.name} holds {type(self.model).__name__}, which has no head for {task} "
+                f"({METHODS.get(task, 'unknown')}); it can {can}. Load a model of that task."
+            )
+
+    def _classification(self, labels: Sequence[str] | None, prompts: str | Sequence[str], top_k: int) -> "_Question":
+        """A question for a class, among the head's own or any."""
+        self._need("classification")
+        prompts = [prompts] if isinstance(prompts, str) else list(prompts)
+        if not isinstance(self.model, AllInOneForVideoClassification):
+            if not labels:
+                raise ValueError(
+                    f"{self.name} holds {type(self.model).__name__}, which has no classes of its own; give labels to "
+                    "choose from."
+                )
+            if not prompts or not all("{}" in prompt for prompt in prompts):
+                raise ValueError(f"prompts are {prompts}; expected texts with {{}}, where the name of a class goes.")
+        elif labels is not None:
+            own = list((self.model.config.id2label or {}).values())
+            unknown = [label for label in labels if label not in own]
+            if unknown or not labels:
+                raise ValueError(
+                    f"labels hold {unknown}, which the head of {self.name} does not know; it knows {len(own)} "
+                    f"classes: {', '.join(own[:20])}."
+                )
+        return _Question("classification", None if labels is None else list(labels), prompts, top_k)
+
+    def _question_of(
+        self,
+        rows: Rows,
+        task: str | None,
+        labels: Sequence[str] | None,
+        prompts: str | Sequence[str],
+        top_k: int,
+    ) -> "_Question":
+        """What to ask about rows, which have all that it needs."""
+        columns = {name for name, value in rows[0].items() if value is not None} if len(rows) else set()
+        if task is None and labels is None:
+            fitting = [one for one in self.tasks if COLUMNS[one] is None or COLUMNS[one] in columns or not len(rows)]
+            if not fitting:
+                needed = " or ".join(f"{COLUMNS[one]} ({one})" for one in self.tasks)
+                raise ValueError(
+                    f"{self.name} holds {type(self.model).__name__}, which needs rows with {needed}; these have "
+                    f"{', '.join(sorted(columns))}."
+                )
+            task = fitting[0]
+        task = task or "classification"
+        self._need(task)
+        if task == "classification":
+            question = self._classification(labels, prompts, top_k)
+        else:
+            question = _Question(task, top_k=top_k)
+        for number in range(len(rows)):
+            row = rows[number]
+            self._check_row(question, row, f"Row {number}")
+            try:
+                to_json(keep_columns(row))
+            except TypeError as error:
+                raise ValueError(f"Row {number} cannot be written as JSON ({error}); give clips by path.") from error
+        return question
+
+    def _check_row(self, question: _Question, row: Mapping[str, Any], name: str):
+        """Raise a `ValueError` unless a row has what its task needs."""
+        if all(row.get(column) is None for column in ("video", "image")):
+            raise ValueError(f"{name} has no video; its columns are {', '.join(map(str, row))}.")
+        column = COLUMNS[question.task]
+        if column is None:
+            return
+        value: Any = row.get(column)
+        texts = value if column == "options" else [value]
+        if not isinstance(texts, list | tuple) or not texts or not all(isinstance(text, str) for text in texts):
+            expected = "a list of texts" if column == "options" else "a text"
+            raise ValueError(f"{name} has {value!r:.80} as {column}; {question.task} needs {expected}.")
+        mask = self.processor.tokenizer.mask_token
+        if question.task == "masked-lm" and value.count(mask) != 1:
+            raise ValueError(f"{name} has the text {value!r:.80}; expected one {mask} in it, the word to find.")
+
+    def _texts(self, question: _Question, row: Mapping[str, Any]) -> Sequence[Any]:
+        """What is read with the clip of a row: a text, or none, or texts for each answer one after the other."""
+        if question.task == "multiple-choice":
+            options, asked = list(row["options"]), row.get("question")
+            return options if asked is None else self.processor.apply_choice_template(asked, options)
+        if (column := COLUMNS[question.task]) is not None:
+            return [row[column]]
+        if isinstance(self.model, AllInOneForVideoClassification):
+            return [None]
+        names = [label.replace("_", " ") for label in question.labels or ()]
+        return [prompt.replace("{}", name) for name in names for prompt in question.prompts]
+
+    # -----------------------------------------------------------------------------------------------------------------
+    # What the model says
+    # -----------------------------------------------------------------------------------------------------------------
+
+    def _ask_about(self, video: Any, rows: list[dict], question: _Question) -> list[Prediction]:
+        """Predictions for rows about one clip."""
+        self._need(question.task)
+        clip = dict(video) if isinstance(video, Mapping) else {"video": video}
+        rows = [clip | row for row in rows]
+        for row in rows:
+            self._check_row(question, row, "What is asked")
+        return self._answer(question, _Collator(VideoLoader(self.processor))(rows), _SINGLE) if rows else []
+
+    @torch.no_grad()
+    def _answer(self, question: _Question, batch: _Batch, batch_size: int) -> list[Prediction]:
+        """A prediction for every row of a batch."""
+        texts = [self._texts(question, row) for row in batch.rows]
+        chooses = question.task == "multiple-choice" or (question.labels is not None and texts[0] != [None])
+        scores: Sequence[torch.Tensor]
+        if chooses and self._retrieval is not None and self.score_by == "features":
+            scores = self._compare(self._retrieval, batch, texts)
+        else:
+            scores = self._read_pairs(question.task, batch, texts, batch_size)
+        multi_label = not chooses and self.model.config.problem_type == "multi_label_classification"
+        predictions = []
+        for row, place, of_row in zip(batch.rows, batch.clip_of, scores, strict=True):
+            if not batch.is_readable[place]:
+                predictions.append(Prediction())
+                continue
+            if chooses:
+                answers = list(row["options"]) if question.task == "multiple-choice" else list(question.labels or ())
+                logits = of_row[:, 0].view(len(answers), -1).mean(dim=1)
+            else:
+                answers, logits = self._own_answers(question, of_row[0])
+            best = self.processor.post_process_question_answering(
+                logits[None], answers, question.top_k, multi_label=multi_label
+            )[0]
+            predictions.append(Prediction(**best[0], top_k=best))
+        return predictions
+
+    def _own_answers(self, question: _Question, logits: torch.Tensor) -> tuple[list[str], torch.Tensor]:
+        """Answers of the model's own, or those of them that are asked for, and their scores."""
+        if question.task == "masked-lm":
+            return self.processor.tokenizer.convert_ids_to_tokens(range(len(logits))), logits
+        id2label = self.model.config.id2label or {}
+        answers = [id2label[index] for index in range(len(logits))]
+        if question.labels is None:
+            return answers, logits
+        return question.labels, logits[[answers.index(label) for label in question.labels]]
+
+    def _compare(
+        self, model: AllInOneForVideoTextRetrieval, batch: _Batch, texts: list[Sequence[str]]
+    ) -> Sequence[torch.Tensor]:
+        """For every row, the logits (texts, 1) of the contrastive loss. Texts are read once for all batches."""
+        new = list(dict.fromkeys(text for of_row in texts for text in of_row if text not in self._text_features))
+        features = embed_texts(model, self.processor, new, show_progress=False)
+        self._text_features |= dict(zip(new, features, strict=True))
+        clips = project_clips(model, batch.clips).cpu() / model.config.contrastive_temperature
+        return [
+            torch.stack([self._text_features[text] for text in of_row]) @ clips[place][:, None]
+            for of_row, place in zip(texts, batch.clip_of, strict=True)
+        ]
+
+    def _read_pairs(self, task: str, batch: _Batch, texts: list[Any], batch_size: int) -> Sequence[torch.Tensor]:
+        """For every row, what the head says (texts, scores) of its texts, each read together with the clip."""
+        pairs = [(place, text) for place, of_row in zip(batch.clip_of, texts, strict=True) for text in of_row]
+        clips = with_views(batch.clips).to(self.model.device, self.model.dtype)
+        num_views = clips["pixel_values"].shape[1]
+        scores = []
+        for start in range(0, len(pairs), batch_size):
+            places, chosen = map(list, zip(*pairs[start : start + batch_size], strict=True))
+            inputs = {name: values[places].flatten(0, 1) for name, values in clips.items()}
+            if chosen[0] is not None:
+                tokens = self.processor(text=chosen).to(self.model.device)
+                inputs |= {name: values.repeat_interleave(num_views, dim=0) for name, values in tokens.items()}
+            scores.append(self._read(task, inputs).float().unflatten(0, (-1, num_views)).mean(dim=1).cpu())
+        return torch.cat(scores).split([len(of_row) for of_row in texts])
+
+    def _read(self, task: str, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+        """What the head says (pairs, scores): one score of a text to choose, or those of all answers."""
+        if task == "masked-lm":
+            is_masked = inputs["input_ids"] == self.processor.tokenizer.mask_token_id
+            if not (is_masked.sum(dim=1) == 1).all():
+                raise ValueError(
+                    "A text is cut before its mask, as it is longer than the model reads; give a shorter one."
+                )
+            outputs = self.model(**inputs)
+            logits = outputs.mlm_logits if isinstance(self.model, AllInOneForPreTraining) else outputs.logits
+            return logits[is_masked][:, : len(self.processor.tokenizer)]
+        if self._retrieval is not None:
+            return cast(Any, self._retrieval).score_pairs(**inputs)[:, None]
+        if isinstance(self.model, AllInOneForMultipleChoice):
+            inputs |= {name: inputs[name][:, None] for name in ("input_ids", "attention_mask")}
+        return self.model(**inputs).logits
+
+    def _check_origin(self, question: _Question, rows: Rows, done: list[dict], path: Path):
+        """Raise a `ValueError` if the surest of the answers that a file has is not what this model says."""
+        number = max(range(len(done)), key=lambda number: done[number]["score"] or -1.0, default=None)
+        if number is None or done[number]["score"] is None:
+            return
+        old = done[number]
+        batch = _Collator(VideoLoader(self.processor, on_decode_error="skip"))([rows[number]])
+        (new,) = self._answer(question, batch, _SINGLE)
+        if new.score is None:
+            return
+        shares = {entry["answer"]: entry["score"] for entry in new.top_k}
+        is_same = old["answer"] in shares and len(new.top_k) == len(old["top_k"])
+        lowest = min(shares.values())  # of an answer that is no more among the best
+        for entry in old["top_k"]:
+            is_same = is_same and abs(shares.get(entry["answer"], lowest) - entry["score"]) <= _TOLERANCE
+        if not is_same:
+            raise ValueError(
+                f"{path} says {old['answer']!r} ({old['score']:.3f}) in line {number + 1}, but {self.name} says "
+                f"{new.answer!r} ({new.score:.3f}) now: it was written with another model or another task, top_k or "
+                "prompt. Give another file, or remove this one."
+            )
+
+
+def _tasks_of(model: AllInOnePreTrainedModel, retrieval: AllInOneForVideoTextRetrieval | None) -> tuple[str, ...]:
+    """What a model has a head for, the task with the most columns first."""
+    chooses = retrieval is not None or isinstance(model, AllInOneForMultipleChoice)
+    fills = isinstance(model, AllInOneForMaskedLM)
+    if isinstance(model, AllInOneForPreTraining):
+        fills = model.mlm_head is not None
+    heads = {
+        "multiple-choice": chooses,
+        "question-answering": isinstance(model, AllInOneForVideoQuestionAnswering),
+        "masked-lm": fills,
+        "classification": chooses or isinstance(model, AllInOneForVideoClassification),
+    }
+    return tuple(task for task, has_head in heads.items() if has_head)
+
+
+def _clip_name(row: Mapping[str, Any]) -> tuple:
+    """What is the same for rows about the same clip."""
+    source = row.get("video") if row.get("video") is not None else row.get("image")
+    name = str(source) if isinstance(source, str | PathLike) else id(source)
+    return name, *(row.get(column) for column in ("start", "end", "frame_rate", "fps"))
+
+
+__all__ = ["COLUMNS", "METHODS", "PROMPTS", "Prediction", "Predictor"]

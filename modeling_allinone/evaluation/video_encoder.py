@@ -1,0 +1,160 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
+"""Texts and clips as vectors, by a model that was trained to compare them."""
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from ..data.video_loading import VideoLoader
+from ..models.modeling_pretraining_allinone import AllInOneForPreTraining
+from ..models.modeling_retrieval_allinone import AllInOneForVideoTextRetrieval
+from ..models.processing_allinone import AllInOneProcessor
+from ..models.video_decoding_allinone import is_array
+from .embedding import embed_clips, embed_texts
+from .pretrained import load_pretrained
+from .zero_shot import share_weights
+
+
+class VideoEncoder:
+    """
+    Texts and clips as vectors of one space: the product of two is their cosine. A clip is read once for all queries.
+
+    Args:
+        model ([`AllInOneForVideoTextRetrieval`]): With projections.
+        processor ([`AllInOneProcessor`])
+
+    Raises:
+        ValueError: If the model has no projections.
+
+    Example:
+
+    ```python
+    >>> from transformers import BertTokenizer
+    >>> from modeling_allinone import AllInOneConfig, AllInOneProcessor, AllInOneVideoProcessor
+    >>> from modeling_allinone.datasets import write_moving_shapes
+
+    >>> videos = sorted(write_moving_shapes("shapes", num_clips=3).glob("videos/*.mp4"))
+    >>> model = AllInOneForVideoTextRetrieval(AllInOneConfig.from_preset("tiny", num_hidden_layers=1))
+    >>> encoder = VideoEncoder(model, AllInOneProcessor(AllInOneVideoProcessor(), BertTokenizer()))
+    >>> texts, clips = encoder.encode_text(["a red ring", "a bar"]), encoder.encode_video(videos)
+    >>> texts.shape, clips.shape, (texts @ clips.T).shape
+    (torch.Size([2, 512]), torch.Size([3, 512]), torch.Size([2, 3]))
+    >>> encoder.encode_text("a red ring").shape
+    torch.Size([512])
+
+    ```
+    """
+
+    def __init__(self, model: AllInOneForVideoTextRetrieval, processor: AllInOneProcessor):
+        if model.text_projection is None:
+            raise ValueError(
+                "This model has no projections, since projection_dim is None: it compares no vectors. Load a model "
+                "for retrieval (AllInOneForVideoTextRetrieval) that has them."
+            )
+        self.model = model
+        self.processor = processor
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name: str | Path,
+        device: str | torch.device | None = None,
+        dtype: str | torch.dtype | None = None,
+    ) -> "VideoEncoder":
+        """
+        Load a model for retrieval, or one that was pre-trained with the contrastive objective.
+
+        Args:
+            name (`str` or `Path`): A folder, or a repository of the Hub.
+            device (`str` or `torch.device`, *optional*): Default: a GPU if there is one, else the CPU.
+            dtype (`str` or `torch.dtype`, *optional*): What the model computes in, such as `"bfloat16"`. Default: that
+                of the weights.
+
+        Returns:
+            [`VideoEncoder`]
+
+        Raises:
+            OSError: If there is no such folder or repository.
+            ValueError: If it holds a model without projections.
+        """
+        model, processor = load_pretrained(str(name), device, dtype)
+        held = type(model).__name__
+        if isinstance(model, AllInOneForPreTraining):
+            model = share_weights(model) or model
+        if not isinstance(model, AllInOneForVideoTextRetrieval) or model.text_projection is None:
+            raise ValueError(
+                f"{name} holds {held} without projections, so it makes no vectors of texts and clips; load a model "
+                "that was trained for retrieval (AllInOneForVideoTextRetrieval with projection_dim), or pre-trained "
+                "with the contrastive objective."
+            )
+        return cls(model, processor)
+
+    def encode_text(
+        self, texts: str | Iterable[str], batch_size: int = 256, show_progress: bool | None = None
+    ) -> torch.Tensor:
+        """
+        Vectors of texts.
+
+        Args:
+            texts (`str` or iterable of `str`): One, or any number of them.
+            batch_size (`int`, defaults to 256): Texts read at a time.
+            show_progress (`bool`, *optional*): Whether there is a progress bar; by default, on a terminal.
+
+        Returns:
+            `torch.FloatTensor` of shape `(texts, D)`, or `(D,)` for one: of unit length, on the CPU.
+        """
+        if isinstance(texts, str):
+            return self.encode_text([texts], batch_size, show_progress)[0]
+        return embed_texts(self.model, self.processor, list(texts), batch_size, show_progress)
+
+    def encode_video(
+        self,
+        videos: Any,
+        batch_size: int = 32,
+        num_workers: int = 0,
+        on_decode_error: str = "raise",
+        show_progress: bool | None = None,
+    ) -> torch.Tensor:
+        """
+        Vectors of clips.
+
+        Args:
+            videos: One clip, or an iterable of any number: paths, URLs, bytes of a file, decoded frames
+                `(T, H, W, 3)`, uint8, or mappings with one of these as `video`, and `start` and `end` (seconds).
+            batch_size (`int`, defaults to 32): Clips read at a time.
+            num_workers (`int`, defaults to 0): Processes that read clips while the model computes; 0 is this one.
+            on_decode_error (`str`, defaults to `"raise"`): What to do about a clip that cannot be read: `"raise"`, or
+                `"skip"`: its vector is NaN.
+            show_progress (`bool`, *optional*): Whether there is a progress bar; by default, on a terminal.
+
+        Returns:
+            `torch.FloatTensor` of shape `(clips, D)`, or `(D,)` for one: of unit length, on the CPU.
+        """
+        if is_clip(videos):
+            return self.encode_video([videos], batch_size, num_workers, on_decode_error, show_progress)[0]
+        clips = [video if isinstance(video, Mapping) else {"video": video} for video in videos]
+        reader = VideoLoader(self.processor, on_decode_error=on_decode_error)
+        features, is_readable = embed_clips(self.model, reader, clips, batch_size, num_workers, show_progress)
+        features = nn.functional.normalize(features, dim=-1)  # those of several views are a mean
+        return features.masked_fill(~is_readable[:, None], torch.nan)
+
+
+def is_clip(value: Any) -> bool:
+    """
+    Whether something is a clip, and not several.
+
+    Args:
+        value: What a user gave.
+
+    Returns:
+        `bool`: Whether it is a path, a URL, bytes, a mapping, or an array of four axes.
+    """
+    return isinstance(value, str | bytes | os.PathLike | Mapping) or (is_array(value) and value.ndim == 4)
+
+
+__all__ = ["VideoEncoder", "is_clip"]

@@ -1,0 +1,235 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
+"""One's own rows: whatever file they are in, the same table; what is wrong with them, by line."""
+
+import json
+import re
+import unicodedata
+
+import pytest
+from datasets import Dataset, Features, Value, Video, load_dataset
+from video_fixtures import encode_video
+
+from modeling_allinone import check_examples, load_tables, summarize
+
+CLIPS = {"Ü 1.mp4": "libx264", "zwei clips.mkv": "libx264", "drei.avi": "mpeg4", "vier.v2.webm": "libvpx-vp9"}
+ROWS = [
+    {"video": "Ü 1.mp4", "question": "Wer bellt?", "answer": "der Hund"},
+    {"video": "Ü 1.mp4", "question": "Wo, und\nwann?", "answer": "NA"},
+    {"video": "zwei clips.mkv", "question": "Wer bellt?", "answer": "007"},
+    {"video": "drei.avi", "question": "Wer?", "answer": "der Hund"},
+    {"video": "vier.v2.webm", "question": "Wer?", "answer": "null"},
+]
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory):
+    """Real clips of several containers and sizes."""
+    folder = tmp_path_factory.mktemp("Meine Clips ä")
+    for number, (name, codec) in enumerate(CLIPS.items()):
+        encode_video(folder / name, codec, num_frames=4, width=48 + 16 * number)
+    return folder
+
+
+def write(path, rows):
+    """A file of rows, in the form that its suffix says."""
+    if path.suffix == ".parquet":
+        Dataset.from_list(rows).to_parquet(path)
+    elif path.suffix in (".json", ".jsonl"):
+        lines = [json.dumps(row, ensure_ascii=False) for row in rows]
+        path.write_text("[" + ",".join(lines) + "]" if path.suffix == ".json" else "\n".join(lines), "utf-8")
+    else:
+        comma = "\t" if path.suffix == ".tsv" else ","
+        quoted = [['"' + str(value).replace('"', '""') + '"' for value in row.values()] for row in rows]
+        path.write_text("\n".join(map(comma.join, [rows[0], *quoted])), "utf-8-sig")
+    return path
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv", "a.json", "a.jsonl", "a.parquet"])
+def test_every_form_of_file_gives_the_same_rows(clips, name):
+    table = load_tables(write(clips / name, ROWS), splits=["train"])["train"]
+    assert [(row["question"], row["answer"]) for row in table] == [(row["question"], row["answer"]) for row in ROWS]
+    assert table["video"] == [str(clips / row["video"]) for row in ROWS]
+    summary = summarize(table)
+    assert summary.missing_media == () and summary.name == name
+    assert summary.answers == ("der Hund", "007", "NA", "null") and table["label"] == [0, 2, 1, 0, 3]
+
+
+def test_files_are_found_by_any_spelling(clips, tmp_path):
+    decomposed = unicodedata.normalize("NFD", "Ü 1.mp4")
+    named = [decomposed, "zwei clips", "./drei.avi", str(clips / "drei.avi"), "vier.v2", "https://a.example/b.mp4"]
+    path = write(tmp_path / "a.csv", [{"File_Name": name, "Text": "ein Hund"} for name in named])
+    table = load_tables(path, splits=["train"], media_root=clips)["train"]
+    assert summarize(table).missing_media == () and table["caption"] == ["ein Hund"] * 6
+    names = ["Ü 1.mp4", "zwei clips.mkv", "drei.avi", "drei.avi", "vier.v2.webm"]
+    assert table["video"] == [*(str(clips / name) for name in names), "https://a.example/b.mp4"]
+
+
+def test_semicolons_and_named_columns(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("Datei;von;bis;gesagt, laut\n1.mp4;0.5;2;ja\n2.mp4;;;nein\n", "utf-8")
+    columns = {"video": "Datei", "start": "von", "end": "bis", "caption": "gesagt, laut"}
+    table = load_tables(path, columns=columns, task="retrieval", splits=["train"], on_missing_video="ignore")["train"]
+    assert [(row["start"], row["end"], row["caption"]) for row in table] == [(0.5, 2, "ja"), (None, None, "nein")]
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns"),
+    [
+        ([{"video": "1", "options": '["rot", "blau"]', "answer": "blau", "kind": "Farbe"}], {}),
+        ([{"video": "1", "options": "['rot', 'blau']", "label": "1", "kind": "Farbe"}], {}),
+        ([{"video": "1", "option_a": "rot", "option_b": "blau", "answer": "blau", "kind": "Farbe"}], {}),
+        ([{"video": "1", "x": "rot", "y": "blau", "label": 1, "kind": "Farbe"}], {"options": "x,y"}),
+    ],
+)
+def test_options_are_a_list_or_several_columns(tmp_path, rows, columns):
+    path = write(tmp_path / "a.csv", rows)
+    options = {"task": "multiple-choice", "splits": ["train"], "on_missing_video": "ignore"}
+    row = load_tables(path, columns=columns, **options)["train"][0]
+    assert (row["options"], row["answer"], row["label"]) == (["rot", "blau"], "blau", 1)
+    assert row["kind"] == "Farbe", "what else a row has stays, to group scores by"
+
+
+def test_folders_are_classes_or_have_metadata(clips, tmp_path):
+    for split, names in {"train": ("rot", "blau"), "val": ("rot",)}.items():
+        for name in names:
+            (tmp_path / split / name).mkdir(parents=True)
+            (tmp_path / split / name / "ein clip.avi").write_bytes((clips / "drei.avi").read_bytes())
+            (tmp_path / split / name / "notes.txt").write_text("not a video")
+    tables = load_tables(tmp_path, task="classification", splits=[])
+    assert {split: table["answer"][:] for split, table in tables.items()} == {
+        "train": ["blau", "rot"],
+        "validation": ["rot"],
+    }
+    assert tables["validation"]["label"] == [1]
+    assert summarize(tables["train"]).name == tmp_path.name and summarize(tables["train"]).missing_media == ()
+    write(tmp_path / "metadata.jsonl", [{"file_name": "clips/rot/ein clip.avi", "text": "rot"}])
+    with pytest.raises(ValueError, match=r"has metadata\.jsonl beside folders of splits; put one"):
+        load_tables(tmp_path)
+    (tmp_path / "train").rename(tmp_path / "clips")
+    (tmp_path / "val").rename(tmp_path / "more")
+    table = load_tables(tmp_path, task="retrieval", splits=["train"])["train"]
+    assert table["caption"] == ["rot"] and summarize(table).missing_media == ()
+
+
+def test_tables_of_datasets_keep_their_videos_undecoded(clips, tmp_path):
+    data = [{"path": name, "bytes": (clips / name).read_bytes()} for name in CLIPS]
+    features = Features({"clip": Video(decode=False), "label": Value("string")})
+    rows = Dataset.from_dict({"clip": data, "label": ["a", "b", "a", "b"]}, features)
+    rows.to_parquet(tmp_path / "train.parquet")
+    loaded = load_dataset(str(tmp_path), cache_dir=str(tmp_path / "cache"))
+    tables = load_tables(dict(loaded), columns={"video": "clip"}, splits=["train"], task="classification", name="mine")
+    assert summarize(tables["train"]).missing_media == () and tables["train"]["answer"] == ["a", "b", "a", "b"]
+    with open(tables["train"][1]["video"], "rb") as file:
+        assert file.read() == data[1]["bytes"]
+
+
+def test_splits_are_drawn_by_video_evenly_and_again_the_same(tmp_path):
+    rows = [
+        {"video": f"{video}.mp4", "label": f"class {video % 4}", "question": str(number)}
+        for video in range(40)
+        for number in range(3)
+    ]
+    path = write(tmp_path / "a.csv", rows)
+    options = {"task": "classification", "held_out_share": 0.25, "on_missing_video": "ignore"}
+    tables = load_tables(path, **options)
+    videos = {split: set(table["video"]) for split, table in tables.items()}
+    assert {split: len(names) for split, names in videos.items()} == {"train": 22, "test": 10, "validation": 8}
+    assert len(set.union(*videos.values())) == 40 and sum(len(table) for table in tables.values()) == 120
+    assert set(tables["test"]["answer"]) == {f"class {number}" for number in range(4)}
+    without_validation = load_tables(path, **options, splits=["test"])
+    assert set(without_validation) == {"train", "test"}
+    assert without_validation["test"]["video"] == tables["test"]["video"]
+    assert set(load_tables(path, **options, seed=1)["test"]["video"]) != videos["test"]
+
+
+def test_the_report_names_lines(clips, tmp_path):
+    train = [
+        *ROWS,
+        {"video": "fehlt.mp4", "question": "Wer?", "answer": "der Hund"},
+        {"video": "drei.avi", "question": " ", "answer": "ja"},
+        {"video": "drei.avi", "question": "Wer?", "answer": ""},
+    ]
+    test = [ROWS[0], {"video": "drei.avi", "question": "Wer?", "answer": "die Katze"}]
+    files = {"train": write(tmp_path / "train.csv", train), "test": write(tmp_path / "test.csv", test)}
+    report = check_examples(load_tables(files, media_root=clips, splits=[]))
+    assert report.num_rows == {"train": 6, "test": 2} and report.num_videos == {"train": 5, "test": 2}
+    assert report.num_answers == 4 and report.num_outside == {"train": 0, "test": 1}
+    at = f"{tmp_path / 'train.csv'}, line"
+    assert report.problems == {
+        "left out: question is empty": (f"{at} 9",),
+        "left out: answer is empty": (f"{at} 10",),
+        "video missing": (f"{at} 8",),
+        "answers that training has once": ("007", "NA", "null"),
+        "answers that train alone has": ("007", "NA", "null"),
+        "answers that test alone has": ("die Katze",),
+        "videos in two splits": tuple(sorted(str(clips / name) for name in ("drei.avi", "Ü 1.mp4"))),
+    }
+    assert "video missing (1): train.csv, line 8" in str(report)
+    assert "test: 2 rows, 2 videos, 1 answers outside the vocabulary" in str(report)
+
+
+def test_choices_that_cannot_be_are_left_out(tmp_path):
+    rows = [
+        {"video": "1", "options": '["a", "b"]', "answer": "a", "start": 1, "end": 2},
+        {"video": "1", "options": '["a", "b"]', "answer": "c", "start": "", "end": ""},
+        {"video": "1", "options": '["a", "b", "c"]', "answer": "c", "start": "", "end": ""},
+        {"video": "1", "options": '["a", "b"]', "answer": "a", "start": 3, "end": 2},
+    ]
+    path = write(tmp_path / "a.csv", rows)
+    tables = load_tables(path, task="multiple-choice", splits=["train"], on_missing_video="ignore")
+    assert check_examples(tables).problems == {
+        "left out: answer is none of the options": (f"{path}, line 3",),
+        "left out: start or end is wrong": (f"{path}, line 5",),
+        "another number of options than other rows": (f"{path}, line 4",),
+    }
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "message"),
+    [
+        ("clip,answer\n1,a\n", {}, r"a.csv has no column for video; its columns are 'clip', 'answer'.*video_column"),
+        ("video,said\n1,a\n", {"task": "retrieval"}, "no column for caption; .* Say which it is with caption_column"),
+        ("video,a\n1,a\n", {"columns": {"answer": "b"}}, "has no column 'b', which answer_column names"),
+        ("video,label\n1,a\n", {"task": "question-answering"}, "no column for question"),
+        ("video,label\n1,a\n", {"task": "paired-reasoning"}, "and not for paired-reasoning"),
+        ("video,label\n1,a\n", {"columns": {"clip": "video"}}, "columns has clip; there are video"),
+        ("video,label\n1,a\n", {"held_out_share": 0.5}, "held_out_share is 0.5; expected a number above 0"),
+        ("video,label\n1,a\n", {"on_missing_video": "hope"}, "on_missing_video is 'hope'"),
+        ("video,label\n1,a\n2,b\n", {}, "is about 2 videos, of which none can be drawn for the test split"),
+        (
+            "video,label\n1,\n2,\n",
+            {"task": "classification"},
+            "No row .*a.csv can be used .label is empty: a.csv, line 2, 3",
+        ),
+        ("video,label,start\n1,a,soon\n", {}, "line 2: field 'start' is 'soon', but expected a number"),
+        ("video,options,label\n1,a or b,0\n", {"task": "multiple-choice"}, "line 2: field 'options' is 'a or b', but"),
+        ("video,label\n1,a,b\n", {}, "line 2: the row has 3 fields"),
+        ("", {}, "a.csv is empty"),
+        ("video,label\n1,a\n", {"splits": ["exam"]}, "There is no exam split; there are train; test and"),
+        (b"video,label\n\xfc.mp4,a\n", {}, "a.csv is not UTF-8 text"),
+    ],
+)
+def test_what_cannot_be_read_is_told(tmp_path, content, options, message):
+    path = tmp_path / "a.csv"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(ValueError, match=re.compile(message, re.DOTALL)):
+        load_tables(path, **{"on_missing_video": "ignore", "splits": ["train", "test"], **options})
+
+
+def test_files_that_are_not_there_or_of_another_kind(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"There is no .*b\.csv"):
+        load_tables(tmp_path / "b.csv")
+    with pytest.raises(FileNotFoundError, match=r"There is no file .*b\.csv"):
+        load_tables({"train": tmp_path / "b.csv"})
+    (tmp_path / "a.xlsx").touch()
+    with pytest.raises(ValueError, match=r"a\.xlsx ends with '\.xlsx'; expected \.csv"):
+        load_tables(tmp_path / "a.xlsx")
+    path = write(tmp_path / "a.csv", ROWS)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(
+        ValueError, match=r"empty has no rows; expected metadata\.csv or .* a folder of videos for each"
+    ):
+        load_tables(tmp_path / "empty")
+    with pytest.raises(ValueError, match="There is no train split; there are test"):
+        load_tables({"test": path}, on_missing_video="ignore")

@@ -1,0 +1,392 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
+"""Answers of a model of any head: those of the head itself; and files of them, however often they are interrupted."""
+
+import json
+import os
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from clean_processes import start_process
+from datasets import Dataset
+
+from modeling_allinone import (
+    AllInOneForMaskedLM,
+    AllInOneForMultipleChoice,
+    AllInOneForPairedVisualReasoning,
+    AllInOneForPreTraining,
+    AllInOneForVideoClassification,
+    AllInOneForVideoQuestionAnswering,
+    AllInOneForVideoTextRetrieval,
+    Predictor,
+)
+from modeling_allinone.data.video_loading import SKIPPED_NAME, read_skipped
+from modeling_allinone.datasets import load_moving_shapes, write_moving_shapes
+
+CHECKPOINT = Path(__file__).parents[2] / "examples/checkpoints/moving-shapes"
+ANSWERS = {0: "red", 1: "blue", 2: "green"}
+OPTIONS = ["a red ring", "a blue bar moves up", "a square"]
+QUESTIONS = ["a red bar moves up", "a ring", "which bar"]
+
+pytestmark = pytest.mark.usefixtures("modules_are_not_collected")
+
+
+@pytest.fixture
+def build(tiny_config, processor):
+    """Make a predictor with a tiny model; keywords change its configuration."""
+
+    def make(model_class, score_by=None, **fields) -> Predictor:
+        fields = {"projection_dim": 8, "id2label": ANSWERS, "vocab_size": len(processor.tokenizer), **fields}
+        return Predictor(model_class(tiny_config(**fields)), processor, score_by)
+
+    return make
+
+
+def check(prediction, answers, shares):
+    """The prediction is of these answers and shares."""
+    best = sorted(zip(shares.tolist(), answers, strict=True), reverse=True)
+    assert prediction.answer == prediction.top_k[0]["answer"] == best[0][1]
+    assert prediction.score == prediction.top_k[0]["score"]
+    found = {entry["answer"]: entry["score"] for entry in prediction.top_k}
+    assert found == pytest.approx({answer: share for share, answer in best[: len(found)]}, abs=1e-5)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The heads
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("problem_type", [None, "multi_label_classification"])
+@torch.no_grad()
+def test_ask(build, processor, rows, problem_type):
+    predictor = build(AllInOneForVideoQuestionAnswering, problem_type=problem_type)
+    predictions = predictor.ask(rows[0]["video"], QUESTIONS, top_k=2)
+    for question, prediction in zip(QUESTIONS, predictions, strict=True):
+        logits = predictor.model(**processor(text=question, videos=rows[0]["video"])).logits[0]
+        check(prediction, ANSWERS.values(), logits.sigmoid() if problem_type else logits.softmax(-1))
+        assert len(prediction.top_k) == 2
+    single = predictor.ask(rows[0]["video"], QUESTIONS[1], top_k=2)
+    assert single.answer == predictions[1].answer and single.score == pytest.approx(predictions[1].score, abs=1e-5)
+    assert predictor.ask(rows[0]["video"], []) == []
+
+
+@pytest.mark.parametrize("question", [None, "what moves?"])
+@torch.no_grad()
+def test_choose(build, processor, rows, question, monkeypatch):
+    monkeypatch.setattr(processor.tokenizer, "model_max_length", 64)
+    predictor = build(AllInOneForMultipleChoice, max_position_embeddings=64)
+    texts = OPTIONS if question is None else processor.apply_choice_template(question, OPTIONS)
+    logits = predictor.model(**processor(text=[texts], videos=rows[1]["video"])).logits[0]
+    check(predictor.choose(rows[1]["video"], OPTIONS, question), OPTIONS, logits.softmax(-1))
+    assert len(predictor.choose(rows[1]["video"], OPTIONS, top_k=1).top_k) == 1
+
+
+@pytest.mark.parametrize("model_class", [AllInOneForVideoTextRetrieval, AllInOneForPreTraining])
+@torch.no_grad()
+def test_choose_by_retrieval(build, processor, rows, model_class):
+    inputs = processor(text=[OPTIONS], videos=rows[1]["video"])
+    predictor = build(model_class)
+    if model_class is AllInOneForPreTraining:
+        single = processor(text=OPTIONS, videos=[rows[1]["video"]] * 3)
+        scores = predictor.model(**single).matching_logits[:, 1]
+    else:
+        scores = predictor.model.score_pairs(**inputs)[0]
+    check(predictor.choose(rows[1]["video"], OPTIONS), OPTIONS, scores.softmax(-1))
+
+    predictor = build(model_class, score_by="features")
+    single = {name: inputs[name][0] for name in ("input_ids", "attention_mask")} | {
+        "pixel_values": inputs["pixel_values"]
+    }
+    if model_class is AllInOneForPreTraining:
+        single["pixel_values"] = single["pixel_values"].expand(3, -1, -1, -1, -1)
+        outputs = predictor.model(**single, return_contrastive_loss=True)
+        cosines = torch.cosine_similarity(outputs.text_embeds, outputs.video_embeds)
+    else:
+        cosines = predictor.model(**single).similarities[:, 0]
+    shares = (cosines / predictor.model.config.contrastive_temperature).softmax(-1)
+    check(predictor.choose(rows[1]["video"], OPTIONS), OPTIONS, shares)
+
+
+@torch.no_grad()
+def test_classify_among_own_classes(build, processor, rows):
+    predictor = build(AllInOneForVideoClassification, **processor.encode_prompt("a ring"))
+    logits = predictor.model(**processor(videos=rows[2]["video"])).logits[0]
+    check(predictor.classify(rows[2]["video"]), ANSWERS.values(), logits.softmax(-1))
+    check(predictor.classify(rows[2]["video"], ["green", "red"]), ["green", "red"], logits[[2, 0]].softmax(-1))
+    with pytest.raises(ValueError, match=r"\['pink'\].*does not know.*red, blue, green"):
+        predictor.classify(rows[2]["video"], ["red", "pink"])
+
+
+@pytest.mark.parametrize("score_by", ["pairs", "features"])
+def test_classify_among_any(build, rows, score_by):
+    predictor = build(AllInOneForVideoTextRetrieval, score_by=score_by)
+    prediction = predictor.classify(rows[2]["video"], ["red_ring", "bar"], prompts="a {} moves")
+    chosen = predictor.choose(rows[2]["video"], ["a red ring moves", "a bar moves"])
+    assert prediction.score == pytest.approx(chosen.score, abs=1e-5)
+    assert {entry["answer"] for entry in prediction.top_k} == {"red_ring", "bar"}
+    twice = predictor.classify(rows[2]["video"], ["red_ring", "bar"], prompts=["a {} moves", "a {} moves"])
+    assert twice.score == pytest.approx(prediction.score, abs=1e-5)
+    with pytest.raises(ValueError, match="no classes of its own; give labels"):
+        predictor.classify(rows[2]["video"])
+    with pytest.raises(ValueError, match="where the name of a class goes"):
+        predictor.classify(rows[2]["video"], ["bar"], prompts="a bar")
+
+
+@pytest.mark.parametrize("model_class", [AllInOneForMaskedLM, AllInOneForPreTraining])
+@torch.no_grad()
+def test_fill(build, processor, rows, model_class):
+    predictor = build(model_class)
+    inputs = processor(text="a [MASK] moves", videos=rows[3]["video"])
+    outputs = predictor.model(**inputs)
+    logits = outputs.logits if model_class is AllInOneForMaskedLM else outputs.mlm_logits
+    logits = logits[inputs["input_ids"] == processor.tokenizer.mask_token_id][0]
+    words = processor.tokenizer.convert_ids_to_tokens(range(len(logits)))
+    check(predictor.fill(rows[3]["video"], "a [MASK] moves", top_k=3), words, logits.softmax(-1))
+    for text in ("a ring moves", "a [MASK] [MASK]"):
+        with pytest.raises(ValueError, match=r"expected one \[MASK\]"):
+            predictor.fill(rows[3]["video"], text)
+    with pytest.raises(ValueError, match="cut before its mask"):
+        predictor.fill(rows[3]["video"], "a ring " * 20 + "[MASK]")
+
+
+@torch.no_grad()
+def test_several_views_are_averaged(build, processor, rows, monkeypatch):
+    monkeypatch.setattr(processor.video_processor, "num_views", 2)
+    predictor = build(AllInOneForVideoQuestionAnswering)
+    logits = predictor.model(**processor(text=QUESTIONS[0], videos=rows[0]["video"])).logits
+    assert logits.shape == (2, 3)
+    check(predictor.ask(rows[0]["video"], QUESTIONS[0]), ANSWERS.values(), logits.mean(dim=0).softmax(-1))
+
+
+def test_a_clip_in_every_form(build, rows):
+    predictor = build(AllInOneForVideoQuestionAnswering)
+    whole = predictor.ask(rows[0]["video"], "a ring")
+    assert predictor.ask(Path(rows[0]["video"]), "a ring") == whole
+    assert predictor.ask(Path(rows[0]["video"]).read_bytes(), "a ring") == whole
+    assert predictor.ask({"video": rows[0]["video"], "start": 0, "end": 0.4}, "a ring") != whole
+    frames = np.random.default_rng(0).integers(0, 256, (6, 40, 50, 3), dtype=np.uint8)
+    assert predictor.ask(frames, "a ring").answer in ANSWERS.values()
+
+
+def test_a_question_for_another_head(build, rows):
+    predictor = build(AllInOneForVideoQuestionAnswering)
+    for ask in (
+        lambda: predictor.choose(rows[0]["video"], OPTIONS),
+        lambda: predictor.classify(rows[0]["video"]),
+        lambda: predictor.fill(rows[0]["video"], "a [MASK]"),
+        lambda: predictor.predict([{"video": "a.mp4", "options": OPTIONS}], "no.jsonl", task="multiple-choice"),
+    ):
+        with pytest.raises(ValueError, match=r"holds AllInOneForVideoQuestionAnswering, which has no head for.*ask"):
+            ask()
+    with pytest.raises(ValueError, match="has 3 as question; question-answering needs a text"):
+        predictor.ask(rows[0]["video"], [3])
+    with pytest.raises(ValueError, match="a list of texts"):
+        build(AllInOneForMultipleChoice).choose(rows[0]["video"], [])
+    with pytest.raises(ValueError, match="scores by pairs"):
+        build(AllInOneForVideoTextRetrieval, "features", projection_dim=None)
+    with pytest.raises(ValueError, match="leave it out"):
+        build(AllInOneForMaskedLM, "features")
+
+
+def test_what_a_folder_holds(build, processor, rows, tiny_config, tmp_path):
+    predictor = build(AllInOneForMultipleChoice)
+    predictor.model.save_pretrained(tmp_path / "choice")
+    processor.save_pretrained(tmp_path / "choice")
+    loaded = Predictor.from_pretrained(tmp_path / "choice", device="cpu")
+    assert loaded.tasks == ("multiple-choice", "classification")
+    assert loaded.choose(rows[0]["video"], OPTIONS) == predictor.choose(rows[0]["video"], OPTIONS)
+    half = Predictor.from_pretrained(tmp_path / "choice", dtype="bfloat16")
+    assert half.choose(rows[0]["video"], OPTIONS).score == pytest.approx(
+        loaded.choose(rows[0]["video"], OPTIONS).score, abs=0.1
+    )
+
+    AllInOneForPairedVisualReasoning(tiny_config(modality_type_vocab_size=3)).save_pretrained(tmp_path / "paired")
+    with pytest.raises(ValueError, match=r"holds AllInOneForPairedVisualReasoning .*expected one of"):
+        Predictor.from_pretrained(tmp_path / "paired")
+    config = json.loads((tmp_path / "choice/config.json").read_text())
+    config["architectures"] = ["AllInOneForVideoQuestionAnswering"]
+    (tmp_path / "choice/config.json").write_text(json.dumps(config))
+    with pytest.raises(ValueError, match="lacks classifier"):
+        Predictor.from_pretrained(tmp_path / "choice")
+    with pytest.raises(OSError, match="nowhere"):
+        Predictor.from_pretrained(tmp_path / "nowhere")
+
+
+def test_the_shipped_checkpoint(tmp_path):
+    write_moving_shapes(tmp_path, 20, "test")
+    rows = load_moving_shapes(tmp_path, "test", task="multiple-choice").to_list()
+    predictor = Predictor.from_pretrained(CHECKPOINT)
+    assert predictor.tasks == ("multiple-choice", "masked-lm", "classification")
+    assert predictor.predict(rows, tmp_path / "answers.jsonl") == {
+        "num_rows": len(rows),
+        "num_resumed": 0,
+        "num_skipped": 0,
+    }
+    lines = read(tmp_path / "answers.jsonl")
+    assert sum(line["answer"] == line["reference"] for line in lines) / len(lines) > 0.6
+    captions = [row["caption"] for row in rows if " moves " in f" {row['caption']} "]
+    row = next(row for row in rows if row["caption"] == captions[0])
+    colour = row["caption"].split()[1]
+    hidden = row["caption"].replace(colour, "[MASK]", 1)
+    assert colour in [entry["answer"] for entry in predictor.fill(row["video"], hidden, top_k=2).top_k]
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Files
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def read(path: Path) -> list[dict]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def make_rows(rows, number: int) -> list[dict]:
+    """Questions about clips, some of which follow one another about the same clip."""
+    return [
+        {
+            "video": rows[index // 2 % len(rows)]["video"],
+            "question": QUESTIONS[index % 3],
+            "answer": "red",
+            "line": index,
+        }
+        for index in range(number)
+    ]
+
+
+def test_lines_are_the_rows_with_answers(build, rows, tmp_path):
+    predictor = build(AllInOneForVideoQuestionAnswering)
+    asked = make_rows(rows, 9)
+    path = tmp_path / "new folder" / "answers.jsonl"
+    assert predictor.predict(Dataset.from_list(asked), path, top_k=2, batch_size=4)["num_rows"] == 9
+    lines = read(path)
+    for row, line in zip(asked, lines, strict=True):
+        prediction = predictor.ask(row["video"], row["question"], top_k=2)
+        assert {name: line[name] for name in ("video", "question", "line")} == {
+            name: row[name] for name in ("video", "question", "line")
+        }
+        assert line["reference"] == "red" and line["answer"] == prediction.answer
+        assert line["score"] == pytest.approx(prediction.score, abs=1e-5) and len(line["top_k"]) == 2
+    assert sorted(os.listdir(path.parent)) == ["answers.jsonl"]
+
+    other = tmp_path / "other.jsonl"
+    predictor.predict(asked, other, top_k=2, batch_size=2, num_workers=0)
+    for line, again in zip(lines, read(other), strict=True):
+        assert again["answer"] == line["answer"] and again["score"] == pytest.approx(line["score"], abs=1e-5)
+
+
+def test_rows_with_different_numbers_of_options(build, rows, tmp_path):
+    predictor = build(AllInOneForMultipleChoice)
+    asked = [{"video": Path(rows[number]["video"]), "options": OPTIONS[: number + 1]} for number in range(3)]
+    predictor.predict(asked, tmp_path / "answers.jsonl", num_workers=0, batch_size=3)
+    for row, line in zip(asked, read(tmp_path / "answers.jsonl"), strict=True):
+        prediction = predictor.choose(row["video"], row["options"])
+        assert line["answer"] == prediction.answer and line["score"] == pytest.approx(prediction.score, abs=1e-5)
+
+
+def test_a_question_decides_the_task(build, rows, tmp_path):
+    predictor = build(AllInOneForPreTraining)
+    clips = [{"video": row["video"], "options": None} for row in rows[:2]]  # a column may be there for other tasks
+    for name, columns, options in (
+        ("choose", {"options": OPTIONS}, {}),
+        ("fill", {"text": "a [MASK] moves"}, {}),
+        ("classify", {"text": "a [MASK] moves"}, {"labels": ["ring", "bar"], "prompts": "a {}"}),
+    ):
+        predictor.predict([clip | columns for clip in clips], tmp_path / name, num_workers=0, **options)
+    assert {line["answer"] for line in read(tmp_path / "choose")} <= set(OPTIONS)
+    assert {line["answer"] for line in read(tmp_path / "classify")} <= {"ring", "bar"}
+    assert len(read(tmp_path / "fill")[0]["top_k"]) == 5
+    with pytest.raises(ValueError, match="give labels to choose from"):
+        predictor.predict(clips, tmp_path / "none")
+    with pytest.raises(ValueError, match=r"needs rows with question \(question-answering\); these have video"):
+        build(AllInOneForVideoQuestionAnswering).predict(clips, tmp_path / "none")
+
+
+@pytest.mark.parametrize("num_workers", [0, 2])
+def test_broken_clips_are_listed(build, rows, broken, tmp_path, num_workers):
+    predictor = build(AllInOneForVideoQuestionAnswering)
+    asked = make_rows(rows, 4)
+    asked.insert(1, broken | {"question": "a ring", "answer": "blue", "line": -1})
+    path = tmp_path / "answers.jsonl"
+    summary = predictor.predict(asked, path, batch_size=2, num_workers=num_workers)
+    assert summary == {"num_rows": 5, "num_resumed": 0, "num_skipped": 1}
+    lines = read(path)
+    assert [line["line"] for line in lines] == [0, -1, 1, 2, 3]
+    assert (lines[1]["answer"], lines[1]["score"], lines[1]["top_k"]) == (None, None, [])
+    assert all(line["answer"] in ANSWERS.values() for line in lines if line["line"] >= 0)
+    (skipped,) = read_skipped(tmp_path / SKIPPED_NAME)
+    assert skipped["video"] == broken["video"] and skipped["sample_id"] == "broken"
+    assert predictor.predict(asked, path) == {"num_rows": 5, "num_resumed": 5, "num_skipped": 1}
+    with pytest.raises(Exception, match=r"broken\.mp4"):
+        predictor.predict(asked, tmp_path / "raised.jsonl", on_decode_error="raise", num_workers=num_workers)
+
+
+def predict_slowly(folder: str, asked: list[dict], path: str):
+    Predictor.from_pretrained(folder, device="cpu").predict(asked, path, batch_size=1, num_workers=1)
+
+
+def test_killed_and_resumed_each_row_is_there_once(build, processor, rows, tmp_path):
+    predictor = build(AllInOneForVideoQuestionAnswering)
+    predictor.model.save_pretrained(tmp_path / "model")
+    processor.save_pretrained(tmp_path / "model")
+    asked, path = make_rows(rows, 120), tmp_path / "answers.jsonl"
+    process = start_process(predict_slowly, str(tmp_path / "model"), asked, str(path))
+    deadline = time.monotonic() + 100
+    while not path.exists() or path.read_bytes().count(b"\n") < 5:
+        assert process.is_alive() and time.monotonic() < deadline
+        time.sleep(0.002)
+    os.kill(process.pid, signal.SIGKILL)
+    process.join()
+    num_done = len(path.read_bytes().splitlines())
+    assert 5 <= num_done < len(asked)
+    with path.open("ab") as file:  # as if the kill had come while a line was written
+        file.write(b'{"video": "half a li')
+
+    summary = predictor.predict(asked, path, batch_size=1, num_workers=0)
+    assert summary["num_rows"] == 120 and summary["num_resumed"] >= num_done - 1
+    assert [line["line"] for line in read(path)] == list(range(120))
+    predictor.predict(asked, tmp_path / "at once.jsonl", batch_size=1, num_workers=0)
+    assert path.read_text() == (tmp_path / "at once.jsonl").read_text()
+
+
+def test_a_file_of_something_else_is_left_alone(build, rows, tmp_path):
+    predictor, path = build(AllInOneForVideoQuestionAnswering), tmp_path / "answers.jsonl"
+    asked = make_rows(rows, 5)
+    predictor.predict(asked[:4], path, num_workers=0)
+    before = path.read_text()
+    assert predictor.predict(asked, path, num_workers=0) == {"num_rows": 5, "num_resumed": 4, "num_skipped": 0}
+    assert path.read_text().startswith(before)
+    whole = path.read_text()
+    torch.manual_seed(7)
+    for another, rows_asked, options, message in (
+        (predictor, asked[:3], {}, "Line 4 of .* is no answer"),
+        (predictor, asked[::-1], {}, "Line 1 of .* is no answer"),
+        (predictor, asked, {"top_k": 1}, "written with another model or another task"),
+        (build(AllInOneForVideoQuestionAnswering), asked, {}, "written with another model"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            another.predict(rows_asked, path, num_workers=0, **options)
+        assert path.read_text() == whole
+    path.write_text("notes\n")
+    with pytest.raises(ValueError, match=r"Line 1 of .* is no answer"):
+        predictor.predict(asked, path)
+    assert path.read_text() == "notes\n"
+
+
+def test_rows_are_checked_before_any_is_read(build, rows, tmp_path):
+    predictor, path = build(AllInOneForVideoQuestionAnswering), tmp_path / "answers.jsonl"
+    good = make_rows(rows, 2)
+    frames = np.zeros((4, 32, 32, 3), dtype=np.uint8)
+    for bad, message in (
+        ({"video": None, "question": "a"}, "Row 2 has no video"),
+        ({"video": "a.mp4", "question": None}, "Row 2 has None as question; question-answering needs a text"),
+        ({"video": frames, "question": "a"}, r"Row 2 cannot be written as JSON \(ndarray.*give clips by path"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            predictor.predict([*good, bad], path)
+        assert not path.exists()
+    assert predictor.predict([], path) == {"num_rows": 0, "num_resumed": 0, "num_skipped": 0}
+    assert path.read_text() == ""
