@@ -16,8 +16,9 @@ from transformers import AutoModel, AutoProcessor
 from transformers.utils import logging
 
 import modeling_allinone  # noqa: F401  makes the Auto classes know the model
-from modeling_allinone.training.arguments import command_line, parse_recipe
-from modeling_allinone.visualization import align_words, draw_alignment
+from modeling_allinone.evaluation.visualization import align_words, draw_alignment
+from modeling_allinone.training.arguments import parse_recipe
+from modeling_allinone.training.command_line import command_line
 
 
 @dataclass

@@ -24,8 +24,9 @@ from modeling_allinone import AllInOneForVideoQuestionAnswering, VideoQuestionAn
 from modeling_allinone.data.video_dataset import find_skipped
 from modeling_allinone.evaluation.question_answering import rank_answers
 from modeling_allinone.evaluation.results import score_groups, write_predictions
-from modeling_allinone.training.arguments import DataArguments, ModelArguments, command_line, parse_recipe
+from modeling_allinone.training.arguments import DataArguments, ModelArguments, parse_recipe
 from modeling_allinone.training.callbacks import EpochCallback
+from modeling_allinone.training.command_line import command_line
 from modeling_allinone.training.distributed import count_labelled
 from modeling_allinone.training.divergence import DivergenceWatch
 from modeling_allinone.training.resumption import ACCELERATE_FILES, find_checkpoint

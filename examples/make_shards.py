@@ -20,7 +20,8 @@ from typing import Any
 
 from modeling_allinone.data.webdataset_writing import write_shards
 from modeling_allinone.datasets import load_annotations, replace_words
-from modeling_allinone.training.arguments import command_line, option, parse_mapping, parse_recipe
+from modeling_allinone.training.arguments import option, parse_mapping, parse_recipe
+from modeling_allinone.training.command_line import command_line
 
 # What takes long to do to a row, so that it is done once.
 PREPARATIONS = {"yttemporal": replace_words}

@@ -35,7 +35,8 @@ from modeling_allinone.datasets import answer_vocabulary, load_moving_shapes, wr
 from modeling_allinone.datasets.moving_shapes_texts import FRAME_KINDS
 from modeling_allinone.evaluation.question_answering import most_frequent_answers, score_answers
 from modeling_allinone.evaluation.results import score_groups
-from modeling_allinone.training.arguments import ModelArguments, command_line, parse_recipe, read_recipe
+from modeling_allinone.training.arguments import ModelArguments, parse_recipe, read_recipe
+from modeling_allinone.training.command_line import command_line
 from modeling_allinone.training.setup import load_model, load_processor
 from modeling_allinone.training.trainer import AllInOneTrainer, AllInOneTrainingArguments
 

@@ -31,6 +31,9 @@ from .evaluation.question_answering import score_answers as score_answers
 from .evaluation.retrieval import evaluate_choice as evaluate_choice
 from .evaluation.retrieval import evaluate_retrieval as evaluate_retrieval
 from .evaluation.video_encoder import VideoEncoder as VideoEncoder
+from .evaluation.visualization import align_words as align_words
+from .evaluation.visualization import align_words_with_frames as align_words_with_frames
+from .evaluation.visualization import draw_alignment as draw_alignment
 from .evaluation.zero_shot import ZeroShotEvaluator as ZeroShotEvaluator
 from .hub.model_card import create_model_card as create_model_card
 from .hub.remote_code import saving_code as saving_code
@@ -64,9 +67,6 @@ from .training.trainer import AllInOneTrainer as AllInOneTrainer
 from .training.trainer import AllInOneTrainingArguments as AllInOneTrainingArguments
 from .training.trainer import RetrievalTrainer as RetrievalTrainer
 from .training.trainer import VideoClassificationTrainer as VideoClassificationTrainer
-from .visualization import align_words as align_words
-from .visualization import align_words_with_frames as align_words_with_frames
-from .visualization import draw_alignment as draw_alignment
 
 __all__: list[str]
 __version__: str

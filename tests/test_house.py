@@ -21,12 +21,13 @@ MAY_IMPORT = {
     "recipes": set(),
     "datasets": {"models"},
     "hub": {"models"},
-    "visualization": {"models"},
     "data": {"models", "datasets"},
     "evaluation": {"models", "datasets", "metrics", "hub", "data"},
     "search": {"models", "data", "evaluation"},
     "conversion": {"models", "hub"},
-    "training": {"models", "datasets", "metrics", "recipes", "hub", "visualization", "data", "evaluation"},
+    "training": {"models", "datasets", "metrics", "recipes", "hub", "data", "evaluation"},
+    "cli": {"models", "datasets", "recipes", "hub", "conversion", "data", "evaluation", "training"},
+    "__main__": {"cli"},
 }
 
 

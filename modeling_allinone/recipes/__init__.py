@@ -7,6 +7,8 @@ from pathlib import Path
 
 RECIPES = Path(__file__).parent
 SUITES = RECIPES / "suites"
+OWN_VIDEOS = RECIPES / "own_videos.yaml"  # of every task: what `allinone train` does without a recipe
+_NO_RECIPES = ("own_videos", "published_scores")
 
 
 def list_recipes() -> list[str]:
@@ -26,7 +28,7 @@ def list_recipes() -> list[str]:
     """
     paths = (path for path in RECIPES.rglob("*.yaml") if SUITES not in path.parents)
     names = (path.relative_to(RECIPES).with_suffix("").as_posix() for path in paths)
-    return sorted(name for name in names if name != "published_scores")
+    return sorted(name for name in names if name not in _NO_RECIPES)
 
 
 def find_recipe(name: str | Path) -> Path:
@@ -60,4 +62,4 @@ def find_recipe(name: str | Path) -> Path:
     raise ValueError(f"There is no recipe {name}, neither a file nor one that comes with the package{remark}")
 
 
-__all__ = ["RECIPES", "SUITES", "find_recipe", "list_recipes"]
+__all__ = ["OWN_VIDEOS", "RECIPES", "SUITES", "find_recipe", "list_recipes"]

@@ -1,27 +1,22 @@
 # Copyright 2026 The modeling_allinone authors.
 # Licensed under the Apache License, Version 2.0.
-"""Options of the scripts: which model and which data; recipes, the command line, and what becomes of wrong ones."""
+"""Options of the scripts: which model and which data; recipes and the command line."""
 
 import dataclasses
 import json
 import re
-import sys
 from argparse import SUPPRESS, Action, RawDescriptionHelpFormatter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import wraps
 from numbers import Number
 from pathlib import Path
 from typing import Any, cast
 
 import yaml
-from accelerate.state import PartialState
-from huggingface_hub.errors import StrictDataclassError
-from safetensors import SafetensorError
 from transformers import HfArgumentParser, TrainingArguments
 from transformers.utils import is_peft_available, logging
 
-from ..data.video_loading import ON_DECODE_ERROR, SKIPPED_NAME, DeadWorkerError
+from ..data.video_loading import ON_DECODE_ERROR, SKIPPED_NAME
 from ..datasets import describe_dataset
 from ..datasets.tables import FIELDS
 from ..models.configuration_allinone import AllInOneConfig
@@ -66,7 +61,10 @@ class ModelArguments:
 
     _argument_group_name = "model"
 
-    model_name_or_path: str | None = option(None, "Directory or Hub repository to start from; else, a new model.")
+    model_name_or_path: str | None = field(
+        default=None,
+        metadata={"help": "Directory or Hub repository to start from; else, a new model.", "aliases": ["--model"]},
+    )
     tokenizer_name: str | None = option(None, "Tokenizer of a new model; without one, it is trained on the texts.")
     preset: str | None = option(None, "Size of a new model: tiny, small or base.")
     config: dict[str, Any] = option(dict, "Configuration fields to change, or those of a new model.")
@@ -267,38 +265,6 @@ def parse_mapping(name: str, value: Mapping[str, Any] | str | None) -> dict[str,
 # ---------------------------------------------------------------------------------------------------------------------
 
 
-def command_line(run: Callable[[list[str]], None]) -> Callable[..., int]:
-    """
-    Make the `main` of a script of a function that takes the list of arguments.
-
-    The result takes a list of arguments, too (default: those of the process), and returns the exit status: 0, or 2
-    after one line of reason where what the user gave cannot be used, a package is missing, training diverged or a disk
-    is full. With `--log_level debug`, the traceback stands before it.
-    """
-
-    @wraps(run)
-    def main(arguments: list[str] | None = None) -> int:
-        try:
-            run(list(sys.argv[1:] if arguments is None else arguments))
-        except (OSError, ValueError, ImportError, StrictDataclassError, SafetensorError, DeadWorkerError) as error:
-            logger.debug("The error was raised here:", exc_info=True)
-            sys.stderr.write(f"error: {_explain(error)}\n")
-            return 2
-        PartialState().destroy_process_group()
-        return 0
-
-    return main
-
-
-def _explain(error: Exception) -> str:
-    """What an error says, in one line; one of a loader's worker holds a traceback with that at its end."""
-    lines = [*str(error).splitlines(), *getattr(error, "__notes__", ())]
-    if lines and lines[0].startswith("Caught "):
-        last = max(number for number, line in enumerate(lines) if line.startswith(" "))
-        lines = [lines[last + 1].partition(": ")[2], *lines[last + 2 :]]
-    return " ".join(line.strip() for line in lines if line.strip()) or type(error).__name__
-
-
 def parse_recipe(
     *classes: type, description: str | None, arguments: list[str], task: str | None = None
 ) -> tuple[Any, ...]:
@@ -327,6 +293,7 @@ def parse_recipe(
         allow_abbrev=False,
         epilog="RECIPE is a YAML or JSON file of options, or the name of one that comes with the package.",
     )
+    parser.add_argument("--json", action="store_true", help="print what was measured as JSON, and nothing else")
     _tidy_options(parser, shows_all="--help-all" in arguments)
     name, recipe, arguments = split_recipe(arguments)
     if task is not None:

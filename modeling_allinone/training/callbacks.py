@@ -19,7 +19,7 @@ from ..data.pretraining_collators import draw_clip
 from ..data.video_loading import VideoLoader
 from ..data.webdataset_stream import PairedStream, WebDatasetStream
 from ..datasets.row_transforms import generator_of
-from ..visualization import align_words_with_frames, draw_alignment, join_figures
+from ..evaluation.visualization import align_words_with_frames, draw_alignment, join_figures
 from .distributed import check_epoch
 
 if TYPE_CHECKING:

@@ -34,9 +34,7 @@ from modeling_allinone.datasets import (
 )
 from modeling_allinone.hub.model_card import create_model_card
 from modeling_allinone.recipes import SUITES
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "examples"))
-from evaluate_benchmark import (
+from modeling_allinone.training.scripts.evaluate_benchmark import (
     find_cause,
     is_done,
     main,

@@ -75,7 +75,7 @@ ON_SHAPES = ("--dataset", "moving_shapes", "--data_dir", ".", "--output_dir", "o
         ([*ON_SHAPES], "No task is named; give --task, or a recipe with task: one of question-answering"),
         (["--task", "cooking", *ON_SHAPES], "The task is 'cooking'; give --task"),
         (["pretrain_eight_sets", *ON_SHAPES], "The task is 'pretraining'; give --task"),
-        (["tgif_action", "--task", "retrieval"], "--data_dir"),
+        (["tgif_action", "--task", "retrieval"], "data_dir, the folder of its annotations, is not given"),
         (["msrvtt_retrieval", "--task", "classification", *ON_SHAPES], "msrvtt_retrieval has contrast_across_proc"),
         (["--task", "retrieval", *ON_SHAPES, "--linear", "true"], "--linear"),
     ),
@@ -107,7 +107,7 @@ def test_help_shows_own_options_in_groups_and_all_if_asked(capsys, monkeypatch):
     assert "\n    python examples/finetune.py msrvtt_qa --data_dir MSRVTT-QA" in shown, "examples keep their lines"
     for line in ("--num_options INT", "--config JSON", "--random_crop BOOL", "--data_dir TEXT"):
         assert f"  {line} " in shown
-    assert "(required)" in shown and "(default: 20)" in shown and "--adam_beta1" not in shown
+    assert "(default: 20)" in shown and "--adam_beta1" not in shown
     assert "--learning_rate" in shown and "--learning-rate" not in shown and "--no_random_crop" not in shown
     of_task = show("hmdb51_linear", "--help")
     assert "--num_options" not in of_task and "head alone. (default: True)" in of_task, "what the recipe says"

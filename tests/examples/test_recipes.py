@@ -6,9 +6,9 @@ import yaml
 
 from modeling_allinone.datasets import describe_dataset
 from modeling_allinone.models.video_processing_allinone import IMAGE_OPTIONS
-from modeling_allinone.recipes import RECIPES
+from modeling_allinone.recipes import OWN_VIDEOS, RECIPES
 
-ALL = {path.stem: yaml.safe_load(path.read_text()) for path in RECIPES.glob("*.yaml")}
+ALL = {path.stem: yaml.safe_load(path.read_text()) for path in RECIPES.glob("*.yaml") if path != OWN_VIDEOS}
 CO_TRAINING = {"pretrain_webvid_cc3m", "pretrain_eight_sets"}
 
 

@@ -22,6 +22,7 @@ from modeling_allinone import (
 )
 from modeling_allinone.datasets import load_moving_shapes, train_tokenizer, write_moving_shapes
 from modeling_allinone.recipes import RECIPES
+from modeling_allinone.training.scripts.zero_shot import ZeroShotArguments, list_candidates
 
 NUM_CLIPS = 24
 
@@ -181,4 +182,4 @@ def test_what_goes_wrong_is_said_in_a_line(on_shapes, capsys, task, checkpoint, 
 def test_rows_without_labels_are_refused(shapes):
     rows = load_moving_shapes(shapes, "test", "retrieval")
     with pytest.raises(ValueError, match="Some rows have no label, so they cannot be scored"):
-        SCRIPT.list_candidates(rows, SCRIPT.ZeroShotArguments("multiple-choice"))
+        list_candidates(rows, ZeroShotArguments("multiple-choice"))

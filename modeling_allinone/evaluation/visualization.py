@@ -17,11 +17,11 @@ from PIL import Image
 from torch import nn
 from transformers import BatchFeature
 
-from .models.configuration_allinone import AllInOneConfig
-from .models.losses_allinone import align_words_and_patches, select_words
-from .models.modeling_allinone import AllInOneModel, AllInOnePreTrainedModel
-from .models.processing_allinone import AllInOneProcessor
-from .models.temporal_mixing_allinone import roll_tokens
+from ..models.configuration_allinone import AllInOneConfig
+from ..models.losses_allinone import align_words_and_patches, select_words
+from ..models.modeling_allinone import AllInOneModel, AllInOnePreTrainedModel
+from ..models.processing_allinone import AllInOneProcessor
+from ..models.temporal_mixing_allinone import roll_tokens
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

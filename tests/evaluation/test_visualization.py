@@ -19,7 +19,7 @@ from modeling_allinone import (
     AllInOneProcessor,
     AllInOneVideoProcessor,
 )
-from modeling_allinone.visualization import WordAlignment, align_words, draw_alignment
+from modeling_allinone.evaluation.visualization import WordAlignment, align_words, draw_alignment
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "red", "dog", "run", "##ning", "café", ",", "##s", "."]
 CLOSE = {"atol": 1e-6, "rtol": 1e-4}
@@ -378,7 +378,7 @@ def test_matplotlib_is_asked_for_only_where_something_is_drawn():
     program = """
 import pytest
 import torch
-from modeling_allinone.visualization import WordAlignment, draw_alignment
+from modeling_allinone.evaluation.visualization import WordAlignment, draw_alignment
 alignment = WordAlignment(["a"], torch.ones(1, 1, 2, 2) / 4, torch.zeros(1, 16, 16, 3, dtype=torch.uint8))
 with pytest.raises(ImportError, match="^draw_alignment needs matplotlib; install it with `pip install matplotlib`.$"):
     draw_alignment(alignment)

@@ -1,0 +1,59 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
+"""What commands print: a table for people, or JSON."""
+
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from ..training.command_line import run_script
+
+if TYPE_CHECKING:
+    from ..evaluation.predictor import Prediction
+
+
+def show_predictions(rows: Sequence[Mapping[str, Any]], predictions: Sequence["Prediction"], as_json: bool):
+    """
+    Print predictions.
+
+    Args:
+        rows (sequence of mappings): What each is about, as a row of `answers.jsonl` has it; the last value is its
+            headline for people.
+        predictions (sequence of [`Prediction`]): One for each row.
+        as_json (`bool`): Whether to print a list of rows with `answer`, `score` and `top_k`.
+    """
+    if as_json:
+        show_json([{**row, **asdict(prediction)} for row, prediction in zip(rows, predictions, strict=True)])
+        return
+    for row, prediction in zip(rows, predictions, strict=True):
+        typer.echo(list(row.values())[-1])
+        width = max(len(entry["answer"]) for entry in prediction.top_k)
+        for entry in prediction.top_k:
+            typer.echo(f"  {entry['answer']:{width}}  {entry['score']:6.1%}")
+
+
+def show_json(value: Any):
+    """
+    Print JSON.
+
+    Args:
+        value: Lists, mappings, texts, numbers.
+    """
+    typer.echo(json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False))
+
+
+def run_as(context: typer.Context, run: Callable[[list[str]], Any], arguments: list[str]):
+    """
+    Run a script, whose usage and errors then have the name of the command.
+
+    Args:
+        context (`typer.Context`): Of the command.
+        run (callable): See [`run_script`].
+        arguments (`list` of `str`)
+    """
+    sys.argv[0] = context.command_path
+    run_script(run, arguments)
