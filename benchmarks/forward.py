@@ -3,7 +3,7 @@
 """
 Speed and memory of the B-size forward, beside transformers' ViLT and beside the matrix products alone.
 
-    python benchmarks/forward.py                       # the table in the README; a few minutes on 2 cores
+    python benchmarks/forward.py                       # the table in docs/results.md; a few minutes on 2 cores
     python benchmarks/forward.py --repeats 3 --device cuda
 
 Clips of 224 px with texts of 9 to 14 tokens. Every figure is the median over repeats in which all variants take turns,

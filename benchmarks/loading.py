@@ -3,7 +3,7 @@
 """
 Frames that one core decodes and prepares in a second, beside decord at 512 × 512 with a resize and a crop.
 
-    python benchmarks/loading.py                 # the table in the README; some minutes
+    python benchmarks/loading.py                 # the table in docs/results.md; some minutes
     python benchmarks/loading.py --repeats 3 --key-frames 250
 
 Films of 10 seconds, 1280 × 720, are written with x264's default options but for the distance of key frames (250 is the

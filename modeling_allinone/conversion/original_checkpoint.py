@@ -3,7 +3,7 @@
 """
 Convert a checkpoint of the original All-in-one to a directory that `from_pretrained` loads.
 
-    python conversion/convert_original_checkpoint.py allinone_base.ckpt allinone-base --task masked-lm
+    allinone convert allinone_base.ckpt allinone-base --task masked-lm
 """
 
 import hashlib
@@ -436,7 +436,7 @@ def build_processor(
 @command_line
 def main(arguments: list[str] | None = None):
     """Convert as the command line says."""
-    example = "python conversion/convert_original_checkpoint.py allinone_base.ckpt allinone-base --task masked-lm"
+    example = "allinone convert allinone_base.ckpt allinone-base --task masked-lm"
     parser = build_parser(convert_checkpoint, example, task=TASK_CLASSES)
     parser.add_argument(
         "--no-processor", action="store_const", dest="tokenizer", const=None, help="Write no processor."

@@ -3,7 +3,7 @@
 """
 Export a model of this package to a checkpoint that the original All-in-one loads with `strict=True`.
 
-    python conversion/export_original_checkpoint.py my-model my-model.ckpt --original allinone_base.ckpt
+    allinone export my-model my-model.ckpt --original allinone_base.ckpt
 
 The original's module holds a few tensors that its task never reads and that a model of this package lacks. They come
 from `--original`, the checkpoint that the model was converted from, or are filled in; the report says which.
@@ -330,7 +330,7 @@ def _print_report(report: list[ReportLine]):
 @command_line
 def main(arguments: list[str] | None = None):
     """Export as the command line says."""
-    example = "python conversion/export_original_checkpoint.py my-model my-model.ckpt --original allinone_base.ckpt"
+    example = "allinone export my-model my-model.ckpt --original allinone_base.ckpt"
     options = build_parser(export_checkpoint, example).parse_args(arguments)
     report, warnings = export_checkpoint(**vars(options))
     _print_report(report)

@@ -4,7 +4,7 @@
 Start a model from an image backbone, as the original starts its pre-training: from a ViT of timm, of DeiT or of
 transformers, with text embeddings of BERT or fresh ones.
 
-    python conversion/convert_vision_checkpoint.py deit_base_patch16_224.pth allinone-base --text-model bert/
+    allinone convert deit_base_patch16_224.pth allinone-base --text-model bert/
 """
 
 import re
@@ -274,7 +274,7 @@ def _find_tokenizer(text_model: Path | None) -> str:
 @command_line
 def main(arguments: list[str] | None = None):
     """Convert as the command line says."""
-    example = "python conversion/convert_vision_checkpoint.py deit_base_patch16_224.pth my-start --text-model bert"
+    example = "allinone convert deit_base_patch16_224.pth my-start --text-model bert"
     options = build_parser(convert_vision_checkpoint, example, task=TASK_CLASSES).parse_args(arguments)
     start = convert_vision_checkpoint(**vars(options))
     print_report(start.backbone)
