@@ -323,7 +323,7 @@ def test_help_is_what_the_docstring_says(tmp_path, run_in, script, argument):
     output, _ = run_in(tmp_path, script, "--help")
     output = " ".join(output.split())
     assert " ".join(argument.split()) in output
-    assert "(default: float32)" in output and f"example: python conversion/{script} " in output
+    assert "(default: float32)" in output and f"example: allinone {script.partition('_')[0]} " in output
 
 
 def test_script_runs_from_any_directory(tmp_path, run_in):

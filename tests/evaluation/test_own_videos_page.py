@@ -1,6 +1,6 @@
 # Copyright 2026 The modeling_allinone authors.
 # Licensed under the Apache License, Version 2.0.
-"""What docs/own_videos.md shows of answers and vectors runs as it stands."""
+"""What docs/commands.md shows of answers and vectors runs as it stands."""
 
 import json
 import re
@@ -18,12 +18,12 @@ def test_answers_and_vectors(tmp_path, monkeypatch, capsys):
     (tmp_path / "examples").symlink_to(ROOT / "examples")
     monkeypatch.chdir(tmp_path)
 
-    section = (ROOT / "docs/own_videos.md").read_text().partition("## Answers and vectors\n")[2].partition("\n## ")[0]
+    section = (ROOT / "docs/commands.md").read_text().partition("## Train and evaluate\n")[0]
     snippets = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
     assert len(snippets) == 3
     names: dict = {}
     for snippet in snippets:
-        exec(compile(snippet, "docs/own_videos.md", "exec"), names)
+        exec(compile(snippet, "docs/commands.md", "exec"), names)
     assert names["chosen"].answer in capsys.readouterr().out
     assert names["named"].answer in ("ring", "bar", "cross") and len(names["hidden"].top_k) == 3
     assert names["summary"]["num_rows"] == 1
