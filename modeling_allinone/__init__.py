@@ -10,7 +10,7 @@ used; what there is, is listed in `__init__.pyi`:
   `AllInOneFor…`, `AllInOneProcessor`, `AllInOneVideoProcessor`;
 - data: `VideoDataset`, `InterleavedDataset`, `PairedDataset`, `VideoLoader`, `cache_frames`, a `…Collator` for each
   task, `WebDatasetStream`, `write_shards`; public data sets and your own: `list_datasets`, `describe_dataset`,
-  `load_annotations`, `load_tables`, `check_examples`, `register_dataset` with `AnnotationReader` and
+  `load_annotations`, `load_tables`, `load_rows`, `check_examples`, `register_dataset` with `AnnotationReader` and
   `AnnotationFile`, `summarize`, `train_tokenizer`;
 - training: `AllInOneTrainer`, `RetrievalTrainer` and `VideoClassificationTrainer` with `AllInOneTrainingArguments`,
   `PreTrainingTrainer` with `PreTrainingArguments`, `AlignmentCallback`;

@@ -22,6 +22,7 @@ from .datasets import check_examples as check_examples
 from .datasets import describe_dataset as describe_dataset
 from .datasets import list_datasets as list_datasets
 from .datasets import load_annotations as load_annotations
+from .datasets import load_rows as load_rows
 from .datasets import load_tables as load_tables
 from .datasets import register_dataset as register_dataset
 from .datasets import summarize as summarize

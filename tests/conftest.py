@@ -70,3 +70,17 @@ def modules_are_not_collected():
     gc.freeze()
     yield
     gc.unfreeze()
+
+
+@pytest.fixture(scope="session")
+def _cache_of_datasets(tmp_path_factory):
+    return tmp_path_factory.mktemp("cache of datasets")
+
+
+@pytest.fixture
+def own_cache(_cache_of_datasets, monkeypatch):
+    """Let `datasets` keep files elsewhere than in the cache of whoever runs the tests."""
+    import datasets
+
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", _cache_of_datasets)
+    return _cache_of_datasets

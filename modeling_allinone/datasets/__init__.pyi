@@ -21,6 +21,8 @@ from .answer_vocabularies import AnswerVocabulary as AnswerVocabulary
 from .common_rows import caption_rows as caption_rows
 from .common_rows import choice_columns as choice_columns
 from .common_rows import summarize as summarize
+from .example_report import ExampleReport as ExampleReport
+from .example_report import check_examples as check_examples
 from .moving_shapes import load_moving_shapes as load_moving_shapes
 from .moving_shapes import write_moving_shapes as write_moving_shapes
 from .moving_shapes_texts import answer_vocabulary as answer_vocabulary
@@ -30,7 +32,6 @@ from .readers.vqav2 import soft_label as soft_label
 from .readers.yttemporal import draw_spoken_clip as draw_spoken_clip
 from .readers.yttemporal import replace_words as replace_words
 from .row_transforms import by_row as by_row
-from .tables import ExampleReport as ExampleReport
-from .tables import check_examples as check_examples
+from .tables import load_rows as load_rows
 from .tables import load_tables as load_tables
 from .tokenizer_training import train_tokenizer as train_tokenizer

@@ -3,10 +3,12 @@
 """Annotation files: finding them by name and reading them, so that every message says which file, line and field."""
 
 import ast
+import codecs
 import csv
 import json
 import math
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -251,7 +253,7 @@ def read_records(path: str | os.PathLike) -> Iterator[Record]:
         for number, line in enumerate(file, start=1):
             if not line.strip():
                 continue
-            if is_empty and line.lstrip().startswith("["):
+            if is_empty and line.lstrip().startswith("[") and not _is_one_of_lines(line, file):
                 yield from _list_records(path, read_json(path))
                 return
             is_empty = False
@@ -263,6 +265,15 @@ def read_records(path: str | os.PathLike) -> Iterator[Record]:
             yield _record(fields, path, place)
     if is_empty:
         raise ValueError(f"{path} is empty; expected JSON objects, one a line. Fetch it again.")
+
+
+def _is_one_of_lines(line: str, file: TextIO) -> bool:
+    """Whether a line that begins a list ends it, too, and others follow."""
+    try:
+        json.loads(line)
+    except (ValueError, RecursionError):
+        return False
+    return any(other.strip() for other in file)
 
 
 def read_listed_records(path: str | os.PathLike, *names: str) -> Iterator[Record]:
@@ -353,7 +364,8 @@ def read_table(
 
     Args:
         path (`str` or `os.PathLike`): The file, UTF-8 with or without a byte order mark; blank lines are skipped.
-        delimiter (`str`, defaults to a tab): What separates columns, one character.
+        delimiter (`str`, defaults to a tab): What separates columns, one character; of several, the one that makes the
+            most columns of the header.
         has_header (`bool`, defaults to `True`): Whether the first line names the columns; else they are numbered.
         has_quotes (`bool`, defaults to `True`): Whether double quotes around a field are not part of it; `False` for
             tables whose texts begin with quotes.
@@ -362,13 +374,15 @@ def read_table(
         `Record`: Its place is the last line of the row; short rows lack fields.
 
     Raises:
-        ValueError: If the file is empty or not UTF-8, if a row has more fields than the header, or if a quotation mark
-            is left open, which would swallow the rows after it.
+        ValueError: If the file is empty or not UTF-8, if a row has more fields than the header that are not blank, or
+            if a quotation mark is left open, which would swallow the rows after it.
     """
     path = Path(path)
     header: list[str] | None = None
     is_empty = True
     with _opened(path, newline="") as file:
+        if len(delimiter) > 1:
+            delimiter = _choose_delimiter(file, delimiter)
         for number, values in _rows(file, path, delimiter, has_quotes):
             if not any(value.strip() for value in values):
                 continue
@@ -380,12 +394,22 @@ def read_table(
                 continue
             is_empty = False
             if header is not None:
-                if len(values) > len(header):
-                    raise record.error(f"the row has {len(values)} fields, but its header names {len(header)}.")
+                if any(value.strip() for value in values[len(header) :]):
+                    raise record.error(
+                        f"the row has {len(values)} fields, but its header names {len(header)}; a field that has "
+                        f"{delimiter!r} in it needs quotation marks around it."
+                    )
                 record = Record(dict(zip(header, values, strict=False)), path, record.place)
             yield record
     if is_empty:
         raise ValueError(f"{path} is empty; expected rows of a table{' after its header' if has_header else ''}.")
+
+
+def _choose_delimiter(file: TextIO, delimiters: str) -> str:
+    """The delimiter that makes the most columns of the first line that is not blank; the first one, of several."""
+    header = next((line for line in file if line.strip()), "")
+    file.seek(0)
+    return max(delimiters, key=lambda delimiter: len(next(csv.reader([header], delimiter=delimiter), [])))
 
 
 def _rows(file: TextIO, path: Path, delimiter: str, has_quotes: bool) -> Iterator[tuple[int, list[str]]]:
@@ -393,7 +417,9 @@ def _rows(file: TextIO, path: Path, delimiter: str, has_quotes: bool) -> Iterato
     lines: list[str] = []  # of the row
 
     def noted() -> Iterator[str]:
-        for line in file:
+        for number, line in enumerate(file, start=1):
+            if "\0" in line:
+                raise ValueError(f"{path}, line {number} holds a NUL; the file is no text, or damaged.")
             lines.append(line)
             yield line
 
@@ -478,14 +504,28 @@ def read_fields(path: Path, num_fields: int, form: str, separator: str | None = 
 
 @contextmanager
 def _opened(path: Path, newline: str | None = None) -> Iterator[TextIO]:
-    """A text file whose undecodable bytes are reported with its name."""
+    """A text file, of UTF-8 or marked as UTF-16; bytes that are neither are reported with its name and their line."""
+    with path.open("rb") as file:
+        is_utf_16 = file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
     try:
-        with path.open(encoding="utf-8-sig", newline=newline) as file:
-            yield file
-    except UnicodeDecodeError as error:
+        with path.open(encoding="utf-16" if is_utf_16 else "utf-8-sig", newline=newline) as text:
+            yield text
+    except UnicodeError as error:
         raise ValueError(
-            f"{path} is not UTF-8 text ({error}); convert it, or fetch it again if it is damaged."
+            f"{path} is not UTF-8 text ({_describe_undecodable(path) or error}); save it as UTF-8 (in Excel, "
+            '"CSV UTF-8"), or fetch it again if it is damaged.'
         ) from error
+
+
+def _describe_undecodable(path: Path) -> str | None:
+    """The first byte of a file that is no UTF-8, and its line."""
+    data = path.read_bytes()
+    try:
+        data.decode()
+    except UnicodeDecodeError as error:
+        line = len(re.findall(rb"\r\n|\r|\n", data[: error.start])) + 1
+        return f"byte 0x{data[error.start]:02x} in line {line}"
+    return None
 
 
 def _called(name: str | int) -> str:

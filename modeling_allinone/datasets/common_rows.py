@@ -82,7 +82,7 @@ def collect_rows(
         FileNotFoundError: If videos are missing and `on_missing_video` is "raise", or all are and it is "drop".
     """
     columns = COMMON_COLUMNS | dict(folder.reader.extra_columns)
-    features = Features({name: _feature(kind) for name, kind in columns.items()})
+    features = Features({name: feature_of(kind) for name, kind in columns.items()})
     is_there: dict[str, bool] = {}
     counts: Counter[str] = Counter()
 
@@ -106,7 +106,7 @@ def collect_rows(
             media: list[str] = [path for paths in found for path in ([paths] if isinstance(paths, str) else paths)]
             for path in media:
                 if path not in is_there:
-                    is_there[path] = on_missing_video == "ignore" or _is_there(path)
+                    is_there[path] = on_missing_video == "ignore" or is_media_there(path)
             if on_missing_video == "drop" and not all(is_there[path] for path in media):
                 counts["dropped"] += 1
                 continue
@@ -178,7 +178,7 @@ def summarize(dataset: Dataset) -> AnnotationSummary:
     return summary
 
 
-def _is_there(path: str) -> bool:
+def is_media_there(path: str) -> bool:
     """Whether a path is a file that is not empty or a folder that is not; URLs are not looked at."""
     if is_url(path):
         return True
@@ -234,7 +234,7 @@ def choice_columns(options: Sequence[str], label: int | None) -> dict:
     return {"options": options, "answer": None if label is None else options[label], "label": label}
 
 
-def _feature(kind: str) -> Value | List:
+def feature_of(kind: str) -> Value | List:
     """Type of a column."""
     return List(Value(kind[1:-1])) if kind.startswith("[") else Value(kind)
 

@@ -33,6 +33,8 @@ def keep_columns(row: Mapping[str, Any]) -> dict[str, Any]:
 
     ```
     """
+    if "input_row" in row:  # of `load_rows`, whose other columns are what was made of it
+        row = json.loads(row["input_row"])
     kept = {name: value for name, value in row.items() if name not in ANSWER_COLUMNS}
     return kept | {"reference": row["answer"]} if "answer" in row else kept
 

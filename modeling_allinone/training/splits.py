@@ -90,9 +90,15 @@ def load_splits(
         ]
         read |= _load_own(data_arguments, needed, known, task)
         splits.loaded += [LoadedSplit(rows, data_arguments.data_dir) for rows in read.values()]
+        report = check_examples(read)
         if PartialState().is_main_process:
-            logger.warning(str(check_examples(read)))
+            logger.warning(str(report))
         _check_own(data_arguments, read)
+        if trains and reading == data_arguments and report.num_answers == 1:
+            raise ValueError(
+                f"{data_arguments.display_name} has one answer for all that is trained on, so there is nothing to "
+                "learn; give rows, or folders of classes, with two answers or more."
+            )
     if trains:
         if reading == data_arguments and reading.train_split in read:
             rows = read[reading.train_split]

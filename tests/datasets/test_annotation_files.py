@@ -101,7 +101,9 @@ def test_separators_inside_texts_do_not_end_lines(tmp_path):
         ("[]", r"holds \[\]; expected a list of at least one"),
         ('[{"word": "one"}, 2]', r"test\.jsonl, entry 2 is 2, but expected a JSON object"),
         ('[{"word": "one"},', r"test\.jsonl: .* but expected JSON; the file may be cut short"),
-        (b"\xff\xfe{\x00}\x00", r"test\.jsonl is not UTF-8 text"),
+        (b'{"word": "one"}\n{"word": "M\xfcller"}', r"test\.jsonl is not UTF-8 text \(byte 0xfc in line 2\); save it"),
+        (b"\xff\xfe{\x00}", r"test\.jsonl is not UTF-8 text"),
+        ('["one"]\n["two"]\n', r"test\.jsonl, line 1 is \['one'\], but expected a JSON object"),
         ('{"word": "one"}\n' + "[" * 100_000, r"test\.jsonl, line 2: .* expected one JSON object"),
     ],
 )

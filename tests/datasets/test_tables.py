@@ -11,6 +11,9 @@ from datasets import Dataset, Features, Value, Video, load_dataset
 from video_fixtures import encode_video
 
 from modeling_allinone import check_examples, load_tables, summarize
+from modeling_allinone.datasets.example_report import shorten
+
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 CLIPS = {"Ü 1.mp4": "libx264", "zwei clips.mkv": "libx264", "drei.avi": "mpeg4", "vier.v2.webm": "libvpx-vp9"}
 ROWS = [
@@ -143,6 +146,39 @@ def test_splits_are_drawn_by_video_evenly_and_again_the_same(tmp_path):
     assert set(load_tables(path, **options, seed=1)["test"]["video"]) != videos["test"]
 
 
+def test_the_draw_depends_on_nothing_but_videos_and_seed(tmp_path):
+    """Not on the order of rows, the folder, or how a video is spelled; classes with one video stay in training."""
+    rows = [
+        {"video": f"clips/{video}.mp4", "label": f"class {video % 4}", "start": start}
+        for video in range(12)
+        for start in (0, 5)
+    ]
+    rows.append({"video": "clips/13.mp4", "label": "rare", "start": 0})
+    drawn = []
+    for number, of_file in enumerate((rows, rows[::-1], [row | {"video": f"./{row['video']}"} for row in rows])):
+        (tmp_path / str(number)).mkdir()
+        path = write(tmp_path / str(number) / "a.csv", of_file)
+        tables = load_tables(path, task="classification", splits=["test"], on_missing_video="ignore")
+        drawn.append({video.rpartition("/")[2] for video in tables["test"]["video"]})
+        assert len(tables["test"]) == 2 * len(drawn[-1]) == 6 and "rare" in tables["train"]["answer"]
+    assert drawn[0] == drawn[1] == drawn[2] == {"2.mp4", "3.mp4", "4.mp4"}, "on every machine"
+
+
+def test_small_sets_are_drawn_from_while_there_are_three_videos(tmp_path):
+    options = {"task": "retrieval", "on_missing_video": "ignore"}
+    for number, sizes in {3: None, 4: None, 5: {"train": 3, "test": 1, "validation": 1}}.items():
+        path = write(tmp_path / "a.csv", [{"video": f"{video}.mp4", "caption": "a cat"} for video in range(number)])
+        assert {split: len(table) for split, table in load_tables(path, **options, splits=["test"]).items()} == {
+            "train": number - 1,
+            "test": 1,
+        }
+        if number == 3:
+            with pytest.raises(ValueError, match=r"left for training are about 2 videos, too few to draw the valid"):
+                load_tables(path, **options)
+        elif sizes:
+            assert {split: len(table) for split, table in load_tables(path, **options).items()} == sizes
+
+
 def test_the_report_names_lines(clips, tmp_path):
     train = [
         *ROWS,
@@ -160,13 +196,51 @@ def test_the_report_names_lines(clips, tmp_path):
         "left out: question is empty": (f"{at} 9",),
         "left out: answer is empty": (f"{at} 10",),
         "video missing": (f"{at} 8",),
-        "answers that training has once": ("007", "NA", "null"),
-        "answers that train alone has": ("007", "NA", "null"),
-        "answers that test alone has": ("die Katze",),
-        "videos in two splits": tuple(sorted(str(clips / name) for name in ("drei.avi", "Ü 1.mp4"))),
+        "answer outside the vocabulary": (f"{tmp_path / 'test.csv'}, line 3",),
+        "answers that training has once": (
+            "007 (train.csv, line 5)",
+            "NA (train.csv, line 4)",
+            "null (train.csv, line 7)",
+        ),
+        "answers that train alone has": (
+            "007 (train.csv, line 5)",
+            "NA (train.csv, line 4)",
+            "null (train.csv, line 7)",
+        ),
+        "answers that test alone has": ("die Katze (test.csv, line 3)",),
+        "videos in two splits": (
+            f"{clips / 'drei.avi'} (train.csv, line 6; test.csv, line 3)",
+            f"{clips / 'Ü 1.mp4'} (train.csv, line 2; test.csv, line 2)",
+        ),
     }
+    assert not report.is_usable, "a video is missing"
+    found = json.loads(json.dumps(report.to_dict()))
+    assert found["is_usable"] is False and found["problems"]["video missing"] == [f"{at} 8"]
     assert "video missing (1): train.csv, line 8" in str(report)
     assert "test: 2 rows, 2 videos, 1 answers outside the vocabulary" in str(report)
+
+
+def test_doubtful_rows_are_named(clips, tmp_path):
+    rows = "\n".join(["video,question,answer", "a.avi,Wer?,ich", "a.avi,Wer?,ich", "b.avi,Wer?,du", "a.avi,Wer?,er"])
+    for name in ("a.avi", "b.avi"):
+        (tmp_path / name).write_bytes((clips / "drei.avi").read_bytes())
+    (tmp_path / "c.avi").symlink_to(clips / "vier.v2.webm")
+    (tmp_path / "train.csv").write_text(rows)
+    (tmp_path / "test.csv").write_text(f"video,question,answer\nb.avi,Wo?,ich\n{clips / 'vier.v2.webm'},Wo?,du\n")
+    (tmp_path / "val.csv").write_text("video,question,answer\nc.avi,Wo?,ich\n")
+    files = {name: tmp_path / f"{name}.csv" for name in ("train", "test", "val")}
+    report = check_examples(load_tables(files, splits=[]))
+    assert report.num_videos == {"train": 1, "test": 2, "val": 1}, "copies and links of a file are one video"
+    problems = {name: [shorten([place]) for place in places] for name, places in report.problems.items()}
+    assert problems["row stands twice"] == ["train.csv, line 3"]
+    assert problems["several answers to one question about a video"] == ["train.csv, line 4", "train.csv, line 5"]
+    assert problems["videos in two splits"] == [
+        f"{clips / 'vier.v2.webm'} (test.csv, line 3; val.csv, line 2)",
+        f"{tmp_path / 'a.avi'} (train.csv, line 2; test.csv, line 2)",
+    ]
+    assert report.is_usable
+    (tmp_path / "train.csv").write_text("video,question,answer\na.avi,Wer?,ich\n")
+    assert not check_examples(load_tables(tmp_path / "train.csv", splits=["train"])).is_usable, "one answer alone"
 
 
 def test_choices_that_cannot_be_are_left_out(tmp_path):
@@ -196,7 +270,7 @@ def test_choices_that_cannot_be_are_left_out(tmp_path):
         ("video,label\n1,a\n", {"columns": {"clip": "video"}}, "columns has clip; there are video"),
         ("video,label\n1,a\n", {"held_out_share": 0.5}, "held_out_share is 0.5; expected a number above 0"),
         ("video,label\n1,a\n", {"on_missing_video": "hope"}, "on_missing_video is 'hope'"),
-        ("video,label\n1,a\n2,b\n", {}, "is about 2 videos, of which none can be drawn for the test split"),
+        ("video,label\n1,a\n2,b\n", {}, "about 2 videos, too few to draw the test split from; give test_file"),
         (
             "video,label\n1,\n2,\n",
             {"task": "classification"},

@@ -15,6 +15,7 @@ from video_fixtures import encode_video
 
 from modeling_allinone import AllInOneForVideoTextRetrieval
 
+pytestmark = pytest.mark.usefixtures("own_cache")
 MODEL = EXAMPLES / "checkpoints" / "moving-shapes"
 FINETUNE, ZERO_SHOT = load_script("finetune"), load_script("zero_shot")
 NAMES = [f"Übung {number}{suffix}" for number in range(4) for suffix in (".mp4", ".mkv", ".avi")]
@@ -197,7 +198,7 @@ def test_a_new_model_says_how_large_it_is_and_is_not_made_unasked(clips, tmp_pat
         (["--train_file", "b.csv"], "There is no file b.csv"),
         (["--train_file", "a.jsonl", "--preset", "tiny"], "but model_name_or_path has a size"),
         (["--train_file", "a.jsonl", "--question_column", "Frage"], "has no column 'Frage', which question_column"),
-        (["--train_file", "missing.jsonl"], "1 of 2 are missing or empty, namely fehlt.mp4. Leave"),
+        (["--train_file", "missing.jsonl"], "are missing or empty, namely fehlt.mp4. Leave"),
         (["--train_file", "a.jsonl", "--group_by", "kind"], "group_by is 'kind'; the rows have"),
         (["--test_file", "a.jsonl"], "There is no train split; there are test"),
     ],
