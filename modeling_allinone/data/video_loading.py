@@ -38,7 +38,7 @@ REPLACED_NAME = "replaced_frames.jsonl"
 
 # A worker that has not noticed the end of a limit so many seconds later hangs in a library that lets no thread run.
 _GRACE_SECONDS = 5.0
-_NUM_SLOTS, _SLOT_SIZE = 64, 1024  # workers, bytes
+_NUM_SLOTS, _SLOT_SIZE, _NOTE_SIZE = 64, 1024, 1000  # workers, bytes, bytes beside the number of a process
 _BLANK_SIZE = 1024  # pixels; larger than any crop
 
 
@@ -47,7 +47,17 @@ class ClipTimeoutError(TimeoutError):
 
 
 class DeadWorkerError(RuntimeError):
-    """A worker of a data loader died while it read a clip."""
+    """
+    A worker of a data loader died while it read a clip.
+
+    Args:
+        message (`str`)
+        clips (sequence of `str`): The clips at hand, as [`note_of`] has them; none if it died between two.
+    """
+
+    def __init__(self, message: str, clips: Sequence[str] = ()):
+        super().__init__(message)
+        self.clips = tuple(clips)
 
 
 @dataclass
@@ -128,7 +138,7 @@ class VideoLoader:
         is_readable = torch.tensor([clip is not None for clip in clips])
         like = next((clip for clip in clips if clip is not None), None) or self._process(blank_clip(rows[0]))
         blank = like | {"pixel_values": torch.zeros_like(like["pixel_values"])}
-        named = [(_name(row), blank if clip is None else clip) for row, clip in zip(rows, clips, strict=True)]
+        named = [(name_of(row), blank if clip is None else clip) for row, clip in zip(rows, clips, strict=True)]
         return stack_clips(named), is_readable
 
     @property
@@ -163,25 +173,31 @@ class VideoLoader:
             return None
         alive = {str(worker.pid) for worker in multiprocessing.active_children()}
         notes = [bytes(slot.tolist()).rstrip(b"\0").decode(errors="replace").partition(" ") for slot in self._slots]
-        clips = " or ".join(name for pid, _, name in notes if pid and pid not in alive) or "between two clips"
+        clips = [name for pid, _, name in notes if pid and pid not in alive]
         return DeadWorkerError(
-            f"A worker that reads clips died (killed, out of memory, or a crash of the decoder) at {clips}. Remove or "
-            "re-encode the clip, use fewer workers, or set a limit of seconds per clip."
+            "A worker that reads clips died (killed, out of memory, or a crash of the decoder) at "
+            f"{' or '.join(clips) or 'between two clips'}. Remove or re-encode the clip, use fewer workers, or set a "
+            "limit of seconds per clip.",
+            clips,
         )
 
     def _read(self, row: dict) -> dict[str, torch.Tensor] | None:
         """A clip, `pixel_values` (T, 3, H, W) and perhaps `pixel_mask` (H, W); `None` if it is to be skipped."""
-        name = _name(row)
+        name = name_of(row)
         try:
-            with self._noted(name):
+            with self._noted(note_of(row)):
                 return run_within(self.seconds_per_clip, name, lambda: self._process(row))
         except Exception as error:  # libraries of codecs raise whatever they like
             if self.on_decode_error == "raise":
                 error.add_note(f"The clip is {name} (sample {row.get('sample_id')}).")
                 raise
-            self._skipped[_slot_number()] += 1
-            record_skipped(self.skipped_file, name, row.get("sample_id"), f"{type(error).__name__}: {error}")
+            self.skip(row, f"{type(error).__name__}: {error}")
             return None
+
+    def skip(self, row: dict, reason: str):
+        """Count, log and list a row whose clip cannot be read."""
+        self._skipped[_slot_number()] += 1
+        record_skipped(self.skipped_file, name_of(row), row.get("sample_id"), reason)
 
     def _process(self, row: dict) -> dict[str, torch.Tensor]:
         if self.prepare_row is not None:
@@ -211,21 +227,23 @@ class VideoLoader:
         if replaced:
             self._replaced[_slot_number()] += len(replaced)
             if self.skipped_file is not None:
-                line = {"video": _name(row), "sample_id": row.get("sample_id"), "replaced": replaced}
+                line = {"video": name_of(row), "sample_id": row.get("sample_id"), "replaced": replaced}
                 _append(Path(self.skipped_file).with_name(REPLACED_NAME), line)
         return inputs
 
     @contextmanager
-    def _noted(self, name: str) -> Iterator[None]:
+    def _noted(self, note: str) -> Iterator[None]:
         """Leaves word of what this process is reading, for when it dies of it."""
         worker = get_worker_info()
         if worker is None or worker.id >= _NUM_SLOTS:
             yield
             return
-        slot, note = self._slots[worker.id], f"{os.getpid()} {name}".encode()[:_SLOT_SIZE]
-        slot[: len(note)] = torch.frombuffer(bytearray(note), dtype=torch.uint8)
-        yield
-        slot.zero_()
+        slot, noted = self._slots[worker.id], f"{os.getpid()} {note}".encode(errors="replace")
+        slot[: len(noted)] = torch.frombuffer(bytearray(noted), dtype=torch.uint8)
+        try:
+            yield
+        finally:
+            slot.zero_()
 
 
 def frame_rate_of(row: Mapping[str, Any]) -> float | None:
@@ -321,15 +339,45 @@ def _slot_number() -> int:
     return 0 if worker is None else worker.id % _NUM_SLOTS
 
 
-def _name(row: dict) -> str:
-    """What to call the clip of a row in a message."""
+def name_of(row: Mapping[str, Any]) -> str:
+    """
+    What to call the clip of a row in a message.
+
+    Args:
+        row (mapping): A row.
+
+    Returns:
+        `str`: Where it comes from, or what else the row says of it.
+    """
     sources = [row.get("video"), row.get("image"), *(row.get("images") or ())]
     names = [name for name in map(source_name, sources) if name]
     if names:
         return ", ".join(names)
+    if isinstance(frames := row.get("video"), list | tuple) and frames and source_name(frames[0]):
+        return f"{source_name(frames[0])} and the {len(frames) - 1} frames after it"
     if row.get("__url__") is not None:  # a row of a shard
         return f"{row.get('__key__')} of {row['__url__']}"
     return f"the frames of {row.get('video_id') or row.get('sample_id') or 'a row'}"
+
+
+def note_of(row: Mapping[str, Any]) -> str:
+    """
+    The name of a row's clip, and which part of it is read, cut to some 1000 bytes.
+
+    Args:
+        row (mapping): A row.
+
+    Example:
+
+    ```python
+    >>> note_of({"video": "film.mp4", "start": 12.0, "end": None})
+    'film.mp4 from 12.0 s'
+
+    ```
+    """
+    words = {"start": "from", "end": "to"}
+    part = "".join(f" {word} {row[name]} s" for name, word in words.items() if row.get(name) is not None)
+    return f"{name_of(row)}{part}".encode(errors="replace")[-_NOTE_SIZE:].decode(errors="ignore")
 
 
 def run_within(seconds: float | None, name: str, read: Callable[[], Result]) -> Result:
@@ -399,6 +447,8 @@ __all__ = [
     "VideoLoader",
     "blank_clip",
     "frame_rate_of",
+    "name_of",
+    "note_of",
     "read_replaced",
     "read_skipped",
     "record_skipped",

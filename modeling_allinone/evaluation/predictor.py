@@ -7,17 +7,17 @@ Every task is the same in three steps: each row makes texts that are read with i
 text and clip, and the scores of a row become answers.
 """
 
+import math
+import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from os import PathLike
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast, overload
 
 import torch
-from transformers.utils import logging
 
 from ..data.folder_lock import only_writer
-from ..data.video_loading import SKIPPED_NAME, VideoLoader
+from ..data.video_loading import note_of
 from ..models.modeling_allinone import AllInOnePreTrainedModel
 from ..models.modeling_masked_lm_allinone import AllInOneForMaskedLM
 from ..models.modeling_multiple_choice_allinone import AllInOneForMultipleChoice
@@ -26,12 +26,11 @@ from ..models.modeling_question_answering_allinone import AllInOneForVideoQuesti
 from ..models.modeling_retrieval_allinone import AllInOneForVideoTextRetrieval
 from ..models.modeling_video_classification_allinone import AllInOneForVideoClassification
 from ..models.processing_allinone import AllInOneProcessor
-from .answer_file import keep_columns, read_answers, to_json
-from .embedding import Rows, embed_texts, iterate_batches, project_clips, with_views
+from .answer_file import AnswerFile, answer_row, keep_columns, make_folder_of, to_line
+from .clip_batches import Batch, BatchCollator, TolerantLoader, for_each_batch
+from .embedding import Rows, embed_texts, project_clips, with_views
 from .pretrained import load_pretrained
 from .zero_shot import share_weights
-
-logger = logging.get_logger(__name__)
 
 # What a row needs for a task beside its clip; what asks it.
 COLUMNS = {"question-answering": "question", "multiple-choice": "options", "masked-lm": "text", "classification": None}
@@ -44,6 +43,7 @@ METHODS = {
 PROMPTS = ("A person is doing {}",)
 
 _SINGLE = 16  # texts read at a time where a few are asked
+_NUM_TEXTS = 10_000  # whose features are kept
 # The answers of a file are those of the model that goes on with it, up to rounding in another batch or precision.
 _TOLERANCE = 0.02
 
@@ -73,33 +73,6 @@ class _Question:
     labels: list[str] | None = None
     prompts: Sequence[str] = PROMPTS
     top_k: int = 5
-
-
-@dataclass
-class _Collator:
-    """Reads the clips of a batch, each once however many rows are about it."""
-
-    reader: VideoLoader
-
-    def __call__(self, rows: Sequence[Mapping[str, Any]]) -> "_Batch":
-        places: dict[tuple, int] = {}
-        clips: list[dict] = []
-        for row in rows:
-            if (name := _clip_name(row)) not in places:
-                places[name] = len(clips)
-                clips.append(dict(row))
-        values, is_readable = self.reader(clips)
-        return _Batch(rows, values, is_readable, [places[_clip_name(row)] for row in rows])
-
-
-@dataclass
-class _Batch:
-    """Rows; their clips, which of them could be read, and for each row which is its own."""
-
-    rows: Sequence[Mapping[str, Any]]
-    clips: dict[str, torch.Tensor]
-    is_readable: torch.Tensor
-    clip_of: list[int]
 
 
 class Predictor:
@@ -193,7 +166,7 @@ class Predictor:
             OSError: If there is no such folder or repository.
             ValueError: If it holds another model.
         """
-        model, processor = load_pretrained(str(name), device, dtype)
+        model, processor = load_pretrained(name, device, dtype)
         return cls(model, processor, score_by)
 
     @overload
@@ -301,15 +274,17 @@ class Predictor:
         num_workers: int = 1,
         on_decode_error: str = "skip",
         seconds_per_clip: float | None = None,
+        retry_skipped: bool = False,
         show_progress: bool | None = None,
-    ) -> dict[str, int]:
+    ) -> dict[str, float]:
         """
         Answer many rows into a file of JSON lines.
 
         A line is the row with `answer`, `score` and `top_k`, in the order of the rows; a column `answer` of theirs
-        comes back as `reference`. Lines are written batch by batch. If this is interrupted, the same call goes on
-        after the last whole line, so that each row is there once. Of a clip that cannot be read, `answer` and `score`
-        are null, and `skipped_clips.jsonl` beside the file says why.
+        comes back as `reference`, and columns `score` and `top_k` as `input_score` and `input_top_k`. Lines are
+        written batch by batch. If this is interrupted, the same call goes on after the last whole line, so that each
+        row is there once. Of a clip that cannot be read, `answer` and `score` are null, and `skipped_clips.jsonl`
+        beside the file says why; so of a clip that two workers died of, as happens in decoders.
 
         Args:
             rows (sequence of mappings, or `datasets.Dataset`): Rows with `video` (path or URL) and what the task
@@ -321,59 +296,56 @@ class Predictor:
             labels, prompts: As in [`~Predictor.classify`].
             top_k (`int`, defaults to 5): How many answers a row gets.
             batch_size (`int`, defaults to 16): Rows read, and texts read together with their clips, at a time.
-            num_workers (`int`, defaults to 1): Processes that read clips while the model computes; 0 is this one.
+            num_workers (`int`, defaults to 1): Processes that read clips while the model computes; 0 is this one,
+                which a crash of the decoder ends.
             on_decode_error (`str`, defaults to `"skip"`): What to do about a clip that cannot be read: `"skip"` or
                 `"raise"`.
-            seconds_per_clip (`float`, *optional*): Longest time to read a clip, in seconds.
+            seconds_per_clip (`float`, *optional*): Longest time to read a clip, in seconds. Default: no limit, so that
+                a clip at which the decoder hangs is waited for.
+            retry_skipped (`bool`, defaults to `False`): Whether clips that could not be read in an earlier call are
+                read once more; answers take the places of nulls.
             show_progress (`bool`, *optional*): Whether there is a progress bar; by default, on a terminal.
 
         Returns:
-            `dict` of `str` to `int`: `"num_rows"`, `"num_resumed"` (which were in the file) and `"num_skipped"`.
+            `dict`: `"num_rows"`, `"num_resumed"` (which were in the file) and `"num_skipped"` (without an answer); how
+            long this call took, `"seconds"`, and how much of it was waiting for clips to be read, `"seconds_waited"`.
 
         Raises:
-            ValueError: If the model cannot answer the rows, or the file holds answers to others or by another model.
-            DeadWorkerError: If a clip kills the process that reads it.
+            ValueError: If the model cannot answer the rows or gives no numbers, if the file holds answers to others or
+                by another model, or if another process is writing it.
+            OSError: If the disk is full.
+            DeadWorkerError: If a clip kills the process that reads it and is not to be skipped, or processes die of
+                something else.
         """
         question = self._question_of(rows, task, labels, prompts, top_k)
-        path = Path(output_file)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        reader = VideoLoader(
-            self.processor,
-            on_decode_error=on_decode_error,
-            seconds_per_clip=seconds_per_clip,
-            skipped_file=path.with_name(SKIPPED_NAME),
-        )
-        with only_writer(path.parent, path.name), path.open("ab", buffering=0) as file:
-            lines = read_answers(path, rows)
-            file.truncate(sum(len(line) for line, _ in lines))
-            done = [entry for _, entry in lines]
-            self._check_origin(question, rows, done, path)
-            num_skipped = sum(entry["answer"] is None for entry in done)
-            if done:
-                logger.info(f"{path} has the answers to {len(done)} of {len(rows)} rows.")
-            batches = iterate_batches(
-                rows,
-                range(len(done), len(rows)),
-                _Collator(reader),
-                batch_size,
-                min(num_workers, len(rows) - len(done)),
-                "answers",
-                show_progress,
-            )
+        path, started = make_folder_of(output_file), time.perf_counter()
+        reader = TolerantLoader(self.processor, on_decode_error=on_decode_error, seconds_per_clip=seconds_per_clip)
+        with only_writer(path.parent, path.name):
+            answers = AnswerFile(path, rows, retry_skipped)
+            self._check_origin(question, rows, answers)
+            num_resumed = len(rows) - len(answers.resume())
+
+            def answer(places: list[int], batch: Batch):
+                predictions = self._answer(question, batch, batch_size)
+                lines = [answer_row(row, one.top_k) for row, one in zip(batch.rows, predictions, strict=True)]
+                reasons = {
+                    place: batch.reasons[note_of(row)]
+                    for place, row, one in zip(places, batch.rows, predictions, strict=True)
+                    if one.answer is None
+                }
+                answers.add(places, lines, reasons)
+
             try:
-                for _, batch in batches:
-                    predictions = self._answer(question, batch, batch_size)
-                    entries = [
-                        keep_columns(row) | asdict(prediction)
-                        for row, prediction in zip(batch.rows, predictions, strict=True)
-                    ]
-                    file.write("".join(f"{to_json(entry)}\n" for entry in entries).encode())
-                    num_skipped += sum(entry["answer"] is None for entry in entries)
-            except Exception as error:
-                if (dead := reader.explain_dead_worker(error)) is not None:
-                    raise dead from error
-                raise
-        return {"num_rows": len(rows), "num_resumed": len(done), "num_skipped": num_skipped}
+                waited = for_each_batch(answer, rows, answers.resume, reader, batch_size, num_workers, show_progress)
+            finally:
+                answers.put_replaced()
+        return {
+            "num_rows": len(rows),
+            "num_resumed": num_resumed,
+            "num_skipped": len(answers.skipped),
+            "seconds": time.perf_counter() - started,
+            "seconds_waited": waited,
+        }
 
     # -----------------------------------------------------------------------------------------------------------------
     # What is asked
@@ -439,7 +411,7 @@ class Predictor:
             row = rows[number]
             self._check_row(question, row, f"Row {number}")
             try:
-                to_json(keep_columns(row))
+                to_line(keep_columns(row))
             except TypeError as error:
                 raise ValueError(f"Row {number} cannot be written as JSON ({error}); give clips by path.") from error
         return question
@@ -483,10 +455,10 @@ class Predictor:
         rows = [clip | row for row in rows]
         for row in rows:
             self._check_row(question, row, "What is asked")
-        return self._answer(question, _Collator(VideoLoader(self.processor))(rows), _SINGLE) if rows else []
+        return self._answer(question, BatchCollator(TolerantLoader(self.processor))(rows), _SINGLE) if rows else []
 
     @torch.no_grad()
-    def _answer(self, question: _Question, batch: _Batch, batch_size: int) -> list[Prediction]:
+    def _answer(self, question: _Question, batch: Batch, batch_size: int) -> list[Prediction]:
         """A prediction for every row of a batch."""
         texts = [self._texts(question, row) for row in batch.rows]
         chooses = question.task == "multiple-choice" or (question.labels is not None and texts[0] != [None])
@@ -509,6 +481,11 @@ class Predictor:
             best = self.processor.post_process_question_answering(
                 logits[None], answers, question.top_k, multi_label=multi_label
             )[0]
+            if any(math.isnan(one["score"]) for one in best):
+                raise ValueError(
+                    f"{self.name} gives no numbers as scores (NaN): its weights are broken, or too large for "
+                    f"{self.model.dtype}. Load it with dtype='float32', or train it anew."
+                )
             predictions.append(Prediction(**best[0], top_k=best))
         return predictions
 
@@ -523,10 +500,12 @@ class Predictor:
         return question.labels, logits[[answers.index(label) for label in question.labels]]
 
     def _compare(
-        self, model: AllInOneForVideoTextRetrieval, batch: _Batch, texts: list[Sequence[str]]
+        self, model: AllInOneForVideoTextRetrieval, batch: Batch, texts: list[Sequence[str]]
     ) -> Sequence[torch.Tensor]:
         """For every row, the logits (texts, 1) of the contrastive loss. Texts are read once for all batches."""
         new = list(dict.fromkeys(text for of_row in texts for text in of_row if text not in self._text_features))
+        if len(self._text_features) + len(new) > _NUM_TEXTS:  # new ones with every row
+            self._text_features, new = {}, list(dict.fromkeys(text for of_row in texts for text in of_row))
         features = embed_texts(model, self.processor, new, show_progress=False)
         self._text_features |= dict(zip(new, features, strict=True))
         clips = project_clips(model, batch.clips).cpu() / model.config.contrastive_temperature
@@ -535,7 +514,7 @@ class Predictor:
             for of_row, place in zip(texts, batch.clip_of, strict=True)
         ]
 
-    def _read_pairs(self, task: str, batch: _Batch, texts: list[Any], batch_size: int) -> Sequence[torch.Tensor]:
+    def _read_pairs(self, task: str, batch: Batch, texts: list[Any], batch_size: int) -> Sequence[torch.Tensor]:
         """For every row, what the head says (texts, scores) of its texts, each read together with the clip."""
         pairs = [(place, text) for place, of_row in zip(batch.clip_of, texts, strict=True) for text in of_row]
         clips = with_views(batch.clips).to(self.model.device, self.model.dtype)
@@ -567,13 +546,12 @@ class Predictor:
             inputs |= {name: inputs[name][:, None] for name in ("input_ids", "attention_mask")}
         return self.model(**inputs).logits
 
-    def _check_origin(self, question: _Question, rows: Rows, done: list[dict], path: Path):
+    def _check_origin(self, question: _Question, rows: Rows, answers: AnswerFile):
         """Raise a `ValueError` if the surest of the answers that a file has is not what this model says."""
-        number = max(range(len(done)), key=lambda number: done[number]["score"] or -1.0, default=None)
-        if number is None or done[number]["score"] is None:
+        if answers.surest is None:
             return
-        old = done[number]
-        batch = _Collator(VideoLoader(self.processor, on_decode_error="skip"))([rows[number]])
+        number, old = answers.surest
+        batch = BatchCollator(TolerantLoader(self.processor, on_decode_error="skip"))([rows[number]])
         (new,) = self._answer(question, batch, _SINGLE)
         if new.score is None:
             return
@@ -584,9 +562,9 @@ class Predictor:
             is_same = is_same and abs(shares.get(entry["answer"], lowest) - entry["score"]) <= _TOLERANCE
         if not is_same:
             raise ValueError(
-                f"{path} says {old['answer']!r} ({old['score']:.3f}) in line {number + 1}, but {self.name} says "
-                f"{new.answer!r} ({new.score:.3f}) now: it was written with another model or another task, top_k or "
-                "prompt. Give another file, or remove this one."
+                f"{answers.path} says {old['answer']!r} ({old['score']:.3f}) in line {number + 1}, but {self.name} "
+                f"says {new.answer!r} ({new.score:.3f}) now: it was written with another model or another task, top_k "
+                "or prompt. Give another file, or remove this one."
             )
 
 
@@ -603,13 +581,6 @@ def _tasks_of(model: AllInOnePreTrainedModel, retrieval: AllInOneForVideoTextRet
         "classification": chooses or isinstance(model, AllInOneForVideoClassification),
     }
     return tuple(task for task, has_head in heads.items() if has_head)
-
-
-def _clip_name(row: Mapping[str, Any]) -> tuple:
-    """What is the same for rows about the same clip."""
-    source = row.get("video") if row.get("video") is not None else row.get("image")
-    name = str(source) if isinstance(source, str | PathLike) else id(source)
-    return name, *(row.get(column) for column in ("start", "end", "frame_rate", "fps"))
 
 
 __all__ = ["COLUMNS", "METHODS", "PROMPTS", "Prediction", "Predictor"]

@@ -22,6 +22,7 @@ from ..models.configuration_allinone import AllInOneConfig
 from ..models.modeling_allinone import AllInOnePreTrainedModel
 from ..models.modeling_pretraining_allinone import AllInOneForPreTraining
 from ..models.video_processing_allinone import AllInOneVideoProcessor
+from .answer_file import answer_row, to_line
 from .question_answering import NUM_BEST
 from .retrieval import collect_captions
 
@@ -200,12 +201,11 @@ def write_predictions(
             answer.
     """
     if not isinstance(predictions, tuple):
-        logits = np.asarray(predictions)
+        logits = torch.tensor(np.asarray(predictions)).float()
         if logits.ndim != 2:
             return
-        predictions = [part.numpy() for part in torch.tensor(logits).float().softmax(dim=-1).sort(descending=True)][
-            ::-1
-        ]
+        shares, order = logits.softmax(dim=-1).sort(descending=True)
+        predictions = (order.numpy(), shares.numpy())
     indices, scores = predictions
     if np.ndim(indices) != 2:
         return
@@ -213,9 +213,9 @@ def write_predictions(
     for number, row in enumerate(rows):
         names = dict(enumerate(row.get("options") or ())) or labels
         is_read = is_skipped is None or not is_skipped[number]
-        kept = {name: value for name, value in row.items() if value is not None and name not in ("answer", "label")}
+        kept = {name: value for name, value in row.items() if value is not None and name != "label"}
         best = _list_best(indices[number], scores[number], names if is_read else {})
-        lines.append(kept | {"reference": row.get("answer")} | best)
+        lines.append(answer_row({"answer": None} | kept, best))
     _write_lines(lines, output_dir)
 
 
@@ -231,27 +231,27 @@ def write_found_clips(found: tuple[np.ndarray, np.ndarray], rows: "datasets.Data
     texts, places, relevance = collect_captions(rows)
     clips = {number: rows[place]["video"] or rows[place]["image"] for number, place in enumerate(places)}
     lines = [
-        {"caption": text, "reference": [clips[clip] for clip in relevance[number]]}
-        | _list_best(found[0][number], found[1][number], clips)
+        answer_row(
+            {"caption": text, "answer": [clips[clip] for clip in relevance[number]]},
+            _list_best(found[0][number], found[1][number], clips),
+        )
         for number, text in enumerate(texts)
     ]
     _write_lines(lines, output_dir)
 
 
-def _list_best(indices: np.ndarray, scores: np.ndarray, names: Mapping[int, str]) -> dict[str, Any]:
-    """The best answer and its score, `None` where there is none, and the best few."""
-    best: list[dict[str, Any]] = [
+def _list_best(indices: np.ndarray, scores: np.ndarray, names: Mapping[int, str]) -> list[dict[str, Any]]:
+    """The best few answers that have a name."""
+    return [
         {"answer": names[index], "score": score}
         for index, score in zip(indices.tolist(), scores.tolist(), strict=True)
         if index in names and math.isfinite(score)
     ][:NUM_BEST]
-    return {"answer": None, "score": None, **(best[0] if best else {}), "top_k": best}
 
 
 def _write_lines(lines: Sequence[Mapping[str, Any]], output_dir: str | Path):
     """Write lines of JSON."""
-    text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
-    Path(output_dir, PREDICTIONS_NAME).write_text(text, encoding="utf-8")
+    Path(output_dir, PREDICTIONS_NAME).write_bytes(b"".join(map(to_line, lines)))
 
 
 def write_card(

@@ -82,7 +82,7 @@ class VideoEncoder:
             OSError: If there is no such folder or repository.
             ValueError: If it holds a model without projections.
         """
-        model, processor = load_pretrained(str(name), device, dtype)
+        model, processor = load_pretrained(name, device, dtype)
         held = type(model).__name__
         if isinstance(model, AllInOneForPreTraining):
             model = share_weights(model) or model
@@ -134,12 +134,21 @@ class VideoEncoder:
 
         Returns:
             `torch.FloatTensor` of shape `(clips, D)`, or `(D,)` for one: of unit length, on the CPU.
+
+        Raises:
+            Exception: What reading a clip raises, with its name, if `on_decode_error="raise"`.
+            DeadWorkerError: If a clip kills the process that reads it.
         """
         if is_clip(videos):
             return self.encode_video([videos], batch_size, num_workers, on_decode_error, show_progress)[0]
         clips = [video if isinstance(video, Mapping) else {"video": video} for video in videos]
         reader = VideoLoader(self.processor, on_decode_error=on_decode_error)
-        features, is_readable = embed_clips(self.model, reader, clips, batch_size, num_workers, show_progress)
+        try:
+            features, is_readable = embed_clips(self.model, reader, clips, batch_size, num_workers, show_progress)
+        except Exception as error:
+            if (dead := reader.explain_dead_worker(error)) is not None:
+                raise dead from error
+            raise
         features = nn.functional.normalize(features, dim=-1)  # those of several views are a mean
         return features.masked_fill(~is_readable[:, None], torch.nan)
 
