@@ -4,6 +4,7 @@
 Write the clips and texts of a data set to tar shards, from which pre-training streams them.
 
     python examples/make_shards.py --dataset webvid --data_dir webvid --split train --output_dir shards/webvid
+    python examples/make_shards.py --train_file my.csv --output_dir shards/mine
     python examples/make_shards.py --dataset howto100m --data_dir howto100m --output_dir shards/howto100m \
         --shortest_edge 256 --rows_per_shard 100 --num_workers 16
 
@@ -16,12 +17,16 @@ Of HowTo100M and YT-Temporal, a sample is a whole video with its transcript, of 
 
 import sys
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from modeling_allinone.data.webdataset_writing import write_shards
-from modeling_allinone.datasets import load_annotations, replace_words
+from modeling_allinone.datasets import load_annotations, load_tables, replace_words
 from modeling_allinone.training.arguments import option, parse_mapping, parse_recipe
 from modeling_allinone.training.command_line import command_line
+
+if TYPE_CHECKING:
+    import datasets
 
 # What takes long to do to a row, so that it is done once.
 PREPARATIONS = {"yttemporal": replace_words}
@@ -31,9 +36,10 @@ PREPARATIONS = {"yttemporal": replace_words}
 class ShardArguments:
     """Which rows are written, where, and how."""
 
-    dataset: str = field(metadata={"help": "Name of a data set, as list_datasets() shows them."})
-    data_dir: str = field(metadata={"help": "Folder of its annotations."})
     output_dir: str = field(metadata={"help": "Folder of the shards: one for each data set and split."})
+    dataset: str = option("", "Name of a data set, as list_datasets() shows them.")
+    data_dir: str = option("", "Folder of its annotations.")
+    train_file: str = option("", "Instead, your own rows: .csv, .tsv, .json, .jsonl or .parquet.")
     split: str = option("train", "Split to write.")
     media_dir: str | None = option(None, "Folder of its videos or images; data_dir if none.")
     media_pattern: str | None = option(None, "Where they lie in it, if elsewhere, as videos/{video_id}.mp4.")
@@ -45,6 +51,8 @@ class ShardArguments:
 
     def __post_init__(self):
         self.dataset_options = parse_mapping("dataset_options", self.dataset_options)
+        if bool(self.dataset) != bool(self.data_dir) or bool(self.dataset) == bool(self.train_file):
+            raise ValueError("Give dataset with data_dir, or train_file; and one of these alone.")
         for name, value, lowest in (("num_rows", self.num_rows, 1), ("num_workers", self.num_workers, 0)):
             if value is not None and value < lowest:
                 raise ValueError(f"{name} is {value}; expected {lowest} or more.")
@@ -54,30 +62,37 @@ class ShardArguments:
 def main(arguments: list[str]):
     """Read the annotations, write the shards, say what was written."""
     (options,) = parse_recipe(ShardArguments, description=__doc__, arguments=arguments)
-    try:
-        rows = load_annotations(
-            options.dataset,
-            options.data_dir,
-            options.split,
-            media_root=options.media_dir,
-            media_pattern=options.media_pattern,
-            on_missing_video="ignore",  # those that are missing are listed as they are met
-            **options.dataset_options,
-        )
-    except TypeError as error:  # an unknown option
-        raise ValueError(str(error)) from error
+    rows = load_rows(options)
     if options.num_rows is not None:
         rows = rows.select(range(min(options.num_rows, len(rows))))
     summary = write_shards(
         rows,
         options.output_dir,
-        f"{options.dataset}-{options.split}",
+        f"{options.dataset or Path(options.train_file).stem.replace('.', '_')}-{options.split}",
         rows_per_shard=options.rows_per_shard,
         shortest_edge=options.shortest_edge,
         prepare_row=PREPARATIONS.get(options.dataset),
         num_workers=options.num_workers,
     )
     print(f"{options.output_dir}: {summary}")
+
+
+def load_rows(options: ShardArguments) -> "datasets.Dataset":
+    """The rows to write; videos that are missing are listed as they are met."""
+    media: dict[str, Any] = {"media_root": options.media_dir, "on_missing_video": "ignore"}
+    if options.train_file:
+        return load_tables({options.split: options.train_file}, splits=[options.split], **media)[options.split]
+    try:
+        return load_annotations(
+            options.dataset,
+            options.data_dir,
+            options.split,
+            media_pattern=options.media_pattern,
+            **media,
+            **options.dataset_options,
+        )
+    except TypeError as error:  # an unknown option
+        raise ValueError(str(error)) from error
 
 
 if __name__ == "__main__":

@@ -3,17 +3,23 @@
 """One's own files in the scripts: from a CSV, a folder or a URL to scores and a card."""
 
 import json
+import math
+import re
 import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import quote
 
 import pytest
+import yaml
 from datasets import ClassLabel, Dataset, Features, Value, Video
+from safetensors import safe_open
 from script_runs import EXAMPLES, last_line, load_script, read_results, run_script
 from video_fixtures import encode_video
 
-from modeling_allinone import AllInOneForVideoTextRetrieval
+from modeling_allinone import Predictor, load_rows
+from modeling_allinone.data.webdataset_stream import ClipSource, WebDatasetStream
+from modeling_allinone.training.scripts.evaluate_benchmark import parse_arguments, read_suite, write_recipe
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 MODEL = EXAMPLES / "checkpoints" / "moving-shapes"
@@ -178,15 +184,69 @@ class QuietHandler(SimpleHTTPRequestHandler):
         """Nothing."""
 
 
-def test_a_new_model_says_how_large_it_is_and_is_not_made_unasked(clips, tmp_path, caplog, capsys):
-    path = write_rows(clips / "new.jsonl", "retrieval")
-    small = ["--preset", "tiny", "--config", '{"num_hidden_layers": 1, "image_size": 32, "vocab_size": 99}']
-    assert train("retrieval", tmp_path, "--train_file", path, model=small) == 0
-    model = AllInOneForVideoTextRetrieval.from_pretrained(tmp_path / "output")
-    assert f"The new model has {model.num_parameters() / 1e6:.1f} million parameters" in caplog.text
-    assert model.config.hidden_size == 192 and model.config.num_hidden_layers == 1
-    assert train("retrieval", tmp_path, "--train_file", path, model=()) == 2
+def test_shards_are_written_of_a_file(clips, tmp_path):
+    path = write_rows(clips / "shards.csv.jsonl", "retrieval", [*NAMES[:3], "fehlt.mp4"])
+    options = ["--train_file", path, "--output_dir", tmp_path / "shards", "--num_workers", "0"]
+    assert load_script("make_shards").main([*map(str, options)]) == 0
+    rows = list(WebDatasetStream(ClipSource(tmp_path / "shards"), num_epochs=1))
+    assert [row["caption"] for row in rows] == [f"ein Hund läuft {number} Meter" for number in range(3)]
+    assert "fehlt.mp4" in (tmp_path / "shards" / "skipped_clips.jsonl").read_text()
+    assert load_script("make_shards").main([*map(str, options), "--dataset", "webvid"]) == 2
+
+
+def test_a_suite_may_score_files_of_ones_own(clips, tmp_path):
+    path = write_rows(clips / "suite.jsonl", "multiple-choice", NAMES[:3])
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump({"task": "multiple-choice", "test_file": str(path)}))
+    run = {
+        "name": "mine",
+        "task": "zero-shot",
+        "recipe": str(tmp_path / "mine.yaml"),
+        "model_name_or_path": str(MODEL),
+    }
+    (tmp_path / "suite.yaml").write_text(yaml.safe_dump({"runs": [run]}))
+    _, runs = read_suite(parse_arguments([str(tmp_path / "suite.yaml"), "--data_root", "elsewhere"]))
+    assert run_script(ZERO_SHOT, write_recipe(runs["mine"], tmp_path)) == 0
+    assert read_results(tmp_path)["protocol"]["data"] == "suite.jsonl"
+
+
+@pytest.mark.parametrize("num_workers", [0, 1])
+def test_rows_of_a_csv_are_answered_under_their_own_names(num_workers, clips, tmp_path):
+    rows = ["Datei;Wahl a;option_b;answer;Nr"]
+    rows += [f"{name};ein roter Ring;ein blauer Balken;ein Hund;0{number}" for number, name in enumerate(NAMES[:3])]
+    path = clips / "asked.csv"
+    path.write_text("\n".join([*rows, "fehlt.mp4;a;b;;04"]))
+    columns = {"video": "Datei", "options": "Wahl a,option_b"}
+    asked = load_rows(path, task="multiple-choice", columns=columns)
+    predictor, file = Predictor.from_pretrained(MODEL), tmp_path / "answers.jsonl"
+    predictor.predict(asked, file, num_workers=num_workers, batch_size=2)
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    assert [list(line) for line in lines] == [
+        ["Datei", "Wahl a", "option_b", "Nr", "reference", "answer", "score", "top_k"]
+    ] * 4
+    assert [line["Nr"] for line in lines] == ["00", "01", "02", "04"] and lines[0]["Datei"] == NAMES[0]
+    assert {line["answer"] for line in lines[:3]} <= {"ein roter Ring", "ein blauer Balken"}
+    assert lines[3]["answer"] is None and lines[3]["reference"] == ""
+    predictor.predict(asked, file, num_workers=num_workers, batch_size=2)
+    assert len(file.read_text().splitlines()) == 4
+
+
+@pytest.mark.parametrize("name", ["finetune", "finetune_no_trainer", "pretrain"])
+def test_a_new_model_says_how_large_it_is_and_is_not_made_unasked(name, clips, tmp_path, caplog, capsys):
+    path = write_rows(clips / "new.jsonl", "question-answering")
+    task = ["--task", "question-answering"] if name == "finetune" else []
+    options = [*task, "--train_file", path, "--do_train", "true", "--max_steps", 1, "--save_strategy", "no"]
+    script = load_script(name)
+    assert run_script(script, *options, "--output_dir", tmp_path / "none") == 2
     assert "There is no model: name one with model_name_or_path, or say how large a new one is" in last_line(capsys)
+    assert not (tmp_path / "none" / "model.safetensors").exists()
+    small = ["--preset", "tiny", "--config", '{"num_hidden_layers": 1, "image_size": 32, "vocab_size": 99}']
+    if name == "pretrain":
+        options[1] = write_rows(clips / "new_captions.jsonl", "retrieval")
+    assert run_script(script, *options, *small, "--output_dir", tmp_path / "output") == 0
+    sizes = re.findall(r"The new model has ([\d.]+) million parameters", caplog.text)
+    with safe_open(tmp_path / "output" / "model.safetensors", "pt") as file:
+        number = sum(math.prod(file.get_slice(key).get_shape()) for key in file.keys())  # noqa: SIM118
+    assert sizes == [f"{number / 1e6:.1f}"] and number < 2e6
 
 
 @pytest.mark.parametrize(
@@ -201,11 +261,14 @@ def test_a_new_model_says_how_large_it_is_and_is_not_made_unasked(clips, tmp_pat
         (["--train_file", "missing.jsonl"], "are missing or empty, namely fehlt.mp4. Leave"),
         (["--train_file", "a.jsonl", "--group_by", "kind"], "group_by is 'kind'; the rows have"),
         (["--test_file", "a.jsonl"], "There is no train split; there are test"),
+        (["--train_file", "one.jsonl"], "one.jsonl has one answer for all that is trained on, so there is nothing"),
     ],
 )
 def test_what_goes_wrong_is_said_in_a_line(arguments, message, clips, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(clips)
     write_rows(clips / "a.jsonl", "question-answering")
     write_rows(clips / "missing.jsonl", "question-answering", [*NAMES[:2], "fehlt.mp4"])
+    one = write_rows(clips / "one.jsonl", "question-answering")
+    one.write_text(one.read_text().replace("die Katze", "der Hund"))
     assert train("question-answering", tmp_path, *arguments) == 2
     assert message in last_line(capsys)

@@ -133,7 +133,7 @@ def _complete(run: dict[str, Any], options: argparse.Namespace) -> dict[str, Any
         del arguments["task"]  # the recipe says which
     if "recipe" in arguments:
         arguments = read_recipe(arguments.pop("recipe")) | arguments
-    if options.data_root is not None:
+    if options.data_root is not None and not {"train_file", "test_file", "dataset_name"} & set(arguments):
         arguments.setdefault("data_dir", str(options.data_root / name))
     if options.model_root is not None:
         arguments["model_name_or_path"] = str(options.model_root / name)
