@@ -24,8 +24,17 @@ from pathlib import Path
 import numpy as np
 import torch
 from datasets import Dataset
-from quickstart_report import print_scores, write_report
-from transformers import AutoModelForVisualQuestionAnswering, AutoProcessor, set_seed
+from quickstart_report import (
+    ProgressLines,
+    choose_examples,
+    list_next_steps,
+    print_scores,
+    share_answers,
+    step,
+    write_report,
+    write_table,
+)
+from transformers import AutoModelForVisualQuestionAnswering, AutoProcessor, PrinterCallback, set_seed
 
 from modeling_allinone import AllInOneForVideoQuestionAnswering, AllInOneProcessor
 from modeling_allinone.data.collators import VideoQuestionAnsweringCollator
@@ -91,54 +100,79 @@ def main(options: list[str]):
     output_dir = Path(arguments.output_dir)
     corpus, model_dir = output_dir / "corpus", output_dir / f"model-{arguments.temporal_mixing}"
 
-    print(f"1. Corpus of videos in {corpus}")
     num_validation_clips = min(100, arguments.num_clips)
     splits = {"train": arguments.num_clips, "validation": num_validation_clips, "test": arguments.num_test_clips}
-    try:
-        for split, num_clips in splits.items():
-            write_moving_shapes(corpus, num_clips, split, arguments.level, arguments.seed)
-    except FileExistsError as error:
-        raise SystemExit(f"{error}\nThe corpus there is of another run: choose another --output_dir.") from error
-    rows = {split: load_moving_shapes(corpus, split) for split in splits}
+    with step(
+        f"1. Videos: {splits['train']} short clips of moving shapes, with questions and answers, to learn from, "
+        f"and {splits['test']} to be tested on, in {corpus}"
+    ):
+        try:
+            for split, num_clips in splits.items():
+                write_moving_shapes(corpus, num_clips, split, arguments.level, arguments.seed)
+        except FileExistsError as error:
+            raise ValueError(f"{error.args[0].partition(' Pass ')[0]} Choose another --output_dir.") from error
+        rows = {split: load_moving_shapes(corpus, split) for split in splits}
 
-    print("2. Frames, decoded once as training asks for them many times")
-    model_arguments = choose_model(arguments)
-    processor = load_processor(model_arguments, lambda: rows["train"])
-    frames = {split: cache_frames(rows[split], processor, corpus / "frames") for split in splits}
-    clips = {split: VideoDataset(rows[split], arguments.seed, frames[split]) for split in splits}
+    with step("2. Frames: four of each clip are read and kept, as training looks at them many times"):
+        model_arguments = choose_model(arguments)
+        processor = load_processor(model_arguments, lambda: rows["train"])
+        frames = {split: cache_frames(rows[split], processor, corpus / "frames") for split in splits}
+        clips = {split: VideoDataset(rows[split], arguments.seed, frames[split]) for split in splits}
 
     settings = {name: value for name, value in asdict(arguments).items() if name not in ("output_dir", "train_again")}
     record_file = model_dir / "quickstart.json"
     record = json.loads(record_file.read_text()) if record_file.exists() else {}
     if arguments.train_again or record.get("settings") != settings:
-        print(f"3. Training, with temporal_mixing={arguments.temporal_mixing!r}")
-        set_seed(arguments.seed)
-        answers = dict(enumerate(answer_vocabulary(arguments.level)))
-        model = load_model(AllInOneForVideoQuestionAnswering, model_arguments, processor, id2label=answers)
-        record = {"settings": settings, "history": train(model, processor, clips, arguments, model_dir)}
-        model.save_pretrained(model_dir)
-        processor.save_pretrained(model_dir)
-        record_file.write_text(json.dumps(record, indent=2))
+        start = "a new model" if arguments.from_scratch else "a small model that knows captions of such clips"
+        with step(f"3. Training: {start} learns to answer questions, in minutes"):
+            set_seed(arguments.seed)
+            answers = dict(enumerate(answer_vocabulary(arguments.level)))
+            model = load_model(AllInOneForVideoQuestionAnswering, model_arguments, processor, id2label=answers)
+            record = {"settings": settings, "history": train(model, processor, clips, arguments, model_dir)}
+            model.save_pretrained(model_dir)
+            processor.save_pretrained(model_dir)
+            record_file.write_text(json.dumps(record, indent=2))
     else:
-        print(f"3. Training was done before: {model_dir}")
+        print(f"3. Training was done before: {model_dir}; --train_again true does it again")
 
-    print("4. Loading through the Auto classes and scoring on unseen clips")
-    model = AutoModelForVisualQuestionAnswering.from_pretrained(model_dir).eval()
-    processor = AutoProcessor.from_pretrained(model_dir)
-    trainer = make_trainer(model, processor, model_dir, eval_rows=clips["test"], disable_tqdm=True)
-    scores = {name: score(trainer, clips["test"], change) for name, change in SHOWN_AS.items()}
-    scores["chance"] = chance(rows["train"], rows["test"])
-    print_scores(scores)
+    test_rows = rows["test"]
+    with step(
+        f"4. Test: {len(test_rows)} questions about the {splits['test']} other clips: as they are, reversed, "
+        "as one frame that stands still, and blank"
+    ):
+        model = AutoModelForVisualQuestionAnswering.from_pretrained(model_dir).eval()
+        processor = AutoProcessor.from_pretrained(model_dir)
+        trainer = make_trainer(model, processor, model_dir, eval_rows=clips["test"])
+        given = {name: predict(trainer, clips["test"], change) for name, change in SHOWN_AS.items()}
+        labels, kinds = np.array(test_rows["label"]), test_rows["kind"]
+        scores = {name: score_kinds(predictions, labels, kinds) for name, predictions in given.items()}
+        scores["chance"] = chance(rows["train"], test_rows)
+        is_right = given["clip"] == labels
+        print_scores(scores)
+        print(
+            "   chance: the answer that was most frequent in training for the same question, whatever the clip shows"
+        )
 
-    print("5. Answers about unseen clips, read from their files")
-    answered = [answer(model, processor, row) for row in one_of_each_kind(rows["test"])]
-    for row in answered:
-        print(f"   {row['video_id']}  {row['question']:45} {row['best'][0]['answer']:13} (right: {row['answer']})")
+    with step("5. Answers: a question of each kind, about video files"):
+        answered = [
+            answer(model, processor, row) | {"guesses": share_answers(rows["train"], row["question"])}
+            for row in choose_examples(test_rows, is_right)
+        ]
+        for row in answered:
+            mark = "right" if row["best"][0]["answer"] == row["answer"] else f"wrong: {row['answer']}"
+            print(f"   {row['video_id']}  {row['question']:45} {row['best'][0]['answer']:13} ({mark})")
 
-    record |= {"scores": scores, "seconds": round(time.perf_counter() - started)}
+    record |= {"scores": scores, "num_right": int(is_right.sum()), "num_questions": len(is_right)}
+    record.setdefault("seconds", round(time.perf_counter() - started))
     record_file.write_text(json.dumps(record, indent=2))
-    report = write_report(output_dir / "report.html", record, answered, frames["test"])
-    print(f"6. Report: {report} ({record['seconds']} s in all)")
+    table = write_table(output_dir / "example.csv", rows["train"].select(range(min(240, len(rows["train"])))))
+    next_steps = list_next_steps(model_dir, CHECKPOINT, table, answered)
+    report = write_report(output_dir / "report.html", record, answered, frames["test"], next_steps)
+    print(f"6. The page with all of it, to open in a browser: {report} ({time.perf_counter() - started:.0f} s in all)")
+    print("\nWhat you can do next:")
+    for next_step in next_steps:
+        print(f"\n{next_step.title}: {next_step.text}\n")
+        print("\n".join(f"    {line}" for line in next_step.code.splitlines()))
 
 
 def choose_model(arguments: QuickstartArguments) -> ModelArguments:
@@ -191,6 +225,7 @@ def train(
             logging_steps=max(num_steps // 40, 1),
             seed=arguments.seed,
         )
+        trainer.add_callback(ProgressLines)
         trainer.train()
         history += [{"stage": stage, **entry} for entry in trainer.state.log_history]
     return history
@@ -207,13 +242,14 @@ def make_trainer(
 ) -> AllInOneTrainer:
     """What trains a model, and scores it by kind of question."""
     kinds = eval_rows.rows["kind"]
-    return AllInOneTrainer(
+    trainer = AllInOneTrainer(
         model,
         AllInOneTrainingArguments(
             str(model_dir / "trainer"),
             per_device_eval_batch_size=64,
             save_strategy="no",
             report_to="none",
+            disable_tqdm=True,
             **training_options,
         ),
         data_collator=VideoQuestionAnsweringCollator(
@@ -225,15 +261,16 @@ def make_trainer(
         preprocess_logits_for_metrics=lambda logits, labels: logits.argmax(dim=-1),
         processing_class=processor,
     )
+    trainer.remove_callback(PrinterCallback)
+    return trainer
 
 
-def score(
+def predict(
     trainer: AllInOneTrainer, clips: VideoDataset, change: Callable[[np.ndarray, int], np.ndarray]
-) -> dict[str, float]:
-    """Exact match by kind of question, on clips that are shown changed."""
+) -> np.ndarray:
+    """Numbers of the answers to all questions, about clips that are shown changed."""
     frames = {clip: change(clips.frames[clip], number) for number, clip in enumerate(clips.frames)}
-    metrics = trainer.predict(VideoDataset(clips.rows, frames=frames)).metrics or {}
-    return {kind: metrics[f"test_{kind}"] for kind in sorted(set(clips.rows["kind"]))}
+    return trainer.predict(VideoDataset(clips.rows, frames=frames)).predictions
 
 
 def chance(train_rows: Dataset, test_rows: Dataset) -> dict[str, float]:
@@ -246,15 +283,6 @@ def score_kinds(predictions: np.ndarray, labels: np.ndarray, kinds: Sequence[str
     """Share of right answers for each kind of question."""
     scores = score_groups(score_answers, predictions, labels, list(kinds))
     return {kind: scores[f"accuracy[{kind}]"] for kind in sorted(set(kinds))}
-
-
-def one_of_each_kind(rows: Dataset) -> list[dict]:
-    """A question of each kind, about as many clips."""
-    chosen: dict[str, dict] = {}
-    for row in rows:
-        if row["kind"] not in chosen and row["video_id"] not in {other["video_id"] for other in chosen.values()}:
-            chosen[row["kind"]] = row
-    return list(chosen.values())
 
 
 @torch.inference_mode()
