@@ -169,9 +169,9 @@ def main(options: list[str]):
     next_steps = list_next_steps(model_dir, CHECKPOINT, table, answered)
     report = write_report(output_dir / "report.html", record, answered, frames["test"], next_steps)
     print(f"6. The page with all of it, to open in a browser: {report} ({time.perf_counter() - started:.0f} s in all)")
-    print("\nWhat you can do next:")
+    print("\nWhat you can do next; each of these runs as it stands.")
     for next_step in next_steps:
-        print(f"\n{next_step.title}: {next_step.text}\n")
+        print(f"\n{next_step.title}. {next_step.text}:\n")
         print("\n".join(f"    {line}" for line in next_step.code.splitlines()))
 
 
@@ -270,7 +270,7 @@ def predict(
 ) -> np.ndarray:
     """Numbers of the answers to all questions, about clips that are shown changed."""
     frames = {clip: change(clips.frames[clip], number) for number, clip in enumerate(clips.frames)}
-    return trainer.predict(VideoDataset(clips.rows, frames=frames)).predictions
+    return np.asarray(trainer.predict(VideoDataset(clips.rows, frames=frames)).predictions)
 
 
 def chance(train_rows: Dataset, test_rows: Dataset) -> dict[str, float]:

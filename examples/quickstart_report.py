@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import matplotlib
 
@@ -118,8 +118,7 @@ def list_next_steps(model_dir: Path, checkpoint: Path, table: Path, answered: li
     row = [row for row in answered if row["best"][0]["answer"] == row["answer"] or row is answered[0]][-1]
     ask = ["ask", row["video"], row["question"], "--model", model_dir]
     train = ["train", "--task", "question-answering", "--train_file", table, "--model_name_or_path", checkpoint]
-    train += ["--do_train", "true", "--num_train_epochs", "20", "--learning_rate", "1e-3"]
-    train += ["--output_dir", model_dir.parent / "mine"]
+    train += ["--learning_rate", "1e-3", "--output_dir", model_dir.parent / "mine"]
     search = f"""\
 from pathlib import Path
 from modeling_allinone import VideoEncoder, VideoIndex
@@ -127,18 +126,17 @@ from modeling_allinone import VideoEncoder, VideoIndex
 encoder = VideoEncoder.from_pretrained({_shorten(checkpoint)!r})
 videos = sorted(Path({_shorten(Path(row["video"]).parent)!r}).glob("*.mp4"))
 index = VideoIndex.build(encoder.model, encoder.processor, videos)
-print(index.search("a red ring moves up", top_k=3))"""
+print(index.search("a green ring moves right at the top", top_k=3))"""
     return [
-        NextStep("Ask a clip of your own", "put your file and your question in the place of these.", _command(ask)),
+        NextStep("Ask a clip of your own", "With your file and your question in place of these", _command(ask)),
         NextStep(
             "Train on your own questions",
-            f"put your table in the place of {_shorten(table)}: a line for each question, with the columns video, "
-            "question and answer.",
+            f"With your table in place of {_shorten(table)}, in whose lines are a video, a question and an answer",
             _command(train),
         ),
         NextStep(
             "Search a folder of your own",
-            f"in Python ({_shorten(sys.executable)}), put your folder and what you look for in the place of these.",
+            f"In Python ({_shorten(sys.executable)}), with your folder and your words in place of these",
             search,
         ),
     ]
@@ -205,7 +203,7 @@ def write_report(
 def draw_strip(frames: np.ndarray) -> str:
     """The frames of a clip (T, H, W, 3) side by side, with gaps that let the page through, as an address."""
     opaque = np.pad(frames, ((0, 0), (0, 0), (0, 0), (0, 1)), constant_values=255)
-    strip = np.hstack(np.pad(opaque, ((0, 0), (0, 0), (0, 2), (0, 0))))[:, :-2]
+    strip = np.hstack(list(np.pad(opaque, ((0, 0), (0, 0), (0, 2), (0, 0)))))[:, :-2]
     picture = io.BytesIO()
     Image.fromarray(strip).save(picture, "webp", lossless=True)
     return f"data:image/webp;base64,{base64.b64encode(picture.getvalue()).decode()}"
@@ -213,7 +211,12 @@ def draw_strip(frames: np.ndarray) -> str:
 
 def draw_learning_curve(history: list[dict], chance: Mapping[str, float]) -> str:
     """Validation accuracy of each group of kinds over all stages, beside chance, as SVG for a narrow screen."""
-    look = {"svg.fonttype": "none", "svg.hashsalt": "quickstart", "font.size": 10, "font.family": "sans-serif"}
+    look: dict[Any, Any] = {
+        "svg.fonttype": "none",
+        "svg.hashsalt": "quickstart",
+        "font.size": 10,
+        "font.family": "sans-serif",
+    }
     ink = ("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color")
     with plt.rc_context(look | dict.fromkeys(ink, INK)):
         figure, axes = plt.subplots(figsize=(3.9, 3.3), layout="tight")
