@@ -62,7 +62,7 @@ class ShardArguments:
 def main(arguments: list[str]):
     """Read the annotations, write the shards, say what was written."""
     (options,) = parse_recipe(ShardArguments, description=__doc__, arguments=arguments)
-    rows = load_rows(options)
+    rows = read_rows(options)
     if options.num_rows is not None:
         rows = rows.select(range(min(options.num_rows, len(rows))))
     summary = write_shards(
@@ -77,7 +77,7 @@ def main(arguments: list[str]):
     print(f"{options.output_dir}: {summary}")
 
 
-def load_rows(options: ShardArguments) -> "datasets.Dataset":
+def read_rows(options: ShardArguments) -> "datasets.Dataset":
     """The rows to write; videos that are missing are listed as they are met."""
     media: dict[str, Any] = {"media_root": options.media_dir, "on_missing_video": "ignore"}
     if options.train_file:

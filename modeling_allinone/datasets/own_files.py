@@ -124,6 +124,12 @@ def read_own_file(path: Path) -> tuple[Path, list[Record], LeftOut]:
     raise ValueError(f"{path} ends with {suffix!r}; expected .csv, .tsv, .json, .jsonl or .parquet, or a folder.")
 
 
+def is_clip(path: Path) -> bool:
+    """Whether a path by itself is that of a clip: a file that is no other by its suffix, or a folder of frames."""
+    suffix = path.suffix.lower()
+    return _are_frames(path) if path.is_dir() else path.is_file() and (not suffix or suffix not in _NO_VIDEOS)
+
+
 def find_metadata(path: Path) -> Path:
     """The file with the rows of a folder, where it has one; else the path itself."""
     found = [path / name for name in METADATA if (path / name).is_file()]

@@ -27,12 +27,12 @@ from .common_rows import COMMON_COLUMNS, collect_rows, feature_of, is_media_ther
 from .example_report import shorten
 from .own_files import (
     METADATA,
-    TABLES,
     LeftOut,
     VideoFinder,
     find_metadata,
     find_splits,
     identify_videos,
+    is_clip,
     list_clips,
     read_dataset,
     read_own_file,
@@ -239,7 +239,7 @@ def load_rows(
 def _read_asked(source: str) -> tuple[Path, Path, list[Record]]:
     """What a source is called, where its paths begin, and its rows."""
     path = Path(source)
-    if is_url(source) or (path.is_file() and path.suffix.lower() not in TABLES):
+    if is_url(source) or is_clip(path):
         return path, Path(), [Record({"video": source}, path, "")]
     path = find_metadata(path)
     if not path.is_dir():
@@ -512,9 +512,10 @@ def _is_blank(record: Record, column: str) -> bool:
 
 def _as_text(value: Any) -> str | None:
     """What a row has besides, as text."""
+    value = _plain(value)
     if value is None or isinstance(value, str):
         return value
-    return json.dumps(_plain(value), ensure_ascii=False, default=str)
+    return json.dumps(value, ensure_ascii=False, default=str)
 
 
 def _place(record: Record) -> str:

@@ -13,6 +13,7 @@ from transformers.utils import logging
 
 from ..data.shared_media import LoadedSplit, warn_of_shared_media
 from ..datasets import check_examples, describe_dataset, load_annotations, load_tables, summarize
+from ..datasets.own_files import SPLITS
 from ..models.configuration_allinone import AllInOneConfig
 from .arguments import DataArguments, ModelArguments
 from .setup import NOTHING_TO_DO, naming_model
@@ -91,7 +92,8 @@ def load_splits(
         read |= _load_own(data_arguments, needed, known, task)
         splits.loaded += [LoadedSplit(rows, data_arguments.data_dir) for rows in read.values()]
         report = check_examples(read)
-        if PartialState().is_main_process:
+        # What trains on rows that are read later has them all looked through then.
+        if PartialState().is_main_process and (with_train or not training_arguments.do_train):
             logger.warning(str(report))
         _check_own(data_arguments, read)
         if trains and reading == data_arguments and report.num_answers == 1:
@@ -154,6 +156,8 @@ def load_split(
     if not data_arguments.dataset:
         held_out = [name for name in (data_arguments.test_split, data_arguments.eval_split) if name is not None]
         tables = _load_own(data_arguments, [split, *held_out], label_names)
+        if loaded is not None and PartialState().is_main_process:
+            logger.warning(str(check_examples(tables)))
         _check_own(data_arguments, tables)
         return _first(tables[split], num_rows)
     options = data_arguments.dataset_options
@@ -195,7 +199,8 @@ def _load_own(
     """The user's own rows: all splits that are there, and those needed that are drawn."""
     source: Any = data_arguments.own_files or data_arguments.data_dir
     if data_arguments.dataset_name is not None:
-        source = dict(datasets.load_dataset(data_arguments.dataset_name))
+        loaded = datasets.load_dataset(data_arguments.dataset_name)
+        source = {SPLITS.get(name, name): rows for name, rows in loaded.items()}
     return load_tables(
         source,
         task=task,

@@ -128,13 +128,14 @@ def test_the_loop_without_trainer_reads_and_writes_the_same(clips, tmp_path):
     assert read_results(tmp_path)["scores"]["accuracy"] == share_of_right(predictions) and len(predictions) == 2
 
 
-def test_captions_are_enough_for_pretraining(clips, tmp_path):
+def test_captions_are_enough_for_pretraining(clips, tmp_path, caplog):
     path = write_rows(clips / "captions.jsonl", "retrieval")
     options = ["--train_file", path, "--model_name_or_path", MODEL, "--output_dir", tmp_path, "--do_train", "true"]
     assert run_script(load_script("pretrain"), *options, "--max_steps", 1, "--save_strategy", "no") == 0
     results = read_results(tmp_path)
     assert results["training"]["num_rows"] == 10 and results["protocol"]["num_rows"] == 2
     assert f"Pre-trained on the train split of {path.name}" in (tmp_path / "README.md").read_text()
+    assert caplog.text.count("examples\n  train: 10 rows, 10 videos\n  test: 2 rows, 2 videos") == 1
 
 
 def test_a_folder_for_each_class_is_enough(clips, tmp_path):
@@ -189,9 +190,10 @@ def test_shards_are_written_of_a_file(clips, tmp_path):
     options = ["--train_file", path, "--output_dir", tmp_path / "shards", "--num_workers", "0"]
     assert load_script("make_shards").main([*map(str, options)]) == 0
     rows = list(WebDatasetStream(ClipSource(tmp_path / "shards"), num_epochs=1))
-    assert [row["caption"] for row in rows] == [f"ein Hund läuft {number} Meter" for number in range(3)]
+    assert sorted(row["caption"] for row in rows) == [f"ein Hund läuft {number} Meter" for number in range(3)]
     assert "fehlt.mp4" in (tmp_path / "shards" / "skipped_clips.jsonl").read_text()
-    assert load_script("make_shards").main([*map(str, options), "--dataset", "webvid"]) == 2
+    with pytest.raises(SystemExit):
+        load_script("make_shards").main([*map(str, options), "--dataset", "webvid"])
 
 
 def test_a_suite_may_score_files_of_ones_own(clips, tmp_path):
@@ -221,7 +223,7 @@ def test_rows_of_a_csv_are_answered_under_their_own_names(num_workers, clips, tm
     predictor.predict(asked, file, num_workers=num_workers, batch_size=2)
     lines = [json.loads(line) for line in file.read_text().splitlines()]
     assert [list(line) for line in lines] == [
-        ["Datei", "Wahl a", "option_b", "Nr", "reference", "answer", "score", "top_k"]
+        ["Datei", "Wahl a", "option_b", "reference", "Nr", "answer", "score", "top_k"]
     ] * 4
     assert [line["Nr"] for line in lines] == ["00", "01", "02", "04"] and lines[0]["Datei"] == NAMES[0]
     assert {line["answer"] for line in lines[:3]} <= {"ein roter Ring", "ein blauer Balken"}
