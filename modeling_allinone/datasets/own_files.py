@@ -247,6 +247,9 @@ def list_clips(folder: Path) -> tuple[list[Path], list[Path]]:
 
     Returns:
         Two `list` of `Path`: clips, and files that are none.
+
+    Raises:
+        ValueError: If a name is no text.
     """
     clips: list[Path] = []
     others: list[Path] = []
@@ -255,6 +258,10 @@ def list_clips(folder: Path) -> tuple[list[Path], list[Path]]:
         for entry in sorted(place.iterdir()):
             if entry.name.startswith("."):
                 continue
+            try:
+                entry.name.encode()
+            except UnicodeEncodeError as error:
+                raise ValueError(f"{str(entry)!r} has a name that is no UTF-8; rename it.") from error
             if not entry.is_dir():
                 (clips if _is_video(entry) else others).append(entry)
             elif (real := os.path.realpath(entry)) not in above:  # else a link to where it is in
@@ -344,8 +351,10 @@ class VideoFinder:
             `str`: A path, where nothing may be; or the URL.
 
         Raises:
-            ValueError: If several files have the name with a suffix.
+            ValueError: If several files have the name with a suffix, or no file can have it.
         """
+        if "\0" in named:
+            raise record.error(f"the video {named!r} has a NUL in its name; expected a path or a URL.")
         spellings = [named]
         if named.lower().startswith("file://"):
             literal = named[len("file://") :].removeprefix("localhost")

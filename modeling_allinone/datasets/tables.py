@@ -258,7 +258,7 @@ def _as_json(record: Record, reading: "_Reading") -> str:
     row = {name: _plain(value) for name, value in record.fields.items() if name or value}
     if reading.columns["answer"]:
         row["answer"] = row.get(reading.columns["answer"][0])
-    return json.dumps(row, ensure_ascii=False, default=str)
+    return str(_as_text(record, row))
 
 
 def _plain(value: Any) -> Any:
@@ -414,7 +414,7 @@ class _Reading:
             row = self.read_row(record)
             row |= self._read_target(record, row["options"])
             row["sample_id"] = _place(record) if record.place else row["video_id"]
-            row |= {name: _as_text(record.fields.get(name)) for name in self.extra_columns}
+            row |= {name: _as_text(record, record.fields.get(name)) for name in self.extra_columns}
             if self.has_wrong_times(row):
                 left_out["start or end is wrong"].append(_place(record))
             elif row["options"] and self.columns[self.target] and row["label"] is None:
@@ -439,7 +439,7 @@ class _Reading:
 
     def read_row(self, record: Record) -> dict:
         """What is shown and asked."""
-        named = _video_of(record.value(self.columns["video"][0]), record)
+        named = record.text(self.columns["video"][0])
         row: dict[str, Any] = {name: self._text(record, name) for name in ("question", "caption")}
         row |= {name: self._number(record, name) for name in (*_SECONDS, "frame_rate")}
         video_id = os.path.basename(named) if Path(named).parent == stored_videos() else named
@@ -453,10 +453,11 @@ class _Reading:
         """The answer, and its label if it is an option."""
         answer, label = self._text(record, self.target), None
         if options:
-            if answer in options:
-                label = options.index(answer)
-            elif self.target == "label" and answer is not None and answer.isdigit() and int(answer) < len(options):
+            # Of a label the number, even if an option is called so.
+            if self.target == "label" and answer is not None and answer.isdecimal() and int(answer) < len(options):
                 label = int(answer)
+            elif answer in options:
+                label = options.index(answer)
             answer = None if label is None else options[label]
         return {"answer": answer, "label": label}
 
@@ -510,24 +511,22 @@ def _is_blank(record: Record, column: str) -> bool:
     return value is None or (isinstance(value, str) and not value.strip()) or value in ([], {})
 
 
-def _as_text(value: Any) -> str | None:
-    """What a row has besides, as text."""
+def _as_text(record: Record, value: Any) -> str | None:
+    """What a row has besides, as text: of JSON, where it is none."""
     value = _plain(value)
-    if value is None or isinstance(value, str):
-        return value
-    return json.dumps(value, ensure_ascii=False, default=str)
+    if value is None:
+        return None
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise record.error(f"{text!r:.80} is no valid Unicode; write it again.") from error
+    return text
 
 
 def _place(record: Record) -> str:
     """The file and line of a record, which name its row."""
     return f"{record.path}, {record.place}" if record.place else str(record.path)
-
-
-def _video_of(value: Any, record: Record) -> str:
-    """The path or URL of a video."""
-    if isinstance(value, str):
-        return value.strip()
-    raise record.error(f"the video is a {type(value).__name__}; expected a path or a URL.")
 
 
 def _draw(part: _Part, split: str, share: float, seed: int) -> tuple[_Part, _Part]:

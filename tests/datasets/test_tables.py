@@ -93,6 +93,13 @@ def test_options_are_a_list_or_several_columns(tmp_path, rows, columns):
     assert row["kind"] == "Farbe", "what else a row has stays, to group scores by"
 
 
+def test_a_label_is_the_number_of_an_option_whatever_that_is_called(tmp_path):
+    rows = [{"video": "1", "options": '["1", "0", "5"]', "label": label} for label in ("0", "1", "5")]
+    path = write(tmp_path / "a.csv", rows)
+    table = load_tables(path, task="multiple-choice", splits=["train"], on_missing_video="ignore")["train"]
+    assert table["label"][:] == [0, 1, 2] and table["answer"][:] == ["1", "0", "5"]
+
+
 def test_folders_are_classes_or_have_metadata(clips, tmp_path):
     for split, names in {"train": ("rot", "blau"), "val": ("rot",)}.items():
         for name in names:
