@@ -17,6 +17,7 @@ used; what there is, is listed in `__init__.pyi`:
 - answers and vectors of a trained model: `Predictor`, `VideoEncoder`;
 - evaluation and search: `metric_path`, `score_answers`, `evaluate_choice`, `evaluate_retrieval`, `ZeroShotEvaluator`,
   `VideoIndex`;
+- what a checkpoint is: `describe_checkpoint`, `CheckpointInfo`;
 - to show and to share: `align_words`, `align_words_with_frames`, `draw_alignment`, `create_model_card`, `saving_code`.
 """
 

@@ -1,5 +1,7 @@
 # Copyright 2026 The modeling_allinone authors.
 # Licensed under the Apache License, Version 2.0.
+from .conversion.checkpoint_info import CheckpointInfo as CheckpointInfo
+from .conversion.checkpoint_info import describe_checkpoint as describe_checkpoint
 from .data.collators import MultipleChoiceCollator as MultipleChoiceCollator
 from .data.collators import PairedReasoningCollator as PairedReasoningCollator
 from .data.collators import VideoClassificationCollator as VideoClassificationCollator

@@ -2,9 +2,10 @@
 # Licensed under the Apache License, Version 2.0.
 """The command `allinone`, put together."""
 
+import io
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import typer
 from transformers.utils import logging
@@ -12,9 +13,16 @@ from transformers.utils import logging
 from .. import __version__
 from ..training.command_line import exit_status
 from .ask import ask
+from .choose import choose
+from .classify import classify
+from .fill import fill
+from .info import info
+from .options import Command, Group
+from .predict import predict
 from .train import train
 
 app = typer.Typer(
+    cls=Group,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={
@@ -26,15 +34,21 @@ app = typer.Typer(
 _AS_A_SCRIPT = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 
 _COMMANDS: dict[str, tuple[Callable[..., Any], ...]] = {
-    "A clip": (ask,),
-    "Models": (train,),
+    "A clip": (ask, choose, classify, fill),
+    "Many clips": (predict,),
+    "Models": (train, info),
 }
 _SCRIPTS = (train,)
 
 for panel, commands in _COMMANDS.items():
     for command in commands:
-        settings = _AS_A_SCRIPT if command in _SCRIPTS else None
-        app.command(rich_help_panel=panel, no_args_is_help=settings is None, context_settings=settings)(command)
+        if command in _SCRIPTS:
+            app.command(rich_help_panel=panel, context_settings=_AS_A_SCRIPT)(command)
+        else:
+            app.command(rich_help_panel=panel, cls=Command, no_args_is_help=True)(command)
+
+# Every error in a command line, of which typer exports this one.
+_UsageError = cast(type[typer.BadParameter], typer.BadParameter.__base__)
 
 
 def _show_version(is_asked: bool):
@@ -45,13 +59,20 @@ def _show_version(is_asked: bool):
 
 
 @app.callback()
-def allinone(version: bool = typer.Option(False, "--version", callback=_show_version, is_eager=True)):
+def allinone(
+    context: typer.Context,
+    version: bool = typer.Option(
+        False, "--version", callback=_show_version, is_eager=True, help="Show the version and exit."
+    ),
+):
     """
     Ask videos, sort and search them, and train the small video-language model that does it on your own.
 
     Exit status: 0; 1 if some of it could not be done, which is listed; 2 after a line that says what cannot be used.
     """
-    logging.disable_progress_bar()  # of weights, which are loaded in a moment
+    if logging.is_progress_bar_enabled():
+        logging.disable_progress_bar()  # of weights, which are loaded in a moment
+        context.call_on_close(logging.enable_progress_bar)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -64,7 +85,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         `int`: The exit status, where the command does not end the process itself.
     """
-    return exit_status(lambda: app(arguments, prog_name="allinone"))
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # as stderr is, for terminals that are not UTF-8
+    return exit_status(_run, arguments)
+
+
+def _run(arguments: Sequence[str] | None) -> int | None:
+    """Run a command, which returns its exit status. A wrong command line ends as wrong input does, in one line."""
+    try:
+        return app(arguments, prog_name="allinone", standalone_mode=False)
+    except _UsageError as error:
+        if not (message := " ".join(error.format_message().split())):
+            return 2  # after help
+        raise ValueError(
+            f"{message.rstrip('.')}. See {error.ctx.command_path if error.ctx else 'allinone'} --help."
+        ) from error
 
 
 if __name__ == "__main__":

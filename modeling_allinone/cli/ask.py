@@ -6,13 +6,15 @@ from typing import Annotated
 
 import typer
 
-from .options import AsJson, Device, Dtype, End, Model, Start, TopK, Video
+from .options import AsJson, Device, Dtype, End, Model, Start, TopK, Video, locate_clip
 from .output import show_predictions
 
 
 def ask(
     video: Video,
-    questions: Annotated[list[str], typer.Argument(metavar="QUESTION...", show_default=False)],
+    questions: Annotated[
+        list[str], typer.Argument(metavar="QUESTION", help="One, or any number, for which the clip is read once.")
+    ],
     model: Model,
     top_k: TopK = 3,
     start: Start = None,
@@ -24,10 +26,10 @@ def ask(
     """
     Answer questions about a clip, with a model that was trained for questions.
 
-    allinone ask clip.mp4 "what does the dog do?" --model my-model
+    allinone ask clip.mp4 "what barks?" "how many are there?" --model my-model
     """
     from ..evaluation.predictor import Predictor
 
-    predictor = Predictor.from_pretrained(model, device, dtype)
-    predictions = predictor.ask({"video": video, "start": start, "end": end}, questions, top_k)
-    show_predictions([{"video": video, "question": question} for question in questions], predictions, as_json)
+    clip = locate_clip(video, start, end)
+    predictions = Predictor.from_pretrained(model, device, dtype).ask(clip, questions, top_k)
+    show_predictions([clip | {"question": question} for question in questions], predictions, as_json)

@@ -1,16 +1,161 @@
 # Copyright 2026 The modeling_allinone authors.
 # Licensed under the Apache License, Version 2.0.
-"""Options that commands share."""
+"""Arguments and options that commands share, and how a command line is read."""
 
-from typing import Annotated
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
-Video = Annotated[str, typer.Argument(help="A video, an image, a folder of frames, or a URL.", show_default=False)]
-Model = Annotated[str, typer.Option("--model", "-m", help="Folder of a trained model, or a repository of the Hub.")]
-Device = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, mps, …; a GPU if there is one.")]
-Dtype = Annotated[str | None, typer.Option(help="What it computes in, as bfloat16; that of the weights.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-TopK = Annotated[int, typer.Option(min=1, help="How many answers to show.")]
-Start = Annotated[float | None, typer.Option(min=0, help="Where the clip begins in the video, in seconds.")]
-End = Annotated[float | None, typer.Option(min=0, help="Where it ends, in seconds.")]
+Video = Annotated[
+    str, typer.Argument(metavar="VIDEO", help="A video, an image, a folder of frames, or a URL.", show_default=False)
+]
+Model = Annotated[
+    str,
+    typer.Option("--model", "-m", metavar="MODEL", help="Folder of a trained model, or a repository of the Hub."),
+]
+Device = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="cpu, cuda, cuda:1, mps, …", show_default="a GPU if there is one"),
+]
+Dtype = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="What it computes in, such as bfloat16.", show_default="that of the weights"),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else.")]
+TopK = Annotated[int, typer.Option(min=1, metavar="N", help="How many answers to show.")]
+Start = Annotated[float | None, typer.Option(min=0, metavar="SECONDS", help="Where the clip begins in the video.")]
+End = Annotated[float | None, typer.Option(min=0, metavar="SECONDS", help="Where it ends.")]
+Labels = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="LABEL...",
+        help="Classes to choose from; a name that ends in .txt is a file with a class a line.",
+        show_default="those that the model was trained for",
+    ),
+]
+Prompts = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--prompt",
+        metavar="TEXT...",
+        help="What is read for a class, whose name replaces {}, if the model has no classes of its own; the scores "
+        "of several are averaged.",
+        show_default="A person is doing {}",
+    ),
+]
+ScoreBy = Annotated[
+    str | None,
+    typer.Option(
+        metavar="pairs|features",
+        help="Read each text together with the clip, or both apart, which is faster for many texts and less fine; "
+        "for models that can do both.",
+        show_default="pairs",
+    ),
+]
+
+
+class _WithoutTypes:
+    """Help that does not say of what type arguments and flags are, as their names tell."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Arguments and options."""
+        parameters = super().get_params(ctx)  # type: ignore[misc]
+        for one in parameters:
+            if one.param_type_name == "argument" or one.is_flag:
+                vars(one)["display_type_rich"] = lambda ctx: ""
+        return parameters
+
+
+class Group(_WithoutTypes, TyperGroup):
+    """All commands."""
+
+
+class Command(_WithoutTypes, TyperCommand):
+    """A command whose options of several values take all words up to the next option, as well as one each time."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Let each value of such an option have its name before it."""
+        several = {name for one in self.params if getattr(one, "multiple", False) for name in one.opts}
+        with_value = {
+            name
+            for one in self.params
+            if one.param_type_name == "option" and not getattr(one, "is_flag", False)
+            for name in one.opts
+        }
+        needed = sum(one.required for one in self.params if one.param_type_name == "argument")
+        spread: list[str] = []
+        option, num_values, num_free = "", 0, 0
+        last: int | None = None  # where a value stands that might be an argument: `--labels ring bar clip.mp4`
+        is_value = False
+        for place, word in enumerate(args):
+            if word == "--":
+                spread += args[place:]
+                num_free += len(args) - place - 1
+                break
+            if word.startswith("-") and len(word) > 1 and not is_value:
+                name = word.partition("=")[0].replace("_", "-")
+                option, num_values = name if name in several else "", int("=" in word)
+                is_value = name in with_value and "=" not in word
+                spread.append(word)
+                continue
+            if option and not is_value:
+                spread.append(option)
+            if option:
+                num_values += 1
+                last = len(spread) if num_values > 1 else last
+            elif not is_value:
+                num_free += 1
+            is_value = False
+            spread.append(word)
+        if num_free < needed and last is not None:
+            del spread[last - 1]
+        return super().parse_args(ctx, spread)
+
+
+def read_labels(words: Iterable[str] | None) -> list[str] | None:
+    """
+    Classes that a command line names.
+
+    Args:
+        words (iterable of `str`, *optional*): Names, and files (`.txt`) with a name a line.
+
+    Returns:
+        `list` of `str`, or `None` for none.
+
+    Raises:
+        OSError: If a file cannot be read.
+        ValueError: If one holds no text, or no names.
+    """
+    labels: list[str] = []
+    for word in words or ():
+        if not word.lower().endswith(".txt"):
+            labels.append(word)
+            continue
+        try:
+            lines = Path(word).read_text(encoding="utf-8-sig").splitlines()
+        except UnicodeDecodeError as error:
+            raise ValueError(f"{word} is no text in UTF-8 ({error.reason}); expected a class a line.") from error
+        except OSError as error:
+            raise OSError(f"{word} cannot be read as a file of classes ({error.strerror}).") from error
+        names = [line.strip() for line in lines if line.strip()]
+        if not names:
+            raise ValueError(f"{word} is empty; expected a class a line.")
+        labels += names
+    return labels or None
+
+
+def locate_clip(video: str, start: float | None, end: float | None) -> dict[str, Any]:
+    """
+    A clip as a row names it.
+
+    Args:
+        video (`str`): Path or URL.
+        start, end (`float`, *optional*): Seconds.
+
+    Returns:
+        `dict`: `"video"`, and what else was given.
+    """
+    return {name: value for name, value in (("video", video), ("start", start), ("end", end)) if value is not None}

@@ -21,8 +21,7 @@ def show_predictions(rows: Sequence[Mapping[str, Any]], predictions: Sequence["P
     Print predictions.
 
     Args:
-        rows (sequence of mappings): What each is about, as a row of `answers.jsonl` has it; the last value is its
-            headline for people.
+        rows (sequence of mappings): What each is about, as a row of `answers.jsonl` has it.
         predictions (sequence of [`Prediction`]): One for each row.
         as_json (`bool`): Whether to print a list of rows with `answer`, `score` and `top_k`.
     """
@@ -30,20 +29,31 @@ def show_predictions(rows: Sequence[Mapping[str, Any]], predictions: Sequence["P
         show_json([{**row, **asdict(prediction)} for row, prediction in zip(rows, predictions, strict=True)])
         return
     for row, prediction in zip(rows, predictions, strict=True):
-        typer.echo(list(row.values())[-1])
-        width = max(len(entry["answer"]) for entry in prediction.top_k)
-        for entry in prediction.top_k:
-            typer.echo(f"  {entry['answer']:{width}}  {entry['score']:6.1%}")
+        typer.echo(row.get("question") or row.get("text") or row["video"])
+        show_pairs([(entry["answer"], f"{entry['score']:6.1%}") for entry in prediction.top_k])
+
+
+def show_pairs(pairs: Sequence[tuple[str, Any]]):
+    """
+    Print two columns.
+
+    Args:
+        pairs (sequence of pairs): What stands in each line.
+    """
+    width = max((len(name) for name, _ in pairs), default=0)
+    for name, value in pairs:
+        typer.echo(f"  {name:{width}}  {value}")
 
 
 def show_json(value: Any):
     """
-    Print JSON.
+    Print JSON, which is ASCII where the terminal or file is not UTF-8.
 
     Args:
         value: Lists, mappings, texts, numbers.
     """
-    typer.echo(json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False))
+    is_unicode = sys.stdout.encoding.lower().replace("-", "") == "utf8"
+    typer.echo(json.dumps(value, ensure_ascii=not is_unicode, indent=2, allow_nan=False))
 
 
 def run_as(context: typer.Context, run: Callable[[list[str]], Any], arguments: list[str]):

@@ -178,12 +178,19 @@ def convert_checkpoint(
     return Conversion(report, fingerprint)
 
 
-def _load(
-    checkpoint: Path, task: str | None, num_attention_heads: int | None, dtype: torch.dtype, skip_checksums: bool
-) -> tuple[AllInOnePreTrainedModel, list[ReportLine], bool]:
+def read_original(checkpoint: Path, skip_checksums: bool = False) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     """
-    The model of a checkpoint, whose weights are the checkpoint's own where they need no change; what became of each
-    tensor; and whether it was fine-tuned on images.
+    Read a checkpoint of the original.
+
+    Args:
+        checkpoint (`Path`): Its file.
+        skip_checksums (`bool`, defaults to `False`): As in [`read_checkpoint`].
+
+    Returns:
+        Its tensors by name, and its hyper-parameters.
+
+    Raises:
+        ConversionError: If it is damaged or something else.
     """
     state_dict, hyper_parameters = read_checkpoint(checkpoint, skip_checksums)
     if not any(key.startswith(_BACKBONE_PREFIXES) for key in state_dict):
@@ -192,6 +199,17 @@ def _load(
             f"{checkpoint} is no checkpoint of the original All-in-one: none of its keys begins with "
             f"{' or '.join(_BACKBONE_PREFIXES)} (first keys: {keys})."
         )
+    return state_dict, hyper_parameters
+
+
+def _load(
+    checkpoint: Path, task: str | None, num_attention_heads: int | None, dtype: torch.dtype, skip_checksums: bool
+) -> tuple[AllInOnePreTrainedModel, list[ReportLine], bool]:
+    """
+    The model of a checkpoint, whose weights are the checkpoint's own where they need no change; what became of each
+    tensor; and whether it was fine-tuned on images.
+    """
+    state_dict, hyper_parameters = read_original(checkpoint, skip_checksums)
     objectives = hyper_parameters.get("loss_names")
     task, heads = choose_heads(find_heads(state_dict), task, objectives if isinstance(objectives, Mapping) else None)
     config = read_config(state_dict, hyper_parameters, heads, num_attention_heads)

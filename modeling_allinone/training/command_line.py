@@ -63,11 +63,12 @@ def exit_status(run: Callable[..., Any], *arguments: Any) -> int:
         arguments: What it takes.
 
     Returns:
-        `int`: 0, or 2 after one line of reason where what the user gave cannot be used, a package is missing, training
-        diverged or a disk is full. With `--log_level debug`, the traceback stands before it.
+        `int`: What it returns, if that is a number, else 0; or 2 after one line of reason where what the user gave
+        cannot be used, a package is missing, training diverged or a disk is full. With `--log_level debug`, the
+        traceback stands before it.
     """
     try:
-        run(*arguments)
+        result = run(*arguments)
     except (OSError, ValueError, ImportError, StrictDataclassError, SafetensorError, DeadWorkerError) as error:
         logger.debug("The error was raised here:", exc_info=True)
         sys.stderr.write(f"error: {_explain(error)}\n")
@@ -76,7 +77,7 @@ def exit_status(run: Callable[..., Any], *arguments: Any) -> int:
         from accelerate.state import PartialState
 
         PartialState().destroy_process_group()
-    return 0
+    return result if isinstance(result, int) else 0
 
 
 def _explain(error: Exception) -> str:

@@ -1,0 +1,192 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
+"""`allinone predict`."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .options import AsJson, Device, Dtype, Labels, Model, Prompts, ScoreBy, TopK, read_labels
+from .output import show_json
+
+if TYPE_CHECKING:
+    from ..evaluation.embedding import Rows
+
+_COLUMNS = "Columns of the file"
+_READING = "How clips are read"
+
+
+def _column(field: str, default: str) -> Any:
+    """An option that names a column."""
+    return typer.Option(f"--{field}-column", metavar="NAME", rich_help_panel=_COLUMNS, show_default=default)
+
+
+def predict(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="FILE|FOLDER|VIDEO",
+            help="A table (.csv, .tsv, .json, .jsonl, .parquet) with a row for each question, or clips.",
+            show_default=False,
+        ),
+    ],
+    model: Model,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE", help="Where answers go, as JSON lines: answers.jsonl.")
+    ],
+    questions: Annotated[
+        list[str] | None,
+        typer.Option("--question", metavar="TEXT...", help="Asked about every clip that has no question of its own."),
+    ] = None,
+    options: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TEXT...", help="What is chosen from for every clip that has no options of its own."),
+    ] = None,
+    texts: Annotated[
+        list[str] | None,
+        typer.Option("--text", metavar="TEXT...", help="With one [MASK], for every clip that has no text of its own."),
+    ] = None,
+    labels: Labels = None,
+    prompts: Prompts = None,
+    task: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TASK",
+            help="question-answering, multiple-choice, masked-lm or classification.",
+            show_default="what the model can do with these rows",
+        ),
+    ] = None,
+    top_k: TopK = 5,
+    score_by: ScoreBy = None,
+    batch_size: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Rows at a time.", rich_help_panel=_READING)
+    ] = 16,
+    num_workers: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            metavar="N",
+            help="Processes that read clips while the model computes; 0 is none but this.",
+            rich_help_panel=_READING,
+        ),
+    ] = 1,
+    seconds_per_clip: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SECONDS",
+            help="Longest time to read a clip, which is then skipped.",
+            show_default="no limit",
+            rich_help_panel=_READING,
+        ),
+    ] = None,
+    media_dir: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Where relative paths of videos begin.",
+            show_default="the folder of the file",
+            rich_help_panel=_COLUMNS,
+        ),
+    ] = None,
+    video_column: Annotated[str | None, _column("video", "video, path, file_name or file")] = None,
+    question_column: Annotated[str | None, _column("question", "question")] = None,
+    options_column: Annotated[str | None, _column("options", "options, a list; or option_0, option_1, …")] = None,
+    caption_column: Annotated[str | None, _column("caption", "text or caption, with one [MASK]")] = None,
+    answer_column: Annotated[str | None, _column("answer", "answer, which comes back as reference")] = None,
+    start_column: Annotated[str | None, _column("start", "start, in seconds")] = None,
+    end_column: Annotated[str | None, _column("end", "end, in seconds")] = None,
+    device: Device = None,
+    dtype: Dtype = None,
+    as_json: AsJson = False,
+) -> int:
+    """
+    Answer thousands of clips into a file, a line each; the same command goes on where it was interrupted.
+
+    allinone predict new.csv --model my-model --output answers.jsonl
+    allinone predict clips --labels dog cat --model my-model --output classes.jsonl
+
+    Exit status 1 if clips were skipped, because they cannot be read: skipped_clips.jsonl beside the file says why.
+    """
+    from ..data.video_loading import SKIPPED_NAME
+    from ..datasets.tables import load_rows
+    from ..evaluation.predictor import PROMPTS, Predictor
+
+    named = {
+        "video": video_column,
+        "question": question_column,
+        "options": options_column,
+        "caption": caption_column,
+        "answer": answer_column,
+        "start": start_column,
+        "end": end_column,
+    }
+    names = read_labels(labels)
+    asked: dict[str, list | None] = {"question": questions, "options": [options] if options else None, "text": texts}
+    rows: Rows = load_rows(
+        source,
+        task=None if any(asked.values()) else task,
+        columns={field: column for field, column in named.items() if column is not None},
+        media_root=media_dir,
+    )
+    for column, values in asked.items():
+        if values:
+            rows = ask_each(rows, column, values, source)
+    predictor = Predictor.from_pretrained(model, device, dtype, score_by)
+    try:
+        summary = predictor.predict(
+            rows,
+            output,
+            task,
+            names,
+            prompts or PROMPTS,
+            top_k,
+            batch_size,
+            num_workers,
+            seconds_per_clip=seconds_per_clip,
+        )
+    except KeyboardInterrupt:
+        typer.echo(f"interrupted: the same command goes on after what {output} holds", err=True)
+        return 130
+    num_skipped, skipped_file = summary["num_skipped"], output.with_name(SKIPPED_NAME)
+    if as_json:
+        show_json(summary | {"output_file": str(output), "skipped_file": str(skipped_file) if num_skipped else None})
+    else:
+        before = f", {summary['num_resumed']} of them from before" if summary["num_resumed"] else ""
+        typer.echo(f"{output}: {summary['num_rows']} rows{before}")
+        if num_skipped:
+            typer.echo(f"{num_skipped} of them have no answer, as their clips cannot be read: {skipped_file}")
+    return int(num_skipped > 0)
+
+
+def ask_each(rows: "Rows", column: str, values: Sequence[Any], source: str) -> list[Mapping[str, Any]]:
+    """
+    Ask the same about each clip.
+
+    Args:
+        rows (sequence of mappings, or `datasets.Dataset`): See [`load_rows`].
+        column (`str`): What they are asked for: `"question"`, `"options"` or `"text"`.
+        values (sequence): What a row that has nothing there gets, a row for each.
+        source (`str`): What messages call the rows.
+
+    Returns:
+        `list` of mappings
+
+    Raises:
+        ValueError: If every row has its own.
+    """
+    asked: list[Mapping[str, Any]] = []
+    for number in range(len(rows)):
+        row = rows[number]
+        if row.get(column) is not None:
+            asked.append(row)
+            continue
+        fields = json.loads(row["input_row"])
+        for value in values:
+            written = json.dumps(fields | {column: value}, ensure_ascii=False)
+            asked.append({**row, column: value, "input_row": written})
+    if all(rows[number].get(column) is not None for number in range(len(rows))):
+        raise ValueError(f"Every row of {source} has its own {column}; leave out --{column}.")
+    return asked

@@ -1,0 +1,77 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
+"""`allinone predict` answers files and folders."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.usefixtures("modules_are_not_collected")
+
+
+@pytest.fixture
+def folder(rows, tmp_path):
+    """Two clips, one of which has a name that is not ASCII."""
+    for name, row in zip(("Übung 1.mp4", "two.mp4"), rows, strict=False):
+        (tmp_path / "clips").mkdir(exist_ok=True)
+        shutil.copy(row["video"], tmp_path / "clips" / name)
+    return tmp_path / "clips"
+
+
+def read(path: Path) -> list[dict]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def test_file(allinone, answering, folder, tmp_path):
+    table, answers = folder / "asked.csv", tmp_path / "out" / "answers.jsonl"
+    table.write_text("Datei;question;answer\nÜbung 1.mp4;a ring;rot\nmissing.mp4;which bar;blau\n", encoding="utf-8")
+    words = ["predict", table, "-m", answering, "-o", answers, "--video_column", "Datei", "--top-k", 2]
+    status, output, _ = allinone(*words, "--num-workers", 0)
+    assert status == 1 and f"{answers}: 2 rows\n1 of them" in output and "skipped_clips.jsonl" in output
+    first, second = read(answers)
+    assert first["Datei"] == "Übung 1.mp4" and first["reference"] == "rot" and len(first["top_k"]) == 2
+    assert second["answer"] is None
+
+    status, summary, _ = allinone(*words, "--num-workers", 0, is_json=True)
+    assert status == 1 and summary["num_rows"] == summary["num_resumed"] == 2 and summary["num_skipped"] == 1
+    assert Path(summary["skipped_file"]).is_file()
+
+
+def test_folder_is_asked_the_same_about_each_clip(allinone, answering, folder, tmp_path):
+    answers = tmp_path / "answers.jsonl"
+    asked = ["--question", "a ring", "--question", "which bar"]
+    status, output, _ = allinone("predict", folder, *asked, "-m", answering, "--output", answers)
+    assert (status, output) == (0, f"{answers}: 4 rows\n")
+    found = [(Path(row["video"]).name, row["question"]) for row in read(answers)]
+    assert found == [(name, text) for name in ("two.mp4", "Übung 1.mp4") for text in ("a ring", "which bar")]
+    assert allinone("predict", folder, *asked, "-m", answering, "--output", answers)[1].endswith(
+        "4 of them from before\n"
+    )
+
+
+def test_rows_with_their_own_question_keep_it(allinone, answering, folder, tmp_path):
+    table, answers = folder / "asked.jsonl", tmp_path / "answers.jsonl"
+    table.write_text('{"video": "two.mp4", "question": "a ring"}\n{"video": "two.mp4", "question": null}\n')
+    words = ["predict", table, "-m", answering, "-o", answers, "--num-workers", 0, "--question", "which bar"]
+    assert allinone(*words)[0] == 0
+    assert [row["question"] for row in read(answers)] == ["a ring", "which bar"]
+    table.write_text('{"video": "two.mp4", "question": "a ring"}\n')
+    assert "has its own question; leave out --question" in allinone(*words)[2]
+
+
+@pytest.mark.parametrize(
+    ("asked", "column"),
+    [
+        (["--options", "a red ring", "a bar"], "options"),
+        (["--text", "a [MASK] ring"], "text"),
+        (["--labels", "ring", "bar", "--prompt", "a {} moves"], None),
+    ],
+)
+def test_clip(allinone, shipped, clip, tmp_path, asked, column):
+    answers = tmp_path / "answers.jsonl"
+    status, _, errors = allinone("predict", clip, *asked, *shipped, "-o", answers, "--num-workers", 0)
+    assert status == 0, errors
+    (row,) = read(answers)
+    assert row["answer"] and (column is None or row[column])
