@@ -4,6 +4,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import datasets
@@ -13,6 +14,7 @@ from transformers.utils import logging
 
 from ..data.shared_media import LoadedSplit, warn_of_shared_media
 from ..datasets import check_examples, describe_dataset, load_annotations, load_tables, summarize
+from ..datasets.example_report import shorten
 from ..datasets.own_files import SPLITS
 from ..models.configuration_allinone import AllInOneConfig
 from .arguments import DataArguments, ModelArguments
@@ -198,14 +200,17 @@ def _load_own(
 ) -> dict[str, datasets.Dataset]:
     """The user's own rows: all splits that are there, and those needed that are drawn."""
     source: Any = data_arguments.own_files or data_arguments.data_dir
+    media_dir = data_arguments.media_dir
     if data_arguments.dataset_name is not None:
+        if media_dir is None and Path(data_arguments.dataset_name).is_dir():
+            media_dir = data_arguments.dataset_name
         loaded = datasets.load_dataset(data_arguments.dataset_name)
         source = {SPLITS.get(name, name): rows for name, rows in loaded.items()}
     return load_tables(
         source,
         task=task,
         columns=data_arguments.columns,
-        media_root=data_arguments.media_dir,
+        media_root=media_dir,
         splits=needed,
         held_out_share=data_arguments.held_out_share,
         vocabulary=label_names,
@@ -219,10 +224,12 @@ def _check_own(data_arguments: DataArguments, tables: dict[str, datasets.Dataset
     for rows in tables.values():
         _check_group(data_arguments, rows)
         summary = summarize(rows)
-        if summary.missing_media and data_arguments.on_decode_error == "raise":
+        missing = set(summary.missing_media or ())
+        lines = [line for video, line in zip(rows["video"], rows["sample_id"], strict=True) if video in missing]
+        if lines and data_arguments.on_decode_error == "raise":
             raise FileNotFoundError(
-                f"{summary.name}, {summary.split}: {summary.describe_missing()}. Leave their rows out with "
-                "on_missing_video drop, or say with media_dir where videos lie."
+                f"{summary.name}, {summary.split}: {summary.describe_missing()} ({shorten(lines)}). Leave their rows "
+                "out with on_missing_video drop, or say with media_dir where videos lie."
             )
 
 

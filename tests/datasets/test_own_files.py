@@ -5,6 +5,7 @@
 import json
 import os
 import re
+import sys
 import unicodedata
 
 import numpy as np
@@ -172,6 +173,7 @@ def test_what_is_wrong_is_said_with_its_place(tmp_path, name, content, message):
         read(path, on_missing_video="ignore")
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows spells paths in its own way")
 @pytest.mark.parametrize(
     ("named", "found"),
     [
@@ -205,7 +207,9 @@ def test_a_video_is_found_however_it_is_spelled(tmp_path, monkeypatch, named, fo
     (tmp_path / "behind").symlink_to(tmp_path / "elsewhere" / "deep")
     path = write(tmp_path / "a.json", [{"video": named.format(root=tmp_path), "caption": "x"}])
     table = load_tables(path, splits=["train"])["train"]
-    assert table["video"][0] == (found if "://" in found else str(tmp_path / found))
+    expected = found if "://" in found else str(tmp_path / found)
+    assert unicodedata.normalize("NFC", table["video"][0]) == unicodedata.normalize("NFC", expected)
+    assert table["video"][0] == expected or sys.platform == "darwin"  # which takes one spelling for the other
     assert len(summarize(table).missing_media) == ("fehlt" in found) * ("://" not in found)
 
 
@@ -289,12 +293,16 @@ def test_folders_of_classes_are_read_to_their_depth(tmp_path):
     }
 
 
+# Other systems have no such names.
+UNDECODABLE = [(["a/\udcff.mp4"], r"\\udcff\.mp4' has a name that is no UTF-8; rename it")] * (sys.platform == "linux")
+
+
 @pytest.mark.parametrize(
     ("names", "message"),
     [
         (["a.mp4", "b.mp4"], "has no rows; expected .* or a folder of videos for each class"),
         (["Hunde/a.txt"], "has no rows; expected"),
-        (["a/\udcff.mp4"], r"a/\\udcff\.mp4' has a name that is no UTF-8; rename it"),
+        *UNDECODABLE,
         (
             ["train/a/1.mp4", "val/a/1.mp4", "validation/a/1.mp4"],
             "folders val and validation, which both are the valid",

@@ -4,6 +4,7 @@
 
 import json
 import math
+import os
 import re
 import threading
 from functools import partial
@@ -17,9 +18,11 @@ from safetensors import safe_open
 from script_runs import EXAMPLES, last_line, load_script, read_results, run_script
 from video_fixtures import encode_video
 
-from modeling_allinone import Predictor, load_rows
+from modeling_allinone import Predictor, load_rows, summarize
 from modeling_allinone.data.webdataset_stream import ClipSource, WebDatasetStream
+from modeling_allinone.training.arguments import DataArguments
 from modeling_allinone.training.scripts.evaluate_benchmark import parse_arguments, read_suite, write_recipe
+from modeling_allinone.training.splits import load_split
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 MODEL = EXAMPLES / "checkpoints" / "moving-shapes"
@@ -161,6 +164,20 @@ def test_a_data_set_of_the_hub_is_read_by_its_name_and_scored_by_groups(clips, t
     predictions = read_predictions(tmp_path / "output")
     assert {f"top_1_accuracy[{row['kind']}]" for row in predictions} <= set(results["scores"])
     assert {row["reference"] for row in predictions} == {"Hund", "Katze"}
+    # Paths in it begin in its folder, and its splits may be called otherwise.
+    paths = {"video": [os.path.relpath(clips / name, tmp_path / "tiere") for name in NAMES], "label": rows["kind"]}
+    (tmp_path / "tiere" / "train.parquet").unlink()
+    Dataset.from_dict(paths).to_parquet(tmp_path / "tiere" / "validation.parquet")
+    data = DataArguments(dataset_name=str(tmp_path / "tiere"), train_split="validation", test_split=None)
+    table = load_split(data, "validation")
+    assert summarize(table).missing_media == () and table["answer"][:] == rows["kind"]
+
+
+def test_rows_without_a_video_are_left_out_if_asked(clips, tmp_path):
+    path = write_rows(clips / "some.jsonl", "question-answering", [*NAMES[:5], "fehlt.mp4"])
+    options = ["--train_file", path, "--test_file", path, "--on_missing_video", "drop"]
+    assert train("question-answering", tmp_path, *options) == 0
+    assert read_results(tmp_path / "output")["training"]["num_rows"] == 5
 
 
 @pytest.mark.parametrize("task", ["multiple-choice", "retrieval", "classification"])
@@ -260,7 +277,7 @@ def test_a_new_model_says_how_large_it_is_and_is_not_made_unasked(name, clips, t
         (["--train_file", "b.csv"], "There is no file b.csv"),
         (["--train_file", "a.jsonl", "--preset", "tiny"], "but model_name_or_path has a size"),
         (["--train_file", "a.jsonl", "--question_column", "Frage"], "has no column 'Frage', which question_column"),
-        (["--train_file", "missing.jsonl"], "are missing or empty, namely fehlt.mp4. Leave"),
+        (["--train_file", "missing.jsonl"], "namely fehlt.mp4 (missing.jsonl, line 3). Leave"),
         (["--train_file", "a.jsonl", "--group_by", "kind"], "group_by is 'kind'; the rows have"),
         (["--test_file", "a.jsonl"], "There is no train split; there are test"),
         (["--train_file", "one.jsonl"], "one.jsonl has one answer for all that is trained on, so there is nothing"),
