@@ -76,6 +76,7 @@ def check_examples(tables: Mapping[str, Dataset]) -> ExampleReport:
         alone, and questions about a video with several answers, which is none where they are meant.
 
     Example:
+        >>> from modeling_allinone import load_tables
         >>> rows = "video,caption\n1.mp4,a cat\n2.mp4,\n"
         >>> _ = Path("clips.csv").write_text(rows)
         >>> print(check_examples(load_tables("clips.csv", splits=["train"])))

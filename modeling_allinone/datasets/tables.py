@@ -230,8 +230,8 @@ def load_rows(
     videos = table.unique("video")
     if missing := [video for video in videos if not is_media_there(video)]:
         logger.warning(
-            f"{path}: {len(missing)} of {len(videos)} videos are missing or empty: {shorten(missing, 3)}. Say with "
-            "media_root where they lie; else their answers will be null."
+            f"{path}: {len(missing)} of {len(videos)} videos are missing or empty: {shorten(missing, 3)}. Say where "
+            "they lie with media_root (--media_dir of commands); else their answers will be null."
         )
     return table
 
