@@ -180,7 +180,7 @@ def _read_parquet(path: Path) -> Iterator[Record]:
                 for row in batch.to_pylist():
                     number += 1
                     yield Record(_tidy_row(row, features), path, f"row {number}")
-    except pyarrow.ArrowException as error:
+    except (pyarrow.ArrowException, OSError, ValueError) as error:
         raise ValueError(f"{path} is no Parquet that can be read ({error}); write it again.") from error
 
 
@@ -379,7 +379,7 @@ class VideoFinder:
             return None
         if not os.path.isdir(parent):
             found = self._find_alike(parent, None)
-            if found is None:
+            if found is None or not os.path.isdir(found):
                 return None
             parent = found
         if parent not in self._listings:

@@ -358,6 +358,8 @@ class _Reading:
         task: str | None = None,
     ):
         self.path, self.root, self.task = path, root, task
+        if wrong := [name for name in found if "\0" in name or name != name.encode(errors="replace").decode()]:
+            raise ValueError(f"{path} has the column {wrong[0]!r}, which is no name; write it again.")
         self.found = found
         self.columns = {name: self._find_columns(name, columns.get(name)) for name in FIELDS}
         self.columns["frame_rate"] = [name for name in found if name == "frame_rate"]  # of folders of frames
