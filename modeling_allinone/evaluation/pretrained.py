@@ -71,8 +71,8 @@ def load_pretrained(
         processor = AllInOneProcessor.from_pretrained(name)
     except (OSError, ValueError, TypeError) as error:
         raise OSError(
-            f"{name} holds a model without the processor that reads its clips and texts ({_first_sentence(error)}); save "
-            "that of its training there, by processor.save_pretrained."
+            f"{name} holds a model without the processor that reads its clips and texts ({_first_sentence(error)}); "
+            "save that of its training there, by processor.save_pretrained."
         ) from error
     return model.to(on_device).eval(), processor
 
