@@ -100,6 +100,28 @@ def test_importing_the_package_costs_what_it_registers():
     assert not {"datasets", "evaluate", "accelerate", "av", "decord", "matplotlib", "yaml"} & set(imported)
 
 
+COST_OF_COMMANDS = """
+import sys
+import modeling_allinone
+needed = set(sys.modules)
+import modeling_allinone.cli.app
+print(*sorted(set(sys.modules) - needed))
+"""
+
+
+def test_help_costs_what_the_package_does():
+    """What a command computes with is imported when it runs."""
+    command = [sys.executable, "-c", COST_OF_COMMANDS]
+    imported = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    assert not {"datasets", "evaluate", "accelerate", "av", "decord", "matplotlib", "yaml"} & set(imported)
+    of_package = {name for name in imported if name in MODULES and floor_of(name) != "cli"}
+    assert {floor_of(name) for name in of_package} <= {"training", "data", "datasets"}
+    assert {name for name in of_package if floor_of(name) == "training"} <= {
+        "modeling_allinone.training",
+        "modeling_allinone.training.command_line",
+    }
+
+
 @pytest.mark.parametrize("name", modeling_allinone.__all__)
 def test_public_names_are_there_and_described(name):
     assert len(getattr(modeling_allinone, name).__doc__.split()) > 5

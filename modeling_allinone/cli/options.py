@@ -2,6 +2,7 @@
 # Licensed under the Apache License, Version 2.0.
 """Arguments and options that commands share, and how a command line is read."""
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
@@ -78,41 +79,52 @@ class Command(_WithoutTypes, TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Let each value of such an option have its name before it."""
-        several = {name for one in self.params if getattr(one, "multiple", False) for name in one.opts}
-        with_value = {
-            name
-            for one in self.params
-            if one.param_type_name == "option" and not getattr(one, "is_flag", False)
-            for name in one.opts
-        }
-        needed = sum(one.required for one in self.params if one.param_type_name == "argument")
+        options: list[Any] = [one for one in self.params if one.param_type_name == "option"]
+        several = {name for one in options if one.multiple for name in one.opts}
+        with_value = {name for one in options if not one.is_flag and not one.multiple for name in one.opts}
         spread: list[str] = []
-        option, num_values, num_free = "", 0, 0
-        last: int | None = None  # where a value stands that might be an argument: `--labels ring bar clip.mp4`
-        is_value = False
-        for place, word in enumerate(args):
-            if word == "--":
-                spread += args[place:]
-                num_free += len(args) - place - 1
-                break
-            if word.startswith("-") and len(word) > 1 and not is_value:
-                name = word.partition("=")[0].replace("_", "-")
-                option, num_values = name if name in several else "", int("=" in word)
-                is_value = name in with_value and "=" not in word
+        num_free, doubtful, is_value = 0, None, False
+        option, num_values = "", 0
+        args = [_decode(word) for word in args]
+        for place, word in enumerate([*args, "--"]):
+            if is_value and place < len(args):
+                is_value = False
                 spread.append(word)
                 continue
-            if option and not is_value:
-                spread.append(option)
-            if option:
+            if word.startswith("-") and len(word) > 1:
+                if option and not num_values:
+                    raise typer.BadParameter("expected one word or several", ctx, param_hint=option)
+                if word == "--":
+                    num_free += len(args[place + 1 :])
+                    spread += args[place:]
+                    break
+                name, equals, _ = word.partition("=")
+                name = name.replace("_", "-")
+                option, num_values = name if name in several else "", len(equals)
+                is_value = name in with_value and not equals
+                if not option or equals:
+                    spread.append(word)
+            elif option:
+                # The last of several values may be an argument: `--labels ring bar clip.mp4`.
+                doubtful = len(spread) if num_values else doubtful
                 num_values += 1
-                last = len(spread) if num_values > 1 else last
-            elif not is_value:
+                spread += [option, word]
+            else:
                 num_free += 1
-            is_value = False
-            spread.append(word)
-        if num_free < needed and last is not None:
-            del spread[last - 1]
+                spread.append(word)
+        if doubtful is not None and num_free < sum(one.param_type_name == "argument" for one in self.params):
+            del spread[doubtful]
         return super().parse_args(ctx, spread)
+
+
+def _decode(word: str) -> str:
+    """Text of a terminal that does not say that it is UTF-8; names of files stay as the system has them."""
+    if word.isascii() or os.path.exists(word):
+        return word
+    try:
+        return os.fsencode(word).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{word!a} is no text in UTF-8, and no file.") from error
 
 
 def read_labels(words: Iterable[str] | None) -> list[str] | None:

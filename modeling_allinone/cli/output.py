@@ -2,7 +2,6 @@
 # Licensed under the Apache License, Version 2.0.
 """What commands print: a table for people, or JSON."""
 
-import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from ..training.command_line import run_script
+from ..training.command_line import run_script, show_json
 
 if TYPE_CHECKING:
     from ..evaluation.predictor import Prediction
@@ -43,17 +42,6 @@ def show_pairs(pairs: Sequence[tuple[str, Any]]):
     width = max((len(name) for name, _ in pairs), default=0)
     for name, value in pairs:
         typer.echo(f"  {name:{width}}  {value}")
-
-
-def show_json(value: Any):
-    """
-    Print JSON, which is ASCII where the terminal or file is not UTF-8.
-
-    Args:
-        value: Lists, mappings, texts, numbers.
-    """
-    is_unicode = sys.stdout.encoding.lower().replace("-", "") == "utf8"
-    typer.echo(json.dumps(value, ensure_ascii=not is_unicode, indent=2, allow_nan=False))
 
 
 def run_as(context: typer.Context, run: Callable[[list[str]], Any], arguments: list[str]):

@@ -82,6 +82,14 @@ def predict(
             rich_help_panel=_READING,
         ),
     ] = None,
+    retry_skipped: Annotated[
+        bool,
+        typer.Option(
+            "--retry-skipped",
+            help="Read once more what could not be read before, as where videos have come since.",
+            rich_help_panel=_READING,
+        ),
+    ] = False,
     media_dir: Annotated[
         str | None,
         typer.Option(
@@ -146,6 +154,7 @@ def predict(
             batch_size,
             num_workers,
             seconds_per_clip=seconds_per_clip,
+            retry_skipped=retry_skipped,
         )
     except KeyboardInterrupt:
         typer.echo(f"interrupted: the same command goes on after what {output} holds", err=True)

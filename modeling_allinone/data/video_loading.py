@@ -189,7 +189,9 @@ class VideoLoader:
                 return run_within(self.seconds_per_clip, name, lambda: self._process(row))
         except Exception as error:  # libraries of codecs raise whatever they like
             if self.on_decode_error == "raise":
-                error.add_note(f"The clip is {name} (sample {row.get('sample_id')}).")
+                sample = "" if row.get("sample_id") is None else f" (sample {row['sample_id']})"
+                if sample or name not in str(error):
+                    error.add_note(f"The clip is {name}{sample}.")
                 raise
             self.skip(row, f"{type(error).__name__}: {error}")
             return None

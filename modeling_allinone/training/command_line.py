@@ -51,7 +51,18 @@ def run_script(run: Callable[[list[str]], Any], arguments: list[str]):
     with redirect_stdout(sys.stderr):
         result = run(arguments)
     if result is not None and (not torch.distributed.is_initialized() or torch.distributed.get_rank() == 0):
-        print(json.dumps(result, indent=2, ensure_ascii=False))
+        show_json(result)
+
+
+def show_json(value: Any):
+    """
+    Print JSON, which is ASCII where the terminal or file is not UTF-8.
+
+    Args:
+        value: Lists, mappings, texts, numbers.
+    """
+    is_unicode = sys.stdout.encoding.lower().replace("-", "") == "utf8"
+    print(json.dumps(value, ensure_ascii=not is_unicode, indent=2), flush=True)
 
 
 def exit_status(run: Callable[..., Any], *arguments: Any) -> int:

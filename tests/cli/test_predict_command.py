@@ -4,6 +4,9 @@
 
 import json
 import shutil
+import signal
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -37,6 +40,10 @@ def test_file(allinone, answering, folder, tmp_path):
     status, summary, _ = allinone(*words, "--num-workers", 0, is_json=True)
     assert status == 1 and summary["num_rows"] == summary["num_resumed"] == 2 and summary["num_skipped"] == 1
     assert Path(summary["skipped_file"]).is_file()
+
+    shutil.copy(folder / "two.mp4", folder / "missing.mp4")
+    assert allinone(*words, "--retry_skipped")[:2] == (0, f"{answers}: 2 rows, 1 of them from before\n")
+    assert read(answers)[1]["answer"] is not None
 
 
 def test_folder_is_asked_the_same_about_each_clip(allinone, answering, folder, tmp_path):
@@ -75,3 +82,22 @@ def test_clip(allinone, shipped, clip, tmp_path, asked, column):
     assert status == 0, errors
     (row,) = read(answers)
     assert row["answer"] and (column is None or row[column])
+
+
+def test_interrupted(allinone, shipped, clip, tmp_path):
+    table, answers = tmp_path / "many.jsonl", tmp_path / "answers.jsonl"
+    rows = [{"video": clip, "options": ["a ring", f"{number} bars"]} for number in range(500)]
+    table.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+
+    def interrupt():
+        while not answers.exists() or not answers.stat().st_size:
+            time.sleep(0.01)
+        signal.raise_signal(signal.SIGINT)
+
+    words = ["predict", table, *shipped, "-o", answers, "--num-workers", 0, "--batch-size", 1]
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    status, output, errors = allinone(*words)
+    thread.join()
+    assert (status, output) == (130, "") and "the same command goes on" in errors
+    assert 0 < len(read(answers)) < 500

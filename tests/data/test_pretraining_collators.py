@@ -150,9 +150,8 @@ class TestSwappedClips:
         assert (batch["pixel_values"][1] == 0).all() and (batch["labels"][1] == -100).all()
         assert batch["matching_labels"][1] == -100 and batch["matching_indices"][1] == 1
         assert 1 not in batch["matching_indices"][[0, 2, 3, 4]].tolist()
-        with pytest.raises(Exception, match=r"broken\.mp4") as raised:
+        with pytest.raises(Exception, match=r"broken\.mp4"):
             collate()(batch_rows)
-        assert "broken.mp4 (sample None)" in str(raised.value.__notes__)
 
 
 class TestFramesAndPatches:
