@@ -70,8 +70,8 @@ def allinone(
 
     Exit status: 0; 1 if some of it could not be done, which is listed; 2 after a line that says what cannot be used.
     """
-    if logging.is_progress_bar_enabled():
-        logging.disable_progress_bar()  # of weights, which are loaded in a moment
+    if logging.is_progress_bar_enabled() and not sys.stderr.isatty():
+        logging.disable_progress_bar()  # which a file or another program has no use for
         context.call_on_close(logging.enable_progress_bar)
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from .options import AsJson, Device, Dtype, End, Model, Start, TopK, Video, locate_clip
+from .options import AsJson, Device, Dtype, End, Model, Start, TopK, Video, load_predictor, locate_clip
 from .output import show_predictions
 
 
@@ -28,8 +28,6 @@ def ask(
 
     allinone ask clip.mp4 "what barks?" "how many are there?" --model my-model
     """
-    from ..evaluation.predictor import Predictor
-
     clip = locate_clip(video, start, end)
-    predictions = Predictor.from_pretrained(model, device, dtype).ask(clip, questions, top_k)
+    predictions = load_predictor(model, device, dtype).ask(clip, questions, top_k)
     show_predictions([clip | {"question": question} for question in questions], predictions, as_json)

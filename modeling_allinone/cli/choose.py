@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from .options import AsJson, Device, Dtype, End, Model, ScoreBy, Start, Video, locate_clip
+from .options import AsJson, Device, Dtype, End, Model, ScoreBy, Start, Video, load_predictor, locate_clip
 from .output import show_predictions
 
 
@@ -32,9 +32,7 @@ def choose(
 
     allinone choose clip.mp4 "a dog barks" "a cat sleeps" --model my-model
     """
-    from ..evaluation.predictor import Predictor
-
     clip = locate_clip(video, start, end)
-    prediction = Predictor.from_pretrained(model, device, dtype, score_by).choose(clip, options, question, top_k)
+    prediction = load_predictor(model, device, dtype, score_by).choose(clip, options, question, top_k)
     row = clip | ({} if question is None else {"question": question}) | {"options": options}
     show_predictions([row], [prediction], as_json)

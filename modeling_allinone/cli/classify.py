@@ -14,6 +14,7 @@ from .options import (
     Start,
     TopK,
     Video,
+    load_predictor,
     locate_clip,
     read_labels,
 )
@@ -39,9 +40,9 @@ def classify(
     allinone classify clip.mp4 --model my-model
     allinone classify clip.mp4 --labels dog cat --prompt "a {}" --model my-model
     """
-    from ..evaluation.predictor import PROMPTS, Predictor
+    from ..evaluation.predictor import PROMPTS
 
     names, clip = read_labels(labels), locate_clip(video, start, end)
-    predictor = Predictor.from_pretrained(model, device, dtype, score_by)
+    predictor = load_predictor(model, device, dtype, score_by)
     prediction = predictor.classify(clip, names, top_k, prompts or PROMPTS)
     show_predictions([clip], [prediction], as_json)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from .options import AsJson, Device, Dtype, End, Model, Start, TopK, Video, locate_clip
+from .options import AsJson, Device, Dtype, End, Model, Start, TopK, Video, load_predictor, locate_clip
 from .output import show_predictions
 
 
@@ -28,8 +28,6 @@ def fill(
 
     allinone fill clip.mp4 "a [MASK] barks" --model my-model
     """
-    from ..evaluation.predictor import Predictor
-
     clip = locate_clip(video, start, end)
-    prediction = Predictor.from_pretrained(model, device, dtype).fill(clip, text, top_k)
+    prediction = load_predictor(model, device, dtype).fill(clip, text, top_k)
     show_predictions([clip | {"text": text}], [prediction], as_json)

@@ -5,10 +5,14 @@
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from transformers.utils import logging
 from typer.core import TyperCommand, TyperGroup
+
+if TYPE_CHECKING:
+    from ..evaluation.predictor import Predictor
 
 Video = Annotated[
     str, typer.Argument(metavar="VIDEO", help="A video, an image, a folder of frames, or a URL.", show_default=False)
@@ -157,6 +161,27 @@ def read_labels(words: Iterable[str] | None) -> list[str] | None:
             raise ValueError(f"{word} is empty; expected a class a line.")
         labels += names
     return labels or None
+
+
+def load_predictor(name: str, device: str | None, dtype: str | None, score_by: str | None = None) -> "Predictor":
+    """
+    Load a model, without a bar for its weights, which takes but a moment.
+
+    Args:
+        name, device, dtype, score_by: As in [`Predictor.from_pretrained`].
+
+    Returns:
+        [`Predictor`]
+    """
+    from ..evaluation.predictor import Predictor
+
+    has_bar = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        return Predictor.from_pretrained(name, device, dtype, score_by)
+    finally:
+        if has_bar:
+            logging.enable_progress_bar()
 
 
 def locate_clip(video: str, start: float | None, end: float | None) -> dict[str, Any]:

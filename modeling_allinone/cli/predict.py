@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .options import AsJson, Device, Dtype, Labels, Model, Prompts, ScoreBy, TopK, read_labels
+from .options import AsJson, Device, Dtype, Labels, Model, Prompts, ScoreBy, TopK, load_predictor, read_labels
 from .output import show_json
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ def predict(
     """
     from ..data.video_loading import SKIPPED_NAME
     from ..datasets.tables import load_rows
-    from ..evaluation.predictor import PROMPTS, Predictor
+    from ..evaluation.predictor import COLUMNS, PROMPTS
 
     named = {
         "video": video_column,
@@ -131,24 +131,31 @@ def predict(
         "start": start_column,
         "end": end_column,
     }
-    names = read_labels(labels)
+    classes = read_labels(labels)
     asked: dict[str, list | None] = {"question": questions, "options": [options] if options else None, "text": texts}
-    rows: Rows = load_rows(
-        source,
-        task=None if any(asked.values()) else task,
-        columns={field: column for field, column in named.items() if column is not None},
-        media_root=media_dir,
-    )
-    for column, values in asked.items():
+    predictor = load_predictor(model, device, dtype, score_by)
+    task = task or (predictor.tasks[0] if len(predictor.tasks) == 1 else None)
+    is_asked = any(asked.values())
+    try:
+        rows: Rows = load_rows(
+            source,
+            task=None if is_asked else task,  # whose columns are then looked for, line by line
+            columns={field: column for field, column in named.items() if column is not None},
+            media_root=media_dir,
+        )
+    except ValueError as error:
+        if (column := COLUMNS.get(task or "")) and not is_asked:
+            error.add_note(f"The same is asked about each clip by --{column}.")
+        raise
+    for name, values in asked.items():
         if values:
-            rows = ask_each(rows, column, values, source)
-    predictor = Predictor.from_pretrained(model, device, dtype, score_by)
+            rows = ask_each(rows, name, values, source)
     try:
         summary = predictor.predict(
             rows,
             output,
             task,
-            names,
+            classes,
             prompts or PROMPTS,
             top_k,
             batch_size,

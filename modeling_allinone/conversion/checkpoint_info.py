@@ -96,6 +96,9 @@ class CheckpointInfo:
         height, width = self.image_size
         shown = ", ".join(self.labels[:_NUM_SHOWN]) + (", …" if len(self.labels) > _NUM_SHOWN else "")
         is_original = self.class_name is None
+        tokens = f", of a vocabulary of {self.vocab_size}" if self.vocab_size else ""
+        if self.vocab_size is None and not is_original:
+            tokens = "; there is no tokenizer"
         lines = {
             "class": self.class_name or "checkpoint of the original",
             "heads": "; ".join(self.heads) or ("none" if is_original else None),
@@ -106,8 +109,7 @@ class CheckpointInfo:
             "temporal mixing": self.temporal_mixing,
             "size": f"{self.num_parameters / 1e6:.1f} million parameters, {self.num_layers} layers of width "
             f"{self.hidden_size}, {self.dtype}",
-            "text": f"up to {self.text_length} tokens"
-            + (f" of {self.vocab_size}" if self.vocab_size else "" if is_original else "; it has no tokenizer"),
+            "text": f"up to {self.text_length} tokens{tokens}",
             "licence": self.license or (None if is_original else "not said"),
             "base model": self.base_model,
             "saved by": self.transformers_version and f"transformers {self.transformers_version}",
@@ -147,10 +149,12 @@ def describe_checkpoint(name: str | Path) -> CheckpointInfo:
     ```
     """
     path = Path(name)
+    if path.is_file() and path.suffix == ".safetensors" and path.with_name(CONFIG_NAME).is_file():
+        path = path.parent  # the weights stand for their folder
     if path.is_file():
         return _describe_original(path)
     if path.is_dir():
-        return _describe_folder(path, str(name))
+        return _describe_folder(path, str(path))
     try:
         folder = snapshot_download(str(name), allow_patterns=list(_NEEDED_FILES))
     except (OSError, ValueError) as error:
@@ -165,7 +169,7 @@ def _describe_folder(folder: Path, name: str) -> CheckpointInfo:
     """What a folder holds."""
     if not (folder / CONFIG_NAME).is_file():
         raise ConversionError(
-            f"{name} holds no model, since {CONFIG_NAME} is missing; give a folder that one was saved in."
+            f"{name} holds no model, since {CONFIG_NAME} is missing; give a folder that a model was saved in."
         )
     config, task, tensors = read_model_directory(folder)
     methods: list[str] = []

@@ -9,6 +9,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from huggingface_hub import constants
 from original_checkpoints import CASES
 
 import modeling_allinone
@@ -61,6 +62,17 @@ def test_methods_are_those_of_the_predictor(tiny_config, processor, tmp_path, na
     except ValueError:
         expected = set()
     assert set(found.methods) == expected and found.vocab_size is None
+
+
+def test_repository_and_file_of_weights_stand_for_their_folder(allinone, answering, tmp_path, monkeypatch):
+    expected = allinone("info", answering, is_json=True)[1]
+    repository = tmp_path / "models--me--tiny"
+    shutil.copytree(answering, repository / "snapshots/abc")
+    (repository / "refs").mkdir()
+    (repository / "refs/main").write_text("abc")
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    for name, called in (("me/tiny", "me/tiny"), (f"{answering}/model.safetensors", answering)):
+        assert allinone("info", name, is_json=True)[1] == expected | {"name": called}
 
 
 def test_original(allinone):

@@ -3,6 +3,7 @@
 """`allinone predict` answers files and folders."""
 
 import json
+import re
 import shutil
 import signal
 import threading
@@ -66,6 +67,15 @@ def test_rows_with_their_own_question_keep_it(allinone, answering, folder, tmp_p
     assert [row["question"] for row in read(answers)] == ["a ring", "which bar"]
     table.write_text('{"video": "two.mp4", "question": "a ring"}\n')
     assert "has its own question; leave out --question" in allinone(*words)[2]
+
+
+def test_what_is_not_asked_is_told_with_its_lines(allinone, answering, folder, tmp_path):
+    words = ["-m", answering, "-o", tmp_path / "answers.jsonl"]
+    (folder / "asked.csv").write_text("video,question\ntwo.mp4,a ring\ntwo.mp4,\n")
+    status, _, errors = allinone("predict", folder / "asked.csv", *words)
+    assert status == 2 and re.search(r"question is empty: .*asked\.csv, line 3\..*--question\.\n$", errors), errors
+    status, _, errors = allinone("predict", folder, *words)
+    assert status == 2 and re.search(r"no column for question; .* asked about each clip by --question\.\n$", errors)
 
 
 @pytest.mark.parametrize(
