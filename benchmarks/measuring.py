@@ -102,12 +102,12 @@ def peak_memory(make_run: Callable[[], Callable[[], object]], device: str) -> fl
 
 def _peak_memory_here(make_run: Callable[[], Callable[[], object]], device: str) -> float:
     """The highest memory of this process, as in [`peak_memory`]."""
-    before = _highest_resident()
+    before = highest_resident()
     make_run()()
-    return _highest_resident() - before if device == "cpu" else torch.cuda.max_memory_allocated() / 2**20
+    return highest_resident() - before if device == "cpu" else torch.cuda.max_memory_allocated() / 2**20
 
 
-def _highest_resident() -> float:
+def highest_resident() -> float:
     """Highest resident memory of this process so far, MiB."""
     status = Path("/proc/self/status")
     if status.exists():  # the other figure counts the parent's memory too on Linux

@@ -3,7 +3,9 @@
 """Answers of a model of any head: those of the head itself; and files of them, however often they are interrupted."""
 
 import json
+import multiprocessing
 import os
+import resource
 import signal
 import threading
 import time
@@ -25,6 +27,7 @@ from modeling_allinone import (
     Predictor,
 )
 from modeling_allinone.data import DeadWorkerError
+from modeling_allinone.data.folder_lock import only_writer
 from modeling_allinone.data.video_loading import SKIPPED_NAME, read_skipped
 from modeling_allinone.datasets import load_moving_shapes, write_moving_shapes
 
@@ -325,6 +328,7 @@ def kill_when_grown(path: Path, size: int, delay: float):
 
 def predict_and_be_killed(folder: str, asked: list[dict], path: Path, delays: list[float]):
     """Predict again and again, in processes that are killed so many seconds after their first line."""
+    multiprocessing.set_start_method("fork", force=True)  # this one came of a server, and its workers would
     predictor = Predictor.from_pretrained(folder, device="cpu")
     for number, delay in enumerate(delays):
         size = path.stat().st_size if path.exists() else 0
@@ -478,3 +482,62 @@ def test_rows_are_checked_before_any_is_read(build, rows, tmp_path):
         assert not path.exists()
     assert counts(predictor.predict([], path)) == (0, 0, 0)
     assert path.read_text() == ""
+
+
+def test_columns_of_the_input_that_lines_have_too(build, rows, tmp_path):
+    predictor, path = build(AllInOneForVideoQuestionAnswering), tmp_path / "answers.jsonl"
+    row = {"video": rows[0]["video"], "question": "a ring", "answer": "red", "weight": float("nan")}
+    asked = [row | {"score": 3, "top_k": "all", "reference": "page 7", "input_score": 4}]
+    for _ in range(2):  # and it goes on
+        predictor.predict(asked, path, num_workers=0)
+    (line,) = read(path)
+    assert line["answer"] in ANSWERS.values() and len(line["top_k"]) == 3 and line["reference"] == "red"
+    assert (line["input_input_score"], line["input_score"]) == (3, 4)
+    assert (line["input_top_k"], line["input_reference"], line["weight"]) == ("all", "page 7", None)
+
+
+@torch.no_grad()
+def test_scores_that_are_no_numbers(build, rows, tmp_path):
+    predictor = build(AllInOneForVideoQuestionAnswering)
+    next(predictor.model.parameters()).fill_(torch.nan)
+    with pytest.raises(ValueError, match=r"gives no numbers as scores \(NaN\): its weights are broken"):
+        predictor.predict(make_rows(rows, 2), tmp_path / "answers.jsonl")
+    assert (tmp_path / "answers.jsonl").read_bytes() == b""
+
+
+def test_places_that_cannot_be_written(build, rows, tmp_path):
+    predictor, asked = build(AllInOneForVideoQuestionAnswering), make_rows(rows, 2)
+    (tmp_path / "notes").write_text("x")
+    for place, message in (
+        (tmp_path, "is a folder; give a file in it"),
+        (tmp_path / "notes" / "answers.jsonl", "notes is no folder; give another"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            predictor.predict(asked, place)
+    with (
+        only_writer(tmp_path, "answers.jsonl"),
+        pytest.raises(ValueError, match=r"Another run is writing to .*answers.jsonl"),
+    ):
+        predictor.predict(asked, tmp_path / "answers.jsonl")
+
+
+def predict_on_a_small_disk(folder: str, asked: list[dict], path: Path, limit: int):
+    """As on a disk with no more room than this."""
+    predictor = Predictor.from_pretrained(folder, device="cpu")
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+    with pytest.raises(
+        OSError, match=r"of 30 rows have a line, and the same call goes on after them: .*answers.jsonl"
+    ):
+        predictor.predict(asked, path, batch_size=1, num_workers=0)
+
+
+def test_a_full_disk(build, processor, rows, tmp_path):
+    predictor, path = build(AllInOneForVideoQuestionAnswering), tmp_path / "answers.jsonl"
+    predictor.model.save_pretrained(tmp_path / "model")
+    processor.save_pretrained(tmp_path / "model")
+    asked = [row | {"note": "x" * 5000} for row in make_rows(rows, 30)]
+    process = start_process(predict_on_a_small_disk, str(tmp_path / "model"), asked, path, 80_000)
+    process.join(120)
+    assert process.exitcode == 0 and path.stat().st_size == 80_000  # a line was cut
+    assert counts(predictor.predict(asked, path, num_workers=0))[1] == path.read_bytes()[:80_000].count(b"\n")
+    assert [line["line"] for line in read(path)] == list(range(30))

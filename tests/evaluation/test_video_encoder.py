@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from retrieval_fixtures import TEXTS, text_features
+from transformers.utils import logging
 
 from modeling_allinone import AllInOneForPreTraining, AllInOneForVideoQuestionAnswering, VideoEncoder
 from modeling_allinone.datasets import load_moving_shapes, write_moving_shapes
@@ -97,3 +98,13 @@ def test_a_model_without_projections(model_class, config, processor, tmp_path):
     processor.save_pretrained(tmp_path)
     with pytest.raises(ValueError, match=f"holds {model_class.__name__} without projections.*trained for retrieval"):
         VideoEncoder.from_pretrained(tmp_path)
+
+
+def test_a_text_that_is_too_long_is_cut_and_said_once(encoder, caplog):
+    encoder.processor._has_warned_of_truncation = False  # by another test
+    logging.get_logger("transformers").addHandler(caplog.handler)
+    long = "a red ring moves up " * 20
+    vectors = encoder.encode_text(iter([long, long + "and down", "a ring"]), batch_size=1)
+    logging.get_logger("transformers").removeHandler(caplog.handler)
+    torch.testing.assert_close(vectors[0], vectors[1])
+    assert vectors.isfinite().all() and sum("was cut to 16" in message for message in caplog.messages) == 1
