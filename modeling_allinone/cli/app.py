@@ -13,8 +13,12 @@ from transformers.utils import logging
 from .. import __version__
 from ..training.command_line import exit_status
 from .ask import ask
+from .check import check
 from .choose import choose
 from .classify import classify
+from .convert import convert
+from .evaluate import evaluate
+from .export import export
 from .fill import fill
 from .info import info
 from .options import Command, Group
@@ -36,9 +40,10 @@ _AS_A_SCRIPT = {"allow_extra_args": True, "ignore_unknown_options": True, "help_
 _COMMANDS: dict[str, tuple[Callable[..., Any], ...]] = {
     "A clip": (ask, choose, classify, fill),
     "Many clips": (predict,),
-    "Models": (train, info),
+    "Training": (check, train, evaluate),
+    "Models": (info, convert, export),
 }
-_SCRIPTS = (train,)
+_SCRIPTS = (train, evaluate, convert, export)
 
 for panel, commands in _COMMANDS.items():
     for command in commands:

@@ -60,6 +60,30 @@ ScoreBy = Annotated[
         show_default="pairs",
     ),
 ]
+_COLUMNS = "Columns of the file"
+MediaDir = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FOLDER",
+        help="Where relative paths of videos begin.",
+        show_default="the folder of the file",
+        rich_help_panel=_COLUMNS,
+    ),
+]
+
+
+def named_column(field: str, default: str) -> Any:
+    """
+    An option that names a column.
+
+    Args:
+        field (`str`): What stands in it.
+        default (`str`): What it is called by default.
+
+    Returns:
+        What `typer.Option` returns.
+    """
+    return typer.Option(f"--{field}-column", metavar="NAME", rich_help_panel=_COLUMNS, show_default=default)
 
 
 class _WithoutTypes:

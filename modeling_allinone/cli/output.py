@@ -44,7 +44,7 @@ def show_pairs(pairs: Sequence[tuple[str, Any]]):
         typer.echo(f"  {name:{width}}  {value}")
 
 
-def run_as(context: typer.Context, run: Callable[[list[str]], Any], arguments: list[str]):
+def run_as(context: typer.Context, run: Callable[[list[str]], Any], arguments: list[str]) -> Any:
     """
     Run a script, whose usage and errors then have the name of the command.
 
@@ -52,6 +52,9 @@ def run_as(context: typer.Context, run: Callable[[list[str]], Any], arguments: l
         context (`typer.Context`): Of the command.
         run (callable): See [`run_script`].
         arguments (`list` of `str`)
+
+    Returns:
+        What it returned.
     """
     sys.argv[0] = context.command_path
-    run_script(run, arguments)
+    return run_script(run, arguments)

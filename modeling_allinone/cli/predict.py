@@ -9,19 +9,26 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .options import AsJson, Device, Dtype, Labels, Model, Prompts, ScoreBy, TopK, load_predictor, read_labels
+from .options import (
+    AsJson,
+    Device,
+    Dtype,
+    Labels,
+    MediaDir,
+    Model,
+    Prompts,
+    ScoreBy,
+    TopK,
+    load_predictor,
+    named_column,
+    read_labels,
+)
 from .output import show_json
 
 if TYPE_CHECKING:
     from ..evaluation.embedding import Rows
 
-_COLUMNS = "Columns of the file"
 _READING = "How clips are read"
-
-
-def _column(field: str, default: str) -> Any:
-    """An option that names a column."""
-    return typer.Option(f"--{field}-column", metavar="NAME", rich_help_panel=_COLUMNS, show_default=default)
 
 
 def predict(
@@ -90,22 +97,14 @@ def predict(
             rich_help_panel=_READING,
         ),
     ] = False,
-    media_dir: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FOLDER",
-            help="Where relative paths of videos begin.",
-            show_default="the folder of the file",
-            rich_help_panel=_COLUMNS,
-        ),
-    ] = None,
-    video_column: Annotated[str | None, _column("video", "video, path, file_name or file")] = None,
-    question_column: Annotated[str | None, _column("question", "question")] = None,
-    options_column: Annotated[str | None, _column("options", "options, a list; or option_0, option_1, …")] = None,
-    caption_column: Annotated[str | None, _column("caption", "text or caption, with one [MASK]")] = None,
-    answer_column: Annotated[str | None, _column("answer", "answer, which comes back as reference")] = None,
-    start_column: Annotated[str | None, _column("start", "start, in seconds")] = None,
-    end_column: Annotated[str | None, _column("end", "end, in seconds")] = None,
+    media_dir: MediaDir = None,
+    video_column: Annotated[str | None, named_column("video", "video, path, file_name or file")] = None,
+    question_column: Annotated[str | None, named_column("question", "question")] = None,
+    options_column: Annotated[str | None, named_column("options", "options, a list; or option_0, option_1, …")] = None,
+    caption_column: Annotated[str | None, named_column("caption", "text or caption, with one [MASK]")] = None,
+    answer_column: Annotated[str | None, named_column("answer", "answer, which comes back as reference")] = None,
+    start_column: Annotated[str | None, named_column("start", "start, in seconds")] = None,
+    end_column: Annotated[str | None, named_column("end", "end, in seconds")] = None,
     device: Device = None,
     dtype: Dtype = None,
     as_json: AsJson = False,

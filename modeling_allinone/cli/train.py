@@ -2,11 +2,26 @@
 # Licensed under the Apache License, Version 2.0.
 """`allinone train`: the scripts that fine-tune and pre-train, whichever the task is of."""
 
-from typing import Any
+import shlex
+from pathlib import Path
 
 import typer
 
 from .output import run_as
+
+_FILES = ("README.md", "results.json", "predictions.jsonl")
+_NEXT = {
+    "question-answering": (
+        'ask clip.mp4 "what is it?" --model {}',
+        "predict new.csv --model {} --output answers.jsonl",
+    ),
+    "multiple-choice": (
+        'choose clip.mp4 "a cat" "a dog" --model {}',
+        "predict new.csv --model {} --output answers.jsonl",
+    ),
+    "retrieval": ('choose clip.mp4 "a cat" "a dog" --model {}',),
+    "classification": ("classify clip.mp4 --model {}", "predict clips --model {} --output answers.jsonl"),
+}
 
 
 def train(context: typer.Context):
@@ -15,32 +30,43 @@ def train(context: typer.Context):
 
     allinone train --task question-answering --train_file my.csv --model MODEL --output_dir outputs/mine
     """
+    import torch
+
     from ..recipes import OWN_VIDEOS
+    from ..training.arguments import find_option, find_recipe_name
     from ..training.scripts.finetune import finetune
     from ..training.scripts.pretrain import pretrain
 
-    arguments = context.args
-    if find_task(arguments) == "pretraining":
-        run_as(context, pretrain, arguments)
-        return
-    is_recipe = bool(arguments) and not arguments[0].startswith("-")
-    run_as(context, finetune, arguments if is_recipe else [str(OWN_VIDEOS), *arguments])
+    arguments = context.args or ["--help"]
+    if find_recipe_name(arguments) is None:
+        arguments = [str(OWN_VIDEOS), *arguments]
+    elif find_option(arguments, "do_train") is None:
+        arguments = [*arguments, "--do_train", "true"]
+    task, output_dir = find_option(arguments, "task"), find_output_dir(arguments)
+    run_as(context, pretrain if task == "pretraining" else finetune, arguments)
+    if not torch.distributed.is_initialized() or torch.distributed.get_rank() == 0:
+        written = ", ".join(name for name in _FILES if Path(str(output_dir), name).is_file())
+        typer.echo(f"{output_dir} holds the model, and {written}. Next:", err=True)
+        for command in _NEXT.get(task, ("evaluate --model {} …",)):
+            typer.echo(f"  allinone {command.format(shlex.quote(str(output_dir)))}", err=True)
 
 
-def find_task(arguments: list[str]) -> Any:
+def find_output_dir(arguments: list[str]) -> str | None:
     """
-    The task that a command line is about.
+    Where a run writes.
 
     Args:
         arguments (`list` of `str`): A recipe, perhaps, and options.
 
     Returns:
-        `str`, or `None` if neither names one.
-    """
-    from ..training.arguments import read_recipe
+        `str`, or `None` if help is asked for.
 
-    for place, argument in enumerate(arguments):
-        name, _, value = argument.partition("=")
-        if name == "--task":
-            return value or next(iter(arguments[place + 1 :]), None)
-    return read_recipe(arguments[0]).get("task") if arguments and not arguments[0].startswith("-") else None
+    Raises:
+        ValueError: If it is not said.
+    """
+    from ..training.arguments import HELP, find_option
+
+    output_dir = find_option(arguments, "output_dir")
+    if output_dir is None and not HELP & set(arguments):
+        raise ValueError("There is no output_dir: say where results go, such as --output_dir outputs/mine.")
+    return output_dir

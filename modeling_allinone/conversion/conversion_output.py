@@ -164,7 +164,17 @@ def build_parser(convert: Callable[..., Any], example: str, **choices: Iterable[
     return parser
 
 
-def command_line(convert: Callable[..., None]) -> Callable[..., int]:
+@contextmanager
+def cleaning_up() -> Iterator[None]:
+    """Ended by a job scheduler in the block, the process cleans up as it does when interrupted from the keyboard."""
+    previous = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def command_line(convert: Callable[..., Any]) -> Callable[..., int]:
     """
     Make the `main` of a script out of a function that takes the list of arguments (`None`: those of the process).
 
@@ -173,15 +183,12 @@ def command_line(convert: Callable[..., None]) -> Callable[..., int]:
 
     @wraps(convert)
     def main(arguments: list[str] | None = None) -> int:
-        # Ended by a job scheduler, it must clean up as it does when interrupted from the keyboard.
-        previous = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
         try:
-            convert(arguments)
+            with cleaning_up():
+                convert(arguments)
         except (ConversionError, OSError) as error:
             print(f"error: {error}", file=sys.stderr)
             return 2
-        finally:
-            signal.signal(signal.SIGTERM, previous)
         return 0
 
     return main

@@ -50,7 +50,7 @@ from .tensor_conversion import DTYPES, ReportLine, check_choice, convert_tensors
 DEFAULT_TOKENIZER = "bert-base-uncased"
 DEFAULT_LICENSE = "mit"  # what the original's repository says
 
-_BACKBONE_PREFIXES = ("text_embeddings.", "transformer.")
+BACKBONE_PREFIXES = ("text_embeddings.", "transformer.")
 
 # The original has every frame scaled to a square of this side, in pixels, whatever its aspect ratio; then the shorter
 # side to this many times the crop. The weights saw frames made so.
@@ -193,11 +193,11 @@ def read_original(checkpoint: Path, skip_checksums: bool = False) -> tuple[dict[
         ConversionError: If it is damaged or something else.
     """
     state_dict, hyper_parameters = read_checkpoint(checkpoint, skip_checksums)
-    if not any(key.startswith(_BACKBONE_PREFIXES) for key in state_dict):
+    if not any(key.startswith(BACKBONE_PREFIXES) for key in state_dict):
         keys = ", ".join(list(state_dict)[:3]) or "none"
         raise ConversionError(
             f"{checkpoint} is no checkpoint of the original All-in-one: none of its keys begins with "
-            f"{' or '.join(_BACKBONE_PREFIXES)} (first keys: {keys})."
+            f"{' or '.join(BACKBONE_PREFIXES)} (first keys: {keys})."
         )
     return state_dict, hyper_parameters
 
@@ -451,10 +451,12 @@ def build_processor(
     return AllInOneProcessor(video_processor=video_processor, tokenizer=tokenizer)
 
 
-@command_line
-def main(arguments: list[str] | None = None):
-    """Convert as the command line says."""
-    example = "allinone convert allinone_base.ckpt allinone-base --task masked-lm"
+def convert(arguments: list[str] | None = None) -> dict[str, Any]:
+    """Convert as the command line says; returns what became of each tensor, and the fingerprint if it was taken."""
+    example = (
+        "allinone convert allinone_base.ckpt allinone-base --task masked-lm. An image backbone to start from has "
+        "other options: allinone convert deit_base_patch16_224.pth --help"
+    )
     parser = build_parser(convert_checkpoint, example, task=TASK_CLASSES)
     parser.add_argument(
         "--no-processor", action="store_const", dest="tokenizer", const=None, help="Write no processor."
@@ -466,3 +468,9 @@ def main(arguments: list[str] | None = None):
         print("verified: every tensor equals the checkpoint's bit by bit")
         print(conversion.fingerprint)
     print(f"written: {options.output_dir}")
+    fingerprint = None if conversion.fingerprint is None else conversion.fingerprint._asdict()
+    tensors = [line._asdict() for line in conversion.report]
+    return {"output": options.output_dir, "tensors": tensors, "fingerprint": fingerprint}
+
+
+main = command_line(convert)

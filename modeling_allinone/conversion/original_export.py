@@ -16,7 +16,7 @@ import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 
@@ -327,9 +327,8 @@ def _print_report(report: list[ReportLine]):
     print(f"{len(written)} tensors exported, {num_filled} filled in, {len(report) - len(written)} left out")
 
 
-@command_line
-def main(arguments: list[str] | None = None):
-    """Export as the command line says."""
+def export(arguments: list[str] | None = None) -> dict[str, Any]:
+    """Export as the command line says; returns what became of each tensor, and what the original does otherwise."""
     example = "allinone export my-model my-model.ckpt --original allinone_base.ckpt"
     options = build_parser(export_checkpoint, example).parse_args(arguments)
     report, warnings = export_checkpoint(**vars(options))
@@ -337,3 +336,7 @@ def main(arguments: list[str] | None = None):
     for warning in warnings:
         print(f"warning: {warning}", file=sys.stderr)
     print(f"written: {options.output}")
+    return {"output": options.output, "tensors": [line._asdict() for line in report], "warnings": warnings}
+
+
+main = command_line(export)

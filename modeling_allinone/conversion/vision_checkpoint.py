@@ -10,7 +10,7 @@ transformers, with text embeddings of BERT or fresh ones.
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import torch
 from transformers.utils import logging
@@ -271,9 +271,8 @@ def _find_tokenizer(text_model: Path | None) -> str:
     return str(text_model) if has_one else DEFAULT_TOKENIZER
 
 
-@command_line
-def main(arguments: list[str] | None = None):
-    """Convert as the command line says."""
+def convert(arguments: list[str] | None = None) -> dict[str, Any]:
+    """Convert as the command line says; returns what became of each tensor, and which are fresh."""
     example = "allinone convert deit_base_patch16_224.pth my-start --text-model bert"
     options = build_parser(convert_vision_checkpoint, example, task=TASK_CLASSES).parse_args(arguments)
     start = convert_vision_checkpoint(**vars(options))
@@ -282,3 +281,8 @@ def main(arguments: list[str] | None = None):
         print_report(start.text)
     print(f"fresh: {', '.join(start.fresh)}")
     print(f"written: {options.output_dir}")
+    backbone, text = ([line._asdict() for line in report] for report in (start.backbone, start.text))
+    return {"output": options.output_dir, "tensors": backbone, "text_tensors": text, "fresh": start.fresh}
+
+
+main = command_line(convert)

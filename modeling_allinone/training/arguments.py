@@ -5,13 +5,14 @@
 import dataclasses
 import json
 import re
-from argparse import SUPPRESS, Action, RawDescriptionHelpFormatter
+from argparse import SUPPRESS, Action, ArgumentError, ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from numbers import Number
 from pathlib import Path
 from typing import Any, cast
 
+import torch
 import yaml
 from transformers import HfArgumentParser, TrainingArguments
 from transformers.utils import is_peft_available, logging
@@ -26,6 +27,16 @@ logger = logging.get_logger(__name__)
 
 # Options that have other names than they had: the old ones go on to be taken.
 RENAMED = {"draws_hard_clips": "use_hard_negatives"}
+
+HELP = {"-h", "--help", "--help-all"}
+_ALIASES = {"model_name_or_path": ["--model"]}
+# Options that the other commands have, in options of transformers.
+_DEVICES = {"cpu": {"use_cpu": True}, "cuda": {"use_cpu": False}}
+_DTYPES = {
+    "float32": {"bf16": False, "fp16": False},
+    "bfloat16": {"bf16": True, "fp16": False},
+    "float16": {"bf16": False, "fp16": True},
+}
 
 # Options of transformers that `--help` shows beside this project's own.
 _COMMON_OPTIONS = (
@@ -63,7 +74,10 @@ class ModelArguments:
 
     model_name_or_path: str | None = field(
         default=None,
-        metadata={"help": "Directory or Hub repository to start from; else, a new model.", "aliases": ["--model"]},
+        metadata={
+            "help": "Directory or Hub repository to start from; else, a new model.",
+            "aliases": _ALIASES["model_name_or_path"],
+        },
     )
     tokenizer_name: str | None = option(None, "Tokenizer of a new model; without one, it is trained on the texts.")
     preset: str | None = option(None, "Size of a new model: tiny, small or base.")
@@ -271,7 +285,7 @@ def parse_recipe(
     """
     Read the command line of a script: a recipe, perhaps, and options, which go before it.
 
-        python examples/finetune.py msrvtt_qa --learning_rate 2e-5
+        allinone train msrvtt_qa --learning_rate 2e-5
 
     Args:
         classes (`type`): Dataclasses of options, in the order in which `--help` shows them.
@@ -328,10 +342,58 @@ def split_recipe(arguments: list[str]) -> tuple[str | None, dict[str, Any], list
         ValueError: If there is no such recipe, or it cannot be read.
     """
     others = [re.sub(r"^--([\w-]+)", lambda found: f"--{_rename(found[1])}", argument) for argument in arguments]
-    if not others or others[0].startswith("-"):
+    if find_recipe_name(others) is None:
         return None, {}, others
     recipe = read_recipe(others[0])
     return others[0], {_rename(name): value for name, value in recipe.items()}, others[1:]
+
+
+def find_recipe_name(arguments: list[str]) -> str | None:
+    """
+    The recipe that a command line names.
+
+    Args:
+        arguments (`list` of `str`)
+
+    Returns:
+        `str`, or `None` if the first argument is an option.
+    """
+    return arguments[0] if arguments and not arguments[0].startswith("-") else None
+
+
+def is_zero_shot(recipe: str | None) -> bool:
+    """
+    Whether a recipe is for models that were not trained for its task.
+
+    Args:
+        recipe (`str`, *optional*): Its name.
+
+    Returns:
+        `bool`
+    """
+    return recipe is not None and Path(recipe).stem.endswith("_zero_shot")
+
+
+def find_option(arguments: list[str], name: str) -> Any:
+    """
+    What a command line, or else its recipe, says of one option, before it is known which others there are.
+
+    Args:
+        arguments (`list` of `str`): A recipe, perhaps, and options.
+        name (`str`): The option.
+
+    Returns:
+        Its value, `None` if there is none.
+
+    Raises:
+        ValueError: If there is no such recipe, or it cannot be read.
+    """
+    finder = ArgumentParser(add_help=False, allow_abbrev=False)
+    names = dict.fromkeys((f"--{name}", f"--{name.replace('_', '-')}", *_ALIASES.get(name, ())))
+    finder.add_argument(*names, dest=name, nargs="?")
+    value = getattr(finder.parse_known_args(arguments)[0], name)
+    recipe = find_recipe_name(arguments)
+    return read_recipe(recipe).get(name) if value is None and recipe is not None else value
 
 
 def read_recipe(name: str) -> dict[str, Any]:
@@ -373,6 +435,12 @@ def _tidy_options(parser: HfArgumentParser, shows_all: bool):
     if any(issubclass(cls, TrainingArguments) for cls in parser.dataclass_types):
         of_transformers = {known.name for known in dataclasses.fields(TrainingArguments)} - {*_COMMON_OPTIONS}
         parser.add_argument("--help-all", action="help", help="show all options of TrainingArguments, too")
+        for name, meant, what in (
+            ("device", _DEVICES, "where to compute; a GPU if there is one"),
+            ("dtype", _DTYPES, "what to compute in; weights stay in float32"),
+        ):
+            choices, shown = list(meant), "|".join(meant)
+            parser.add_argument(f"--{name}", action=_Several, choices=choices, metavar=shown, const=meant, help=what)
     for action in parser._actions:
         if getattr(action.type, "__origin__", None) is dict:
             action.type, action.metavar = str, "JSON"
@@ -381,6 +449,18 @@ def _tidy_options(parser: HfArgumentParser, shows_all: bool):
             action.help = SUPPRESS
         elif action.dest in _COMMON_OPTIONS and action.help and not shows_all:
             action.help = action.help.partition(". ")[0]
+
+
+class _Several(Action):
+    """An option that stands for others, whose values `const` has for each choice."""
+
+    def __init__(self, option_strings: list[str], dest: str, **options: Any):
+        super().__init__(option_strings, SUPPRESS, default=SUPPRESS, **options)
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None):
+        if values == "cuda" and not torch.cuda.is_available():
+            raise ArgumentError(self, "there is no GPU that PyTorch can use; leave it out, or give cpu")
+        vars(namespace).update(self.const[values])
 
 
 class _HelpFormatter(RawDescriptionHelpFormatter):
@@ -397,7 +477,7 @@ class _HelpFormatter(RawDescriptionHelpFormatter):
         return f"{action.option_strings[0]} {kind}{' ...' if action.nargs == '+' else ''}"
 
     def _get_help_string(self, action: Action) -> str | None:
-        if action.nargs == 0 or action.help is None:
+        if action.nargs == 0 or action.help is None or action.default == SUPPRESS:
             return action.help
         default = "none" if action.default in (None, {}, []) else "%(default)s"
         return f"{action.help} ({'required' if action.required else f'default: {default}'})"

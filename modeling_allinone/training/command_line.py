@@ -37,21 +37,24 @@ def command_line(run: Callable[[list[str]], Any]) -> Callable[..., int]:
     return main
 
 
-def run_script(run: Callable[[list[str]], Any], arguments: list[str]):
+def run_script(run: Callable[[list[str]], Any], arguments: list[str]) -> Any:
     """
     Run a script. With `--json` among its arguments, what it returns is printed as JSON, and nothing else.
 
     Args:
         run (callable): Takes a list of arguments; returns what is to be known of the run, or `None`.
         arguments (`list` of `str`)
+
+    Returns:
+        What it returned.
     """
     if "--json" not in arguments:
-        run(arguments)
-        return
+        return run(arguments)
     with redirect_stdout(sys.stderr):
         result = run(arguments)
     if result is not None and (not torch.distributed.is_initialized() or torch.distributed.get_rank() == 0):
         show_json(result)
+    return result
 
 
 def show_json(value: Any):

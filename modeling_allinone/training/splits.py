@@ -91,7 +91,7 @@ def load_splits(
             *([data_arguments.eval_split] if evaluates and data_arguments.eval_split is not None else []),
             *([data_arguments.test_split] if data_arguments.test_split is not None else []),
         ]
-        read |= _load_own(data_arguments, needed, known, task)
+        read |= load_own(data_arguments, needed, known, task)
         splits.loaded += [LoadedSplit(rows, data_arguments.data_dir) for rows in read.values()]
         report = check_examples(read)
         # What trains on rows that are read later has them all looked through then.
@@ -157,7 +157,7 @@ def load_split(
     """
     if not data_arguments.dataset:
         held_out = [name for name in (data_arguments.test_split, data_arguments.eval_split) if name is not None]
-        tables = _load_own(data_arguments, [split, *held_out], label_names)
+        tables = load_own(data_arguments, [split, *held_out], label_names)
         if loaded is not None and PartialState().is_main_process:
             logger.warning(str(check_examples(tables)))
         _check_own(data_arguments, tables)
@@ -192,13 +192,28 @@ def load_split(
     return _first(rows, num_rows)
 
 
-def _load_own(
+def load_own(
     data_arguments: DataArguments,
     needed: Sequence[str],
     label_names: Sequence[str] | None = None,
     task: str | None = None,
 ) -> dict[str, datasets.Dataset]:
-    """The user's own rows: all splits that are there, and those needed that are drawn."""
+    """
+    The user's own rows.
+
+    Args:
+        data_arguments ([`DataArguments`]): Where they are.
+        needed (sequence of `str`): Splits, which are drawn if they are not there.
+        label_names (sequence of `str`, *optional*): Answers of a model. Default: those of the rows to train on.
+        task (`str`, *optional*): What they are to have the columns for.
+
+    Returns:
+        `dict` of `str` to `datasets.Dataset`: All splits that are there, and those needed.
+
+    Raises:
+        ValueError: If a file cannot be read, or lacks a column.
+        FileNotFoundError: If there is none.
+    """
     source: Any = data_arguments.own_files or data_arguments.data_dir
     media_dir = data_arguments.media_dir
     if data_arguments.dataset_name is not None:

@@ -6,7 +6,6 @@ The tasks that models are fine-tuned for: of each its model, collator, Trainer, 
 A new one is a subclass of [`Task`] in `TASKS`: see CONTRIBUTING.md.
 """
 
-from argparse import ArgumentParser
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
@@ -38,7 +37,16 @@ from ..models.modeling_retrieval_allinone import AllInOneForVideoTextRetrieval
 from ..models.modeling_video_classification_allinone import AllInOneForVideoClassification
 from ..models.modeling_visual_commonsense_allinone import AllInOneForVisualCommonsenseReasoning
 from ..models.processing_allinone import AllInOneProcessor
-from .arguments import DataArguments, ModelArguments, option, parse_recipe, split_recipe
+from .arguments import (
+    HELP,
+    DataArguments,
+    ModelArguments,
+    find_option,
+    find_recipe_name,
+    is_zero_shot,
+    option,
+    parse_recipe,
+)
 from .run import unwrap_peft
 from .splits import Splits
 from .trainer import (
@@ -359,15 +367,15 @@ def parse_task(
     Raises:
         ValueError: If there is no such recipe, or no such task.
     """
-    finder = ArgumentParser(add_help=False, allow_abbrev=False)
-    finder.add_argument("--task")
-    _, options, _ = split_recipe(arguments)
-    name = finder.parse_known_args(arguments)[0].task or options.get("task")
-    if name not in TASKS and not {"-h", "--help", "--help-all"} & set(arguments):
+    recipe = find_recipe_name(arguments)
+    if is_zero_shot(recipe):
+        raise ValueError(f"The recipe {recipe} scores models without training: allinone evaluate {recipe} …")
+    name = find_option(arguments, "task")
+    if name not in TASKS and not HELP & set(arguments):
         asked = "No task is named" if name is None else f"The task is {name!r}"
         raise ValueError(
             f"{asked}; give --task, or a recipe with task: one of {', '.join(TASKS)}. For pretraining there is "
-            "pretrain.py, and for tasks that are not trained for, zero_shot.py."
+            "allinone train --task pretraining, and for tasks that are not trained for, allinone evaluate."
         )
     # All of them for help.
     tasks = (TASKS[name],) if name in TASKS else tuple(TASKS.values())

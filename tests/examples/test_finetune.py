@@ -104,7 +104,7 @@ def test_help_shows_own_options_in_groups_and_all_if_asked(capsys, monkeypatch):
     groups = [line[:-1] for line in shown.splitlines() if line.endswith(":") and not line.startswith(" ")]
     own = [task.name for task in TASKS.values() if fields(task)]
     assert groups == ["options", "task", *own, "model", "data", "training"]
-    assert "\n    python examples/finetune.py msrvtt_qa --data_dir MSRVTT-QA" in shown, "examples keep their lines"
+    assert "\n    allinone train msrvtt_qa --data_dir MSRVTT-QA" in shown, "examples keep their lines"
     for line in ("--num_options INT", "--config JSON", "--random_crop BOOL", "--data_dir TEXT"):
         assert f"  {line} " in shown
     assert "(default: 20)" in shown and "--adam_beta1" not in shown

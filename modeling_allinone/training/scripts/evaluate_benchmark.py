@@ -3,9 +3,9 @@
 """
 Score models on many data sets, and put the scores beside those that the original reports.
 
-    python examples/evaluate_benchmark.py published --data_root DATA --model_root MODELS
+    allinone evaluate published --data_root DATA --model_root MODELS
 
-A suite names runs; each is one of the scripts of this folder without training, in a process of its own. What was
+A suite names runs; each is `allinone evaluate` of one data set, in a process of its own. What was
 scored before is kept: a suite that was stopped goes on where it was. Every score has its control beside it: the same
 rows with blank video. Writes `results.json` with the protocol of every run, a table in Markdown, and, if asked, the
 scores into the models' cards.
@@ -28,6 +28,7 @@ from ...evaluation.results import RESULTS_NAME, Score, list_scores
 from ...hub.model_card import update_scores
 from ...recipes import RECIPES, SUITES
 from ..arguments import read_recipe
+from ..command_line import command_line
 from ..setup import identify_model
 from ..tasks import TASKS
 
@@ -37,16 +38,13 @@ RUN_NAME, TABLE_NAME = "run.yaml", "results.md"
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a suite; returns 1 if a run failed, 2 after a line of reason if the suite cannot be run."""
+    run = command_line(lambda words: int(bool(evaluate_suite(words)["failed"])))
+    return run(arguments)
+
+
+def evaluate_suite(arguments: list[str]) -> dict[str, Any]:
+    """Run what has not been run, print the table, write the results; returns them, and why runs failed, by name."""
     options = parse_arguments(arguments)
-    try:
-        return run_suite(options)
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
-
-
-def run_suite(options: argparse.Namespace) -> int:
-    """Run what has not been run, print the table, write the results; returns 1 if a run failed."""
     output_dir, runs = read_suite(options)
     published = yaml.safe_load(options.published.read_text(encoding="utf-8"))
     results, failed = {}, {}
@@ -67,7 +65,7 @@ def run_suite(options: argparse.Namespace) -> int:
     (output_dir / TABLE_NAME).write_text(table + "\n", encoding="utf-8")
     if failed:
         print(f"failed: {', '.join(failed)}; their output is in log.txt of their folders in {output_dir}")
-    return 1 if failed else 0
+    return {"results": results, "failed": failed}
 
 
 def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:

@@ -3,10 +3,10 @@
 """
 Fine-tune All-in-one for a task, and score it.
 
-    python examples/finetune.py msrvtt_qa --data_dir MSRVTT-QA --model_name_or_path MODEL
-    python examples/finetune.py --task retrieval --train_file my.csv --model_name_or_path MODEL --do_train true
-    python examples/finetune.py my_recipe.yaml --learning_rate 2e-5
-    torchrun --nproc-per-node 8 examples/finetune.py tgif_action --data_dir TGIF-QA ...
+    allinone train --task question-answering --train_file my.csv --model MODEL --output_dir outputs/mine
+    allinone train msrvtt_qa --data_dir MSRVTT-QA --model MODEL
+    allinone train my_recipe.yaml --learning_rate 2e-5
+    torchrun --nproc-per-node 8 -m modeling_allinone train tgif_action --data_dir TGIF-QA ...
 
 A recipe names its task, which decides model, batches, loss and metric: see modeling_allinone/training/tasks.py. Writes
 the model, its card and results.json, with the scores of a blank-video baseline beside those of the model. Without

@@ -3,8 +3,9 @@
 """
 Pre-train All-in-one on videos, or on videos and images, with their captions.
 
-    python examples/pretrain.py pretrain_webvid_howto100m_base --output_dir outputs/pretrain
-    torchrun --nproc-per-node 8 examples/pretrain.py RECIPE.yaml ...
+    allinone train pretrain_webvid_howto100m_base --output_dir outputs/pretrain
+    allinone train --task pretraining --train_file captions.csv --model MODEL --output_dir outputs/pretrain
+    torchrun --nproc-per-node 8 -m modeling_allinone train RECIPE.yaml ...
 
 Objectives are weighted: masked words, matching with word-patch alignment, contrast, clip order, masked patches.
 Writes the model, its card and `results.json`, with blank video beside the scores.

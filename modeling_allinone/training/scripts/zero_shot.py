@@ -3,9 +3,9 @@
 """
 Score a model on a task that it was not trained for: multiple choice of captions, retrieval, classification by prompts.
 
-    python examples/zero_shot.py msrvtt_mc_zero_shot --data_dir MSRVTT --model_name_or_path MODEL
-    python examples/zero_shot.py --task retrieval --test_file my.csv --model_name_or_path MODEL
-    torchrun --nproc-per-node 8 examples/zero_shot.py RECIPE ...
+    allinone evaluate msrvtt_mc_zero_shot --data_dir MSRVTT --model MODEL
+    allinone evaluate --task retrieval --test_file my.csv --model MODEL --output_dir outputs/scores
+    torchrun --nproc-per-node 8 -m modeling_allinone evaluate RECIPE ...
 
 Any checkpoint will do that has what scores texts: a matching head (of pre-training) or a scorer for pairs of text and
 clip, projections for features. Writes `results.json`, with blank video beside the scores.
@@ -75,14 +75,14 @@ class ZeroShotArguments:
         return {"projection_dim": None} if self.score_by == "pairs" else {"use_pair_scorer": False}
 
 
-def score_zero_shot(arguments: list[str]) -> dict[str, Any]:
+def score_zero_shot(arguments: list[str], description: str | None = __doc__) -> dict[str, Any]:
     """Load rows and model, score, write; returns what was measured."""
     task_arguments, model_arguments, data_arguments, run_arguments = parse_recipe(
         ZeroShotArguments,
         ModelArguments,
         DataArguments,
         AllInOneTrainingArguments,
-        description=__doc__,
+        description=description,
         arguments=arguments,
     )
     run_arguments.do_train = False
