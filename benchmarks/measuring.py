@@ -91,20 +91,30 @@ def count_multiply_adds(run: Callable[[], object], batch_size: int) -> int:
 
 
 def peak_memory(make_run: Callable[[], Callable[[], object]], device: str) -> float:
+    """Highest memory of making a function and calling it, in MiB, as [`run_alone`] measures it."""
+    return run_alone(partial(_make_and_run, make_run), device)[1]
+
+
+def _make_and_run(make_run: Callable[[], Callable[[], object]]):
+    """Make a function and call it."""
+    make_run()()
+
+
+def run_alone(run: Callable[[], Measured], device: str) -> tuple[Measured, float]:
     """
-    Highest memory of making a function and calling it, in MiB, in a process of its own: on the CPU what is resident,
-    without what importing took, and on a GPU what is allocated.
+    What a function returns in a process of its own, and the highest memory that it takes there, in MiB: on the CPU
+    what is resident, without what importing took, and on a GPU what is allocated.
     """
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, context, torch.set_num_threads, (torch.get_num_threads(),)) as process:
-        return process.submit(_peak_memory_here, make_run, device).result()
+        return process.submit(_run_here, run, device).result()
 
 
-def _peak_memory_here(make_run: Callable[[], Callable[[], object]], device: str) -> float:
-    """The highest memory of this process, as in [`peak_memory`]."""
+def _run_here(run: Callable[[], Measured], device: str) -> tuple[Measured, float]:
+    """The result and the highest memory of this process, as in [`run_alone`]."""
     before = highest_resident()
-    make_run()()
-    return highest_resident() - before if device == "cpu" else torch.cuda.max_memory_allocated() / 2**20
+    result = run()
+    return result, highest_resident() - before if device == "cpu" else torch.cuda.max_memory_allocated() / 2**20
 
 
 def highest_resident() -> float:
