@@ -81,7 +81,6 @@ def check(
         label_column=label_column,
         start_column=start_column,
         end_column=end_column,
-        on_missing_video="ignore",  # the report has them
     )
     report = check_examples(load_own(data, ["train", "test"], task=task))
     if as_json:
