@@ -75,7 +75,7 @@ class ModelArguments:
     model_name_or_path: str | None = field(
         default=None,
         metadata={
-            "help": "Directory or Hub repository to start from; else, a new model.",
+            "help": "Or --model: directory or Hub repository to start from; else, a new model.",
             "aliases": _ALIASES["model_name_or_path"],
         },
     )
@@ -479,5 +479,5 @@ class _HelpFormatter(RawDescriptionHelpFormatter):
     def _get_help_string(self, action: Action) -> str | None:
         if action.nargs == 0 or action.help is None or action.default == SUPPRESS:
             return action.help
-        default = "none" if action.default in (None, {}, []) else "%(default)s"
+        default = "none" if action.default in (None, "", {}, []) else "%(default)s"
         return f"{action.help} ({'required' if action.required else f'default: {default}'})"

@@ -104,6 +104,17 @@ def test_captions_pretrain(allinone, shipped, table):
     assert status == 0 and "allinone evaluate --model pretrained" in errors
 
 
+@pytest.mark.slow
+def test_a_suite_is_scored(allinone, shipped, table):
+    run = f"{{name: mine, task: zero-shot, recipe: mine.yaml, model_name_or_path: {shipped[1]}, use_cpu: true}}"
+    Path("mine.yaml").write_text(f"task: retrieval\ntest_file: {table}\n")
+    Path("suite.yaml").write_text(f"runs: [{run}]\n")
+    status, found, _ = allinone("evaluate", "suite.yaml", "--output_dir", "scores", is_json=True)
+    assert status == 0 and found["results"]["mine"]["protocol"]["num_rows"] == 7 and found["failed"] == {}
+    Path("suite.yaml").write_text(f"runs: [{run.replace('mine.yaml', str(table))}]\n")
+    assert allinone("evaluate", "suite.yaml", "--output_dir", "scores")[0] == 2
+
+
 @pytest.mark.parametrize("task", ["retrieval", "classification"])
 def test_what_was_not_learned_is_scored_by_texts(task, allinone, shipped, table):
     words = ["--task", task, "--test_file", table, "--label_column", "answer", *QUIET, "--output_dir", "scores"]

@@ -89,6 +89,7 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--published", type=Path, default=RECIPES / "published_scores.yaml", help="scores to compare with"
     )
+    parser.add_argument("--json", action="store_true", help="print what was measured as JSON, and nothing else")
     parser.add_argument("--update_cards", action="store_true", help="write the scores into the models' README.md")
     return parser.parse_args(arguments)
 

@@ -10,7 +10,7 @@ Fine-tune All-in-one for a task, and score it.
 
 A recipe names its task, which decides model, batches, loss and metric: see modeling_allinone/training/tasks.py. Writes
 the model, its card and results.json, with the scores of a blank-video baseline beside those of the model. Without
-do_train, it scores a model that was fine-tuned before.
+do_train, as `allinone evaluate` has it, it scores a model that was fine-tuned before.
 """
 
 import sys
