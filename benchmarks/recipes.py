@@ -170,6 +170,7 @@ def main(arguments: Sequence[str] | None = None):
                 run = partial(measure, recipe, media, Path(folder), options)
                 figures, memory = measuring.run_alone(run, options.device)
                 measured[recipe.shape] = {"measured as": recipe.name, **figures, "peak memory, MiB": memory}
+                tqdm.write(json.dumps(measured[recipe.shape]))
     rows = [estimate(recipe, measured[recipe.shape]) for recipe in recipes]
     measuring.write_result(options, recipes=rows)
 
@@ -425,10 +426,14 @@ def measure(recipe: Recipe, media: Sequence[str], folder: Path, options: argpars
         seconds += statistics.median(steps.optimizing[1:]) / recipe.fields["total_batch_size"]
         figures["clips per second, training"] = 1 / seconds
     if recipe.fields["task"] != "pretraining":
+        if not recipe.trains:  # what training does, too: the types of products
+            trainer.model = trainer.accelerator.prepare_model(trainer.model, evaluation_mode=True)
+        trainer.model.eval()
         rows = [trainer.train_dataset[number] for number in range(batch_size)]
         inputs = trainer._prepare_inputs(trainer.eval_collator(rows))
         score = partial(trainer.prediction_step, trainer.model, inputs, prediction_loss_only=False)
-        score()
+        for _ in range(2):  # memory is new at first
+            score()
         scoring = statistics.median(measuring.seconds_of(score, clock) for _ in range(options.repeats)) / batch_size
         figures["clips per second, scoring"] = 1 / scoring
         seconds = seconds or scoring
@@ -479,7 +484,7 @@ def write_table(result: dict[str, Any]) -> str:
 
 def _page_row(row: dict[str, Any]) -> dict[str, str]:
     """A recipe as the page shows it."""
-    clips = "not published" if row["clips"] is None else f"{_two_digits(row['clips'] / 1e6)} M"
+    clips = "not published" if row["clips"] is None else f"{row['clips'] / 1e6:.0f} M"
     if row["rows"] and row["epochs"]:
         clips = f"{row['rows']:,} × {row['epochs']}"
     elif row["rows"]:
