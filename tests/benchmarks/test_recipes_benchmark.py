@@ -1,6 +1,6 @@
 # Copyright 2026 The modeling_allinone authors.
 # Licensed under the Apache License, Version 2.0.
-"""The benchmark of recipes: it knows all of them, and its figures are sane."""
+"""The benchmark of recipes: it knows all of them, its figures are sane, and its page shows what its results hold."""
 
 import importlib
 import json
@@ -12,6 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 TINY = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32, "image_size": 32}
 OPTIONS = {"preset": "tiny", "config": TINY, "device": "cpu", "batch_size": None, "repeats": 1, "dtype": "bfloat16"}
+PAGE = ROOT / "docs/models.md"
 
 
 @pytest.fixture
@@ -84,3 +85,9 @@ def test_a_recipe_from_the_command_line(benchmark, tmp_path, capsys):
     capsys.readouterr()
     benchmark.main(["--tables", "--output", str(output)])
     assert "| msvd_qa | 3 frames | 30,933 × 20 |" in capsys.readouterr().out
+
+
+def test_the_page_shows_the_results(benchmark):
+    result = json.loads((ROOT / "benchmarks/results/recipes.json").read_text())
+    assert [row["recipe"] for row in result["recipes"]] == benchmark.list_shipped()
+    assert benchmark.write_table(result) in PAGE.read_text()
