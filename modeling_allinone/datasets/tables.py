@@ -10,6 +10,7 @@ import os
 import posixpath
 import re
 import unicodedata
+import warnings
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -254,10 +255,15 @@ def _read_asked(source: str) -> tuple[Path, Path, list[Record]]:
 
 
 def _as_json(record: Record, reading: "_Reading") -> str:
-    """A row as it stands in its file; an answer in a column of another name stands under `answer`, too."""
+    """A row as it stands in its file, with an answer of another column as `answer`, too, and `answer` as its input."""
     row = {name: _plain(value) for name, value in record.fields.items() if name or value}
-    if reading.columns["answer"]:
-        row["answer"] = row.get(reading.columns["answer"][0])
+    for column in reading.columns["answer"]:
+        if column != "answer" and "answer" in row:
+            kept = "input_answer"
+            while kept in row:
+                kept = f"input_{kept}"
+            row[kept] = row["answer"]
+        row["answer"] = row.get(column)
     return str(_as_text(record, row))
 
 
@@ -421,6 +427,8 @@ class _Reading:
                 left_out["start or end is wrong"].append(_place(record))
             elif row["options"] and self.columns[self.target] and row["label"] is None:
                 left_out[f"{self.target} is none of the options"].append(_place(record))
+            elif self._contradicts(record, row):
+                left_out["answer and label are different options"].append(_place(record))
             else:
                 rows.append(row)
         if not rows:
@@ -453,20 +461,36 @@ class _Reading:
 
     def _read_target(self, record: Record, options: list[str] | None) -> dict:
         """The answer, and its label if it is an option."""
-        answer, label = self._text(record, self.target), None
-        if options:
-            # Of a label the number, even if an option is called so.
-            if self.target == "label" and answer is not None and answer.isdecimal() and int(answer) < len(options):
-                label = int(answer)
-            elif answer in options:
-                label = options.index(answer)
-            answer = None if label is None else options[label]
-        return {"answer": answer, "label": label}
+        if not options:
+            return {"answer": self._text(record, self.target), "label": None}
+        label = self._find_option(record, self.target, options)
+        return {"answer": None if label is None else options[label], "label": label}
+
+    def _find_option(self, record: Record, name: str, options: list[str]) -> int | None:
+        """The place among the options of an answer, or a label."""
+        if not self.columns[name] or _is_blank(record, self.columns[name][0]):
+            return None
+        value = record.fields[self.columns[name][0]]
+        # pandas makes 1.0 of 1 in a column with gaps.
+        is_whole = name == "label" and isinstance(value, float) and value.is_integer()
+        text = str(int(value)) if is_whole else self._text(record, name) or ""
+        # Of a label the number, even if an option is called so.
+        number = re.fullmatch(r"(\d+)(\.0)?", text) if name == "label" else None
+        if number and int(number[1]) < len(options) and (number[2] is None or text not in options):
+            return int(number[1])
+        return options.index(text) if text in options else None
+
+    def _contradicts(self, record: Record, row: Mapping[str, Any]) -> bool:
+        """Whether a row has an answer, and a label that is another option."""
+        if self.target == "label" or not row["options"] or not self.columns["label"]:
+            return False
+        label = self._find_option(record, "label", row["options"])
+        return label is not None and row["options"][label] != row["answer"]
 
     def _text(self, record: Record, name: str) -> str | None:
         if not self.columns[name] or _is_blank(record, self.columns[name][0]):
             return None
-        return unicodedata.normalize("NFC", record.text(self.columns[name][0]))
+        return _composed(record.text(self.columns[name][0]))
 
     def _number(self, record: Record, name: str) -> float | None:
         """Seconds, which may be a time of the clock, or another number."""
@@ -491,18 +515,33 @@ class _Reading:
         """Options of a list, of a list as text, or of several columns."""
         names = self.columns["options"]
         if len(names) > 1:
-            return [text for text in map(record.optional_text, names) if text is not None]
+            return [_composed(text) for text in map(record.optional_text, names) if text is not None]
         if not names or _is_blank(record, names[0]):
             return None
         value = record.value(names[0])
         if isinstance(value, str):
-            try:
-                value = ast.literal_eval(value.strip())
-            except (ValueError, SyntaxError, MemoryError, RecursionError):
-                value = None
+            value = _read_list(value.strip())
         if not isinstance(value, list | tuple):
             raise record.wrong(names[0], 'a list such as ["red", "green"], or a column for each option')
-        return Record({names[0]: value}, record.path, record.place).texts(names[0])
+        return list(map(_composed, Record({names[0]: value}, record.path, record.place).texts(names[0])))
+
+
+def _composed(text: str) -> str:
+    """A text with its accents in one way, as macOS has another."""
+    return unicodedata.normalize("NFC", text)
+
+
+def _read_list(text: str) -> Any:
+    """A list as JSON or Python writes it; `None` for what is neither."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        pass
+    with warnings.catch_warnings(action="ignore"):  # of backslashes that mean nothing
+        try:
+            return ast.literal_eval(text)
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            return None
 
 
 def _is_blank(record: Record, column: str) -> bool:

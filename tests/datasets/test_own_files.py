@@ -378,6 +378,9 @@ def test_rows_keep_their_own_columns_for_the_file_of_answers(tmp_path, caplog):
     own = {"clip name": "Ü 1", "frage": "wer?", "id": "007", "gesagt": "ein Hund", "kind": ""}
     assert keep_columns(rows[0]) == own | {"reference": "ein Hund"}
     assert "a.csv: 1 of 2 videos are missing or empty" in caplog.text
+    write(tmp_path / "b.csv", "video,answer,said\nÜ 1,ja,nein\n")
+    (row,) = load_rows(tmp_path / "b.csv", columns={"answer": "said"})
+    assert keep_columns(row) == {"video": "Ü 1", "reference": "nein", "said": "nein", "input_answer": "ja"}
     with pytest.raises(ValueError, match=r"question is empty: a\.csv, line 3\. Fill it in, or leave these rows out"):
         load_rows(tmp_path / "a.csv", columns=columns, task="question-answering")
     with pytest.raises(ValueError, match=r"no column for options; its columns are .* options_column"):

@@ -5,6 +5,7 @@
 import json
 import re
 import unicodedata
+import warnings
 
 import pytest
 from datasets import Dataset, Features, Value, Video, load_dataset
@@ -98,6 +99,25 @@ def test_a_label_is_the_number_of_an_option_whatever_that_is_called(tmp_path):
     path = write(tmp_path / "a.csv", rows)
     table = load_tables(path, task="multiple-choice", splits=["train"], on_missing_video="ignore")["train"]
     assert table["label"][:] == [0, 1, 2] and table["answer"][:] == ["1", "0", "5"]
+
+
+def test_lists_are_read_as_json_before_python(tmp_path):
+    """Whose slashes, emoji and null Python has others of; and what is composed otherwise is the same option."""
+    lists = [r'["a\/b", "\ud83d\udc36"]', r"['\d', 'x']", unicodedata.normalize("NFD", '["Hündin", "Kätzchen"]')]
+    answers = ["a/b", "x", "Kätzchen"]
+    rows = [{"video": "1", "options": of, "answer": answer} for of, answer in zip(lists, answers, strict=True)]
+    path = write(tmp_path / "a.csv", rows)
+    with warnings.catch_warnings(action="error"):
+        table = load_tables(path, task="multiple-choice", splits=["train"], on_missing_video="ignore")["train"]
+    assert table["options"][:] == [["a/b", "\N{DOG FACE}"], [r"\d", "x"], ["Hündin", "Kätzchen"]]
+    assert table["label"][:] == [0, 1, 1]
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.json", "a.parquet"])
+def test_labels_of_pandas_are_whole_numbers(tmp_path, name):
+    rows = [{"video": "1", "options": ["rot", "blau"], "label": label} for label in (1.0, 0.0)]
+    table = load_tables(write(tmp_path / name, rows), splits=["train"], on_missing_video="ignore")["train"]
+    assert table["answer"][:] == ["blau", "rot"]
 
 
 def test_folders_are_classes_or_have_metadata(clips, tmp_path):
@@ -256,12 +276,16 @@ def test_choices_that_cannot_be_are_left_out(tmp_path):
         {"video": "1", "options": '["a", "b"]', "answer": "c", "start": "", "end": ""},
         {"video": "1", "options": '["a", "b", "c"]', "answer": "c", "start": "", "end": ""},
         {"video": "1", "options": '["a", "b"]', "answer": "a", "start": 3, "end": 2},
+        {"video": "1", "options": '["a", "b"]', "answer": "a", "start": 1, "end": 2, "label": 1},
+        {"video": "2", "options": '["a", "b"]', "answer": "a", "start": 1, "end": 2, "label": 0},
+        {"video": "3", "options": '["a", "b"]', "answer": "b", "start": 1, "end": 2, "label": "a kind"},
     ]
-    path = write(tmp_path / "a.csv", rows)
+    path = write(tmp_path / "a.csv", [{"label": ""} | row for row in rows])
     tables = load_tables(path, task="multiple-choice", splits=["train"], on_missing_video="ignore")
     assert check_examples(tables).problems == {
         "left out: answer is none of the options": (f"{path}, line 3",),
         "left out: start or end is wrong": (f"{path}, line 5",),
+        "left out: answer and label are different options": (f"{path}, line 6",),
         "another number of options than other rows": (f"{path}, line 4",),
     }
 
