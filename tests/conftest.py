@@ -10,6 +10,7 @@ os.environ["HF_DATASETS_OFFLINE"] = "1"
 
 import pytest
 import torch
+from transformers.utils import logging
 
 from modeling_allinone import AllInOneConfig
 
@@ -33,8 +34,10 @@ def _one_thread_per_worker():
 
 
 @pytest.fixture(autouse=True)
-def _seed():
+def _as_in_a_new_process():
+    """The seed, and progress bars, which a script that ran before may have put off."""
     torch.manual_seed(0)
+    logging.enable_progress_bar()
 
 
 @pytest.fixture(scope="session")

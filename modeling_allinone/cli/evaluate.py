@@ -49,7 +49,12 @@ def evaluate(context: typer.Context) -> int:
         run_as(context, lambda words: score_zero_shot(words, _HELP), arguments)
     if model is None:
         raise ValueError("There is no model to score: give --model.")
-    find_output_dir(arguments)
+    output_dir = find_output_dir(arguments)
+    if output_dir is not None and Path(output_dir).resolve() == Path(model).resolve():
+        raise ValueError(
+            f"output_dir is {output_dir}, the folder of the model, whose results.json is that of its training; give "
+            "another, such as outputs/scores."
+        )
     with naming_model(model):
         held = (AllInOneConfig.from_pretrained(model).architectures or ["a model of no class"])[0]
     own = next((name for name, of_task in TASKS.items() if of_task.model_class.__name__ == held), None)

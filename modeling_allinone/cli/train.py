@@ -31,10 +31,9 @@ def train(context: typer.Context):
 
     allinone train --task question-answering --train_file my.csv --model MODEL --output_dir outputs/mine
     """
-    import torch
-
     from ..recipes import OWN_VIDEOS
     from ..training.arguments import find_option, find_recipe_name
+    from ..training.command_line import is_main_process
     from ..training.scripts.finetune import finetune
     from ..training.scripts.pretrain import pretrain
 
@@ -46,7 +45,7 @@ def train(context: typer.Context):
         arguments = [*arguments, "--do_train", "true"]
     task = find_option(arguments, "task")
     run_as(context, pretrain if task == "pretraining" else finetune, arguments)
-    if not torch.distributed.is_initialized() or torch.distributed.get_rank() == 0:
+    if is_main_process() and Path(str(output_dir), "config.json").is_file():
         written = ", ".join(name for name in _FILES if Path(str(output_dir), name).is_file())
         typer.echo(f"{output_dir} holds the model, and {written}. Next:", err=True)
         for command in _NEXT.get(task, ("evaluate --model {} …",)):

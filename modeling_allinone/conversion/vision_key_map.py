@@ -103,7 +103,10 @@ SPELLINGS = (
 # Names that tell of a model which this package's cannot be started from, and what they tell.
 REFUSED = (
     (r"(vision_model|text_model|visual|logit_scale)\b|embeddings\.class_embedding", "the names of CLIP"),
-    (r"text_embeddings\.|transformer\.blocks\.", "the names of All-in-one; use convert_original_checkpoint.py"),
+    (
+        r"text_embeddings\.|transformer\.blocks\.",
+        "the names of All-in-one, of which it is a checkpoint",
+    ),
     (r"(allinone\.)?embeddings\.visual_embeddings\.", "the names of this package, so it is converted already"),
     (r"layers\.\d+\.blocks\.", "the names of a Swin Transformer"),
     (r"(conv1|layer1|stem|stages)\.", "the names of a convolutional network"),

@@ -6,7 +6,7 @@ best few are read together, pair by pair, and put in a finer order.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from torch.utils.data import Subset
 from ..data.video_dataset import VideoDataset
 from ..data.video_loading import VideoLoader
 from ..models.modeling_retrieval_allinone import AllInOneForVideoTextRetrieval
+from ..models.processing_allinone import AllInOneProcessor
 from .embedding import Rows, embed_clips, embed_texts, score_candidates
 
 if TYPE_CHECKING:
@@ -210,10 +211,10 @@ def collect_captions(rows: Sequence[Mapping[str, Any]]) -> CaptionedClips:
 
 def list_options(rows: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[list[int]]]:
     """
-    The texts to choose from in rows with `options`.
+    The texts to choose from in rows with `options`, each of which is read after the row's `question`, if it has one.
 
     Args:
-        rows (sequence of mappings): Rows with `options`.
+        rows (sequence of mappings): Rows with `options`, and perhaps `question`.
 
     Returns:
         `list` of `str`: The options of all rows, one after the other. `list` of `list` of `int`: Which of them are
@@ -236,7 +237,8 @@ def list_options(rows: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[lis
         if not row.get("options"):
             raise ValueError("The rows have no options to choose from; take a data set of multiple choice.")
         candidates.append(list(range(len(texts), len(texts) + len(row["options"]))))
-        texts += row["options"]
+        asked, options = row.get("question"), list(row["options"])
+        texts += options if asked is None else cast(list, AllInOneProcessor.apply_choice_template(asked, options))
     return texts, candidates
 
 

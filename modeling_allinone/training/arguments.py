@@ -8,6 +8,7 @@ import re
 from argparse import SUPPRESS, Action, ArgumentError, ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from numbers import Number
 from pathlib import Path
 from typing import Any, cast
@@ -21,7 +22,7 @@ from ..data.video_loading import ON_DECODE_ERROR, SKIPPED_NAME
 from ..datasets import describe_dataset
 from ..datasets.tables import FIELDS
 from ..models.configuration_allinone import AllInOneConfig
-from ..recipes import find_recipe
+from ..recipes import SUITES, find_recipe, list_recipes
 
 logger = logging.get_logger(__name__)
 
@@ -357,8 +358,17 @@ def find_recipe_name(arguments: list[str]) -> str | None:
 
     Returns:
         `str`, or `None` if the first argument is an option.
+
+    Raises:
+        ValueError: If a recipe that comes with the package stands after options, where nothing would read it.
     """
-    return arguments[0] if arguments and not arguments[0].startswith("-") else None
+    if arguments and not arguments[0].startswith("-"):
+        return arguments[0]
+    known = {*list_recipes(), *(path.stem for path in SUITES.glob("*.yaml"))}
+    for before, word in pairwise(arguments):
+        if word in known and not before.startswith("-"):
+            raise ValueError(f"The recipe {word} stands behind {before}; a recipe comes first, options after it.")
+    return None
 
 
 def is_zero_shot(recipe: str | None) -> bool:

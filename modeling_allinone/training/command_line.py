@@ -18,6 +18,9 @@ from ..data.video_loading import DeadWorkerError
 
 logger = logging.get_logger(__name__)
 
+# Packages of the extra `train`, which `pip install modeling_allinone` alone does not bring.
+_OF_TRAINING = ("accelerate", "datasets", "evaluate", "peft", "tensorboard")
+
 
 def command_line(run: Callable[[list[str]], Any]) -> Callable[..., int]:
     """
@@ -52,9 +55,20 @@ def run_script(run: Callable[[list[str]], Any], arguments: list[str]) -> Any:
         return run(arguments)
     with redirect_stdout(sys.stderr):
         result = run(arguments)
-    if result is not None and (not torch.distributed.is_initialized() or torch.distributed.get_rank() == 0):
+    if result is not None and is_main_process():
         show_json(result)
     return result
+
+
+def is_main_process() -> bool:
+    """
+    Whether this process is the one of a run that speaks.
+
+    Returns:
+        `bool`
+    """
+    runs_together = torch.distributed.is_available() and torch.distributed.is_initialized()
+    return not runs_together or torch.distributed.get_rank() == 0
 
 
 def show_json(value: Any):
@@ -100,4 +114,6 @@ def _explain(error: Exception) -> str:
     if lines and lines[0].startswith("Caught "):
         last = max(number for number, line in enumerate(lines) if line.startswith(" "))
         lines = [lines[last + 1].partition(": ")[2], *lines[last + 2 :]]
+    if isinstance(error, ModuleNotFoundError) and error.name in _OF_TRAINING:
+        lines.append('It comes with pip install "modeling_allinone[train]".')
     return " ".join(line.strip() for line in lines if line.strip()) or type(error).__name__

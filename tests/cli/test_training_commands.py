@@ -16,6 +16,7 @@ from original_checkpoints import CASES
 from safetensors.torch import load_file
 
 from modeling_allinone import check_examples, load_tables
+from modeling_allinone.cli.convert import find_checkpoint
 from modeling_allinone.conversion.fingerprint import digest_weights
 from modeling_allinone.training.arguments import find_option
 
@@ -145,6 +146,11 @@ def test_what_was_not_learned_is_scored_by_texts(task, allinone, shipped, table)
             "was not trained for question-answering: allinone train --task question-answering --model",
         ),
         (["evaluate", "publishd", "{model}"], "There is no recipe publishd"),
+        (
+            ["train", "--output_dir", "out", "msrvtt_qa"],
+            "The recipe msrvtt_qa stands behind out; a rec",
+        ),
+        (["evaluate", "--output_dir", "out", "published"], "The recipe published stands behind out;"),
         (["convert", "missing.ckpt", "out"], "There is no file missing.ckpt."),
         (["export", "missing", "out.ckpt"], "missing"),
     ],
@@ -154,6 +160,19 @@ def test_what_goes_wrong_is_one_line(words, message, allinone, shipped):
     status, output, errors = allinone(*words)
     assert (status, output) == (2, "") and errors.startswith("error: ") and errors.count("\n") == 1
     assert message in errors and not Path("out").exists()
+
+
+def test_scores_do_not_take_the_place_of_those_of_training(allinone, shipped):
+    words = ["--task", "retrieval", "--test_file", "a.csv", f"--model={shipped[1]}", "--output_dir", shipped[1]]
+    assert "the folder of the model, whose results.json is that of its training" in allinone("evaluate", *words)[2]
+
+
+def test_a_checkpoint_is_told_from_the_values_of_options(tmp_path):
+    for name in ("bert", "model.ckpt"):
+        (tmp_path / name).touch()
+    assert find_checkpoint(["--tokenizer", "bert", "--task", "masked-lm", "model.ckpt", "out"]) == Path("model.ckpt")
+    assert find_checkpoint(["--no-processor", "model.ckpt", "out"]) == Path("model.ckpt")
+    assert find_checkpoint(["gone.ckpt", "out"]) is None
 
 
 @pytest.mark.parametrize(

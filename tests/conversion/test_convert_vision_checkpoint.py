@@ -479,7 +479,7 @@ def test_processor_that_does_not_fit(refuse, tokenizer_of):
         ({"visual.conv1.weight": (8, 3, 8, 8)}, "it has the names of CLIP"),
         ({"vision_model.post_layernorm.bias": (32,)}, "it has the names of CLIP"),
         ({"layers.0.blocks.0.norm1.bias": (32,)}, "it has the names of a Swin Transformer"),
-        ({"text_embeddings.LayerNorm.bias": (32,)}, "names of All-in-one; use convert_original_checkpoint.py"),
+        ({"text_embeddings.LayerNorm.bias": (32,)}, "names of All-in-one, of which it is a checkpoint"),
         ({"allinone.embeddings.visual_embeddings.special_tokens": (1, 1, 32)}, "it is converted already"),
         ({"cls_token": None}, "which lacks cls_token: it has no class token, but takes the mean of its patches"),
         ({"pos_embed": None}, "which lacks pos_embed: it has no table of positions"),

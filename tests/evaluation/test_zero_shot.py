@@ -144,3 +144,9 @@ def test_clips_that_cannot_be_read_are_wrong(build, processor, rows, tmp_path):
 def test_other_tasks_are_refused(rows):
     with pytest.raises(ValueError, match="There are rows of 'cooking'; expected those of multiple-choice, retrieval"):
         ZeroShotEvaluator({"cooking": rows["retrieval"]})
+
+
+def test_options_are_read_after_the_question_of_their_row():
+    rows = [{"options": ["a cat", "a dog"], "question": "what runs?"}, {"options": ["it sits"], "question": None}]
+    asked = AllInOneProcessor.apply_choice_template("what runs?", ["a cat", "a dog"])
+    assert list_options(rows) == ([*asked, "it sits"], [[0, 1], [2]])

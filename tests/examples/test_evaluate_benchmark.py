@@ -135,6 +135,7 @@ def test_what_was_scored_before(tmp_path, place, suite):
     (tmp_path / "run.yaml").write_text(yaml.safe_dump(run))
     assert is_done(tmp_path, read())
     assert not is_done(tmp_path, {**run, "arguments": {**run["arguments"], "num_frames": 1}})
+    assert not is_done(tmp_path, {**run, "files": {"my.csv": "of other rows"}})
     weights = load_file(tmp_path / "models" / "questions" / "model.safetensors")
     weights["classifier.out_proj.bias"] += 1
     save_file(weights, tmp_path / "models" / "questions" / "model.safetensors", metadata={"format": "pt"})

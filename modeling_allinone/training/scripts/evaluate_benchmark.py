@@ -12,6 +12,7 @@ scores into the models' cards.
 """
 
 import argparse
+import hashlib
 import json
 import re
 import shlex
@@ -52,7 +53,7 @@ def evaluate_suite(arguments: list[str]) -> dict[str, Any]:
         folder = output_dir / name
         if is_done(folder, run):
             print(f"{name}: was scored before")
-        elif cause := score(name, run, folder, shlex.split(options.launcher)):
+        elif cause := score(name, run, folder, shlex.split(options.launcher or "") or [sys.executable]):
             failed[name] = cause
             continue
         results[name] = read_results(folder, run)
@@ -84,7 +85,7 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--output_dir", type=Path, help="where results are written, instead of the suite's folder")
     parser.add_argument("--only", nargs="+", metavar="NAME", help="run only these")
     parser.add_argument(
-        "--launcher", default=sys.executable, help="what starts a script, such as 'torchrun --nproc-per-node 8'"
+        "--launcher", help="what starts a script, instead of this Python, such as 'torchrun --nproc-per-node 8'"
     )
     parser.add_argument(
         "--published", type=Path, default=RECIPES / "published_scores.yaml", help="scores to compare with"
@@ -125,7 +126,7 @@ def read_suite(options: argparse.Namespace) -> tuple[Path, dict[str, dict[str, A
 
 
 def _complete(run: dict[str, Any], options: argparse.Namespace) -> dict[str, Any]:
-    """A run: its script, its arguments, from its recipe and the suite, and which weights are scored."""
+    """A run: its script, its arguments, from its recipe and the suite, and what weights and files hold."""
     arguments = dict(run)
     name, script = arguments.pop("name"), SCRIPTS[arguments["task"]]
     if script == "zero_shot.py":
@@ -141,11 +142,13 @@ def _complete(run: dict[str, Any], options: argparse.Namespace) -> dict[str, Any
         raise ValueError(f"{name} has no model: give model_name_or_path in the suite, or --model_root.")
     untrained = {"do_train": False, "eval_strategy": "no", "load_best_model_at_end": False}
     checkpoint = identify_model(model)["sha256"] if Path(model).is_dir() else None
-    return {"script": script, "arguments": {**arguments, **untrained}, "checkpoint": checkpoint}
+    files = [str(arguments[of]) for of in ("train_file", "validation_file", "test_file") if arguments.get(of)]
+    digests = {file: hashlib.sha256(Path(file).read_bytes()).hexdigest() for file in files if Path(file).is_file()}
+    return {"script": script, "arguments": {**arguments, **untrained}, "checkpoint": checkpoint, "files": digests}
 
 
 def is_done(folder: Path, run: Mapping[str, Any]) -> bool:
-    """Whether the same run, of the same weights, left its results."""
+    """Whether the same run, of the same weights and files, left its results."""
     done = folder / RUN_NAME
     is_there = done.exists() and (folder / RESULTS_NAME).exists()
     return is_there and yaml.safe_load(done.read_text(encoding="utf-8")) == run
