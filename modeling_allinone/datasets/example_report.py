@@ -16,7 +16,7 @@ from .common_rows import summarize
 from .own_files import identify_videos
 
 _MISSING, _ONE_ANSWER = "video missing", "training has one answer alone, so there is nothing to learn"
-_OTHER_NUMBER = "another number of options than other rows"
+_OTHER_NUMBER, _NO_ANSWER = "another number of options than other rows", "options without answer or label"
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class ExampleReport:
     @property
     def is_usable(self) -> bool:
         """Whether training goes through: with none of the problems at which the scripts stop, as they are set."""
-        return not {_MISSING, _ONE_ANSWER, _OTHER_NUMBER} & set(self.problems)
+        return not {_MISSING, _ONE_ANSWER, _OTHER_NUMBER, _NO_ANSWER} & set(self.problems)
 
     def to_dict(self) -> dict[str, Any]:
         """All of it, and `is_usable`, in values of JSON."""
@@ -109,6 +109,8 @@ def check_examples(tables: Mapping[str, Dataset]) -> ExampleReport:
                 lengths[len(row["options"])] += 1
                 if len(row["options"]) != lengths.most_common(1)[0][0]:
                     problems[_OTHER_NUMBER].append(place)
+                if row["label"] is None:
+                    problems[_NO_ANSWER].append(place)
             elif answer:
                 places_of[split][answer].append(place)
                 if row["label"] == OUTSIDE_LABEL:

@@ -98,7 +98,8 @@ def load_tables(
 
     A split that is asked for and not there is drawn from the training split: videos and not rows, so that no video is
     in two splits, evenly over classes or answers, of which those with one video stay in training; test first, so that
-    it does not depend on the validation split. Neither the order of the rows nor the folder changes the draw.
+    it does not depend on the validation split. Neither the order of the rows nor the folder changes the draw. That
+    training would have none of the answers that were drawn is an error.
 
     Args:
         source (`str`, `os.PathLike` or mapping): A file (`.csv`, `.tsv`, `.json`, `.jsonl`, `.parquet`), which is the
@@ -153,8 +154,12 @@ def load_tables(
         raise ValueError(
             f"There is no {missing[0]} split; there are {', '.join(parts)}; test and validation are drawn from train."
         )
+    if on_missing_video == "drop":
+        parts = {split: part.drop_missing() for split, part in parts.items()}
     for split in drawn:
         parts["train"], parts[split] = _draw(parts["train"], split, held_out_share, seed)
+        if vocabulary is None:
+            _check_drawn(parts["train"], parts[split], split)
 
     first = next(parts[split] for split in ("train", *parts) if split in parts)
     labelled = None
@@ -322,6 +327,20 @@ class _Part:
     rows: list[dict]
     left_out: LeftOut
 
+    def drop_missing(self) -> "_Part":
+        """Those rows whose videos are there; raises a `FileNotFoundError` if none is."""
+        is_there = {video: is_media_there(video) for video in {row["video"] for row in self.rows}}
+        missing = [row["sample_id"] for row in self.rows if not is_there[row["video"]]]
+        if not missing:
+            return self
+        message = f"{self.reading.path}: {len(missing)} of {len(self.rows)} rows have a video that is missing or empty"
+        remedy = f"say where videos lie with media_root (now '{self.reading.root}')"
+        if len(missing) == len(self.rows):
+            raise FileNotFoundError(f"{message} ({shorten(missing)}); {remedy}.")
+        logger.warning(f"{message}, and are left out ({shorten(missing)}); or {remedy}.")
+        rows = [row for row in self.rows if is_there[row["video"]]]
+        return replace(self, rows=rows, left_out=self.left_out | {"video missing": missing})
+
     def to_table(
         self, split: str, vocabulary: AnswerVocabulary | None, on_missing_video: str, name: str | None
     ) -> Dataset:
@@ -385,6 +404,14 @@ class _Reading:
         used = {column for of_field in self.columns.values() for column in of_field}
         self.extra_columns = [name for name in found if name and name not in used and name not in COMMON_COLUMNS]
 
+    @property
+    def has_classes(self) -> bool:
+        """Whether what is learned are answers, or classes, that rows have in common."""
+        without = ("options", "caption") if self.task is None else ()
+        return self.task in (None, "question-answering", "classification") and bool(
+            self.columns[self.target] and not any(self.columns[name] for name in without)
+        )
+
     def _find_columns(self, name: str, given: str | None) -> list[str]:
         """The columns of a field: several for options, one or none for others."""
         if given is not None:
@@ -432,8 +459,7 @@ class _Reading:
             else:
                 rows.append(row)
         if not rows:
-            reasons = "; ".join(f"{reason}: {shorten(places)}" for reason, places in left_out.items())
-            raise ValueError(f"No row of {self.path} can be used ({reasons}).")
+            raise ValueError(f"No row of {self.path} can be used ({_list_reasons(left_out)}).")
         return _Part(self, rows, dict(left_out))
 
     def find_empty(self, record: Record) -> str | None:
@@ -570,6 +596,11 @@ def _place(record: Record) -> str:
     return f"{record.path}, {record.place}" if record.place else str(record.path)
 
 
+def _list_reasons(left_out: Mapping[str, Sequence[str]]) -> str:
+    """Why rows were left out, and which."""
+    return "; ".join(f"{reason}: {shorten(places)}" for reason, places in left_out.items())
+
+
 def _draw(part: _Part, split: str, share: float, seed: int) -> tuple[_Part, _Part]:
     """What is left of a split, and another that was drawn from it: videos, evenly over answers."""
     same = identify_videos(row["video"] for row in part.rows)
@@ -582,9 +613,10 @@ def _draw(part: _Part, split: str, share: float, seed: int) -> tuple[_Part, _Par
         answers[video][row["answer"] or ""] += 1
     number = max(1, round(share * len(names)))
     if len(names) < 3:
+        lost = f" ({sum(map(len, part.left_out.values()))} left out: {_list_reasons(part.left_out)})"
         raise ValueError(
             f"The rows of {part.reading.path} that are left for training are about {len(names)} videos, too few to "
-            f"draw the {split} split from; give {split}_file, or null for the split."
+            f"draw the {split} split from{lost if part.left_out else ''}; give {split}_file, or null for the split."
         )
     # Of its answers, that which it has most; neither this nor the order depends on that of the rows.
     stratum = {video: min(of, key=lambda answer: (-of[answer], answer)) for video, of in answers.items()}
@@ -597,10 +629,24 @@ def _draw(part: _Part, split: str, share: float, seed: int) -> tuple[_Part, _Par
     repeated = [video for video in videos if sizes[stratum[video]] > 1]
     if len(repeated) >= 2 * number:
         videos = repeated
+    elif part.reading.has_classes:
+        # Videos without which training still has one of their answers, and half of them at most.
+        known = Counter(answer for of in answers.values() for answer in of)
+        videos = [video for video in videos if any(known[answer] > 1 for answer in answers[video])] or videos
+        number = min(number, max(1, len(videos) // 2))
     drawn = {videos[int((place + 0.5) * len(videos) / number)] for place in range(number)}
     rest = [row for row in part.rows if same[row["video"]] not in drawn]
     taken = [row for row in part.rows if same[row["video"]] in drawn]
     return replace(part, rows=rest), _Part(part.reading, taken, {})
+
+
+def _check_drawn(train: _Part, drawn: _Part, split: str):
+    """Raises a `ValueError` if a model could answer no row of a split that was drawn."""
+    if train.reading.has_classes and not {row["answer"] for row in train.rows} & {row["answer"] for row in drawn.rows}:
+        raise ValueError(
+            f"No row of the {split} split that is drawn from {train.reading.path} could be scored, as none of their "
+            f"answers stands with other videos, too. Give {split}_file, or null for the split."
+        )
 
 
 __all__ = ["load_rows", "load_tables"]

@@ -191,6 +191,47 @@ def test_the_draw_depends_on_nothing_but_videos_and_seed(tmp_path):
     assert drawn[0] == drawn[1] == drawn[2] == {"2.mp4", "3.mp4", "4.mp4"}, "on every machine"
 
 
+def test_classes_with_one_video_stay_in_training(tmp_path):
+    labels = ["often", "often", *(f"once {number}" for number in range(8))]
+    path = write(tmp_path / "a.csv", [{"video": f"{n}.mp4", "label": label} for n, label in enumerate(labels)])
+    options = {"task": "classification", "splits": ["test"], "on_missing_video": "ignore"}
+    tables = load_tables(path, **options)
+    assert tables["test"]["answer"][:] == ["often"] and set(tables["train"]["answer"]) == set(labels)
+    write(path, [{"video": f"{n}.mp4", "label": label} for n, label in enumerate(labels[1:])])
+    with pytest.raises(
+        ValueError, match=r"No row of the test split that is drawn from .*a\.csv could be.* Give test_f"
+    ):
+        load_tables(path, **options)
+    assert len(load_tables(path, **options, vocabulary=labels[1:])["test"]) == 2, "of a model that knows them"
+
+
+def test_rows_without_videos_are_dropped_before_anything_is_made_of_them(clips, tmp_path, caplog):
+    """Neither is an answer learned that none of the videos has, nor a split drawn of videos that are not there."""
+    rows = [*ROWS, *({"video": f"fehlt {n}.mp4", "question": "Wer?", "answer": "niemand"} for n in range(4))]
+    path = write(tmp_path / "a.csv", rows)
+    options = {"task": "question-answering", "media_root": clips, "on_missing_video": "drop"}
+    tables = load_tables(path, **options, splits=["train", "test"])
+    assert sum(len(table) for table in tables.values()) == 5 and len(tables["test"]) > 0
+    assert "niemand" not in summarize(tables["train"]).answers
+    report = check_examples(tables)
+    assert len(report.problems["left out: video missing"]) == 4 and report.is_usable
+    assert "4 of 9 rows have a video that is missing or empty, and are left out (a.csv, line 8" in caplog.text
+    write(path, rows[4:])
+    with pytest.raises(
+        ValueError, match=r"about 1 videos, .* split from \(4 left out: video missing: a\.csv, line 3, 4"
+    ):
+        load_tables(path, **options)
+    write(path, rows[5:])
+    with pytest.raises(FileNotFoundError, match=r"4 of 4 rows have .*; say where videos lie with media_root"):
+        load_tables(path, **options)
+
+
+def test_options_without_the_right_one_end_training(tmp_path):
+    path = write(tmp_path / "a.csv", [{"video": "1", "options": '["a", "b"]'}])
+    report = check_examples(load_tables(path, task="multiple-choice", splits=["train"], on_missing_video="ignore"))
+    assert report.problems == {"options without answer or label": (f"{path}, line 2",)} and not report.is_usable
+
+
 def test_small_sets_are_drawn_from_while_there_are_three_videos(tmp_path):
     options = {"task": "retrieval", "on_missing_video": "ignore"}
     for number, sizes in {3: None, 4: None, 5: {"train": 3, "test": 1, "validation": 1}}.items():
