@@ -65,6 +65,16 @@ def check(
     from ..training.splits import load_own
 
     is_folder = source is not None and Path(source).is_dir()
+    if source is None and dataset_name is None:
+        raise ValueError("There is no data: give a file or folder of rows to train on, or --dataset_name.")
+    if source is not None and dataset_name is not None:
+        raise ValueError(f"{source} and --dataset_name {dataset_name} are given; expected one of them.")
+    for option, file in (("--validation_file", validation_file), ("--test_file", test_file)):
+        if file is not None and (is_folder or dataset_name is not None):
+            raise ValueError(
+                f"{option} is {file}, but {source or dataset_name} is no file of rows; give a file, or put the split "
+                "beside the others."
+            )
     data = DataArguments(
         train_file=None if is_folder else source,
         data_dir=str(source) if is_folder else "",

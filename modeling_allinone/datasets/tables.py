@@ -20,6 +20,7 @@ from typing import Any
 from datasets import Dataset, Features
 from transformers.utils import logging
 
+from ..models.video_decoding_allinone import IMAGE_SUFFIXES
 from ..models.video_sources_allinone import is_url
 from .annotation_files import Record
 from .annotation_reader import ON_MISSING_VIDEO, AnnotationFolder, AnnotationReader
@@ -246,13 +247,17 @@ def _read_asked(source: str) -> tuple[Path, Path, list[Record]]:
     """What a source is called, where its paths begin, and its rows."""
     path = Path(source)
     if is_url(source) or is_clip(path):
+        if path.is_dir():
+            logger.warning(f"{path} holds numbered images alone, and is taken for one clip with these frames.")
         return path, Path(), [Record({"video": source}, path, "")]
     path = find_metadata(path)
     if not path.is_dir():
         return path, path.parent, read_own_file(path)[1]
     clips, others = list_clips(path)
     if not clips:
-        raise ValueError(f"{path} has no clips, and no {' or '.join(METADATA)}.")
+        images = [file.name for file in others if file.suffix.lower() in IMAGE_SUFFIXES]
+        found = f" Its images ({shorten(images, 3)}) are frames of a clip if all end with a number." if images else ""
+        raise ValueError(f"{path} has no clips, and no {' or '.join(METADATA)}.{found}")
     if others:
         names = shorten([str(file.relative_to(path)) for file in others], 3)
         logger.warning(f"{path}: {len(others)} files are no videos, and are left out: {names}.")

@@ -225,11 +225,12 @@ def write_found_clips(found: tuple[np.ndarray, np.ndarray], rows: "datasets.Data
 
     Args:
         found (`tuple` of `np.ndarray`): As [`Ranking.best_clips`] returns it.
-        rows (`datasets.Dataset`): Rows with captions, which were ranked. The right clips are written as `reference`.
+        rows (`datasets.Dataset`): Rows with captions, which were ranked. The right clips are written as `reference`. A
+            clip is its path, or, of a part of a video, an object with `video`, `start` and `end`.
         output_dir (`str` or `Path`): A folder.
     """
     texts, places, relevance = collect_captions(rows)
-    clips = {number: rows[place]["video"] or rows[place]["image"] for number, place in enumerate(places)}
+    clips = {number: _name_clip(rows[place]) for number, place in enumerate(places)}
     lines = [
         answer_row(
             {"caption": text, "answer": [clips[clip] for clip in relevance[number]]},
@@ -240,7 +241,14 @@ def write_found_clips(found: tuple[np.ndarray, np.ndarray], rows: "datasets.Data
     _write_lines(lines, output_dir)
 
 
-def _list_best(indices: np.ndarray, scores: np.ndarray, names: Mapping[int, str]) -> list[dict[str, Any]]:
+def _name_clip(row: Mapping[str, Any]) -> str | dict[str, Any]:
+    """The path of a clip, with the seconds of a part."""
+    path = row["video"] or row["image"]
+    times = {name: row[name] for name in ("start", "end") if row.get(name) is not None}
+    return {"video": path, **times} if times else path
+
+
+def _list_best(indices: np.ndarray, scores: np.ndarray, names: Mapping[int, Any]) -> list[dict[str, Any]]:
     """The best few answers that have a name."""
     return [
         {"answer": names[index], "score": score}

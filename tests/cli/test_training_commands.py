@@ -66,7 +66,14 @@ def test_check_says_by_its_status_whether_training_goes_through(allinone, table,
     assert allinone("check", tmp_path / "classes")[0] == 2
     status, output, errors = allinone("check", "nowhere.csv")
     assert (status, output, errors) == (2, "", "error: There is no file nowhere.csv.\n")
-    assert "There is no data" in allinone("check", "--task", "retrieval")[2]
+    for words, message in {
+        ("--task", "retrieval"): "There is no data: give a file or folder",
+        ("--test_file", table): "There is no data: give a file or folder",
+        (tmp_path / "classes", "--test_file", table): f"--test_file is {table}, but {tmp_path / 'classes'} is no file",
+        (table, "--dataset_name", "x"): f"{table} and --dataset_name x are given; expected one",
+    }.items():
+        status, _, errors = allinone("check", *words)
+        assert status == 2 and errors.startswith(f"error: {message}")
 
 
 def test_own_videos_are_trained_and_scored_by_the_same_words(allinone, shipped, table):

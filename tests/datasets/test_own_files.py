@@ -422,14 +422,19 @@ def test_clips_of_a_folder_are_rows(tmp_path, caplog):
     (tmp_path / "empty").mkdir()
     with pytest.raises(ValueError, match=r"empty has no clips, and no metadata\.csv"):
         load_rows(tmp_path / "empty")
+    with pytest.raises(
+        ValueError, match=r"no clips, .* Its images \(a\.jpg, b\.png\) are frames of a clip if all end wi"
+    ):
+        load_rows(make(tmp_path / "images", "a.jpg", "b.png", "c.txt"))
 
 
-def test_a_clip_or_its_url_is_a_row(tmp_path, monkeypatch):
+def test_a_clip_or_its_url_is_a_row(tmp_path, monkeypatch, caplog):
     monkeypatch.chdir(make(tmp_path, "a.mp4"))
     make(tmp_path, "frames/1.png", "frames/2.png", "a.txt")
     for source in ("a.mp4", str(tmp_path / "a.mp4"), "https://a.example/b.mp4", "frames"):
         (row,) = load_rows(source)
         assert row["video"] == source and keep_columns(row) == {"video": source}
+        assert ("taken for one clip" in caplog.text) == (source == "frames")
     with pytest.raises(FileNotFoundError, match=r"There is no file b\.mp4"):
         load_rows("b.mp4")
     with pytest.raises(ValueError, match=r"a\.txt ends with '\.txt'; expected \.csv"):

@@ -19,6 +19,7 @@ from modeling_allinone.data.collators import VideoTextRetrievalCollator
 from modeling_allinone.data.video_dataset import VideoDataset
 from modeling_allinone.data.video_loading import VideoLoader
 from modeling_allinone.evaluation.embedding import embed_clips, embed_texts, score_candidates
+from modeling_allinone.evaluation.results import write_found_clips
 from modeling_allinone.evaluation.retrieval import collect_captions, evaluate_retrieval, rank, rerank
 from modeling_allinone.metrics import metric_path
 from modeling_allinone.training.trainer import AllInOneTrainingArguments, RetrievalTrainer
@@ -181,6 +182,21 @@ def test_captions_that_are_the_same_are_one_text():
     )
     with pytest.raises(ValueError, match=r"Row 1 \(x\) has no caption"):
         collect_captions([rows[0], {"video": "a", "sample_id": "x"}])
+
+
+def test_found_clips_are_parts_of_their_videos(tmp_path):
+    """Where these have the same name."""
+    parts = [{"video": "a.mp4", "start": start, "end": start + 2} for start in (0.0, 2.0)]
+    rows = [
+        *({"image": None, "caption": f"text {number}", **part} for number, part in enumerate(parts)),
+        {"video": None, "image": "b.png", "start": None, "end": None, "caption": "text 2"},
+    ]
+    best = np.array([[1, 2], [1, 0], [2, 0]]), np.array([[3.5, 1.0], [2.0, -1.0], [0.5, 0.25]])
+    write_found_clips(best, rows, tmp_path)
+    lines = [json.loads(line) for line in (tmp_path / "predictions.jsonl").read_text().splitlines()]
+    assert [line["reference"] for line in lines] == [[parts[0]], [parts[1]], ["b.png"]]
+    assert [line["answer"] for line in lines] == [parts[1], parts[1], "b.png"]
+    assert lines[0]["top_k"] == [{"answer": parts[1], "score": 3.5}, {"answer": "b.png", "score": 1.0}]
 
 
 def test_figures_are_those_of_the_ranking(model, processor, rows, metric):
