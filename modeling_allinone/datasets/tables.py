@@ -174,7 +174,8 @@ def load_tables(
         tables[split].info.summary = replace(summarize(tables[split]), held_out_share=held_out_share)
         logger.warning(
             f"{summarize(tables[split]).name} has no {split} split: {tables[split].num_rows} rows about "
-            f"{len(tables[split].unique('video'))} videos, {held_out_share:.0%} of them, were drawn from training."
+            f"{len(tables[split].unique('video'))} videos were drawn from training "
+            f"(held_out_share is {held_out_share:g})."
         )
     return tables
 

@@ -97,7 +97,7 @@ def test_one_file_trains_is_scored_and_gets_an_honest_card(task, clips, tmp_path
     share = share_of_right(predictions)
     assert len(predictions) == 3 and share == pytest.approx(results["scores"][SCORES[task]])
     assert f"Fine-tuned on the train split of {path.name}" in card
-    assert "3 rows about 3 videos, 25% of them, were drawn" in caplog.text
+    assert "3 rows about 3 videos were drawn from training (held_out_share is 0.25)" in caplog.text
     assert "examples\n  train: 9 rows, 9 videos\n  test: 3 rows, 3 videos" in caplog.text
 
 
