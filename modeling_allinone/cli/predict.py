@@ -130,6 +130,8 @@ def predict(
         "start": start_column,
         "end": end_column,
     }
+    if output.exists() and Path(source).exists() and output.samefile(source):
+        raise ValueError(f"--output {output} is the file of the questions itself; give another.")
     classes = read_labels(labels)
     asked: dict[str, list | None] = {"question": questions, "options": [options] if options else None, "text": texts}
     predictor = load_predictor(model, device, dtype, score_by)
@@ -149,6 +151,10 @@ def predict(
     for name, values in asked.items():
         if values:
             rows = ask_each(rows, name, values, source)
+    task = predictor.find_task(rows, task, classes)
+    for name, values in asked.items():
+        if values and name != COLUMNS[task] and (name, task) != ("question", "multiple-choice"):
+            raise ValueError(f"--{name} is given, which {task} does not use; leave it out, or give another --task.")
     try:
         summary = predictor.predict(
             rows,

@@ -9,6 +9,7 @@ text and clip, and the scores of a row become answers.
 
 import math
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -213,9 +214,9 @@ class Predictor:
             [`Prediction`]
 
         Raises:
-            ValueError: If there are no options, or the model compares no texts with clips.
+            ValueError: If there are no options, or one twice, or the model compares no texts with clips.
         """
-        row = {"options": list(options), "question": question}
+        row = {"options": _each_once("options", options), "question": question}
         limit = max(len(options), 1) if top_k is None else top_k
         return self._ask_about(video, [row], _Question("multiple-choice", top_k=limit))[0]
 
@@ -241,7 +242,8 @@ class Predictor:
             [`Prediction`]
 
         Raises:
-            ValueError: If there are no labels, or the head knows others, or the model cannot classify.
+            ValueError: If there are no labels, or one twice, or the head knows others or is given prompts, or the
+                model cannot classify.
         """
         return self._ask_about(video, [{}], self._classification(labels, prompts, top_k))[0]
 
@@ -364,6 +366,7 @@ class Predictor:
         """A question for a class, among the head's own or any."""
         self._need("classification")
         prompts = [prompts] if isinstance(prompts, str) else list(prompts)
+        labels = None if labels is None else _each_once("labels", labels)
         if not isinstance(self.model, AllInOneForVideoClassification):
             if not labels:
                 raise ValueError(
@@ -372,6 +375,10 @@ class Predictor:
                 )
             if not prompts or not all("{}" in prompt for prompt in prompts):
                 raise ValueError(f"prompts are {prompts}; expected texts with {{}}, where the name of a class goes.")
+        elif prompts != list(PROMPTS):
+            raise ValueError(
+                f"prompts are {prompts}, but {self.name} has classes of its own, without texts; leave them out."
+            )
         elif labels is not None:
             own = list((self.model.config.id2label or {}).values())
             unknown = [label for label in labels if label not in own]
@@ -380,7 +387,7 @@ class Predictor:
                     f"labels hold {unknown}, which the head of {self.name} does not know; it knows {len(own)} "
                     f"classes: {', '.join(own[:20])}."
                 )
-        return _Question("classification", None if labels is None else list(labels), prompts, top_k)
+        return _Question("classification", labels, prompts, top_k)
 
     def _question_of(
         self,
@@ -391,6 +398,38 @@ class Predictor:
         top_k: int,
     ) -> "_Question":
         """What to ask about rows, which have all that it needs."""
+        task = self.find_task(rows, task, labels)
+        if task == "classification":
+            question = self._classification(labels, prompts, top_k)
+        else:
+            question = _Question(task, top_k=top_k)
+            for name, is_given in (("labels", labels is not None), ("prompts", tuple(prompts) != PROMPTS)):
+                if is_given:
+                    raise ValueError(
+                        f"{name} are given, which {task} does not use; leave them out, or take 'classification'."
+                    )
+        for number in range(len(rows)):
+            row = rows[number]
+            self._check_row(question, row, f"Row {number}")
+            try:
+                to_line(keep_columns(row))
+            except TypeError as error:
+                raise ValueError(f"Row {number} cannot be written as JSON ({error}); give clips by path.") from error
+        return question
+
+    def find_task(self, rows: Rows, task: str | None = None, labels: Sequence[str] | None = None) -> str:
+        """
+        What [`~Predictor.predict`] asks about rows.
+
+        Args:
+            rows, task, labels: As there.
+
+        Returns:
+            `str`: The task.
+
+        Raises:
+            ValueError: If the model has no head for it, or for none that fits the rows.
+        """
         columns = {name for name, value in rows[0].items() if value is not None} if len(rows) else set()
         if task is None and labels is None:
             fitting = [one for one in self.tasks if COLUMNS[one] is None or COLUMNS[one] in columns or not len(rows)]
@@ -403,18 +442,7 @@ class Predictor:
             task = fitting[0]
         task = task or "classification"
         self._need(task)
-        if task == "classification":
-            question = self._classification(labels, prompts, top_k)
-        else:
-            question = _Question(task, top_k=top_k)
-        for number in range(len(rows)):
-            row = rows[number]
-            self._check_row(question, row, f"Row {number}")
-            try:
-                to_line(keep_columns(row))
-            except TypeError as error:
-                raise ValueError(f"Row {number} cannot be written as JSON ({error}); give clips by path.") from error
-        return question
+        return task
 
     def _check_row(self, question: _Question, row: Mapping[str, Any], name: str):
         """Raise a `ValueError` unless a row has what its task needs."""
@@ -566,6 +594,15 @@ class Predictor:
                 f"says {new.answer!r} ({new.score:.3f}) now: it was written with another model or another task, top_k "
                 "or prompt. Give another file, or remove this one."
             )
+
+
+def _each_once(name: str, texts: Sequence[str]) -> list[str]:
+    """Texts to choose from as a list, if they are one, and none is there twice."""
+    if isinstance(texts, str):
+        raise ValueError(f"{name} is the text {texts!r}; expected a list of texts, such as [{texts!r}].")
+    if repeated := [text for text, count in Counter(map(str, texts)).items() if count > 1]:
+        raise ValueError(f"{name} hold {repeated[0]!r} more than once; give each once.")
+    return list(texts)
 
 
 def _tasks_of(model: AllInOnePreTrainedModel, retrieval: AllInOneForVideoTextRetrieval | None) -> tuple[str, ...]:

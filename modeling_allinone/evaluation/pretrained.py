@@ -105,10 +105,15 @@ def _find_class(name: str) -> type[AllInOnePreTrainedModel]:
 def _check_device(device: str | torch.device | None) -> torch.device:
     """The device, if this machine has it."""
     has_gpu = torch.cuda.is_available()
+    found: torch.device | None
     try:
         found = torch.device(device or ("cuda" if has_gpu else "cpu"))
     except RuntimeError:
-        raise ValueError(f"device is {device!r}; expected 'cpu', 'cuda', 'cuda:1' and so on.") from None
+        found = None
+    if found is None or found.type not in ("cpu", "cuda", "mps"):
+        raise ValueError(f"device is {str(device)!r}; expected 'cpu', 'cuda', 'cuda:1' and so on, or 'mps'.")
+    if found.type == "mps" and not torch.backends.mps.is_available():
+        raise ValueError(f"device is {str(device)!r}, but this machine has no MPS that torch can use; take 'cpu'.")
     if found.type == "cuda" and (not has_gpu or (found.index or 0) >= torch.cuda.device_count()):
         has = f"{torch.cuda.device_count()} GPUs" if has_gpu else "no GPU that torch can use"
         raise ValueError(f"device is {str(device)!r}, but this machine has {has}; take another, or 'cpu'.")
@@ -118,7 +123,7 @@ def _check_device(device: str | torch.device | None) -> torch.device:
 def _check_dtype(dtype: str | torch.dtype) -> torch.dtype:
     """The type of weights of this name."""
     found = getattr(torch, dtype, None) if isinstance(dtype, str) else dtype
-    if not isinstance(found, torch.dtype) or not found.is_floating_point:
+    if found not in (torch.float32, torch.bfloat16, torch.float16):
         raise ValueError(f"dtype is {dtype!r}; expected 'float32', 'bfloat16' or 'float16'.")
     return found
 

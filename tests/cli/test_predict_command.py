@@ -111,3 +111,26 @@ def test_interrupted(allinone, shipped, clip, tmp_path):
     thread.join()
     assert (status, output) == (130, "") and "the same command goes on" in errors
     assert 0 < len(read(answers)) < 500
+
+
+def test_what_a_task_does_not_use(allinone, answering, shipped, folder, tmp_path):
+    table, answers = folder / "asked.jsonl", tmp_path / "answers.jsonl"
+    table.write_text('{"video": "two.mp4", "question": "a ring"}\n')
+    own, chosen = ["-m", answering], ["--options", "a ring", "a bar"]
+    for source, words, message in (
+        (table, [*own, "--labels", "horse", "zebra"], "labels are given, which question-answering does not use"),
+        (table, [*own, "--prompt", "a {}"], "prompts are given, which question-answering does not use"),
+        (table, [*own, "--text", "a [MASK]"], "--text is given, which question-answering does not use"),
+        (table, [*own, *chosen], "--options is given, which question-answering does not use"),
+        (folder, [*shipped, *chosen, "--labels", "horse"], "--options is given, which classification does not use"),
+    ):
+        status, _, errors = allinone("predict", source, *words, "-o", answers)
+        assert status == 2 and message in errors and not answers.exists(), errors
+
+
+def test_questions_are_not_written_over(allinone, answering, folder):
+    table = folder / "asked.jsonl"
+    table.write_text('{"video": "two.mp4", "question": "a ring"}\n')
+    status, _, errors = allinone("predict", table, "-m", answering, "-o", folder / ".." / "clips" / "asked.jsonl")
+    assert status == 2 and "is the file of the questions itself; give another" in errors
+    assert table.read_text() == '{"video": "two.mp4", "question": "a ring"}\n'

@@ -145,6 +145,38 @@ def test_classify_among_any(build, rows, score_by):
         predictor.classify(rows[2]["video"], ["bar"], prompts="a bar")
 
 
+def test_what_is_chosen_from_is_a_list_without_repetition(build, rows):
+    predictor, clip = build(AllInOneForVideoTextRetrieval), rows[0]["video"]
+    for ask, message in (
+        (lambda: predictor.classify(clip, "cat"), r"labels is the text 'cat'; expected a list"),
+        (lambda: predictor.choose(clip, "ab"), r"options is the text 'ab'; expected a list"),
+        (lambda: predictor.classify(clip, ["cat", "dog", "cat"]), "labels hold 'cat' more than once"),
+        (lambda: predictor.choose(clip, ["a", "b", "b"]), "options hold 'b' more than once"),
+        (lambda: build(AllInOneForVideoClassification).classify(clip, prompts="a {}"), "has classes of its own"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            ask()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"device": "meta"}, "device is 'meta'; expected 'cpu'"),
+        ({"device": "no:1"}, "device is 'no:1'; expected 'cpu'"),
+        pytest.param(
+            {"device": "mps"},
+            "device is 'mps', but this machine has no MPS",
+            marks=pytest.mark.skipif(torch.backends.mps.is_available(), reason="this machine has MPS"),
+        ),
+        ({"dtype": "float8_e4m3fn"}, "dtype is 'float8_e4m3fn'; expected 'float32', 'bfloat16' or 'float16'"),
+        ({"dtype": "load"}, "dtype is 'load'; expected 'float32'"),
+    ],
+)
+def test_devices_and_types_that_do_not_compute(options, message):
+    with pytest.raises(ValueError, match=message):
+        Predictor.from_pretrained(CHECKPOINT, **options)
+
+
 @pytest.mark.parametrize("model_class", [AllInOneForMaskedLM, AllInOneForPreTraining])
 @torch.no_grad()
 def test_fill(build, processor, rows, model_class):
@@ -193,6 +225,9 @@ def test_a_question_for_another_head(build, rows):
             ask()
     with pytest.raises(ValueError, match="has 3 as question; question-answering needs a text"):
         predictor.ask(rows[0]["video"], [3])
+    for options in ({"labels": ["horse"]}, {"prompts": ["a {}"]}):
+        with pytest.raises(ValueError, match="are given, which question-answering does not use; leave them out"):
+            predictor.predict(make_rows(rows, 1), "no.jsonl", task="question-answering", **options)
     with pytest.raises(ValueError, match="a list of texts"):
         build(AllInOneForMultipleChoice).choose(rows[0]["video"], [])
     with pytest.raises(ValueError, match="scores by pairs"):
