@@ -1,6 +1,6 @@
 # Copyright 2026 The modeling_allinone authors.
 # Licensed under the Apache License, Version 2.0.
-"""One writer at a time in a folder."""
+"""One writer at a time in a folder, or of a file."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -9,6 +9,19 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 LOCK_NAME = ".lock"
+
+
+def lock_of(path: Path) -> FileLock:
+    """
+    What a file that several processes write to is locked by, each for a moment.
+
+    Args:
+        path (`Path`): In a folder that exists.
+
+    Returns:
+        `FileLock`: It waits, and its file stays, since others may wait for it.
+    """
+    return FileLock(path.with_name(f".{path.name}.lock"))
 
 
 @contextmanager

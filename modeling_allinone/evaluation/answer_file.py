@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ..data.folder_lock import lock_of
 from ..data.video_loading import SKIPPED_NAME, name_of
 from .embedding import Rows
 
@@ -117,11 +118,13 @@ def make_folder_of(output_file: str | Path) -> Path:
         `Path`: The file.
 
     Raises:
-        ValueError: If a folder has this name, or a file the name of its folder.
+        ValueError: If a folder has this name, or a file that of its folder, or it is where skipped clips are listed.
     """
     path = Path(output_file)
     if path.is_dir():
         raise ValueError(f"output_file {path} is a folder; give a file in it, such as {path / 'answers.jsonl'}.")
+    if path.name == SKIPPED_NAME:
+        raise ValueError(f"output_file {path} is where skipped clips are listed; give another, such as answers.jsonl.")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
@@ -142,7 +145,8 @@ class AnswerFile:
     Attributes:
         number (`int`): How many rows have a line.
         skipped (`set` of `int`): Which of them have no answer.
-        surest (`tuple` of `int` and `dict`, *optional*): The row with the highest score, and its line.
+        samples (`list` of `tuple` of `int` and `dict`): Up to four rows, from the highest score to the lowest, and
+            their lines.
 
     Raises:
         ValueError: If the file holds something else than answers to the first of these rows.
@@ -152,7 +156,7 @@ class AnswerFile:
         self.path, self.rows = path, rows
         self.number = 0
         self.skipped: set[int] = set()
-        self.surest: tuple[int, dict[str, Any]] | None = None
+        self.samples: list[tuple[int, dict[str, Any]]] = []
         self._listed: set[bytes] = set()
         self._replaced: dict[int, bytes] = {}
         self._copied = time.monotonic()
@@ -214,8 +218,8 @@ class AnswerFile:
 
     def _read(self) -> int:
         """Check the lines of the file against the rows; returns how many bytes the whole ones have."""
-        self.number, self.skipped, self.surest = 0, set(), None
-        size, highest = 0, -1.0
+        self.number, self.skipped, self.samples = 0, set(), []
+        size, answered = 0, []
         if not self.path.exists():
             return size
         with self.path.open("rb") as file:
@@ -224,10 +228,16 @@ class AnswerFile:
                     break
                 if entry["answer"] is None:
                     self.skipped.add(self.number)
-                elif entry["score"] > highest:
-                    self.surest, highest = (self.number, entry), entry["score"]
+                else:
+                    answered.append((entry["score"], self.number, size))
                 self.number += 1
                 size += len(line)
+            answered.sort(reverse=True)
+            last = len(answered) - 1
+            for place in dict.fromkeys(last * third // 3 for third in range(4) if answered):
+                _, number, offset = answered[place]
+                file.seek(offset)
+                self.samples.append((number, json.loads(file.readline())))
         return size
 
     def _check(self, line: bytes) -> dict[str, Any] | None:
@@ -257,13 +267,18 @@ class AnswerFile:
             entry = {"video": name_of(row), "sample_id": row.get("sample_id"), "reason": reason}
             part = {name: row[name] for name in ("start", "end") if row.get(name) is not None}
             self._listed.add(clip)
-            self._append(self._list_path, to_line(entry | part | {"output_file": self.path.name}))
+            with lock_of(self._list_path):
+                self._append(self._list_path, to_line(entry | part | {"output_file": self.path.name}))
 
     def _tidy_list(self):
         """Take clips from the list that have an answer now or are still to be read, and lines that were cut."""
         self._listed = set()
-        if not self._list_path.exists():
-            return
+        if self._list_path.exists():
+            with lock_of(self._list_path):
+                self._rewrite_list()
+
+    def _rewrite_list(self):
+        """What is done to a list that nobody else writes to now."""
         lines = self._list_path.read_bytes().splitlines(keepends=True)
         skipped = {self._clip_of(self.rows[place]) for place in self.skipped}
         kept = []

@@ -11,7 +11,7 @@ import math
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast, overload
 
@@ -47,6 +47,8 @@ _SINGLE = 16  # texts read at a time where a few are asked
 _NUM_TEXTS = 10_000  # whose features are kept
 # The answers of a file are those of the model that goes on with it, up to rounding in another batch or precision.
 _TOLERANCE = 0.02
+_UNSURE_TOLERANCE = 0.05  # rounding moves shares most where no answer is sure
+_ALL = 2**31  # answers that are returned
 
 
 @dataclass
@@ -575,25 +577,26 @@ class Predictor:
         return self.model(**inputs).logits
 
     def _check_origin(self, question: _Question, rows: Rows, answers: AnswerFile):
-        """Raise a `ValueError` if the surest of the answers that a file has is not what this model says."""
-        if answers.surest is None:
-            return
-        number, old = answers.surest
-        batch = BatchCollator(TolerantLoader(self.processor, on_decode_error="skip"))([rows[number]])
-        (new,) = self._answer(question, batch, _SINGLE)
-        if new.score is None:
-            return
-        shares = {entry["answer"]: entry["score"] for entry in new.top_k}
-        is_same = old["answer"] in shares and len(new.top_k) == len(old["top_k"])
-        lowest = min(shares.values())  # of an answer that is no more among the best
-        for entry in old["top_k"]:
-            is_same = is_same and abs(shares.get(entry["answer"], lowest) - entry["score"]) <= _TOLERANCE
-        if not is_same:
-            raise ValueError(
-                f"{answers.path} says {old['answer']!r} ({old['score']:.3f}) in line {number + 1}, but {self.name} "
-                f"says {new.answer!r} ({new.score:.3f}) now: it was written with another model or another task, top_k "
-                "or prompt. Give another file, or remove this one."
+        """Raise a `ValueError` if answers that a file has, sure ones and less sure ones, are not this model's."""
+        among_all = replace(question, top_k=_ALL)
+        for place, (number, old) in enumerate(answers.samples):
+            batch = BatchCollator(TolerantLoader(self.processor, on_decode_error="skip"))([rows[number]])
+            (new,) = self._answer(among_all, batch, _SINGLE)
+            if new.score is None:
+                continue
+            tolerance = _UNSURE_TOLERANCE if place else _TOLERANCE
+            shares = {entry["answer"]: entry["score"] for entry in new.top_k}
+            is_same = (
+                len(old["top_k"]) == min(question.top_k, len(new.top_k))
+                and all(abs(shares.get(one["answer"], -1.0) - one["score"]) <= tolerance for one in old["top_k"])
+                and new.score - shares.get(old["answer"], -1.0) <= tolerance  # it is still among the best
             )
+            if not is_same:
+                raise ValueError(
+                    f"{answers.path} says {old['answer']!r} ({old['score']:.3f}) in line {number + 1}, but "
+                    f"{self.name} says {new.answer!r} ({new.score:.3f}) now: it was written with another model or "
+                    "another task, top_k or prompt. Give another file, or remove this one."
+                )
 
 
 def _each_once(name: str, texts: Sequence[str]) -> list[str]:

@@ -139,7 +139,8 @@ def describe_protocol(
     names = set(rows["sample_id"])
     held_out_share = getattr(getattr(rows.info, "summary", None), "held_out_share", None)
     output_dir = Path(str(training_arguments.output_dir))
-    all_skipped = read_skipped(output_dir / SKIPPED_NAME)
+    listed = read_skipped(output_dir / SKIPPED_NAME)
+    all_skipped = [clip for clip in listed if "output_file" not in clip]  # that of a file of answers beside it
     skipped = [clip for clip in all_skipped if clip["sample_id"] in names]
     replaced = [clip for clip in read_replaced(output_dir / REPLACED_NAME) if clip["sample_id"] in names]
     return {

@@ -19,6 +19,7 @@ from transformers import AutoProcessor, PreTrainedTokenizerBase, set_seed
 from transformers.trainer_utils import get_last_checkpoint
 from transformers.utils import CONFIG_NAME, logging
 
+from ..data.folder_lock import lock_of
 from ..data.frame_cache import cache_frames
 from ..data.video_dataset import VideoDataset
 from ..data.video_loading import REPLACED_NAME, SKIPPED_NAME
@@ -81,8 +82,20 @@ def _prepare_output_dir(training_arguments: AllInOneTrainingArguments):
             "output_dir, or go on with resume_from_checkpoint=true."
         )
     if PartialState().is_main_process:
-        for name in (SKIPPED_NAME, REPLACED_NAME):
-            (output_dir / name).unlink(missing_ok=True)
+        (output_dir / REPLACED_NAME).unlink(missing_ok=True)
+        _forget_skipped(output_dir / SKIPPED_NAME)
+
+
+def _forget_skipped(path: Path):
+    """Remove the list of skipped clips, but for those that a file of answers beside it has."""
+    if not path.exists():
+        return
+    with lock_of(path):
+        kept = [line for line in path.read_bytes().splitlines(keepends=True) if b'"output_file": ' in line]
+        if kept:
+            path.write_bytes(b"".join(kept))
+        else:
+            path.unlink()
 
 
 def load_processor(

@@ -30,6 +30,9 @@ from modeling_allinone.data import DeadWorkerError
 from modeling_allinone.data.folder_lock import only_writer
 from modeling_allinone.data.video_loading import SKIPPED_NAME, read_skipped
 from modeling_allinone.datasets import load_moving_shapes, write_moving_shapes
+from modeling_allinone.evaluation.answer_file import AnswerFile, answer_row
+from modeling_allinone.training.setup import setup_run
+from modeling_allinone.training.trainer import AllInOneTrainingArguments
 
 CHECKPOINT = Path(__file__).parents[2] / "examples/checkpoints/moving-shapes"
 ANSWERS = {0: "red", 1: "blue", 2: "green"}
@@ -503,6 +506,53 @@ def test_a_file_of_something_else_is_left_alone(build, rows, tmp_path):
     assert path.read_text() == "notes\n"
 
 
+@torch.no_grad()
+def test_weights_that_differ_where_answers_are_least_sure(build, rows, tmp_path):
+    predictor, path = build(AllInOneForVideoQuestionAnswering), tmp_path / "answers.jsonl"
+    asked = make_rows(rows, 6)
+    predictor.predict(asked, path, top_k=1, num_workers=0)
+    lines = read(path)
+    unsure = min(lines, key=lambda line: line["score"])
+    other = next(answer for answer in ANSWERS.values() if answer != unsure["answer"])
+    unsure["answer"] = unsure["top_k"][0]["answer"] = other
+    unsure["score"] = unsure["top_k"][0]["score"] = 0.2
+    path.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    with pytest.raises(
+        ValueError, match=rf"says '{other}' \(0.200\) in line {unsure['line'] + 1}, but .* another model"
+    ):
+        predictor.predict(asked, path, top_k=1, num_workers=0)
+
+
+def list_many(path: Path, number: int):
+    """Skip clips of a file of answers one by one, and tidy the list now and then."""
+    asked = [{"video": f"{path.stem} {index}.mp4"} for index in range(number)]
+    answers = AnswerFile(path, asked)
+    answers.resume()
+    for index, row in enumerate(asked):
+        answers.add([index], [answer_row(row, [])], {index: "it is broken"})
+        if index % 20 == 0:
+            answers.resume()
+
+
+def test_two_files_share_a_list(tmp_path):
+    processes = [start_process(list_many, tmp_path / f"{name}.jsonl", 200) for name in "ab"]
+    for process in processes:
+        process.join(120)
+    expected = [f"{name} {index}.mp4" for name in "ab" for index in range(200)]
+    assert sorted(entry["video"] for entry in read(tmp_path / SKIPPED_NAME)) == sorted(expected)
+
+
+def test_a_run_keeps_what_a_file_of_answers_lists(tmp_path):
+    kept = '{"video": "a.mp4", "sample_id": null, "reason": "broken", "output_file": "answers.jsonl"}\n'
+    for text in (f'{{"video": "b.mp4", "sample_id": "b", "reason": "broken"}}\n{kept}', kept):
+        (tmp_path / SKIPPED_NAME).write_text(text)
+        setup_run(AllInOneTrainingArguments(output_dir=str(tmp_path), use_cpu=True))
+        assert (tmp_path / SKIPPED_NAME).read_text() == kept
+    (tmp_path / SKIPPED_NAME).write_text('{"video": "b.mp4", "sample_id": "b", "reason": "broken"}\n')
+    setup_run(AllInOneTrainingArguments(output_dir=str(tmp_path), use_cpu=True))
+    assert not (tmp_path / SKIPPED_NAME).exists()
+
+
 def test_rows_are_checked_before_any_is_read(build, rows, tmp_path):
     predictor, path = build(AllInOneForVideoQuestionAnswering), tmp_path / "answers.jsonl"
     good = make_rows(rows, 2)
@@ -546,6 +596,7 @@ def test_places_that_cannot_be_written(build, rows, tmp_path):
     for place, message in (
         (tmp_path, "is a folder; give a file in it"),
         (tmp_path / "notes" / "answers.jsonl", "notes is no folder; give another"),
+        (tmp_path / SKIPPED_NAME, "is where skipped clips are listed; give another"),
     ):
         with pytest.raises(ValueError, match=message):
             predictor.predict(asked, place)
