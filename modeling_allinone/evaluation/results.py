@@ -33,6 +33,7 @@ logger = logging.get_logger(__name__)
 
 RESULTS_NAME = "results.json"
 PREDICTIONS_NAME = "predictions.jsonl"
+_NUM_FEW = 100  # videos, of whose scores chance alone moves some ten points either way
 
 
 class Score(NamedTuple):
@@ -138,6 +139,7 @@ def describe_protocol(
     """
     names = set(rows["sample_id"])
     held_out_share = getattr(getattr(rows.info, "summary", None), "held_out_share", None)
+    num_videos = len(set(rows["video"]))
     output_dir = Path(str(training_arguments.output_dir))
     listed = read_skipped(output_dir / SKIPPED_NAME)
     all_skipped = [clip for clip in listed if "output_file" not in clip]  # that of a file of answers beside it
@@ -145,7 +147,7 @@ def describe_protocol(
     replaced = [clip for clip in read_replaced(output_dir / REPLACED_NAME) if clip["sample_id"] in names]
     return {
         **data,
-        **({} if held_out_share is None else {"held_out_share": held_out_share}),
+        **({} if held_out_share is None else {"held_out_share": held_out_share, "num_videos": num_videos}),
         "num_rows": len(rows),
         "num_skipped": len(skipped),
         "skipped": skipped,
@@ -280,6 +282,9 @@ def write_card(
     verb = "Pre-trained" if isinstance(model, AllInOneForPreTraining) else "Fine-tuned"
     data = {"dataset": protocol.get("data"), "split": protocol.get("split"), "num_rows": protocol.get("num_rows")}
     measured = f"`{RESULTS_NAME}` has how it was scored." if protocol else "Nothing was scored."
+    if "held_out_share" in protocol:
+        measured += f" It was scored on {protocol['num_videos']} videos of the same source, kept from training"
+        measured += "; scores of so few are rough." if protocol["num_videos"] < _NUM_FEW else "."
     card = create_model_card(
         model.config,
         type(model).__name__,

@@ -420,6 +420,8 @@ def read_recipe(name: str) -> dict[str, Any]:
         ValueError: If there is no such recipe, or it cannot be read.
     """
     path = find_recipe(name)
+    if path.suffix.lower() in (".csv", ".jsonl", ".parquet", ".tsv"):
+        raise ValueError(f"{name} holds rows and is no recipe; give it with --train_file or --test_file.")
     try:
         text = path.read_text(encoding="utf-8")
         recipe = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)

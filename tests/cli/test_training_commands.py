@@ -169,6 +169,11 @@ def test_what_goes_wrong_is_one_line(words, message, allinone, shipped):
     assert message in errors and not Path("out").exists()
 
 
+def test_rows_are_told_from_a_recipe(allinone, table):
+    errors = allinone("train", table, "--output_dir", "out")[2]
+    assert errors.endswith("my.csv holds rows and is no recipe; give it with --train_file or --test_file.\n")
+
+
 def test_scores_do_not_take_the_place_of_those_of_training(allinone, shipped):
     words = ["--task", "retrieval", "--test_file", "a.csv", f"--model={shipped[1]}", "--output_dir", shipped[1]]
     assert "the folder of the model, whose results.json is that of its training" in allinone("evaluate", *words)[2]

@@ -89,6 +89,9 @@ def test_one_file_trains_is_scored_and_gets_an_honest_card(task, clips, tmp_path
     assert results["protocol"]["data"] == path.name and results["protocol"]["held_out_share"] == 0.25
     assert results["protocol"]["num_rows"] == 3 and results["training"]["num_rows"] == 9
     card = (tmp_path / "output" / "README.md").read_text()
+    assert (
+        f"scored on {results['protocol']['num_videos']} videos of the same source, kept from training; scores" in card
+    )
     predictions = read_predictions(tmp_path / "output")
     for row in predictions:
         assert {"answer": row["answer"], "score": row["score"]} == row["top_k"][0]

@@ -43,7 +43,7 @@ def test_code_on_the_card_runs(tmp_path, monkeypatch, capsys, class_name, projec
 
     create_model_card(config, class_name, 'my "model"', "Drawn at random.").save(tmp_path / "README.md")
     card = ModelCard.load(tmp_path / "README.md")
-    (sample,) = re.findall(r"```python\n(.*?)```", card.text, re.DOTALL)
+    (sample,) = re.findall(r"^```python\n(.*?)^```$", card.text, re.DOTALL | re.MULTILINE)
     monkeypatch.chdir(tmp_path)
     exec(compile(sample, "README.md", "exec"), {})
     assert capsys.readouterr().out.strip()
