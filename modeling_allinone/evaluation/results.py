@@ -139,7 +139,8 @@ def describe_protocol(
     """
     names = set(rows["sample_id"])
     held_out_share = getattr(getattr(rows.info, "summary", None), "held_out_share", None)
-    num_videos = len(set(rows["video"]))
+    # Of a split that was drawn from others, how many videos it is of tells how rough its scores are.
+    drawn = {"held_out_share": held_out_share, "num_videos": len(rows.unique("video"))} if held_out_share else {}
     output_dir = Path(str(training_arguments.output_dir))
     listed = read_skipped(output_dir / SKIPPED_NAME)
     all_skipped = [clip for clip in listed if "output_file" not in clip]  # that of a file of answers beside it
@@ -147,7 +148,7 @@ def describe_protocol(
     replaced = [clip for clip in read_replaced(output_dir / REPLACED_NAME) if clip["sample_id"] in names]
     return {
         **data,
-        **({} if held_out_share is None else {"held_out_share": held_out_share, "num_videos": num_videos}),
+        **drawn,
         "num_rows": len(rows),
         "num_skipped": len(skipped),
         "skipped": skipped,
