@@ -69,7 +69,6 @@ def as_it_was(monkeypatch):
     os.environ.clear()
     os.environ.update(environment)
     logging.set_verbosity(verbosity)
-    logging.enable_progress_bar()
     for name in {*sys.modules} - modules:  # those that lie beside scripts, and are found once more
         if "." not in name and (getattr(sys.modules[name], "__file__", None) or "").startswith(os.getcwd()):
             del sys.modules[name]

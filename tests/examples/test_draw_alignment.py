@@ -28,7 +28,6 @@ def run(tiny_config, tmp_path):
     verbosity = logging.get_verbosity()
     yield call
     logging.set_verbosity(verbosity)
-    logging.enable_progress_bar()
 
 
 def test_a_picture_is_written(run, tmp_path, capsys):

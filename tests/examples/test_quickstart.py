@@ -17,7 +17,6 @@ import pytest
 from datasets import Dataset
 from script_runs import EXAMPLES, load_script
 from transformers import AutoModelForPreTraining, AutoModelForVisualQuestionAnswering, AutoProcessor
-from transformers.utils import logging
 
 from modeling_allinone.cli.app import app
 from modeling_allinone.datasets import write_moving_shapes
@@ -62,7 +61,6 @@ def run(monkeypatch, capsys):
         return capsys.readouterr().out
 
     yield run
-    logging.enable_progress_bar()  # which the command has no use for
 
 
 def check_page(page: Page, output: str, record: dict):
