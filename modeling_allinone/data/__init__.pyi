@@ -23,6 +23,8 @@ from .video_loading import VideoLoader as VideoLoader
 from .video_loading import read_replaced as read_replaced
 from .video_loading import read_skipped as read_skipped
 from .video_loading import run_within as run_within
+from .video_windows import VideoWindows as VideoWindows
+from .video_windows import cut_windows as cut_windows
 from .webdataset_stream import ClipSource as ClipSource
 from .webdataset_stream import PairedStream as PairedStream
 from .webdataset_stream import WebDatasetStream as WebDatasetStream

@@ -51,7 +51,7 @@ def open_clip(
         source: Path of a video, an image or a folder of images; the URL of such a file, as fsspec reads it (`https`,
             `hf`, `s3`, ...; it is read whole); its bytes; `{"path": ..., "bytes": ...}`, as `datasets` gives it; a
             `VideoDecoder` of torchcodec; a PIL image or an array with 3 axes (a still image); an array with 4 axes; a
-            list of images, each one of these.
+            list of images, each one of these; or a [`Clip`], which is open already and returned as it is.
         name (`str`): What messages call a source without a path.
         backend (`str`, defaults to `"auto"`): Decoder of video files, one of `"auto"`, `"decord"`, `"pyav"`.
         frame_rate (`float`, *optional*): Frames per second of folders, lists and arrays, which carry no times. Above
@@ -70,6 +70,8 @@ def open_clip(
         `TypeError`: A source or an array of a type that is not understood.
         `ValueError`: A source that has no frames, is damaged, cannot be fetched, or is no video and no image.
     """
+    if isinstance(source, Clip):
+        return source
     decoder = source if is_decoder(source) else None
     source, name = resolve_source(source, name)
     if isinstance(source, Path | bytes):
