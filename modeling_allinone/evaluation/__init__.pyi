@@ -3,6 +3,8 @@
 from .embedding import embed_clips as embed_clips
 from .embedding import embed_texts as embed_texts
 from .embedding import score_candidates as score_candidates
+from .long_video import LongVideoPrediction as LongVideoPrediction
+from .long_video import ask_long_video as ask_long_video
 from .predictor import Prediction as Prediction
 from .predictor import Predictor as Predictor
 from .pretrained import load_pretrained as load_pretrained

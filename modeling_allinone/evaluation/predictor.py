@@ -48,7 +48,7 @@ _NUM_TEXTS = 10_000  # whose features are kept
 # The answers of a file are those of the model that goes on with it, up to rounding in another batch or precision.
 _TOLERANCE = 0.02
 _UNSURE_TOLERANCE = 0.05  # rounding moves shares most where no answer is sure
-_ALL = 2**31  # answers that are returned
+ALL_ANSWERS = 2**31  # that are returned
 
 
 @dataclass
@@ -69,8 +69,14 @@ class Prediction:
 
 
 @dataclass
-class _Question:
-    """What is asked about every row."""
+class Question:
+    """
+    What is asked about every row.
+
+    Args:
+        task (`str`): One of [`Predictor`]'s.
+        labels, prompts, top_k: As in [`Predictor.classify`].
+    """
 
     task: str
     labels: list[str] | None = None
@@ -196,7 +202,7 @@ class Predictor:
         """
         asked = [questions] if isinstance(questions, str) else questions
         predictions = self._ask_about(
-            video, [{"question": one} for one in asked], _Question("question-answering", top_k=top_k)
+            video, [{"question": one} for one in asked], Question("question-answering", top_k=top_k)
         )
         return predictions[0] if isinstance(questions, str) else predictions
 
@@ -220,7 +226,7 @@ class Predictor:
         """
         row = {"options": _each_once("options", options), "question": question}
         limit = max(len(options), 1) if top_k is None else top_k
-        return self._ask_about(video, [row], _Question("multiple-choice", top_k=limit))[0]
+        return self._ask_about(video, [row], Question("multiple-choice", top_k=limit))[0]
 
     def classify(
         self,
@@ -264,7 +270,7 @@ class Predictor:
         Raises:
             ValueError: If the text has no mask or several, or the model fills none.
         """
-        return self._ask_about(video, [{"text": text}], _Question("masked-lm", top_k=top_k))[0]
+        return self._ask_about(video, [{"text": text}], Question("masked-lm", top_k=top_k))[0]
 
     def predict(
         self,
@@ -330,7 +336,7 @@ class Predictor:
             num_resumed = len(rows) - len(answers.resume())
 
             def answer(places: list[int], batch: Batch):
-                predictions = self._answer(question, batch, batch_size)
+                predictions = self.answer_batch(question, batch, batch_size)
                 lines = [answer_row(row, one.top_k) for row, one in zip(batch.rows, predictions, strict=True)]
                 reasons = {
                     place: batch.reasons[note_of(row)]
@@ -364,7 +370,7 @@ class Predictor:
                 f"({METHODS.get(task, 'unknown')}); it can {can}. Load a model of that task."
             )
 
-    def _classification(self, labels: Sequence[str] | None, prompts: str | Sequence[str], top_k: int) -> "_Question":
+    def _classification(self, labels: Sequence[str] | None, prompts: str | Sequence[str], top_k: int) -> Question:
         """A question for a class, among the head's own or any."""
         self._need("classification")
         prompts = [prompts] if isinstance(prompts, str) else list(prompts)
@@ -389,7 +395,7 @@ class Predictor:
                     f"labels hold {unknown}, which the head of {self.name} does not know; it knows {len(own)} "
                     f"classes: {', '.join(own[:20])}."
                 )
-        return _Question("classification", labels, prompts, top_k)
+        return Question("classification", labels, prompts, top_k)
 
     def _question_of(
         self,
@@ -398,13 +404,13 @@ class Predictor:
         labels: Sequence[str] | None,
         prompts: str | Sequence[str],
         top_k: int,
-    ) -> "_Question":
+    ) -> Question:
         """What to ask about rows, which have all that it needs."""
         task = self.find_task(rows, task, labels)
         if task == "classification":
             question = self._classification(labels, prompts, top_k)
         else:
-            question = _Question(task, top_k=top_k)
+            question = Question(task, top_k=top_k)
             for name, is_given in (("labels", labels is not None), ("prompts", tuple(prompts) != PROMPTS)):
                 if is_given:
                     raise ValueError(
@@ -446,7 +452,7 @@ class Predictor:
         self._need(task)
         return task
 
-    def _check_row(self, question: _Question, row: Mapping[str, Any], name: str):
+    def _check_row(self, question: Question, row: Mapping[str, Any], name: str):
         """Raise a `ValueError` unless a row has what its task needs."""
         if all(row.get(column) is None for column in ("video", "image")):
             raise ValueError(f"{name} has no video; its columns are {', '.join(map(str, row))}.")
@@ -462,7 +468,7 @@ class Predictor:
         if question.task == "masked-lm" and value.count(mask) != 1:
             raise ValueError(f"{name} has the text {value!r:.80}; expected one {mask} in it, the word to find.")
 
-    def _texts(self, question: _Question, row: Mapping[str, Any]) -> Sequence[Any]:
+    def _texts(self, question: Question, row: Mapping[str, Any]) -> Sequence[Any]:
         """What is read with the clip of a row: a text, or none, or texts for each answer one after the other."""
         if question.task == "multiple-choice":
             options, asked = list(row["options"]), row.get("question")
@@ -478,18 +484,28 @@ class Predictor:
     # What the model says
     # -----------------------------------------------------------------------------------------------------------------
 
-    def _ask_about(self, video: Any, rows: list[dict], question: _Question) -> list[Prediction]:
+    def _ask_about(self, video: Any, rows: list[dict], question: Question) -> list[Prediction]:
         """Predictions for rows about one clip."""
         self._need(question.task)
         clip = dict(video) if isinstance(video, Mapping) else {"video": video}
         rows = [clip | row for row in rows]
         for row in rows:
             self._check_row(question, row, "What is asked")
-        return self._answer(question, BatchCollator(TolerantLoader(self.processor))(rows), _SINGLE) if rows else []
+        return self.answer_batch(question, BatchCollator(TolerantLoader(self.processor))(rows)) if rows else []
 
     @torch.no_grad()
-    def _answer(self, question: _Question, batch: Batch, batch_size: int) -> list[Prediction]:
-        """A prediction for every row of a batch."""
+    def answer_batch(self, question: Question, batch: Batch, batch_size: int = _SINGLE) -> list[Prediction]:
+        """
+        Answer rows whose clips have been read.
+
+        Args:
+            question ([`Question`]): What is asked about each.
+            batch ([`Batch`])
+            batch_size (`int`, defaults to 16): Texts read together with their clips at a time.
+
+        Returns:
+            `list` of [`Prediction`], one for each row.
+        """
         texts = [self._texts(question, row) for row in batch.rows]
         chooses = question.task == "multiple-choice" or (question.labels is not None and texts[0] != [None])
         scores: Sequence[torch.Tensor]
@@ -519,7 +535,7 @@ class Predictor:
             predictions.append(Prediction(**best[0], top_k=best))
         return predictions
 
-    def _own_answers(self, question: _Question, logits: torch.Tensor) -> tuple[list[str], torch.Tensor]:
+    def _own_answers(self, question: Question, logits: torch.Tensor) -> tuple[list[str], torch.Tensor]:
         """Answers of the model's own, or those of them that are asked for, and their scores."""
         if question.task == "masked-lm":
             return self.processor.tokenizer.convert_ids_to_tokens(range(len(logits))), logits
@@ -576,12 +592,12 @@ class Predictor:
             inputs |= {name: inputs[name][:, None] for name in ("input_ids", "attention_mask")}
         return self.model(**inputs).logits
 
-    def _check_origin(self, question: _Question, rows: Rows, answers: AnswerFile):
+    def _check_origin(self, question: Question, rows: Rows, answers: AnswerFile):
         """Raise a `ValueError` if answers that a file has, sure ones and less sure ones, are not this model's."""
-        among_all = replace(question, top_k=_ALL)
+        among_all = replace(question, top_k=ALL_ANSWERS)
         for place, (number, old) in enumerate(answers.samples):
             batch = BatchCollator(TolerantLoader(self.processor, on_decode_error="skip"))([rows[number]])
-            (new,) = self._answer(among_all, batch, _SINGLE)
+            (new,) = self.answer_batch(among_all, batch)
             if new.score is None:
                 continue
             tolerance = _UNSURE_TOLERANCE if place else _TOLERANCE
@@ -623,4 +639,4 @@ def _tasks_of(model: AllInOnePreTrainedModel, retrieval: AllInOneForVideoTextRet
     return tuple(task for task, has_head in heads.items() if has_head)
 
 
-__all__ = ["COLUMNS", "METHODS", "PROMPTS", "Prediction", "Predictor"]
+__all__ = ["ALL_ANSWERS", "COLUMNS", "METHODS", "PROMPTS", "Prediction", "Predictor", "Question"]

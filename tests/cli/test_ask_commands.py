@@ -2,11 +2,14 @@
 # Licensed under the Apache License, Version 2.0.
 """`allinone ask`, `choose`, `classify` and `fill` say what `Predictor` says, to people and as JSON."""
 
+import re
 from dataclasses import asdict
 
 import pytest
+from video_fixtures import encode_video
 
 from modeling_allinone import Predictor
+from modeling_allinone.evaluation.long_video import ask_long_video
 
 pytestmark = pytest.mark.usefixtures("modules_are_not_collected")
 
@@ -26,6 +29,32 @@ def test_ask(allinone, answering, clip):
     lines = output.splitlines()
     assert status == 0 and lines[0] == "a ring" and len(lines) == 4
     assert lines[1].split() == [found[0]["answer"], *lines[1].split()[1:]] and lines[1].endswith("%")
+
+
+def test_windows_of_a_video_are_asked(allinone, answering, clip, shipped):
+    words = ["ask", clip, "a ring", "a bar", "-m", answering]
+    status, found, errors = allinone(*words, "--window", 1, "--top-k", 2, is_json=True)
+    expected = ask_long_video(Predictor.from_pretrained(answering), clip, ["a ring", "a bar"], window=1.0, top_k=2)
+    assert status == 0 and not errors
+    for row, prediction in zip(found, expected, strict=True):
+        assert row == {"video": clip, "question": row["question"]} | asdict(prediction)
+
+    chosen = ["--window", 1, "--stride", 0.5, "--combine", "mean", "--retrieval-model", shipped[1], "--num-windows", 2]
+    status, found, _ = allinone(*words, *chosen, is_json=True)
+    assert status == 0 and len(found[0]["windows"]) == 2 and "similarity" in found[0]["windows"][0]
+    status, output, _ = allinone(*words, "--window", 1)
+    assert status == 0 and re.search(r"%  0:0\d-0:0\d$", output.splitlines()[1])
+
+
+def test_a_long_video_is_asked_in_windows_by_itself(allinone, answering, tmp_path):
+    path = encode_video(tmp_path / "long.mp4", times_in_ms=[0, *range(40_000, 80_000, 4_000)], num_frames=11)
+    status, (found,), errors = allinone("ask", path, "a ring", "-m", answering, is_json=True)
+    assert status == 0 and len(found["windows"]) > 6 and "long.mp4 is asked in windows of 10 seconds" in errors
+    for words in (["--window", 0], ["--end", 50]):
+        status, (found,), errors = allinone("ask", path, "a ring", "-m", answering, *words, is_json=True)
+        assert status == 0 and "windows" not in found and not errors
+    status, _, errors = allinone("ask", path, "a ring", "-m", answering, "--window", 0, "--num-windows", 2)
+    assert status == 2 and "--num-windows is for windows" in errors
 
 
 def test_choose(allinone, shipped, clip):
