@@ -118,10 +118,10 @@ def ask(
             stride,
             start,
             end,
-            encoder,
-            num_windows,
-            combine or "max",
-            top_k,
+            encoder=encoder,
+            num_windows=num_windows,
+            combine=combine or "max",
+            top_k=top_k,
         )
     else:
         predictions = predictor.ask(clip, questions, top_k)

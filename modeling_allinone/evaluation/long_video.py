@@ -44,6 +44,7 @@ def ask_long_video(
     stride: float | None = None,
     start: float | None = None,
     end: float | None = None,
+    frame_rate: float | None = None,
     encoder: VideoEncoder | None = None,
     num_windows: int | None = None,
     combine: str = "max",
@@ -67,6 +68,7 @@ def ask_long_video(
         stride (`float`, *optional*): From the beginning of a window to that of the next, in seconds. Default:
             `window`, so that they do not overlap.
         start, end (`float`, *optional*): The part of the video that is asked, in seconds. Default: all.
+        frame_rate (`float`, *optional*): Frames per second of an array or a folder of images, which have no times.
         encoder ([`VideoEncoder`], *optional*): Chooses the windows that are asked: those most similar to the question.
         num_windows (`int`, *optional*): How many windows are asked, with an encoder. Default: 5 with one, else all.
         combine (`str`, defaults to `"max"`): The score of an answer is `"max"`, its highest in any window, or
@@ -108,13 +110,13 @@ def ask_long_video(
             f"num_windows is {num_windows}; expected at least 1, and an encoder that chooses the windows (a model "
             "that was trained for retrieval)."
         )
-    windows = VideoWindows(predictor.processor, video, window, stride, start, end)
+    windows = VideoWindows(predictor.processor, video, window, stride, start, end, frame_rate)
     if windows.duration is None:
         raise ValueError(f"{windows.name} has no times, so it has no windows; ask it as one clip.")
     similarities: list[list[float]] | None = None
     places = [list(range(len(windows.bounds)))] * len(questions)
     if encoder is not None:
-        looked_through = VideoWindows(encoder.processor, video, window, stride, start, end)
+        looked_through = VideoWindows(encoder.processor, video, window, stride, start, end, frame_rate)
         features = [project_clips(encoder.model, clips).cpu() for _, clips, _ in looked_through.read()]
         compared = encoder.encode_text(questions, show_progress=False) @ torch.cat(features).T
         best = compared.topk(min(num_windows or NUM_WINDOWS, len(windows.bounds)), dim=1).indices
