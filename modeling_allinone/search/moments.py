@@ -156,3 +156,6 @@ def _score(window: Window) -> float:
 def _lies_in(window: Window, start: float, end: float) -> bool:
     """Whether half of a window or more is part of a moment."""
     return 2 * (min(window.end, end) - max(window.start, start)) >= window.end - window.start
+
+
+__all__ = ["Moment", "Window", "merge_windows"]
