@@ -17,7 +17,7 @@ BIN = $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 
 .PHONY: quickstart test test-common lint dist clean
 
-quickstart: $(VENV)/.installed-train
+quickstart: $(VENV)/.installed-train,search
 	$(BIN)/python examples/quickstart.py $(ARGS)
 
 test: $(VENV)/.installed-test lint

@@ -119,14 +119,9 @@ def list_next_steps(model_dir: Path, checkpoint: Path, table: Path, answered: li
     ask = ["ask", row["video"], row["question"], "--model", model_dir]
     train = ["train", "--task", "question-answering", "--train_file", table, "--model_name_or_path", checkpoint]
     train += ["--learning_rate", "1e-3", "--output_dir", model_dir.parent / "mine"]
-    search = f"""\
-from pathlib import Path
-from modeling_allinone import VideoEncoder, VideoIndex
-
-encoder = VideoEncoder.from_pretrained({_shorten(checkpoint)!r})
-videos = sorted(Path({_shorten(Path(row["video"]).parent)!r}).glob("*.mp4"))
-index = VideoIndex.build(encoder.model, encoder.processor, videos)
-print(index.search("a green ring moves right at the top", top_k=3))"""
+    clips, index = Path(row["video"]).parent, model_dir.parent / "index"
+    search = [["index", clips, "--model", checkpoint, "--index", index]]
+    search += [["search", "a green ring moves right at the top", "--index", index, "--top-k", "3"]]
     return [
         NextStep("Ask a clip of your own", "With your file and your question in place of these", _command(ask)),
         NextStep(
@@ -136,8 +131,8 @@ print(index.search("a green ring moves right at the top", top_k=3))"""
         ),
         NextStep(
             "Search a folder of your own",
-            f"In Python ({_shorten(sys.executable)}), with your folder and your words in place of these",
-            search,
+            "With your folder and your words in place of these",
+            "\n".join(map(_command, search)),
         ),
     ]
 

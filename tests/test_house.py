@@ -26,7 +26,7 @@ MAY_IMPORT = {
     "search": {"models", "data", "evaluation"},
     "conversion": {"models", "hub"},
     "training": {"models", "datasets", "metrics", "recipes", "hub", "data", "evaluation"},
-    "cli": {"models", "datasets", "recipes", "hub", "conversion", "data", "evaluation", "training"},
+    "cli": {"models", "datasets", "recipes", "hub", "conversion", "data", "evaluation", "search", "training"},
     "__main__": {"cli"},
 }
 

@@ -9,6 +9,7 @@ Draw `overview.png`, the picture on top of the README, out of what the models an
 import argparse
 import json
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import av
 import matplotlib
@@ -43,7 +44,10 @@ def main():
     chosen = Predictor.from_pretrained(checkpoint).choose(test / clip["video"], captions)
     encoder = VideoEncoder.from_pretrained(checkpoint)
     videos = sorted((test / "videos").glob("*.mp4"))
-    found = VideoIndex.build(encoder.model, encoder.processor, videos).search(QUERY, top_k=3)
+    with TemporaryDirectory() as folder:
+        index = VideoIndex.create(folder, encoder)
+        index.update(videos)
+        found = index.search(QUERY, top_k=3)
 
     figure = plt.figure(figsize=(WIDTH, HEIGHT))
     page = Page(figure)
@@ -57,10 +61,10 @@ def main():
     for choice in chosen.top_k[:3]:
         page.line(choice["answer"], choice["score"])
     page.head(f"Search {len(videos)} clips: “{QUERY}”")
-    for number, clip in enumerate(found):
+    for number, moment in enumerate(found):
         left = MARGIN + number * 2.62
-        page.draw_strip(Path(clip["video"]), left, 0.615)
-        page.write(f"similarity {clip['similarity']:.2f}", left, page.top - 0.8)
+        page.draw_strip(Path(moment.path), left, 0.615)
+        page.write(f"similarity {moment.similarity:.2f}", left, page.top - 0.8)
     figure.savefig(arguments.output, dpi=160, transparent=True)
 
 

@@ -20,6 +20,7 @@ from .convert import convert
 from .evaluate import evaluate
 from .export import export
 from .fill import fill
+from .index import index
 from .info import info
 from .options import Command, Group
 from .predict import predict
@@ -40,6 +41,7 @@ _AS_A_SCRIPT = {"allow_extra_args": True, "ignore_unknown_options": True, "help_
 _COMMANDS: dict[str, tuple[Callable[..., Any], ...]] = {
     "A clip": (ask, choose, classify, fill),
     "Many clips": (predict,),
+    "Search": (index,),
     "Training": (check, train, evaluate),
     "Models": (info, convert, export),
 }

@@ -185,7 +185,7 @@ class VideoLoader:
         """A clip, `pixel_values` (T, 3, H, W) and perhaps `pixel_mask` (H, W); `None` if it is to be skipped."""
         name = name_of(row)
         try:
-            with self._noted(note_of(row)):
+            with self.noted(note_of(row)):
                 return run_within(self.seconds_per_clip, name, lambda: self._process(row))
         except Exception as error:  # libraries of codecs raise whatever they like
             if self.on_decode_error == "raise":
@@ -234,8 +234,13 @@ class VideoLoader:
         return inputs
 
     @contextmanager
-    def _noted(self, note: str) -> Iterator[None]:
-        """Leaves word of what this process is reading, for when it dies of it."""
+    def noted(self, note: str) -> Iterator[None]:
+        """
+        Leave word of what this process is reading, for when it dies of it.
+
+        Args:
+            note (`str`): As [`note_of`] has it.
+        """
         worker = get_worker_info()
         if worker is None or worker.id >= _NUM_SLOTS:
             yield

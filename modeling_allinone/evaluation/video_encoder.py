@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from PIL import Image
 from torch import nn
 
 from ..data.video_loading import VideoLoader
@@ -125,7 +126,8 @@ class VideoEncoder:
 
         Args:
             videos: One clip, or an iterable of any number: paths, URLs, bytes of a file, decoded frames
-                `(T, H, W, 3)`, uint8, or mappings with one of these as `video`, and `start` and `end` (seconds).
+                `(T, H, W, 3)`, uint8, images `(H, W, 3)`, uint8 or of Pillow, or mappings with one of these as
+                `video`, and `start` and `end` (seconds).
             batch_size (`int`, defaults to 32): Clips read at a time.
             num_workers (`int`, defaults to 0): Processes that read clips while the model computes; 0 is this one.
             on_decode_error (`str`, defaults to `"raise"`): What to do about a clip that cannot be read: `"raise"`, or
@@ -161,9 +163,10 @@ def is_clip(value: Any) -> bool:
         value: What a user gave.
 
     Returns:
-        `bool`: Whether it is a path, a URL, bytes, a mapping, or an array of four axes.
+        `bool`: Whether it is a path, a URL, bytes, a mapping, an image, or an array of three or four axes.
     """
-    return isinstance(value, str | bytes | os.PathLike | Mapping) or (is_array(value) and value.ndim == 4)
+    is_image_or_file = isinstance(value, str | bytes | os.PathLike | Mapping | Image.Image)
+    return is_image_or_file or (is_array(value) and value.ndim in (3, 4))
 
 
 __all__ = ["VideoEncoder", "is_clip"]

@@ -1,228 +1,653 @@
 # Copyright 2026 The modeling_allinone authors.
 # Licensed under the Apache License, Version 2.0.
-"""Search in one's own video files: features that are computed once, kept on disk and asked by text."""
+"""Search in one's own videos: an index of what each window of them looks like, asked by text, image or clip."""
 
 import hashlib
 import json
+import math
 import os
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from torch import nn
+from transformers.utils import logging
 
 from ..data.folder_lock import only_writer
 from ..data.video_loading import VideoLoader
-from ..evaluation.embedding import embed_clips, embed_texts, score_candidates
+from ..data.video_windows import cut_windows
+from ..evaluation.embedding import score_candidates
 from ..evaluation.retrieval import combine
-from ..models.modeling_retrieval_allinone import AllInOneForVideoTextRetrieval
-from ..models.processing_allinone import AllInOneProcessor
+from ..evaluation.video_encoder import VideoEncoder
+from .index_tables import FORMAT, IndexTables, Stamp, quoted
+from .index_writing import IndexWriter
+from .moments import Moment, Window, merge_windows
+from .window_reading import digest_of, list_videos, read_parts, stamp_of
 
-# One file for clips and features, so that those of one index never come with the others of another.
-INDEX_NAME = "index.safetensors"
+logger = logging.get_logger(__name__)
 
-# A text whose features tell whether a model is the one that an index was made with, whatever its precision.
-_PROBE = "a video"
-_LEAST_SIMILARITY = 0.99
+Made = TypeVar("Made")
+
+# So many windows are compared one by one, which takes some 20 ms; of more, the nearest are found by an ANN index.
+EXACT_WINDOWS = 200_000
+WINDOW = 10.0  # seconds
+# Queries, neighbours and the least share of them that an ANN index has to find.
+_NUM_MEASURED, _MEASURED_K, _LEAST_RECALL = 100, 20, 0.99
+_NEARBY = 5  # times as many windows are found as moments are wanted, since several make one
 
 
-@dataclass(eq=False, repr=False)
-class VideoIndex:
+@dataclass
+class IndexReport:
     """
-    Clips to be found by text. Their features are computed once, and can be saved.
+    What an update of an index did.
 
     Args:
-        model ([`AllInOneForVideoTextRetrieval`]): With projections.
-        processor ([`AllInOneProcessor`])
-        clips (`list` of `dict`): Each with `video` (path) and perhaps `start` and `end` (seconds).
-        features (`torch.FloatTensor` of shape `(clips, D)`): What this model makes of them, see [`embed_clips`].
-        skipped (`list` of `dict`, *optional*): Clips that could not be read.
+        num_videos, num_windows (`int`): What the index holds now.
+        num_new, num_changed, num_moved, num_removed (`int`): Videos of this update.
+        broken (`list` of `dict`): Videos that cannot be read, each with `path` and `reason`; also those of earlier
+            updates, which have not changed since.
+        seconds (`float`): How long it took.
+    """
+
+    num_videos: int = 0
+    num_windows: int = 0
+    num_new: int = 0
+    num_changed: int = 0
+    num_moved: int = 0
+    num_removed: int = 0
+    broken: list[dict[str, str]] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+@dataclass
+class _Plan:
+    """What an update has to do: files to read with their stamps; videos that are called otherwise or removed."""
+
+    to_read: dict[str, Stamp]
+    moved: list[tuple[str, str, Stamp]]
+    removed: list[str]
+    report: IndexReport
+
+
+class VideoIndex:
+    """
+    An index of videos, which is made by [`~VideoIndex.create`] and opened again by [`~VideoIndex.open`].
 
     Example:
 
     ```python
     >>> from transformers import BertTokenizer
-    >>> from modeling_allinone import AllInOneConfig, AllInOneProcessor, AllInOneVideoProcessor
+    >>> from modeling_allinone import (
+    ...     AllInOneConfig, AllInOneForVideoTextRetrieval, AllInOneProcessor, AllInOneVideoProcessor
+    ... )
     >>> from modeling_allinone.datasets import write_moving_shapes
 
-    >>> videos = sorted(write_moving_shapes("shapes", num_clips=3).glob("videos/*.mp4"))
+    >>> folder = write_moving_shapes("shapes", num_clips=3) / "videos"
     >>> model = AllInOneForVideoTextRetrieval(AllInOneConfig.from_preset("tiny", num_hidden_layers=1))
-    >>> processor = AllInOneProcessor(AllInOneVideoProcessor(), BertTokenizer())
-    >>> index = VideoIndex.build(model, processor, videos)
-    >>> found = index.search("a red ring moves up", top_k=2)
-    >>> len(found), sorted(found[0])
-    (2, ['end', 'similarity', 'start', 'video'])
-    >>> index.save("index")
-    >>> VideoIndex.load("index", model, processor).search("a red ring moves up")[0]["video"] == found[0]["video"]
-    True
+    >>> encoder = VideoEncoder(model, AllInOneProcessor(AllInOneVideoProcessor(), BertTokenizer()))
+    >>> index = VideoIndex.create("index", encoder, window=2.0)
+    >>> report = index.update(folder)
+    >>> report.num_new, report.num_windows >= 3, index.update(folder).num_new
+    (3, True, 0)
+    >>> moments = VideoIndex.open("index", encoder).search("a red ring moves up", top_k=2)
+    >>> len(moments), moments[0].score >= moments[1].score
+    (2, True)
 
     ```
     """
 
-    model: AllInOneForVideoTextRetrieval
-    processor: AllInOneProcessor
-    clips: list[dict[str, Any]]
-    features: torch.Tensor
-    skipped: list[dict[str, Any]] = field(default_factory=list)
-
-    def __post_init__(self):
-        shape, expected = tuple(self.features.shape), (len(self.clips), self.model.config.projection_dim)
-        if shape != expected:
-            raise ValueError(
-                f"The features have shape {shape}, but expected {expected}, for {len(self.clips)} clips and the "
-                "projection_dim of this model; build the index with it."
-            )
+    def __init__(self, tables: IndexTables, encoder: VideoEncoder):
+        self._tables, self.encoder = tables, encoder
+        self.settings = tables.settings
 
     @classmethod
-    def build(
+    def create(
         cls,
-        model: AllInOneForVideoTextRetrieval,
-        processor: AllInOneProcessor,
-        videos: Sequence[str | Path | Mapping[str, Any]],
-        on_decode_error: str = "raise",
-        batch_size: int = 32,
-        num_workers: int = 0,
+        uri: str | Path,
+        encoder: VideoEncoder,
+        window: float = WINDOW,
+        stride: float | None = None,
+        overwrite: bool = False,
     ) -> "VideoIndex":
         """
-        Read clips and compute their features.
+        Make an empty index.
 
         Args:
-            model ([`AllInOneForVideoTextRetrieval`]): With projections.
-            processor ([`AllInOneProcessor`])
-            videos (sequence of paths or mappings): Files, or parts of them: `video`, `start` and `end` (seconds).
-            on_decode_error (`str`, defaults to `"raise"`): What to do about a clip that cannot be read: `"raise"`, or
-                `"skip"`: it is in `skipped` and never found.
-            batch_size (`int`, defaults to 32): Clips read at a time.
-            num_workers (`int`, defaults to 0): Processes that read clips; 0 is this one.
+            uri (`str` or `Path`): A folder, or what else `lancedb.connect` takes, such as `s3://bucket/index`.
+            encoder ([`VideoEncoder`]): Makes the vectors.
+            window (`float`, defaults to 10.0): Videos are cut into windows of so many seconds, see [`cut_windows`].
+            stride (`float`, *optional*): From the beginning of a window to that of the next, in seconds. Default:
+                `window`, so that they do not overlap.
+            overwrite (`bool`, defaults to `False`): Whether an index that is there is removed.
 
         Returns:
             [`VideoIndex`]
-        """
-        clips = [_as_clip(video) for video in videos]
-        reader = VideoLoader(processor, on_decode_error=on_decode_error)
-        features, is_readable = embed_clips(model, reader, clips, batch_size, num_workers)
-        found, skipped = (
-            [clip for clip, keep in zip(clips, keeps, strict=True) if keep] for keeps in (is_readable, ~is_readable)
-        )
-        return cls(model, processor, found, features[is_readable], skipped)
-
-    def search(self, text: str, top_k: int = 5, num_reranked: int = 0) -> list[dict[str, Any]]:
-        """
-        Find the clips that a text describes.
-
-        Args:
-            text (`str`)
-            top_k (`int`, defaults to 5): How many to return; all, if there are fewer.
-            num_reranked (`int`, defaults to 0): How many of the best to read again together with the text and to put
-                in the order of `score`, see [`combine`]; needs a model with a scorer.
-
-        Returns:
-            `list` of `dict`: Clips, best first, with `similarity` (cosine) and, where re-ranked, `score`.
 
         Raises:
-            ValueError: If a number is too small, or pairs are to be scored and the model has no scorer.
+            ImportError: If LanceDB is not installed.
+            FileExistsError: If there is an index, or other files are in the folder.
+            ValueError: If a length is wrong.
+        """
+        cut_windows(window, window, stride)
+        tables = IndexTables(uri)
+        if tables.exists and not overwrite:
+            raise FileExistsError(f"There is an index in {uri}; open it, or make it anew by overwrite=True.")
+        if tables.is_old and not overwrite:
+            raise ValueError(_old_format(uri))
+        dimension, name = encoder.model.config.projection_dim or 0, encoder.model.name_or_path or ""
+        settings = {
+            "model": os.path.abspath(name) if os.path.isdir(name) else name,
+            "fingerprint": fingerprint_of(encoder),
+            "dimension": dimension,
+            "window": float(window),
+            "stride": float(window if stride is None else stride),
+        }
+        tables.create(dimension, settings)
+        return cls(tables, encoder)
+
+    @classmethod
+    def open(
+        cls,
+        uri: str | Path,
+        encoder: VideoEncoder | None = None,
+        device: str | torch.device | None = None,
+        dtype: str | torch.dtype | None = None,
+    ) -> "VideoIndex":
+        """
+        Open an index.
+
+        Args:
+            uri (`str` or `Path`): As in `create`.
+            encoder ([`VideoEncoder`], *optional*): With the model that it was made with. Default: it is loaded from
+                where it was then.
+            device, dtype: As in [`VideoEncoder.from_pretrained`], where it is loaded.
+
+        Returns:
+            [`VideoIndex`]
+
+        Raises:
+            ImportError: If LanceDB is not installed.
+            FileNotFoundError: If there is no index.
+            ValueError: If it is damaged, of another format, or was made with another model.
+            OSError: If the model is no longer there.
+        """
+        tables = IndexTables(uri)
+        if not tables.exists:
+            if tables.is_old:
+                raise ValueError(_old_format(uri))
+            raise FileNotFoundError(
+                f"There is no index in {uri}; make one: allinone index FOLDER --model MODEL --index {uri}"
+            )
+        settings = tables.settings
+        if settings.get("format") != FORMAT:
+            raise ValueError(
+                f"The index in {uri} has format {settings.get('format')}, and this version reads {FORMAT}; make it "
+                f"anew: allinone index FOLDER --model MODEL --index {uri} --overwrite"
+            )
+        if encoder is None:
+            try:
+                encoder = VideoEncoder.from_pretrained(settings["model"], device, dtype)
+            except OSError as error:
+                error.add_note(f"It is the model of the index in {uri}; if it has moved, say where it is by --model.")
+                raise
+        if fingerprint_of(encoder) != settings["fingerprint"]:
+            raise ValueError(
+                f"The index in {uri} was made with another checkpoint ({settings['model']}), whose vectors are not to "
+                f"be compared with those of {encoder.model.name_or_path or 'this model'}; take that one, or make the "
+                f"index anew: allinone index FOLDER --model MODEL --index {uri} --overwrite"
+            )
+        return cls(tables, encoder)
+
+    @classmethod
+    def prepare(
+        cls,
+        uri: str | Path,
+        encoder: VideoEncoder | None = None,
+        window: float | None = None,
+        stride: float | None = None,
+        overwrite: bool = False,
+        device: str | torch.device | None = None,
+        dtype: str | torch.dtype | None = None,
+    ) -> "VideoIndex":
+        """
+        Open an index to update it, or make it, where a process group is initialised, by its first process.
+
+        Args:
+            uri, encoder, window, stride, overwrite: As in `create` and `open`; the encoder is needed to make one.
+            device, dtype: As in `open`.
+
+        Returns:
+            [`VideoIndex`]
+
+        Raises:
+            ValueError: If there is none and no encoder, or there is one with windows of another length; and all that
+                `create` and `open` raise.
+        """
+
+        def make():
+            if IndexTables(uri).exists and not overwrite:
+                return
+            if encoder is None:
+                raise ValueError(f"There is no index in {uri}; say which model makes it: --model MODEL.")
+            cls.create(uri, encoder, WINDOW if window is None else window, stride, overwrite)
+
+        _from_first(make)
+        opened = cls.open(uri, encoder, device, dtype)
+        for name, given in (("window", window), ("stride", stride)):
+            if given is not None and given != opened.settings[name]:
+                raise ValueError(
+                    f"The index in {uri} has a {name} of {opened.settings[name]:g} s, not {given:g}; leave it out, or "
+                    "make the index anew, by --overwrite."
+                )
+        return opened
+
+    def describe(self) -> dict[str, Any]:
+        """
+        What the index is.
+
+        Returns:
+            `dict`: `model`, `window` and `stride` (seconds), and `search`: `"exact"`, or what an ANN index was
+            measured to find: `recall` (share of the 20 nearest).
+        """
+        ann = self.settings.get("ann")
+        names = ("model", "window", "stride")
+        return {name: self.settings[name] for name in names} | {
+            "search": "exact" if ann is None else {"recall": ann["recall"]}
+        }
+
+    @property
+    def num_windows(self) -> int:
+        """How many windows the index holds."""
+        return self._tables.count()
+
+    # -----------------------------------------------------------------------------------------------------------------
+    # Videos
+    # -----------------------------------------------------------------------------------------------------------------
+
+    def update(
+        self,
+        videos: str | Path | Sequence[str | Path],
+        batch_size: int = 32,
+        num_workers: int = 1,
+        seconds_per_read: float | None = None,
+        retry_broken: bool = False,
+        show_progress: bool | None = None,
+    ) -> IndexReport:
+        """
+        Bring the index up to what is in folders: new and changed videos are read, those that were moved are called by
+        their new paths, and those that are gone from these folders are removed.
+
+        Each video is written whole, so that after a kill the same call goes on. Where a process group is initialised,
+        its processes share the videos.
+
+        Args:
+            videos (path or sequence of paths): Folders, which are searched with all that is below them, and files.
+            batch_size (`int`, defaults to 32): Windows that the model takes at a time.
+            num_workers (`int`, defaults to 1): Processes that read videos while the model computes; 0 is this one,
+                which a crash of the decoder ends.
+            seconds_per_read (`float`, *optional*): Longest time to read some windows of a video, in seconds. Default:
+                no limit.
+            retry_broken (`bool`, defaults to `False`): Whether videos that could not be read are read once more
+                though they have not changed.
+            show_progress (`bool`, *optional*): Whether there is a progress bar; by default, on a terminal.
+
+        Returns:
+            [`IndexReport`]
+
+        Raises:
+            FileNotFoundError: If there is no such folder or file.
+            ValueError: If another update of the index is going on, or it cannot be written.
+            DeadWorkerError: If processes that read die of something else than a video.
+        """
+        started = time.perf_counter()
+        sources = [videos] if isinstance(videos, str | Path) else list(videos)
+        process, num_processes = _group()
+        folder = self._tables.folder
+        with only_writer(folder) if folder is not None and process == 0 else nullcontext():
+            plan = _from_first(lambda: self._prepare(sources, retry_broken))
+            mine = dict(sorted(plan.to_read.items())[process::num_processes])
+            self._read(mine, batch_size, num_workers, seconds_per_read, show_progress if process == 0 else False)
+            _wait_for_others()
+            if process == 0:
+                self._finish(bool(plan.to_read or plan.removed))
+            _wait_for_others()
+        report = plan.report
+        in_scope = set(list_videos(sources)) if report.num_videos else set()
+        report.broken = [
+            {"path": path, "reason": reason}
+            for path, (_, reason) in sorted(self._tables.broken().items())
+            if path in in_scope
+        ]
+        known = self._tables.known()
+        report.num_new -= sum(path not in known for path in plan.to_read)
+        report.num_videos, report.num_windows = len(known), self.num_windows
+        report.seconds = time.perf_counter() - started
+        return report
+
+    def _prepare(self, sources: Sequence[str | Path], retry_broken: bool) -> _Plan:
+        """See what has changed, and do what takes no reading."""
+        paths = list_videos(sources)
+        known, broken = self._tables.known(), self._tables.broken()
+        plan = _Plan({}, [], [], IndexReport(num_videos=len(paths)))
+        folders = tuple(os.path.join(os.path.abspath(source), "") for source in sources if os.path.isdir(source))
+        present = set(paths)
+        gone = {path for path in known if path.startswith(folders) and path not in present} if folders else set()
+        by_content: dict[tuple[int, str], list[str]] = {}
+        for path in sorted(gone):
+            by_content.setdefault((known[path].stamp.size, known[path].content), []).append(path)
+        for path in paths:
+            stamp = stamp_of(path)
+            before = known.get(path)
+            if (before is not None and before.stamp == stamp) or (
+                path in broken and broken[path][0] == stamp and not retry_broken
+            ):
+                continue
+            twins: list[str] = []
+            if before is not None and before.stamp.size == stamp.size and before.content == digest_of(path):
+                self._tables.move(path, path, stamp)  # written again with what was in it
+                continue
+            if before is None and by_content:
+                twins = by_content.get((stamp.size, digest_of(path)), [])
+            if twins:
+                old = twins.pop()
+                gone.discard(old)
+                self._tables.move(old, path, stamp)
+                plan.report.num_moved += 1
+                continue
+            plan.to_read[path] = stamp
+            if before is None:
+                plan.report.num_new += 1
+            else:
+                plan.report.num_changed += 1
+        stale = {path for path in broken if path.startswith(folders) and path not in present} if folders else set()
+        self._tables.forget(stale)
+        self._tables.remove(sorted(gone))
+        plan.removed, plan.report.num_removed = sorted(gone), len(gone)
+        return plan
+
+    def _read(
+        self,
+        to_read: dict[str, Stamp],
+        batch_size: int,
+        num_workers: int,
+        seconds_per_read: float | None,
+        show_progress: bool | None,
+    ):
+        """Read videos, and write their windows."""
+        writer = IndexWriter(self._tables, self.encoder, to_read, batch_size)
+        reader = VideoLoader(self.encoder.processor, on_decode_error="skip", seconds_per_clip=seconds_per_read)
+        disable = None if show_progress is None else not show_progress
+        with logging.tqdm(total=len(to_read), desc="videos", leave=False, disable=disable) as progress:
+            lengths = self.settings["window"], self.settings["stride"]
+            for part in read_parts(reader, lambda: writer.unread, *lengths, num_workers):
+                writer.add(part)
+                progress.update(part.is_last)
+            writer.flush()
+
+    def _finish(self, has_changed: bool):
+        """Put the tables in order after an update."""
+        if has_changed:
+            self._tables.compact()
+            num_windows = self.num_windows
+            ann = self.settings.get("ann")
+            if num_windows > self.settings.get("exact_windows", EXACT_WINDOWS):
+                self._measure_ann()
+            elif ann is not None:
+                self._save_settings(ann=None)
+
+    def _save_settings(self, **settings: Any):
+        self.settings = self._tables.settings | settings
+        self._tables.settings = self.settings
+
+    def _measure_ann(self):
+        """Build an ANN index, and look at more and more of it until it finds what exact search finds."""
+        columns, vectors = self._tables.vectors()
+        num_partitions = max(round(math.sqrt(len(vectors)) / 4), 1)
+        self._tables.build_ann(num_partitions)
+        generator = torch.Generator().manual_seed(0)
+        places = torch.randperm(len(vectors), generator=generator)[:_NUM_MEASURED]
+        noise = torch.randn(len(places), vectors.shape[1], generator=generator)
+        queries = nn.functional.normalize(vectors[places] + nn.functional.normalize(noise, dim=-1), dim=-1)
+        exact = (queries @ vectors.T).topk(min(_MEASURED_K, len(vectors)), dim=1).indices.tolist()
+        keys = list(zip(columns["path"].tolist(), columns["place"].tolist(), strict=True))
+        num_probes, recall = min(8, num_partitions), 0.0
+        while True:
+            found = 0
+            for query, nearest in zip(queries, exact, strict=True):
+                other, _ = self._tables.nearest(query, len(nearest), num_probes)
+                of_ann = set(zip(other["path"].tolist(), other["place"].tolist(), strict=True))
+                found += len(of_ann & {keys[place] for place in nearest})
+            recall = found / (len(exact) * len(exact[0]))
+            if recall >= _LEAST_RECALL or num_probes >= num_partitions:
+                break
+            num_probes = min(2 * num_probes, num_partitions)
+        self._save_settings(ann={"recall": recall, "num_probes": num_probes, "num_partitions": num_partitions})
+
+    # -----------------------------------------------------------------------------------------------------------------
+    # Queries
+    # -----------------------------------------------------------------------------------------------------------------
+
+    def embed_query(self, query: Any) -> tuple[torch.Tensor, bool]:
+        """
+        The vector of what is looked for.
+
+        Args:
+            query: A sentence (`str`); else a picture or a clip, as in [`VideoEncoder.encode_video`], a path as a
+                `Path`.
+
+        Returns:
+            `torch.FloatTensor` of shape `(D,)`, and whether the sentence was cut, as it is longer than the model
+            reads.
+        """
+        if isinstance(query, str):
+            if not query.strip():
+                raise ValueError("The query is an empty text; say what is to be found.")
+            tokenizer = self.encoder.processor.tokenizer
+            is_cut = len(tokenizer(query, truncation=False)["input_ids"]) > tokenizer.model_max_length
+            return self.encoder.encode_text(query), is_cut
+        vector = self.encoder.encode_video(query)
+        return vector if vector.ndim == 1 else vector[0], False
+
+    def find_windows(
+        self, vector: torch.Tensor, top_k: int = 5, within: str | Path | None = None, with_thumbnails: bool = True
+    ) -> list[Window]:
+        """
+        The windows nearest to a vector.
+
+        Args:
+            vector (`torch.FloatTensor` of shape `(D,)`): Of unit length.
+            top_k (`int`, defaults to 5): How many; all, if there are fewer.
+            within (`str` or `Path`, *optional*): A video, or a folder of videos, of the index. Default: all of it.
+            with_thumbnails (`bool`, defaults to `True`): Whether their pictures are read, too.
+
+        Returns:
+            `list` of [`Window`], best first.
+
+        Raises:
+            ValueError: If nothing of the index is within.
+        """
+        place = None if within is None else os.path.abspath(within)
+        ann = self.settings.get("ann")
+        if ann is not None:
+            where = None
+            if place is not None:
+                below = os.path.join(place, "")
+                where = f"path = {quoted([place])} OR starts_with(path, {quoted([below])})"
+            columns, similarities = self._tables.nearest(vector, top_k, ann["num_probes"], where)
+            best = list(range(len(similarities)))
+        else:
+            columns, vectors = self._tables.vectors()
+            similarities = (vectors @ vector).numpy()
+            if place is not None:
+                below = os.path.join(place, "")
+                is_within = np.array([path == place or path.startswith(below) for path in columns["path"]], dtype=bool)
+                similarities = np.where(is_within, similarities, -np.inf)
+            order = torch.from_numpy(similarities).topk(min(top_k, len(similarities))).indices.tolist()
+            best = [one for one in order if similarities[one] > -np.inf]
+        if place is not None and not len(best):
+            raise ValueError(
+                f"{within} holds nothing of the index in {self._tables.uri}; give a video or a folder of it."
+            )
+        keys = [(str(columns["path"][one]), int(columns["place"][one])) for one in best]
+        thumbnails = self._tables.thumbnails(keys) if with_thumbnails else {}
+        durations = [float(columns["duration"][one]) for one in best]
+        return [
+            Window(
+                path=key[0],
+                start=float(columns["start"][one]),
+                end=float(columns["end"][one]),
+                duration=None if math.isnan(duration) else duration,
+                similarity=float(similarities[one]),
+                thumbnail=thumbnails.get(key),
+            )
+            for one, key, duration in zip(best, keys, durations, strict=True)
+        ]
+
+    def search(
+        self,
+        query: Any,
+        top_k: int = 5,
+        within: str | Path | None = None,
+        num_reranked: int = 0,
+    ) -> list[Moment]:
+        """
+        Find the moments that a query describes.
+
+        Args:
+            query: A sentence, or a picture or a clip, see `embed_query`. A sentence that is longer than the model
+                reads is cut, which is warned of.
+            top_k (`int`, defaults to 5): How many moments to return; all, if there are fewer.
+            within (`str` or `Path`, *optional*): A video, or a folder of videos, of the index. Default: all of it.
+            num_reranked (`int`, defaults to 0): How many of the best windows to read again together with the sentence,
+                and to put in the order of `score`, see [`combine`]; needs a model with a scorer, and the videos.
+
+        Returns:
+            `list` of [`Moment`], best first.
+
+        Raises:
+            ValueError: If a number is too small, nothing of the index is within, or windows are to be re-ranked for a
+                picture, a clip or by a model without a scorer.
         """
         if top_k < 1 or num_reranked < 0:
             raise ValueError(f"top_k is {top_k} and num_reranked is {num_reranked}; expected at least 1 and 0.")
-        similarities = embed_texts(self.model, self.processor, [text])[0] @ self.features.T
-        best = similarities.argsort(descending=True, stable=True)[: max(top_k, num_reranked)].tolist()
-        found = [{**self.clips[place], "similarity": similarities[place].item()} for place in best]
-        reranked = found[:num_reranked]
-        if reranked:
-            scores = score_candidates(self.model, VideoLoader(self.processor), reranked, [text], [[0]] * len(reranked))
-            finer = combine(
-                similarities[best[:num_reranked]], torch.cat(scores), self.model.config.contrastive_temperature
+        model = self.encoder.model
+        if num_reranked and (not isinstance(query, str) or model.scorer is None):
+            raise ValueError(
+                "Only for a sentence, and by a model with a scorer of pairs (use_pair_scorer), windows are re-ranked; "
+                "give num_reranked=0."
             )
-            reranked = [clip | {"score": score} for clip, score in zip(reranked, finer.tolist(), strict=True)]
-            reranked.sort(key=lambda clip: clip["score"], reverse=True)
-        return [*reranked, *found[num_reranked:]][:top_k]
+        vector, is_cut = self.embed_query(query)
+        if is_cut:
+            logger.warning(
+                f"The query is longer than the {self.encoder.processor.tokenizer.model_max_length} tokens that the "
+                "model reads; what lies behind them is not looked for."
+            )
+        windows = self.find_windows(vector, max(_NEARBY * top_k, num_reranked), within)
+        if num_reranked:
+            windows = self._rerank(str(query), windows, num_reranked)
+        return merge_windows(windows, model.config.contrastive_temperature)[:top_k]
 
-    def save(self, folder: str | Path):
-        """
-        Write clips and features, but not the model. What was saved there before is replaced at once, when all is
-        written; wherever this is interrupted, the folder has either.
-
-        Args:
-            folder (`str` or `Path`): Made if missing.
-
-        Raises:
-            ValueError: If another process is saving there.
-        """
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        content = json.dumps({"clips": self.clips, "skipped": self.skipped}).encode()
-        tensors = {
-            "features": self.features.contiguous(),
-            "probe": self._probe().contiguous(),
-            "content": torch.frombuffer(bytearray(content), dtype=torch.uint8),
-        }
-        with only_writer(folder):
-            unfinished = folder / f"{INDEX_NAME}.unfinished"
-            unfinished.write_bytes(save(tensors, metadata={"sha256": _digest(tensors)}))
-            os.replace(unfinished, folder / INDEX_NAME)
-
-    @classmethod
-    def load(
-        cls, folder: str | Path, model: AllInOneForVideoTextRetrieval, processor: AllInOneProcessor
-    ) -> "VideoIndex":
-        """
-        Read what `save` wrote.
-
-        Args:
-            folder (`str` or `Path`)
-            model ([`AllInOneForVideoTextRetrieval`]): The one that computed the features.
-            processor ([`AllInOneProcessor`])
-
-        Returns:
-            [`VideoIndex`]
-
-        Raises:
-            FileNotFoundError: If there is no index.
-            ValueError: If it is damaged, of version 0.1, or was made with another model.
-        """
-        path = Path(folder) / INDEX_NAME
-        if not path.is_file():
-            if (path.parent / "features.safetensors").is_file():
-                raise ValueError(f"The index in {folder} was saved by version 0.1; build it again, and save it.")
-            raise FileNotFoundError(f"{path} does not exist; save an index in {folder}, or build one.")
-        try:
-            with safe_open(path, framework="pt") as file:
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-                digest = (file.metadata() or {}).get("sha256")
-        except SafetensorError as error:
-            raise ValueError(f"{path} is damaged ({error}); rebuild the index.") from error
-        if digest != _digest(tensors):
-            raise ValueError(f"{path} is damaged, its checksum is another; rebuild the index.")
-        content = json.loads(tensors["content"].numpy().tobytes())
-        index = cls(model, processor, content["clips"], tensors["features"], content["skipped"])
-        if index._probe() @ tensors["probe"] < _LEAST_SIMILARITY:
-            raise ValueError(f"The index in {folder} was made with another model or tokenizer; rebuild it with this.")
-        return index
-
-    def _probe(self) -> torch.Tensor:
-        return embed_texts(self.model, self.processor, [_PROBE])[0]
+    def _rerank(self, text: str, windows: list[Window], num_reranked: int) -> list[Window]:
+        """The windows with the scores of the best, which were read again, above those of the others."""
+        best = windows[:num_reranked]
+        reader = VideoLoader(self.encoder.processor, on_decode_error="skip")
+        clips = [
+            {"video": window.path} | ({} if window.duration is None else {"start": window.start, "end": window.end})
+            for window in best
+        ]
+        scores = torch.cat(score_candidates(self.encoder.model, reader, clips, [text], [[0]] * len(best)))
+        similarities = torch.tensor([window.similarity for window in best])
+        finer = combine(similarities, scores, self.encoder.model.config.contrastive_temperature)
+        # Those that were read stay above the others.
+        finite = finer[finer.isfinite()]
+        offset = 2.0 - float(finite.min()) if len(finite) else 0.0
+        for window, score in zip(best, finer.tolist(), strict=True):
+            window.score = score + offset if math.isfinite(score) else window.similarity
+        return windows
 
 
-def _digest(tensors: Mapping[str, torch.Tensor]) -> str:
-    """A hash of names and bytes of tensors."""
+def fingerprint_of(encoder: VideoEncoder) -> str:
+    """
+    What tells whether vectors are of one model: a hash of its weights as bfloat16, whatever it computes in, of its
+    vocabulary, and of how its frames are prepared.
+
+    Args:
+        encoder ([`VideoEncoder`])
+
+    Returns:
+        `str`
+    """
     digest = hashlib.sha256()
-    for name in sorted(tensors):
-        digest.update(name.encode())
-        digest.update(tensors[name].flatten().view(torch.uint8).numpy().data)
+    for name, tensor in sorted(encoder.model.state_dict().items()):
+        rounded = tensor.detach().to("cpu", torch.bfloat16).contiguous()
+        digest.update(f"{name} {tuple(tensor.shape)}\n".encode())
+        digest.update(rounded.flatten().view(torch.uint8).numpy().data)
+    processor = encoder.processor
+    digest.update(json.dumps(sorted(processor.tokenizer.get_vocab().items())).encode())
+    digest.update(json.dumps(processor.video_processor.to_dict(), sort_keys=True, default=str).encode())
     return digest.hexdigest()
 
 
-def _as_clip(video: str | Path | Mapping[str, Any]) -> dict[str, Any]:
-    """A clip by its path, from the path or from what names a part of it."""
-    given = video if isinstance(video, Mapping) else {"video": video}
-    if not isinstance(given.get("video"), str | Path):
-        raise TypeError(
-            f"A clip of an index is {video!r:.80}; expected its path, or a mapping with its path as video."
-        )
-    return {"video": str(given["video"]), "start": given.get("start"), "end": given.get("end")}
+@contextmanager
+def sharing_processes() -> Iterator[str | None]:
+    """
+    Let the processes that `accelerate launch` or `torchrun` has started share the work.
+
+    Yields:
+        `str`, *optional*: The GPU of this process, where there are several processes and GPUs.
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) < 2 or torch.distributed.is_initialized():
+        yield None
+        return
+    torch.distributed.init_process_group("gloo", timeout=timedelta(days=7))  # the slowest is waited for
+    try:
+        number = int(os.environ.get("LOCAL_RANK", "0"))
+        yield f"cuda:{number}" if torch.cuda.is_available() and number < torch.cuda.device_count() else None
+    finally:
+        torch.distributed.destroy_process_group()
 
 
-__all__ = ["VideoIndex"]
+def _old_format(uri: str | Path) -> str:
+    return (
+        f"The index in {uri} was saved by an earlier version, in another format; make it anew: allinone index FOLDER "
+        f"--model MODEL --index {uri} --overwrite"
+    )
+
+
+def _group() -> tuple[int, int]:
+    """Number of this process, and of all that share the work."""
+    distributed = torch.distributed
+    if distributed.is_available() and distributed.is_initialized():
+        return distributed.get_rank(), distributed.get_world_size()
+    return 0, 1
+
+
+def _from_first(make: Callable[[], Made]) -> Made:
+    """What the first process makes, for all; an error of it is raised in all."""
+    process, num_processes = _group()
+    if num_processes == 1:
+        return make()
+    made: list[Any] = [None]
+    if process == 0:
+        try:
+            made = [make()]
+        except Exception as error:
+            made = [error]
+    torch.distributed.broadcast_object_list(made)
+    if isinstance(made[0], Exception):
+        raise made[0]
+    return made[0]
+
+
+def _wait_for_others():
+    if _group()[1] > 1:
+        torch.distributed.barrier()
+
+
+__all__ = ["IndexReport", "VideoIndex", "sharing_processes"]

@@ -16,6 +16,7 @@ from modeling_allinone import (
     AllInOneVideoProcessor,
 )
 from modeling_allinone.datasets import list_datasets, load_moving_shapes, train_tokenizer, write_moving_shapes
+from modeling_allinone.evaluation.video_encoder import VideoEncoder
 from modeling_allinone.recipes import RECIPES
 from modeling_allinone.search.video_index import VideoIndex
 
@@ -110,8 +111,9 @@ def test_contrast_then_ranking(on_shapes, shapes, tmp_path):
         AllInOneProcessor.from_pretrained(ranking),
     )
     rows = load_moving_shapes(shapes, "test", "retrieval")
-    index = VideoIndex.build(model, processor, rows["video"])
-    found = [index.search(caption, top_k=1, num_reranked=3)[0]["video"] for caption in rows["caption"]]
+    index = VideoIndex.create(tmp_path / "index", VideoEncoder(model, processor))
+    index.update(rows["video"])
+    found = [index.search(caption, top_k=1, num_reranked=3)[0].path for caption in rows["caption"]]
     is_right = [video == right for video, right in zip(found, rows["video"], strict=True)]
     assert sum(is_right) / 5 == results["scores"]["reranked_text_to_video_recall_at_1"]
 

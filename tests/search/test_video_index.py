@@ -1,117 +1,309 @@
 # Copyright 2026 The modeling_allinone authors.
 # Licensed under the Apache License, Version 2.0.
-"""An index finds clips as features and pairs rank them, is kept with its model, and is whole or refused."""
+"""An index of videos: each window once whatever happens, and found by what the model says."""
 
-import itertools
 import multiprocessing
-import random
+import os
+import shutil
+import signal
 import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from retrieval_fixtures import NUM_CLIPS, TEXTS, order, text_features
-from tqdm.auto import tqdm
+from clean_processes import run_together, start_process
+from PIL import Image
+from video_fixtures import cut_short, encode_video, grey_frames
 
-from modeling_allinone import AllInOneConfig, AllInOneForVideoTextRetrieval
-from modeling_allinone.search import VideoIndex
+from modeling_allinone import VideoEncoder, VideoIndex
+from modeling_allinone.data.folder_lock import only_writer
+from modeling_allinone.data.video_loading import VideoLoader
+from modeling_allinone.evaluation.embedding import score_candidates
+from modeling_allinone.evaluation.retrieval import combine
+from modeling_allinone.search import index_writing, video_index
+from modeling_allinone.search.index_tables import IndexTables
+from modeling_allinone.search.video_index import sharing_processes
 
 
-def test_index_finds_clips(model, processor, rows, broken, tmp_path):
-    videos = [Path(rows[0]["video"]), {"video": rows[1]["video"], "start": 0.5, "end": 2.0}, broken["video"]]
-    videos += [row["video"] for row in rows[2:]]
-    index = VideoIndex.build(model, processor, videos, on_decode_error="skip")
-    assert [clip["video"] for clip in index.skipped] == [broken["video"]] and len(index.clips) == NUM_CLIPS
-    found = index.search(TEXTS[0], top_k=4)
-    similarities = (index.features @ text_features(model, processor)[0]).tolist()
-    assert [clip["video"] for clip in found] == [index.clips[clip]["video"] for clip in order(similarities)[:4]]
-    assert [clip["similarity"] for clip in found] == pytest.approx(sorted(similarities, reverse=True)[:4])
-    assert index.clips[1] == {"video": rows[1]["video"], "start": 0.5, "end": 2.0}
+@pytest.fixture
+def encoder(model, processor):
+    torch.manual_seed(0)
+    return VideoEncoder(model.eval(), processor)
 
-    reranked = index.search(TEXTS[0], top_k=5, num_reranked=3)
-    best = order(similarities)
-    scores = {clip["video"]: clip.get("score") for clip in reranked}
-    assert set(list(scores)[:3]) == {index.clips[clip]["video"] for clip in best[:3]}
-    assert list(scores.values())[:3] == sorted(list(scores.values())[:3], reverse=True)
-    assert list(scores.values())[3:] == [None, None] and list(scores)[3:] == [
-        index.clips[clip]["video"] for clip in best[3:5]
+
+@pytest.fixture
+def folder(rows, tmp_path):
+    """Three clips of moving shapes, one of them below."""
+    root = tmp_path / "videos"
+    (root / "below").mkdir(parents=True)
+    for name, row in zip(("a.mp4", "b's.mp4", "below/ü.mp4"), rows, strict=False):
+        shutil.copy(row["video"], root / name)
+    return root
+
+
+def rows_of(uri) -> list[tuple]:
+    columns, _ = IndexTables(uri).vectors()
+    return sorted(zip(columns["path"].tolist(), columns["place"].tolist(), strict=True))
+
+
+def update(encoder, folder, uri, window=2.0, **options):
+    index = VideoIndex.prepare(uri, encoder, window)
+    return index, index.update(folder, num_workers=0, **options)
+
+
+def test_windows_are_found_by_what_the_model_makes_of_them(encoder, folder, tmp_path):
+    index, report = update(encoder, folder, tmp_path / "index")
+    assert (report.num_new, report.num_videos, report.broken) == (3, 3, [])
+    vector, is_cut = index.embed_query("a red ring moves up")
+    assert torch.equal(vector, encoder.encode_text("a red ring moves up")) and not is_cut
+    windows = index.find_windows(vector, top_k=100)
+    assert len(windows) == report.num_windows == index.num_windows > 3
+    for window in windows:
+        clip = {"video": window.path, "start": window.start, "end": window.end}
+        assert window.similarity == pytest.approx(float(encoder.encode_video(clip) @ vector), abs=1e-5)
+        assert window.thumbnail.startswith(b"\xff\xd8") and window.end <= window.duration
+    assert windows == sorted(windows, key=lambda window: -window.similarity)
+    reopened = VideoIndex.open(tmp_path / "index", encoder)
+    assert reopened.find_windows(vector, top_k=100) == windows
+    assert [window.path for window in index.find_windows(vector, 1)] == [windows[0].path]
+
+
+def test_a_video_or_a_folder_of_the_index(encoder, folder, tmp_path):
+    index, _ = update(encoder, folder, tmp_path / "index")
+    for within in (folder / "b's.mp4", folder / "below"):
+        moments = index.search("a ring", top_k=9, within=within)
+        assert moments and all(moment.path.startswith(str(within)) for moment in moments)
+    with pytest.raises(ValueError, match="holds nothing of the index"):
+        index.search("a ring", within=folder / "belo")
+
+
+def test_queries_are_sentences_pictures_and_clips(encoder, folder, tmp_path):
+    index, _ = update(encoder, folder, tmp_path / "index", window=100.0)
+    path = folder / "a.mp4"
+    for query in (path, {"video": str(path)}):
+        (best,) = index.search(query, top_k=1)
+        assert best.path == str(path) and best.similarity == pytest.approx(1, abs=1e-5)
+    image = np.zeros((64, 64, 3), dtype=np.uint8)
+    assert index.embed_query(image)[0].shape == (8,)
+    assert index.embed_query("ring " * 50)[1]
+    with pytest.raises(ValueError, match="empty"):
+        index.search(" ")
+
+
+def test_the_best_are_read_again(encoder, folder, tmp_path):
+    index, _ = update(encoder, folder, tmp_path / "index", window=100.0)
+    text = "a red ring moves up"
+    plain = index.search(text, top_k=3)
+    ranked = index.search(text, top_k=3, num_reranked=2)
+    clips = [{"video": moment.path} for moment in plain]
+    scores = torch.cat(score_candidates(encoder.model, VideoLoader(encoder.processor), clips, [text], [[0]] * 3))
+    similarities = torch.tensor([moment.similarity for moment in plain])
+    finer = combine(similarities, scores, encoder.model.config.contrastive_temperature)[:2]
+    order = [*finer.argsort(descending=True).tolist(), 2]
+    assert [moment.path for moment in ranked] == [plain[place].path for place in order]
+    assert ranked[0].score - ranked[1].score == pytest.approx(abs(float(finer[0] - finer[1])), abs=1e-4)
+    with pytest.raises(ValueError, match="windows are re-ranked"):
+        index.search(folder / "a.mp4", num_reranked=2)
+
+
+def test_what_has_changed_is_brought_up_to_date(encoder, folder, tmp_path):
+    uri = tmp_path / "index"
+    update(encoder, folder, uri)
+    before = rows_of(uri)
+    index, report = update(encoder, folder, uri)
+    assert (report.num_new, report.num_changed, report.num_moved, report.num_removed) == (0, 0, 0, 0)
+
+    (folder / "a.mp4").rename(folder / "below" / "moved.mp4")
+    encode_video(folder / "b's.mp4", frames=grey_frames(16)[:, :32, :32])
+    (folder / "below" / "ü.mp4").unlink()
+    shutil.copy(folder / "b's.mp4", folder / "new.mp4")
+    index, report = update(encoder, folder, uri)
+    assert (report.num_new, report.num_changed, report.num_moved, report.num_removed) == (1, 1, 1, 1)
+    after = rows_of(uri)
+    assert [place for path, place in before if path.endswith("/a.mp4")] == [
+        place for path, place in after if path.endswith("moved.mp4")
     ]
-    assert index.search(TEXTS[0], top_k=1, num_reranked=3)[0] == reranked[0]
-    assert len(index.search(TEXTS[0], top_k=99)) == NUM_CLIPS
+    assert {Path(path).name for path, _ in after} == {"moved.mp4", "b's.mp4", "new.mp4"}
+    os.utime(folder / "new.mp4")
+    index, report = update(encoder, folder, uri)
+    assert report.num_changed == 0 and rows_of(uri) == after
+    vector, _ = index.embed_query("a ring")
+    for window in index.find_windows(vector, 100):
+        clip = {"video": window.path, "start": window.start, "end": window.end}
+        assert window.similarity == pytest.approx(float(encoder.encode_video(clip) @ vector), abs=1e-5)
 
 
-def test_index_is_kept_with_its_model(model, config, processor, rows, tmp_path):
-    index = VideoIndex.build(model, processor, [row["video"] for row in rows])
-    index.save(tmp_path / "index")
-    loaded = VideoIndex.load(tmp_path / "index", model, processor)
-    assert torch.equal(loaded.features, index.features) and loaded.clips == index.clips
-    assert [clip["video"] for clip in loaded.search(TEXTS[1])] == [clip["video"] for clip in index.search(TEXTS[1])]
-    with pytest.raises(ValueError, match="was made with another model"):
-        VideoIndex.load(tmp_path / "index", AllInOneForVideoTextRetrieval(config), processor)
-    other = AllInOneForVideoTextRetrieval(AllInOneConfig(**config.to_dict() | {"projection_dim": 4}))
-    with pytest.raises(ValueError, match=r"shape \(7, 8\), but expected \(7, 4\)"):
-        VideoIndex.load(tmp_path / "index", other, processor)
+def test_folders_that_are_not_named_stay(encoder, folder, tmp_path):
+    uri = tmp_path / "index"
+    update(encoder, folder / "below", uri)
+    _, report = update(encoder, [folder / "a.mp4", folder / "b's.mp4"], uri)
+    assert (report.num_new, report.num_removed, report.num_videos) == (2, 0, 3)
 
 
-def save_by_turns(folder: Path, indices: list[VideoIndex]):
-    torch.set_num_threads(1)  # a pool of threads does not outlive a fork
-    tqdm.set_lock(threading.RLock())  # its own is shared by forks, and held for ever by one that is killed
-    for index in itertools.cycle(indices):
-        index.save(folder)
+@pytest.mark.parametrize("num_workers", (0, 2))
+def test_broken_videos_are_listed(encoder, folder, tmp_path, num_workers):
+    cut_short(folder / "a.mp4", folder / "cut.mp4")
+    (folder / "text.mkv").write_text("no film")
+    (folder / "empty.webm").touch()
+    (folder / ".hidden.mp4").touch()
+    index = VideoIndex.create(tmp_path / "index", encoder, window=2.0)
+    report = index.update(folder, num_workers=num_workers)
+    assert [Path(one["path"]).name for one in report.broken] == ["cut.mp4", "empty.webm", "text.mkv"]
+    assert all(one["path"] in one["reason"] for one in report.broken) and report.num_videos == report.num_new == 3
+    shutil.copy(folder / "a.mp4", folder / "text.mkv")
+    (folder / "empty.webm").unlink()
+    report = index.update(folder, num_workers=num_workers)
+    assert [Path(one["path"]).name for one in report.broken] == ["cut.mp4"] and report.num_new == 1
 
 
-def test_index_is_whole_whenever_saving_is_killed(model, processor, tmp_path, num_kills=12):
-    """Clips and features are those of one index, the old or the new."""
-    indices = []
-    for value, num_clips in enumerate((3000, 2999), 1):
-        clips = [{"video": f"{value}/{clip}.mp4", "start": None, "end": None} for clip in range(num_clips)]
-        indices.append(VideoIndex(model, processor, clips, torch.full((num_clips, 8), float(value))))
-    indices[0].save(tmp_path)
-    draws = random.Random(0)
-    for _ in range(num_kills):
-        run = multiprocessing.get_context("fork").Process(target=save_by_turns, args=(tmp_path, indices))
-        run.start()
-        run.join(draws.uniform(0.03, 0.2))
-        assert run.is_alive()
-        run.kill()
-        run.join()
-        loaded = VideoIndex.load(tmp_path, model, processor)
-        (value,) = loaded.features.unique().tolist()
-        assert loaded.clips == indices[int(value) - 1].clips
-    indices[1].save(tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == ["index.safetensors"]
+def test_images_and_clips_of_other_sizes(encoder, folder, tmp_path):
+    Image.new("RGB", (80, 60), "red").save(folder / "image.png")
+    index, report = update(encoder, folder, tmp_path / "index")
+    (moment,) = index.search(Image.new("RGB", (80, 60), "red"), top_k=1)
+    assert Path(moment.path).name == "image.png" and moment.duration is None and report.num_new == 4
 
 
-def test_damaged_index_is_refused(model, processor, rows, tmp_path):
-    VideoIndex.build(model, processor, [row["video"] for row in rows[:3]]).save(tmp_path)
-    path = tmp_path / "index.safetensors"
-    whole = path.read_bytes()
-    start = 8 + int.from_bytes(whole[:8], "little")
-    for damaged in (
-        whole[:-1],
-        whole[:start] + bytes(4) + whole[start + 4 :],
-        whole.replace(b".mp4", b".mp3"),
-        whole[:-1] + b"\1",
-        b"",
-    ):
-        path.write_bytes(damaged)
-        with pytest.raises(ValueError, match=r"index\.safetensors is damaged.*; rebuild the index"):
-            VideoIndex.load(tmp_path, model, processor)
-    path.unlink()
-    with pytest.raises(FileNotFoundError, match=r"index\.safetensors does not exist"):
-        VideoIndex.load(tmp_path, model, processor)
-    (tmp_path / "features.safetensors").touch()
-    with pytest.raises(ValueError, match=r"The index in .* was saved by version 0\.1; build it again"):
-        VideoIndex.load(tmp_path, model, processor)
-    VideoIndex(model, processor, [], torch.zeros(0, 8)).save(tmp_path)
-    assert VideoIndex.load(tmp_path, model, processor).clips == []
+def test_an_index_of_another_model_is_refused(encoder, folder, tmp_path):
+    update(encoder, folder, tmp_path / "index")
+    assert VideoIndex.open(tmp_path / "index", VideoEncoder(encoder.model.bfloat16(), encoder.processor))
+    with torch.no_grad():
+        encoder.model.text_projection.weight[0, 0] += 1.0
+    for call in (VideoIndex.open, VideoIndex.prepare):
+        with pytest.raises(ValueError, match=r"another checkpoint.*allinone index FOLDER .* --overwrite"):
+            call(tmp_path / "index", encoder)
+    again = VideoIndex.prepare(tmp_path / "index", encoder, overwrite=True)
+    assert again.num_windows == 0
 
 
-def test_index_names_what_is_wrong(model, processor, rows):
-    index = VideoIndex.build(model, processor, [rows[0]["video"]])
-    with pytest.raises(ValueError, match="top_k is 0 and num_reranked is 0"):
-        index.search("a ring", top_k=0)
-    with pytest.raises(TypeError, match="expected its path, or a mapping with its path as video"):
-        VideoIndex.build(model, processor, [np.zeros((4, 32, 32, 3), dtype=np.uint8)])
-    assert VideoIndex.build(model, processor, []).search("a ring", num_reranked=2) == []
+def test_what_is_no_index_is_told(encoder, folder, tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"There is no index in .*nothing; make one: allinone index"):
+        VideoIndex.open(tmp_path / "nothing", encoder)
+    assert not (tmp_path / "nothing").exists()
+    with pytest.raises(ValueError, match=r"There is no index in .*; say which model"):
+        VideoIndex.prepare(tmp_path / "nothing")
+    (tmp_path / "file").touch()
+    with pytest.raises(ValueError, match="is a file; give the folder of an index"):
+        VideoIndex.open(tmp_path / "file", encoder)
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "index.safetensors").touch()
+    for call in (VideoIndex.open, VideoIndex.prepare):
+        with pytest.raises(ValueError, match=r"saved by an earlier version.*--overwrite"):
+            call(tmp_path / "old", encoder)
+    index, _ = update(encoder, folder, tmp_path / "index")
+    with pytest.raises(ValueError, match="has a window of 2 s, not 3"):
+        VideoIndex.prepare(tmp_path / "index", encoder, window=3.0)
+    index._save_settings(format=99)
+    with pytest.raises(ValueError, match=r"has format 99.*--overwrite"):
+        VideoIndex.open(tmp_path / "index", encoder)
+    with pytest.raises(FileExistsError, match="There is an index"):
+        VideoIndex.create(tmp_path / "index", encoder)
+    with pytest.raises(FileNotFoundError, match=r"does not exist"):
+        VideoIndex.create(tmp_path / "index", encoder, overwrite=True).update(tmp_path / "missing")
+
+
+def test_a_damaged_index_is_named(encoder, folder, tmp_path):
+    uri = tmp_path / "index"
+    update(encoder, folder, uri)
+    for path in uri.rglob("*.lance"):
+        if path.is_file() and "windows" in str(path):
+            path.write_bytes(b"damaged")
+    with pytest.raises(ValueError, match=f"The index in {uri} cannot be read"):
+        VideoIndex.open(uri, encoder).search("a ring")
+
+
+def test_many_windows_are_found_by_an_ann_index(encoder, folder, tmp_path, monkeypatch):
+    """Random vectors, of which partitions tell little, so that many have to be looked at."""
+    monkeypatch.setattr(video_index, "EXACT_WINDOWS", 1000)
+    index, _ = update(encoder, folder, tmp_path / "index")
+    generator = torch.Generator().manual_seed(0)
+    vectors = torch.nn.functional.normalize(torch.randn(3000, 8, generator=generator), dim=-1).numpy()
+    like = {"size": 1, "modified": 1, "start": 0.0, "end": 1.0, "duration": 9.0, "content": "", "fingerprint": ""}
+    many = [
+        {**like, "path": f"/many/{number // 10}.mp4", "place": number % 10, "thumbnail": b"", "vector": vector}
+        for number, vector in enumerate(vectors)
+    ]
+    index._tables.write(many)
+    exact = index.find_windows(torch.from_numpy(vectors[7]), 20)
+    index._finish(True)
+    assert index.describe()["search"]["recall"] >= 0.99
+    index = VideoIndex.open(tmp_path / "index", encoder)
+    found = index.find_windows(torch.from_numpy(vectors[7]), 20)
+    assert len({(one.path, one.similarity) for one in found}) == 20
+    assert {one.path for one in found[:5]} == {one.path for one in exact[:5]}
+    assert found[0].similarity == pytest.approx(1, abs=1e-3)
+    assert {one.path for one in index.find_windows(torch.from_numpy(vectors[7]), 5, folder)} <= set(
+        map(str, folder.rglob("*.mp4"))
+    )
+
+
+def index_and_be_killed(model: str, folder: str, uri: str, delays: list[float]):
+    """Update an index again and again, in processes that are killed so many seconds after they began to read."""
+    multiprocessing.set_start_method("fork", force=True)  # this one came of a server, and its workers would
+    encoder = VideoEncoder.from_pretrained(model, device="cpu")
+    index_writing._ROWS_AT_ONCE = 8
+    for number, delay in enumerate(delays):
+        if (child := os.fork()) == 0:
+            index = VideoIndex.prepare(uri, encoder, window=1.0)
+            threading.Timer(delay, os.kill, (os.getpid(), signal.SIGKILL)).start()
+            index.update(folder, batch_size=4, num_workers=number % 2, show_progress=False)
+            os._exit(0)
+        os.waitpid(child, 0)
+
+
+@pytest.fixture
+def saved(encoder, tmp_path) -> str:
+    encoder.model.save_pretrained(tmp_path / "model")
+    encoder.processor.save_pretrained(tmp_path / "model")
+    return str(tmp_path / "model")
+
+
+@pytest.fixture
+def many(rows, tmp_path) -> str:
+    """Clips of moving shapes, each several times, in files that differ."""
+    (tmp_path / "many").mkdir()
+    for number in range(40):
+        path = tmp_path / "many" / f"{number}.mp4"
+        path.write_bytes(Path(rows[number % len(rows)]["video"]).read_bytes() + bytes(number))
+    return str(tmp_path / "many")
+
+
+@pytest.mark.parametrize("num_kills", [2, pytest.param(10, marks=pytest.mark.slow)])
+def test_killed_and_resumed_each_window_is_there_once(encoder, saved, many, tmp_path, num_kills):
+    delays = np.random.default_rng(0).uniform(0, 0.2, num_kills).tolist()
+    process = start_process(index_and_be_killed, saved, many, str(tmp_path / "index"), delays)
+    process.join(600)
+    assert process.exitcode == 0
+    num_before = len(rows_of(tmp_path / "index"))
+    _, report = update(encoder, many, tmp_path / "index", window=1.0)
+    whole, _ = update(encoder, many, tmp_path / "whole", window=1.0)
+    assert num_before < whole.num_windows
+    assert rows_of(tmp_path / "index") == rows_of(tmp_path / "whole") and report.num_videos == 40
+    for index_uri in ("index", "whole"):
+        assert len(set(rows_of(tmp_path / index_uri))) == whole.num_windows
+
+
+def share_an_index(model: str, folder: str, uri: str) -> tuple[int, int, int]:
+    """Update an index, together with another process."""
+    encoder = VideoEncoder.from_pretrained(model, device="cpu")
+    with sharing_processes():
+        index = VideoIndex.prepare(uri, encoder, window=1.0)
+        report = index.update(folder, num_workers=0, show_progress=False)
+        return report.num_new, report.num_videos, report.num_windows
+
+
+def test_processes_share_the_work(encoder, saved, many, tmp_path):
+    reports = run_together(share_an_index, saved, many, str(tmp_path / "index"))
+    _, report = update(encoder, many, tmp_path / "whole", window=1.0)
+    assert reports == [(40, 40, report.num_windows)] * 2
+    assert rows_of(tmp_path / "index") == rows_of(tmp_path / "whole")
+    assert torch.allclose(
+        *(IndexTables(tmp_path / name).vectors()[1].sort(dim=0)[0] for name in ("index", "whole")), atol=1e-5
+    )
+
+
+def test_another_update_at_the_same_time_is_refused(encoder, folder, tmp_path):
+    index, _ = update(encoder, folder, tmp_path / "index")
+    with only_writer(tmp_path / "index"), pytest.raises(ValueError, match="Another run is writing to"):
+        index.update(folder)
+    assert index.search("a ring")
