@@ -24,6 +24,7 @@ from .index import index
 from .info import info
 from .options import Command, Group
 from .predict import predict
+from .search import search
 from .train import train
 
 app = typer.Typer(
@@ -41,7 +42,7 @@ _AS_A_SCRIPT = {"allow_extra_args": True, "ignore_unknown_options": True, "help_
 _COMMANDS: dict[str, tuple[Callable[..., Any], ...]] = {
     "A clip": (ask, choose, classify, fill),
     "Many clips": (predict,),
-    "Search": (index,),
+    "Search": (index, search),
     "Training": (check, train, evaluate),
     "Models": (info, convert, export),
 }

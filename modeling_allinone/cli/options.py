@@ -3,7 +3,8 @@
 """Arguments and options that commands share, and how a command line is read."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -199,10 +200,17 @@ def load_predictor(name: str, device: str | None, dtype: str | None, score_by: s
     """
     from ..evaluation.predictor import Predictor
 
+    with without_bars():
+        return Predictor.from_pretrained(name, device, dtype, score_by)
+
+
+@contextmanager
+def without_bars() -> Iterator[None]:
+    """Show no progress bars for a while."""
     has_bar = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()
     try:
-        return Predictor.from_pretrained(name, device, dtype, score_by)
+        yield
     finally:
         if has_bar:
             logging.enable_progress_bar()

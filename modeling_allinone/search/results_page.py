@@ -174,7 +174,7 @@ def _describe(moment: Moment, file: str | Path | None, page: Path) -> dict[str, 
         "name": printable(os.path.basename(moment.path) or moment.path),
         "path": printable(moment.path),
         "kind": kind,
-        "address": address,
+        "address": address if file is not None or is_url(played) or os.path.exists(played) else None,
         "stop": f"{stop:.10g}",
         "from": None if is_image else show_time(moment.start),
         "to": None if is_image else show_time(moment.end),
@@ -222,7 +222,7 @@ def _obstacle(video: str, kind: str) -> str | None:
         with av.open(video, metadata_errors="ignore") as container:
             containers = set(container.format.name.split(","))
             codec = next((stream.codec_context for stream in container.streams.video), None)
-            name = codec.codec.long_name.split(" (")[0] if codec else "no pictures"
+            name = codec.codec.long_name.split(" / ")[0] if codec else "no pictures"
             if containers & _PLAYED_CONTAINERS and codec and codec.codec.canonical_name in _PLAYED_CODECS:
                 return None
     except (av.error.FFmpegError, ValueError, IndexError):

@@ -449,7 +449,7 @@ class VideoIndex:
             if not query.strip():
                 raise ValueError("The query is an empty text; say what is to be found.")
             tokenizer = self.encoder.processor.tokenizer
-            is_cut = len(tokenizer(query, truncation=False)["input_ids"]) > tokenizer.model_max_length
+            is_cut = len(tokenizer(query, truncation=False, verbose=False)["input_ids"]) > tokenizer.model_max_length
             return self.encoder.encode_text(query), is_cut
         vector = self.encoder.encode_video(query)
         return vector if vector.ndim == 1 else vector[0], False
@@ -561,7 +561,13 @@ class VideoIndex:
             {"video": window.path} | ({} if window.duration is None else {"start": window.start, "end": window.end})
             for window in best
         ]
-        scores = torch.cat(score_candidates(self.encoder.model, reader, clips, [text], [[0]] * len(best)))
+        scores = torch.empty(len(best))
+        for is_image in (False, True):  # whose numbers of frames are others
+            places = [place for place, window in enumerate(best) if (window.duration is None) == is_image]
+            chosen = [clips[place] for place in places]
+            if chosen:
+                candidates = [[0]] * len(chosen)
+                scores[places] = torch.cat(score_candidates(self.encoder.model, reader, chosen, [text], candidates))
         similarities = torch.tensor([window.similarity for window in best])
         finer = combine(similarities, scores, self.encoder.model.config.contrastive_temperature)
         # Those that were read stay above the others.

@@ -16,7 +16,7 @@ from modeling_allinone.cli.app import main
 pytestmark = pytest.mark.usefixtures("modules_are_not_collected")
 
 TEXT = "a [MASK] ring"
-COMMANDS = ["ask", "choose", "classify", "fill", "predict", "info"]
+COMMANDS = ["ask", "choose", "classify", "fill", "predict", "search", "info"]
 
 
 @pytest.fixture

@@ -9,8 +9,9 @@ import torch
 from annotation_fixtures import put_videos, write_files
 from image_backbones import TINY_BERT, make_bert, make_vit, to_timm
 from original_checkpoints import TINY, to_original
+from PIL import Image
 from transformers import AutoProcessor, BertTokenizer
-from video_fixtures import encode_video
+from video_fixtures import corners, encode_video
 
 from modeling_allinone import (
     AllInOneConfig,
@@ -43,6 +44,7 @@ def make_reader_folder(root: Path) -> Path:
 def write_own_videos(root: Path, clips: list[Path]) -> None:
     """A clip, folders of some more, and tables about them: a file for each task."""
     put_videos(root, clips[0], "clip.mp4")
+    Image.fromarray(corners()).save(root / "picture.jpg")
     encode_video(root / "lesson.mp4", num_frames=11, times_in_ms=[0, *range(40_000, 80_000, 4_000)])
     tables = {
         "my.csv": ["video,question,answer"],

@@ -131,7 +131,7 @@ def test_what_browsers_do_not_play(tmp_path):
     parts = page.read_text(encoding="utf-8").split("<li>")[1:]
     for part, reason in zip(parts, files.values(), strict=True):
         assert ("<button" in part) == (reason is None)
-        assert reason is None or (f'said" >{reason}' in part), part
+        assert reason is None or (f'said">{reason}' in part), part
     exported = [entry["file"] for entry in export_moments(moments, tmp_path / "out")]
     page = write_results_page(tmp_path / "found.html", "a ring", moments, files=exported)
     assert 'data-address="./out/01_a_0.3-0.9.mp4#t=0,0.6"' in page.read_text(encoding="utf-8").split("<li>")[1]
