@@ -1,6 +1,7 @@
-# Two commands, each of which makes its own virtual environment on a machine with nothing but Python 3.11 or newer:
+# Three commands, each of which makes its own virtual environment on a machine with nothing but Python 3.11 or newer:
 #   make quickstart   install, then write a corpus of videos, fine-tune a model on it and answer questions
 #   make test         install, then lint and test
+#   make docs         install, then build the site of docs/ into build/site; warnings are errors
 # Two more want the network:
 #   make test-common  transformers' own tests of every model, from its source distribution, on the classes of this package
 #   make dist         the files of a release
@@ -15,7 +16,7 @@ export OMP_WAIT_POLICY ?= passive
 
 BIN = $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 
-.PHONY: quickstart test test-common lint dist clean
+.PHONY: quickstart test test-common lint docs dist clean
 
 quickstart: $(VENV)/.installed-train,search
 	$(BIN)/python examples/quickstart.py $(ARGS)
@@ -30,6 +31,9 @@ lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+docs: $(VENV)/.installed-docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build
 
 $(VENV)/.installed-%: setup.cfg pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -1,0 +1,99 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
+"""
+What mkdocs is told beside mkdocs.yml: pages that are written by code, and links that work on a code host, too.
+
+A page may link to any file or folder of the repository by its relative path; the site shows it on a page of its own.
+"""
+
+import posixpath
+import re
+from pathlib import Path
+
+from command_options import describe_commands
+from docstrings import public_names
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files, InclusionLevel
+from mkdocs.structure.pages import Page
+
+ROOT = Path(__file__).parents[2]
+LINK = re.compile(r"(\]\()([^)\s#:]+)((?:#[^)\s]*)?\))")
+# Pages of the site, by their paths in it, that show files of the repository; these two are shown without a link.
+SHOWN = {"repository/CONTRIBUTING.md": "CONTRIBUTING.md", "repository/CHANGELOG.md": "CHANGELOG.md"}
+
+
+def on_config(config: MkDocsConfig) -> None:
+    """Generated pages have their places beside the written ones."""
+    config.nav.append({"API": [f"api/{folder}.md" for folder in public_names()]})
+    config.nav.append({"Project": list(SHOWN)})
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Add the pages of the API and of commands, and those of linked files that lie outside of docs/."""
+    written = [file for file in files.documentation_pages() if file.inclusion.is_included()]
+    for folder, modules in public_names().items():
+        files.append(File.generated(config, f"api/{folder}.md", content=write_api_page(folder, modules)))
+    files.append(File.generated(config, "command_options.md", content=describe_commands()))
+    waiting = [link for file in written for link in links_of(f"docs/{file.src_uri}", file.content_string)]
+    waiting, seen = [*SHOWN.values(), *waiting], set()
+    while waiting:
+        if (path := waiting.pop()) in seen or path.startswith("docs/") or not (ROOT / path).exists():
+            continue  # what is missing is an error of mkdocs
+        seen.add(path)
+        uri, content = uri_of(path), show(path)
+        in_nav = InclusionLevel.INCLUDED if uri in SHOWN else InclusionLevel.NOT_IN_NAV
+        SHOWN[uri] = path
+        files.append(File.generated(config, uri, content=content, inclusion=in_nav))
+        if path.endswith(".md"):
+            waiting += links_of(path, content)
+        elif (ROOT / path).is_dir():
+            waiting += links_of(f"{path}/README.md", content)
+    return files
+
+
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Links of the repository become those of the site."""
+    uri = page.file.src_uri
+    path = SHOWN.get(uri, f"docs/{uri}")
+    if (ROOT / path).is_dir():
+        path = f"{path}/README.md"
+
+    def link_of_site(link: re.Match) -> str:
+        target = uri_of(posixpath.normpath(posixpath.join(posixpath.dirname(path), link[2])))
+        return f"{link[1]}{posixpath.relpath(target, posixpath.dirname(uri) or '.')}{link[3]}"
+
+    return markdown if uri.startswith("api/") else LINK.sub(link_of_site, markdown)
+
+
+def links_of(path: str, text: str) -> list[str]:
+    """The files and folders of the repository that a page links to."""
+    return [posixpath.normpath(posixpath.join(posixpath.dirname(path), link[2])) for link in LINK.finditer(text)]
+
+
+def uri_of(path: str) -> str:
+    """Where the site has a file or folder of the repository."""
+    if path.startswith("docs/"):
+        return path.removeprefix("docs/")
+    return f"repository/{path}" if path.endswith(".md") else f"repository/{path}.md"
+
+
+def show(path: str) -> str:
+    """The page about a file or folder of the repository: itself, its text, or a list."""
+    file = ROOT / path
+    if path.endswith(".md"):
+        return file.read_text(encoding="utf-8")
+    if file.is_dir():
+        names = sorted(child.name for child in file.iterdir() if child.name[0] not in "._")
+        return f"# {path}/\n\n" + "".join(f"- [{name}]({name})\n" for name in names)
+    language = {".py": "python", ".yaml": "yaml"}.get(file.suffix, "text")
+    return f"# {file.name}\n\n`{path}`\n\n`````{language}\n{file.read_text(encoding='utf-8')}\n`````\n"
+
+
+def write_api_page(folder: str, modules: dict[str, list[str]]) -> str:
+    """A page of the API: what a folder of the package has for users, by module."""
+    text = f"# modeling_allinone.{folder}\n\n::: modeling_allinone.{folder}\n    options: {{members: false, "
+    text += "show_root_heading: false, show_root_toc_entry: false}\n"
+    for module, names in modules.items():
+        text += f"\n## {module.rpartition('.')[2]}\n"
+        text += "".join(f"\n::: {module}.{name}\n" for name in names)
+    return text
