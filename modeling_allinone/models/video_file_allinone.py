@@ -37,6 +37,8 @@ class VideoFile(Clip):
 
     Attributes:
         clock_start (`float`): What the clock of the container, which its sound goes by, too, says at time 0. Seconds.
+        has_clock_times (`bool`): Whether times follow that clock, and not the order of the frames, as in files that
+            were joined.
 
     Raises:
         `ValueError`: A file that is damaged, cut short or no video.
@@ -99,7 +101,7 @@ class VideoFile(Clip):
         times = self._table.times(self._reader.beginning, ticks=second / rate) / second
         zero = min(times[0], container.start_time / 1e6) if container.start_time is not None else times[0]
         self.times = np.round(times - zero, 6)
-        self.clock_start = float(zero)
+        self.clock_start, self.has_clock_times = float(zero), not self._table.is_counted
         last = packets[self._table.numbers[-1]]
         self._duration = float(self.times[-1] + ((last.duration or 0) / second or 1 / rate))
         # The last frame may stay as long as any other; headers count from 0, whenever the first one appears.

@@ -31,9 +31,11 @@ _VIDEO_OPTIONS = {"crf": "18", "preset": "veryfast", "bf": "0"}
 _TICKS = 90_000  # a second, in MPEG
 _SOUND_BITS = 80_000  # a second and channel
 # Layouts that the AAC encoder knows and players do; others become stereo.
-_LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "4.0", 5: "5.0(back)", 6: "5.1(back)"}
+_LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "4.0", 5: "5.0", 6: "5.1", 8: "7.1"}
 # Containers round times of sound, some to milliseconds; a gap or an overlap is longer, in seconds.
 _JITTER = 0.05
+# Where its times fall back by more, in seconds, a file was joined from several, and goes on.
+_LEAP = 0.5
 # Decoders of sound need a little of what comes before, in seconds.
 _BEFORE = 1.0
 # Bytes of decoded frames that are held at a time.
@@ -215,6 +217,7 @@ class _Sound:
     def __init__(self, clip: VideoFile, source: Path | bytes, index: int, start: float, end: float, stack: ExitStack):
         self._name, self._source, self._index, self._stack = clip.name, source, index, stack
         self._start, self._zero, self._length = start, clip.clock_start + start, end - start
+        self._can_seek = clip.has_clock_times
         self._blocks = self._continuous()
         self._waiting = next(self._blocks, None)
         self.begins = self._waiting is not None
@@ -261,7 +264,7 @@ class _Sound:
 
     def _from_start(self) -> Iterator[tuple[float, np.ndarray]]:
         """Decoded blocks that are heard after the start, each with its time from there."""
-        is_sought = self._zero - _BEFORE > 0 and self._start > _BEFORE
+        is_sought = self._can_seek and self._zero - _BEFORE > 0 and self._start > _BEFORE
         blocks = self._decoded(is_sought)
         block = next(blocks, None)
         if is_sought and (block is None or block[0] > 0):  # the seek has gone too far, or there is nothing before
@@ -277,7 +280,7 @@ class _Sound:
         container: Any = self._stack.enter_context(av.open(as_file(self._source), metadata_errors="ignore"))
         stream = container.streams[self._index]
         self._resampler: Any = None
-        time = -np.inf
+        time, leaps = -np.inf, 0.0
         try:
             if is_sought:
                 container.seek(int((self._zero - _BEFORE) / stream.time_base), stream=stream)
@@ -294,8 +297,12 @@ class _Sound:
                         f"{began + self._start:.2f} s: the file is damaged there."
                     ) from error
                 for frame in frames:
-                    time = time if frame.pts is None else float(frame.pts * frame.time_base) - self._zero
-                    if time == -np.inf:
+                    if frame.pts is not None:
+                        stamp = float(frame.pts * frame.time_base) - self._zero + leaps
+                        if not self._can_seek and stamp < time - _LEAP:
+                            leaps, stamp = leaps + time - stamp, time
+                        time = stamp
+                    elif time == -np.inf:
                         time = -self._start
                     if time >= self._length:
                         return

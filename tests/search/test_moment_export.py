@@ -142,6 +142,43 @@ def test_frames_and_sound_are_those_of_the_video(film, tmp_path, name):
         assert best_correlation(got, expected, rate // 1000) > 0.97
 
 
+def test_joined_films_go_on(film, tmp_path):
+    """Times begin anew in the midst, of pictures and of sound."""
+    joined = tmp_path / "joined.ts"
+    joined.write_bytes(film("mp2.ts").read_bytes() * 2)
+    path = export(joined, SECONDS + 1.0, SECONDS + 4.0, tmp_path / "out")
+    assert_same_frames(joined, path, SECONDS + 1.0, SECONDS + 4.0)
+    expected, rate = read_sound(film("mp2.ts"), 0, 2.0, 2.2)
+    # Pictures and sound of the first part do not end together.
+    assert best_correlation(read_sound(path, 0)[0][rate : rate + len(expected)], expected, rate // 20) > 0.97
+
+
+def test_sound_for_many_loudspeakers(tmp_path):
+    """5.1 stays, 8,000 samples a second do, and 192,000 become what AAC knows."""
+    for number, (rate, layout, kept) in enumerate(
+        [(48000, "5.1(side)", 48000), (8000, "mono", 8000), (192000, "stereo", 48000)]
+    ):
+        path = tmp_path / f"{number}.mkv"
+        with av.open(str(path), "w") as container:
+            stream = container.add_stream("libx264", rate=RATE)
+            stream.height, stream.width, stream.pix_fmt = 72, 96, "yuv420p"
+            sound = container.add_stream("pcm_s16le", rate=rate, layout=layout)
+            for pixels in moving_frames()[:RATE]:
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+            silence = np.zeros((1, rate * len(sound.codec_context.layout.channels)), np.int16)
+            frame = av.AudioFrame.from_ndarray(silence, "s16", layout)
+            frame.sample_rate = rate
+            container.mux(sound.encode(frame))
+            container.mux([*stream.encode(), *sound.encode()])
+        with av.open(str(export(path, 0.2, 0.8, tmp_path / f"out {number}"))) as container:
+            codec = container.streams.audio[0].codec_context
+            assert (codec.sample_rate, codec.layout.nb_channels) == (
+                kept,
+                {"5.1(side)": 6, "mono": 1, "stereo": 2}[layout],
+            )
+            assert container.streams.audio[0].duration == pytest.approx(0.6 * kept, abs=2)
+
+
 def test_all_and_beginning_and_end(film, tmp_path):
     """Windows begin before the first sample, and end behind the last."""
     for number, (start, end) in enumerate([(0.0, SECONDS + 5.0), (0.0, 0.5), (SECONDS - 0.5, SECONDS)]):
