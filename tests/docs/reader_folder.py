@@ -8,7 +8,9 @@ from pathlib import Path
 import torch
 from annotation_fixtures import put_videos, write_files
 from image_backbones import TINY_BERT, make_bert, make_vit, to_timm
+from image_files import write_nlvr2, write_vcr
 from original_checkpoints import TINY, to_original
+from question_files import CAPTION_CHOICES, QUESTIONS
 from PIL import Image
 from transformers import AutoProcessor, BertTokenizer
 from video_fixtures import corners, encode_video
@@ -18,6 +20,7 @@ from modeling_allinone import (
     AllInOneForPreTraining,
     AllInOneForVideoQuestionAnswering,
 )
+from modeling_allinone.conversion.key_map import OPEN_ENDED_CLASSIFIER
 from modeling_allinone.datasets import load_moving_shapes, write_moving_shapes
 
 ROOT = Path(__file__).parents[2]
@@ -81,6 +84,10 @@ def write_checkpoints(root: Path) -> None:
     config = AllInOneConfig(**TINY | {"vocab_size": len(WORDS), "pretraining_objectives": ["masked_lm", "matching"]})
     heads = ("masked-language-modelling head", "matching head")
     torch.save(to_original(AllInOneForPreTraining(config), *heads), root / "allinone_base.ckpt")
+    answers = AllInOneConfig(**TINY | {"vocab_size": len(WORDS), "num_labels": 2})
+    torch.save(
+        to_original(AllInOneForVideoQuestionAnswering(answers), OPEN_ENDED_CLASSIFIER), root / "tgif_frameqa.ckpt"
+    )
     for name in ("deit_base_patch16_224.pth", "jx_vit_base_p16_224-80ecf9dd.pth"):
         torch.save(to_timm(make_vit(**TI)), root / name)
     make_bert(hidden_size=TI["hidden_size"]).save_pretrained(root / "path/to/bert-base-uncased")
@@ -111,6 +118,15 @@ def write_data_sets(root: Path, film: Path) -> None:
         "howto100m_csv/talk.csv": "start,end,text\n0,1,whisk the eggs\n",
     }
     put_videos(write_files(root / "howto100m", speech), film, "talk.mp4")
+
+    for name, recipe in (("msrvtt", "msrvtt_qa"), ("tgif", "tgif_frameqa")):
+        places, arrangements = QUESTIONS[recipe]
+        put_videos(write_files(root / name, arrangements["original"]), film, *places)
+    for name in ("msrvtt", "lsmdc", "ego4d"):
+        annotations, content, place = CAPTION_CHOICES[f"{name}_mc"]
+        put_videos(write_files(root / name, {annotations: content}), film, place)
+    write_vcr(root / "vcr", {"train": 2, "val": 1})
+    write_nlvr2(root / "nlvr2", {"train": 2, "dev": 1, "test1": 1})
 
     rows = [f"{name},a dog runs {name},ein Hund\n" for name in NAMES]
     tables = {"train.csv": "file,en,de\n" + "".join(rows[:4]), "test.csv": "file,en,de\n" + "".join(rows[4:])}

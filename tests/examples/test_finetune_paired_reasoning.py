@@ -3,11 +3,9 @@
 """Fine-tuning for pairs of images through its script: NLVR2 in miniature, what is learned, bad input."""
 
 import json
-from pathlib import Path
 
-import numpy as np
 import pytest
-from image_files import COLOURS, PLACES, draw_blocks, write_recipe
+from image_files import write_nlvr2, write_recipe
 from script_runs import load_script, read_results, run_script
 from transformers import AutoConfig
 
@@ -21,32 +19,6 @@ SCRIPT = load_script("finetune")
 
 def run(*arguments) -> int:
     return run_script(SCRIPT, *arguments)
-
-
-def write_nlvr2(root: Path, counts: dict[str, int], folder: str = "") -> Path:
-    """NLVR2's files: the colour of one image is stated rightly, or as that of the other image."""
-    generator = np.random.default_rng(0)
-    (root / folder).mkdir(parents=True, exist_ok=True)
-    for split, count in counts.items():
-        images = root / ("images/train/7" if split == "train" else split)
-        images.mkdir(parents=True)
-        items = []
-        for number in range(count):
-            colours = generator.permutation(list(COLOURS)[:3])[:2].tolist()
-            for side, colour in enumerate(colours):
-                image = draw_blocks(dict.fromkeys(PLACES, colour), generator)
-                image.save(images / f"{split}-{number}-0-img{side}.png")
-            side, is_true = int(generator.integers(2)), bool(generator.integers(2))
-            stated = colours[side] if is_true else colours[1 - side]
-            item = {
-                "identifier": f"{split}-{number}-0-0",
-                "sentence": f"{('left', 'right')[side]} is {stated}",
-                "label": str(is_true),
-            }
-            items.append(item | ({"directory": 7} if split == "train" else {}))
-        lines = [json.dumps(item) + "\n" for item in items]
-        (root / folder / f"{split}.json").write_text("".join(lines))
-    return root
 
 
 @pytest.fixture(scope="module")

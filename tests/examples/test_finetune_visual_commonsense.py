@@ -3,11 +3,9 @@
 """Fine-tuning for visual commonsense reasoning through its script: VCR in miniature, what is learned, bad input."""
 
 import json
-from pathlib import Path
 
-import numpy as np
 import pytest
-from image_files import COLOURS, PLACES, draw_blocks, write_recipe
+from image_files import write_recipe, write_vcr
 from script_runs import load_script, read_results, run_script
 
 from modeling_allinone import AllInOneForVisualCommonsenseReasoning, AllInOneProcessor, AllInOneVideoProcessor
@@ -16,48 +14,10 @@ from modeling_allinone.recipes import RECIPES
 
 SCRIPT = load_script("finetune")
 FIGURES = ("answer_accuracy", "rationale_accuracy", "answer_and_rationale_accuracy")
-SIDE = 24
 
 
 def run(*arguments) -> int:
     return run_script(SCRIPT, *arguments)
-
-
-def write_vcr(root: Path, counts: dict[str, int], num_objects: int = 2, folder: str = "") -> Path:
-    """VCR's files: of one of some blocks, which is told by its number alone, the colour and the place are asked."""
-    generator = np.random.default_rng(0)
-    (root / folder).mkdir(parents=True, exist_ok=True)
-    images = root / "vcr1images" / "film"
-    images.mkdir(parents=True)
-    for split, count in counts.items():
-        items = []
-        for number in range(count):
-            places = generator.permutation(list(PLACES))[:num_objects].tolist()
-            colours = generator.permutation(list(COLOURS))[:num_objects].tolist()
-            name = f"{split}-{number}"
-            draw_blocks(dict(zip(places, colours, strict=True)), generator, SIDE).save(images / f"{name}.png")
-            half = SIDE / 2
-            corners = [(half * PLACES[place][1], half * PLACES[place][0]) for place in places]
-            boxes = [[left, top, left + half, top + half, 0.9] for left, top in corners]
-            (images / f"{name}.json").write_text(json.dumps({"names": ["block"] * num_objects, "boxes": boxes}))
-            asked = int(generator.integers(num_objects))
-            answers, rationales = (generator.permutation(list(names)).tolist() for names in (COLOURS, PLACES))
-            items.append(
-                {
-                    "objects": ["block"] * num_objects,
-                    "img_fn": f"film/{name}.png",
-                    "metadata_fn": f"film/{name}.json",
-                    "question": ["What", "colour", "is", [asked], "?"],
-                    "answer_choices": [["It", "is", answer, "."] for answer in answers],
-                    "answer_label": answers.index(colours[asked]),
-                    "rationale_choices": [[[asked], "stands", *rationale.split(), "."] for rationale in rationales],
-                    "rationale_label": rationales.index(places[asked]),
-                    "annot_id": name,
-                }
-            )
-        lines = [json.dumps(item) + "\n" for item in items]
-        (root / folder / f"{split}.jsonl").write_text("".join(lines))
-    return root
 
 
 @pytest.fixture(scope="module")
