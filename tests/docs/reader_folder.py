@@ -10,8 +10,8 @@ from annotation_fixtures import put_videos, write_files
 from image_backbones import TINY_BERT, make_bert, make_vit, to_timm
 from image_files import write_nlvr2, write_vcr
 from original_checkpoints import TINY, to_original
-from question_files import CAPTION_CHOICES, QUESTIONS
 from PIL import Image
+from question_files import CAPTION_CHOICES, QUESTIONS
 from transformers import AutoProcessor, BertTokenizer
 from video_fixtures import corners, encode_video
 
