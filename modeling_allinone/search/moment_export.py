@@ -2,6 +2,7 @@
 # Licensed under the Apache License, Version 2.0.
 """Moments as video files of their own, cut at their times and with their sound."""
 
+import gc
 import os
 import re
 import shutil
@@ -189,6 +190,7 @@ def _encode(clip: Clip, source: Path | bytes, start: float, end: float, path: Pa
                 mux(stream.encode(frame))
             for sound in sounds:
                 sound.write(until=float(clip.times[places[-1]]) - start)
+            gc.collect()  # an open container is part of a circle, and its decoder holds many large frames
         mux(stream.encode())
         for sound in sounds:
             sound.write()
