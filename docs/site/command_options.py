@@ -33,7 +33,9 @@ def describe_command(name: str, command) -> str:
     text += "\n\n".join(f"```text\n{part}\n```" if part.startswith("allinone ") else part for part in purpose)
     rows = [one.get_help_record(command.make_context(name, [], resilient_parsing=True)) for one in command.params]
     cells = [[cell.replace("|", "\\|") for cell in row] for row in rows]
-    return f"{text}\n\n| option | |\n|---|---|\n" + "".join(f"| `{option}` | {words} |\n" for option, words in cells)
+    return f"{text}\n\n| option | what it does |\n|---|---|\n" + "".join(
+        f"| `{option}` | {words} |\n" for option, words in cells
+    )
 
 
 def help_of_script(name: str) -> str:

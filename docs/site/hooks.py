@@ -12,12 +12,15 @@ from pathlib import Path
 
 from command_options import describe_commands
 from docstrings import public_names
+from latex2mathml.converter import convert
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files, InclusionLevel
 from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).parents[2]
 LINK = re.compile(r"(\]\()([^)\s#:]+)((?:#[^)\s]*)?\))")
+NAMED = re.compile(r"\[(?:docs/)?\w+\.md\]\(([\w./]+\.md)(#[\w-]+)?\)")  # a page by the name of its file
+FORMULA = re.compile(r"^\$\$(.+)\$\$$", re.MULTILINE)
 # Pages of the site, by their paths in it, that show files of the repository; these two are shown without a link.
 SHOWN = {"repository/CONTRIBUTING.md": "CONTRIBUTING.md", "repository/CHANGELOG.md": "CHANGELOG.md"}
 
@@ -52,7 +55,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Links of the repository become those of the site."""
+    """Links of the repository become those of the site; formulas become MathML, which browsers draw by themselves."""
     uri = page.file.src_uri
     path = SHOWN.get(uri, f"docs/{uri}")
     if (ROOT / path).is_dir():
@@ -62,7 +65,22 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         target = uri_of(posixpath.normpath(posixpath.join(posixpath.dirname(path), link[2])))
         return f"{link[1]}{posixpath.relpath(target, posixpath.dirname(uri) or '.')}{link[3]}"
 
-    return markdown if uri.startswith("api/") else LINK.sub(link_of_site, markdown)
+    if uri.startswith("api/"):
+        return markdown
+    markdown = FORMULA.sub(
+        lambda formula: f'<div class="formula">{convert(formula[1], display="block")}</div>', markdown
+    )
+    markdown = NAMED.sub(
+        lambda link: f"[{title_of(posixpath.join(posixpath.dirname(path), link[1]))}]({link[1]}{link[2] or ''})",
+        markdown,
+    )
+    return LINK.sub(link_of_site, markdown)
+
+
+def title_of(path: str) -> str:
+    """What a page is about, in few words."""
+    heading = (ROOT / path).read_text(encoding="utf-8").partition("\n")[0]
+    return re.split("[:,]", heading.lstrip("# "))[0]
 
 
 def links_of(path: str, text: str) -> list[str]:
@@ -82,16 +100,17 @@ def show(path: str) -> str:
     file = ROOT / path
     if path.endswith(".md"):
         return file.read_text(encoding="utf-8")
+    unsearched = "---\nsearch: {exclude: true}\n---\n"  # where it would hide pages that explain
     if file.is_dir():
         names = sorted(child.name for child in file.iterdir() if child.name[0] not in "._")
-        return f"# {path}/\n\n" + "".join(f"- [{name}]({name})\n" for name in names)
+        return f"{unsearched}# {path}/\n\n" + "".join(f"- [{name}]({name})\n" for name in names)
     language = {".py": "python", ".yaml": "yaml"}.get(file.suffix, "text")
-    return f"# {file.name}\n\n`{path}`\n\n`````{language}\n{file.read_text(encoding='utf-8')}\n`````\n"
+    return f"{unsearched}# {file.name}\n\n`{path}`\n\n`````{language}\n{file.read_text(encoding='utf-8')}\n`````\n"
 
 
 def write_api_page(folder: str, modules: dict[str, list[str]]) -> str:
     """A page of the API: what a folder of the package has for users, by module."""
-    text = f"# modeling_allinone.{folder}\n\n::: modeling_allinone.{folder}\n    options: {{members: false, "
+    text = f"# {folder}\n\n::: modeling_allinone.{folder}\n    options: {{members: false, "
     text += "show_root_heading: false, show_root_toc_entry: false}\n"
     for module, names in modules.items():
         text += f"\n## {module.rpartition('.')[2]}\n"
