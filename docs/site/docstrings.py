@@ -3,6 +3,7 @@
 """Docstrings as transformers writes them, made into those that griffe reads; and which names users have."""
 
 import ast
+import logging
 import re
 import textwrap
 from functools import cache
@@ -10,11 +11,12 @@ from pathlib import Path
 
 import griffe
 
+LOGGER = logging.getLogger("mkdocs.docstrings")
 ROOT = Path(__file__).parents[2]
 SECTION = re.compile(r"^(Args|Returns|Examples?):\n((?:    .*(?:\n|$)|\n(?=\n*    ))+)", re.MULTILINE)
 # name (`type`, *optional*, defaults to `x`): description; several names may share it
 ARGUMENT = re.compile(
-    r"^(\*{0,2}\w+(?:, \*{0,2}\w+)*)(?: \((.*?)\))?(?::\s|$)((?:.*(?:\n +.*|\n(?=\n))*))", re.MULTILINE
+    r"^(\*{0,2}\w+(?:, \*{0,2}\w+)*)(?: \(((?:.|\n +)*?)\))?(?::\s|$)((?:.*(?:\n +.*|\n(?=\n))*))", re.MULTILINE
 )
 TYPES = re.compile(r"(.*?)(?:, )?(\*optional\*)?(?:, )?(?:defaults to (.*))?", re.DOTALL)
 RETURNED_FIELD = re.compile(r"^(\w+) (\(.*?\):)", re.MULTILINE)
@@ -57,8 +59,15 @@ class HuggingFaceDocstrings(griffe.Extension):
         obj.docstring.value = to_google(obj.docstring.value, defaults)
         for section in obj.docstring.parsed if not obj.name.startswith("_") else ():
             for parameter in section.value if section.kind is griffe.DocstringSectionKind.parameters else ():
+                if obj.is_function and parameter.name not in obj.parameters and not takes_any_name(obj):
+                    LOGGER.warning("%s describes %s, which it does not take", obj.path, parameter.name)
                 if parameter.value is None:  # as of `**kwargs` and of inherited fields
                     parameter.value = defaults.get(parameter.name)
+
+
+def takes_any_name(function: griffe.Object) -> bool:
+    """Whether a function has `**options`, of which its docstring may tell by name."""
+    return any(parameter.kind is griffe.ParameterKind.var_keyword for parameter in function.parameters)
 
 
 def to_google(text: str, defaults: dict[str, str]) -> str:
@@ -78,7 +87,7 @@ def rewrite_section(section: re.Match, defaults: dict[str, str]) -> str:
         return f"**{kind}**\n\n{body}\n\n"
     lines = ""
     for names, types, text in ARGUMENT.findall(body):
-        types, is_optional, default = re.fullmatch(TYPES, types).groups()
+        types, is_optional, default = re.fullmatch(TYPES, " ".join(types.split())).groups()
         types = re.sub(r"[`\[\]]", "", types)
         text = text.strip().replace("\n", "\n    ") or "…"
         for name in names.split(", "):
