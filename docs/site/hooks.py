@@ -11,7 +11,7 @@ import re
 from pathlib import Path
 
 from command_options import describe_commands
-from docstrings import public_names
+from docstrings import link_to, public_names
 from latex2mathml.converter import convert
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files, InclusionLevel
@@ -20,6 +20,8 @@ from mkdocs.structure.pages import Page
 ROOT = Path(__file__).parents[2]
 LINK = re.compile(r"(\]\()([^)\s#:]+)((?:#[^)\s]*)?\))")
 NAMED = re.compile(r"\[(?:docs/)?\w+\.md\]\(([\w./]+\.md)(#[\w-]+)?\)")  # a page by the name of its file
+FENCE = re.compile(r"(^ *```.*?^ *```$)", re.MULTILINE | re.DOTALL)
+PUBLIC_NAME = re.compile(r"(?<!\[)`(\w*[A-Z_]\w*)`")
 FORMULA = re.compile(r"^\$\$(.+)\$\$$", re.MULTILINE)
 # Pages of the site, by their paths in it, that show files of the repository; these two are shown without a link.
 SHOWN = {"repository/CONTRIBUTING.md": "CONTRIBUTING.md", "repository/CHANGELOG.md": "CHANGELOG.md"}
@@ -55,7 +57,10 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Links of the repository become those of the site; formulas become MathML, which browsers draw by themselves."""
+    """
+    Links of the repository become those of the site, and public names lead to their place in the API; formulas become
+    MathML, which browsers draw by themselves.
+    """
     uri = page.file.src_uri
     path = SHOWN.get(uri, f"docs/{uri}")
     if (ROOT / path).is_dir():
@@ -74,7 +79,10 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         lambda link: f"[{title_of(posixpath.join(posixpath.dirname(path), link[1]))}]({link[1]}{link[2] or ''})",
         markdown,
     )
-    return LINK.sub(link_of_site, markdown)
+    markdown = LINK.sub(link_of_site, markdown)
+    parts = FENCE.split(markdown)  # prose and code in turn
+    parts[::2] = [PUBLIC_NAME.sub(lambda name: link_to(name[1]), prose) for prose in parts[::2]]
+    return "".join(parts)
 
 
 def title_of(path: str) -> str:
