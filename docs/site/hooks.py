@@ -23,14 +23,15 @@ NAMED = re.compile(r"\[(?:docs/)?\w+\.md\]\(([\w./]+\.md)(#[\w-]+)?\)")  # a pag
 FENCE = re.compile(r"(^ *```.*?^ *```$)", re.MULTILINE | re.DOTALL)
 PUBLIC_NAME = re.compile(r"(?<!\[)`(\w*[A-Z_]\w*)`")
 FORMULA = re.compile(r"^\$\$(.+)\$\$$", re.MULTILINE)
-# Pages of the site, by their paths in it, that show files of the repository; these two are shown without a link.
-SHOWN = {"repository/CONTRIBUTING.md": "CONTRIBUTING.md", "repository/CHANGELOG.md": "CHANGELOG.md"}
+ROOT_PAGES = ("CONTRIBUTING.md", "CHANGELOG.md")  # shown without being linked
+# Pages of the site, by their paths in it, that show files of the repository.
+SHOWN: dict[str, str] = {}
 
 
 def on_config(config: MkDocsConfig) -> None:
     """Generated pages have their places beside the written ones."""
     config.nav.append({"API": [f"api/{folder}.md" for folder in public_names()]})
-    config.nav.append({"Project": list(SHOWN)})
+    config.nav.append({"Project": [uri_of(path) for path in ROOT_PAGES]})
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -40,14 +41,15 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         files.append(File.generated(config, f"api/{folder}.md", content=write_api_page(folder, modules)))
     files.append(File.generated(config, "command_options.md", content=describe_commands()))
     waiting = [link for file in written for link in links_of(f"docs/{file.src_uri}", file.content_string)]
-    waiting, seen = [*SHOWN.values(), *waiting], set()
+    waiting += ROOT_PAGES
+    SHOWN.clear()
     while waiting:
-        if (path := waiting.pop()) in seen or path.startswith("docs/") or not (ROOT / path).exists():
+        path = waiting.pop()
+        uri = uri_of(path)
+        if uri in SHOWN or path.startswith("docs/") or not (ROOT / path).exists():
             continue  # what is missing is an error of mkdocs
-        seen.add(path)
-        uri, content = uri_of(path), show(path)
-        in_nav = InclusionLevel.INCLUDED if uri in SHOWN else InclusionLevel.NOT_IN_NAV
-        SHOWN[uri] = path
+        SHOWN[uri], content = path, show(path)
+        in_nav = InclusionLevel.INCLUDED if path in ROOT_PAGES else InclusionLevel.NOT_IN_NAV
         files.append(File.generated(config, uri, content=content, inclusion=in_nav))
         if path.endswith(".md"):
             waiting += links_of(path, content)

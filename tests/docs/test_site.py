@@ -2,6 +2,7 @@
 # Licensed under the Apache License, Version 2.0.
 """The site of docs/ builds without a warning, has every public name and every option, and needs no other address."""
 
+import json
 import logging
 import re
 import sys
@@ -56,6 +57,13 @@ def test_every_command_has_all_its_options(site):
             option for one in command.params for option in one.opts if option[0] == "-" and option not in section
         ]
         assert not missing and (command.params or f"usage: allinone {name}" in section)
+
+
+def test_what_explains_is_searched_and_source_is_not(site):
+    index = json.loads((site / "search/search_index.json").read_text(encoding="utf-8"))["docs"]
+    places = {entry["location"].partition("#")[0] for entry in index}
+    assert {"index.html", "tasks/retrieval.html", "api/models.html", "command_options.html"} <= places
+    assert not [place for place in places if place.endswith(".py.html")]
 
 
 def test_nothing_is_loaded_from_elsewhere(site):
