@@ -28,7 +28,7 @@ from ..evaluation.video_encoder import VideoEncoder
 from .index_tables import FORMAT, IndexTables, Stamp, quoted
 from .index_writing import IndexWriter
 from .moments import Moment, Window, merge_windows
-from .window_reading import digest_of, list_videos, read_parts, stamp_of
+from .window_reading import digest_of, list_videos, read_parts, stamp_of, unreadable
 
 logger = logging.get_logger(__name__)
 
@@ -319,7 +319,7 @@ class VideoIndex:
             _wait_for_others()
         report = plan.report
         in_scope = set(list_videos(sources)) if report.num_videos else set()
-        report.broken = [
+        report.broken += [
             {"path": path, "reason": reason}
             for path, (_, reason) in sorted(self._tables.broken().items())
             if path in in_scope
@@ -335,6 +335,10 @@ class VideoIndex:
         paths = list_videos(sources)
         known, broken = self._tables.known(), self._tables.broken()
         plan = _Plan({}, [], [], IndexReport(num_videos=len(paths)))
+        for path in list(paths):
+            if (reason := unreadable(path)) is not None:
+                paths.remove(path)
+                plan.report.broken.append({"path": path, "reason": reason})
         folders = tuple(os.path.join(os.path.abspath(source), "") for source in sources if os.path.isdir(source))
         present = set(paths)
         gone = {path for path in known if path.startswith(folders) and path not in present} if folders else set()

@@ -77,6 +77,18 @@ def list_videos(sources: Sequence[str | Path]) -> list[str]:
     return sorted(found)
 
 
+def unreadable(path: str) -> str | None:
+    """Why nothing can be known of a file, not even whether it has changed; `None` if something can."""
+    try:
+        path.encode()
+        with open(path, "rb"):
+            return None
+    except UnicodeEncodeError:
+        return f"{path!a} has a name that is no text in UTF-8; rename it."
+    except OSError as error:
+        return f"{path} cannot be opened ({error.strerror}); expected a file that may be read."
+
+
 def stamp_of(path: str) -> Stamp:
     """The stamp of a file."""
     status = os.stat(path)

@@ -157,11 +157,26 @@ def test_broken_videos_are_listed(encoder, folder, tmp_path, num_workers):
     assert [Path(one["path"]).name for one in report.broken] == ["cut.mp4"] and report.num_new == 1
 
 
+def test_names_that_are_no_text_and_links_to_nothing_are_listed(encoder, folder, tmp_path):
+    try:
+        (folder / "\udcfc.mp4").write_bytes((folder / "a.mp4").read_bytes())
+        (folder / "link.mp4").symlink_to("nowhere.mp4")
+    except OSError:
+        pytest.skip("no such names in this file system")
+    index, report = update(encoder, folder, tmp_path / "index")
+    link, name = [one["reason"] for one in report.broken]
+    assert "link.mp4 cannot be opened (No such file or directory)" in link and "no text in UTF-8; rename it" in name
+    assert report.num_videos == report.num_new == 3 and len(index.search("a ring", top_k=9)) >= 3
+    assert name.isascii() and index.update(folder, num_workers=0).num_new == 0
+
+
 def test_images_and_clips_of_other_sizes(encoder, folder, tmp_path):
     Image.new("RGB", (80, 60), "red").save(folder / "image.png")
     index, report = update(encoder, folder, tmp_path / "index")
     (moment,) = index.search(Image.new("RGB", (80, 60), "red"), top_k=1)
     assert Path(moment.path).name == "image.png" and moment.duration is None and report.num_new == 4
+    reranked = index.search("a red ring", top_k=99, num_reranked=99)
+    assert {Path(moment.path).suffix for moment in reranked} == {".png", ".mp4"}
 
 
 def test_an_index_of_another_model_is_refused(encoder, folder, tmp_path):
