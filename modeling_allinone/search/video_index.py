@@ -25,6 +25,7 @@ from ..data.video_windows import cut_windows
 from ..evaluation.embedding import score_candidates
 from ..evaluation.retrieval import combine
 from ..evaluation.video_encoder import VideoEncoder
+from .calibration import Calibration
 from .index_tables import FORMAT, IndexTables, Stamp, quoted
 from .index_writing import IndexWriter
 from .moments import Moment, Window, merge_windows
@@ -396,14 +397,22 @@ class VideoIndex:
 
     def _finish(self, has_changed: bool):
         """Put the tables in order after an update."""
+        num_windows = self.num_windows
+        if has_changed or self._calibration() is None:
+            calibration = Calibration.fit(self.encoder, self._tables.vectors()[1])
+            self._save_settings(calibration=calibration.to_dict() | {"num_windows": num_windows})
         if has_changed:
             self._tables.compact()
-            num_windows = self.num_windows
             ann = self.settings.get("ann")
             if num_windows > self.settings.get("exact_windows", EXACT_WINDOWS):
                 self._measure_ann()
             elif ann is not None:
                 self._save_settings(ann=None)
+
+    def _calibration(self) -> Calibration | None:
+        """What similarities are worth, as it was found for the windows that the index holds."""
+        saved = self.settings.get("calibration")
+        return Calibration.from_dict(saved) if saved and saved["num_windows"] == self.num_windows else None
 
     def _save_settings(self, **settings: Any):
         self.settings = self._tables.settings | settings
@@ -532,7 +541,7 @@ class VideoIndex:
                 and to put in the order of `score`, see [`combine`]; needs a model with a scorer, and the videos.
 
         Returns:
-            `list` of [`Moment`], best first.
+            `list` of [`Moment`], best first; for a sentence, with `chance` and `is_match`, see [`Calibration`].
 
         Raises:
             ValueError: If a number is too small, nothing of the index is within, or windows are to be re-ranked for a
@@ -555,7 +564,14 @@ class VideoIndex:
         windows = self.find_windows(vector, max(_NEARBY * top_k, num_reranked), within)
         if num_reranked:
             windows = self._rerank(str(query), windows, num_reranked)
-        return merge_windows(windows, model.config.contrastive_temperature)[:top_k]
+        moments = merge_windows(windows, model.config.contrastive_temperature)[:top_k]
+        if isinstance(query, str):
+            # An update that was killed has left none.
+            calibration = self._calibration() or Calibration.fit(self.encoder, self._tables.vectors()[1])
+            for moment in moments:
+                moment.chance = calibration.chance(moment.similarity)
+                moment.is_match = calibration.is_match(moment.similarity)
+        return moments
 
     def _rerank(self, text: str, windows: list[Window], num_reranked: int) -> list[Window]:
         """The windows with the scores of the best, which were read again, above those of the others."""
