@@ -89,7 +89,7 @@ def export_moments(moments: Sequence[Moment], folder: str | Path) -> list[dict[s
         for left in folder.glob(f".*{_UNFINISHED}*"):  # by a process that was killed
             left.unlink()
         digits = max(2, len(str(len(moments))))
-        for number, moment in enumerate(logging.tqdm(moments, desc="moments", leave=False), start=1):
+        for number, moment in enumerate(logging.tqdm(moments, desc="moments", leave=False, disable=None), start=1):
             entry = {"path": moment.path, "start": moment.start, "end": moment.end, "file": None, "reason": None}
             try:
                 entry["file"] = str(_export_one(moment, folder, f"{number:0{digits}}"))
@@ -201,15 +201,18 @@ def _open_sounds(clip, source, start, end, output, stack: ExitStack) -> Iterator
     if not isinstance(clip, VideoFile):
         return
     with av.open(as_file(source), metadata_errors="ignore") as container:
-        streams = [(stream.index, stream.codec_context is None) for stream in container.streams.audio]
-    for index, is_unknown in streams:
+        streams = [
+            (stream.index, stream.codec_context is None, stream.metadata.get("language"))
+            for stream in container.streams.audio
+        ]
+    for index, is_unknown, language in streams:
         if is_unknown:
             raise ValueError(
                 f"{clip.name} has sound that is coded in a way that PyAV's libraries do not know; convert it first."
             )
         sound = _Sound(clip, source, index, start, end, stack)
         if sound.begins:
-            sound.add_to(output)
+            sound.add_to(output, language)
             yield sound
 
 
@@ -224,11 +227,13 @@ class _Sound:
         self._waiting = next(self._blocks, None)
         self.begins = self._waiting is not None
 
-    def add_to(self, output):
+    def add_to(self, output, language: str | None):
         """Make its stream in the new file."""
         rates = av.codec.Codec("aac", "w").audio_rates or [48000]
         self._output = output
         self._stream = output.add_stream("aac", rate=self._rate if self._rate in rates else 48000, layout=self._layout)
+        if language:
+            self._stream.metadata["language"] = language
         self._stream.bit_rate = _SOUND_BITS * self._stream.codec_context.channels
 
     def write(self, until: float | None = None):

@@ -54,6 +54,8 @@ def write_film(path: Path, codec: str, sound_codec: str, sound_rate: int, num_so
         stream.height, stream.width, stream.pix_fmt, stream.bit_rate = 72, 96, "yuv420p", 4_000_000
         sounds = [container.add_stream(sound_codec, rate=sound_rate, layout="stereo") for _ in range(num_sounds)]
         samples = [noise(sound_rate, seed) for seed in range(num_sounds)]
+        for sound, language in zip(sounds, ("deu", "fra"), strict=False):
+            sound.metadata["language"] = language
         for number, pixels in enumerate(moving_frames()):
             container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
             first, stop = (sound_rate * place // RATE for place in (number, number + 1))
@@ -132,7 +134,9 @@ def test_frames_and_sound_are_those_of_the_video(film, tmp_path, name):
     assert_same_frames(film(name), path, START, END)
     with av.open(str(path)) as container:
         codecs = [stream.codec_context.name for stream in container.streams]
+        languages = [stream.metadata.get("language") for stream in container.streams.audio]
     assert codecs == ["h264"] + ["aac"] * FILMS[name][3]
+    assert languages == ["deu", "fra"] or path.stem[:6] != "01_two"
     for number in range(FILMS[name][3]):
         expected, rate = read_sound(film(name), number, START, END)
         got, _ = read_sound(path, number)
