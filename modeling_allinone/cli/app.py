@@ -18,6 +18,7 @@ from .choose import choose
 from .classify import classify
 from .convert import convert
 from .evaluate import evaluate
+from .explain import explain
 from .export import export
 from .fill import fill
 from .index import index
@@ -40,7 +41,7 @@ app = typer.Typer(
 _AS_A_SCRIPT = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 
 _COMMANDS: dict[str, tuple[Callable[..., Any], ...]] = {
-    "A clip": (ask, choose, classify, fill),
+    "A clip": (ask, choose, classify, fill, explain),
     "Many clips": (predict,),
     "Search": (index, search),
     "Training": (check, train, evaluate),

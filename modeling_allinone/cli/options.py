@@ -141,7 +141,9 @@ class Command(_WithoutTypes, TyperCommand):
             else:
                 num_free += 1
                 spread.append(word)
-        if doubtful is not None and num_free < sum(one.param_type_name == "argument" for one in self.params):
+        if doubtful is not None and num_free < sum(
+            one.param_type_name == "argument" and one.required for one in self.params
+        ):
             del spread[doubtful]
         return super().parse_args(ctx, spread)
 

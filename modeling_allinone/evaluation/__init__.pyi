@@ -3,6 +3,9 @@
 from .embedding import embed_clips as embed_clips
 from .embedding import embed_texts as embed_texts
 from .embedding import score_candidates as score_candidates
+from .explanation import Explanation as Explanation
+from .explanation import draw_explanation as draw_explanation
+from .explanation import explain as explain
 from .long_video import LongVideoPrediction as LongVideoPrediction
 from .long_video import ask_long_video as ask_long_video
 from .predictor import Prediction as Prediction

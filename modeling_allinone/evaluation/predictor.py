@@ -129,10 +129,10 @@ class Predictor:
         self.processor = processor
         self.name = model.name_or_path or "the model"
         # What chooses texts by retrieval: the model itself, or what shares the weights of one of pre-training.
-        self._retrieval = share_weights(model) if isinstance(model, AllInOneForPreTraining) else None
+        self.retrieval = share_weights(model) if isinstance(model, AllInOneForPreTraining) else None
         if isinstance(model, AllInOneForVideoTextRetrieval):
-            self._retrieval = model
-        self.tasks = _tasks_of(model, self._retrieval)
+            self.retrieval = model
+        self.tasks = _tasks_of(model, self.retrieval)
         if not self.tasks:
             raise ValueError(
                 f"{self.name} holds {type(model).__name__} without a head that answers; expected one of "
@@ -140,8 +140,8 @@ class Predictor:
                 "AllInOneForVideoClassification, AllInOneForMaskedLM and AllInOneForPreTraining."
             )
         self.score_by = score_by or "pairs"
-        if self._retrieval is not None:
-            heads = {"pairs": self._retrieval.scorer, "features": self._retrieval.text_projection}
+        if self.retrieval is not None:
+            heads = {"pairs": self.retrieval.scorer, "features": self.retrieval.text_projection}
             possible = [name for name, head in heads.items() if head is not None]
             self.score_by = score_by or possible[0]
             if self.score_by not in possible:
@@ -418,7 +418,7 @@ class Predictor:
                     )
         for number in range(len(rows)):
             row = rows[number]
-            self._check_row(question, row, f"Row {number}")
+            self.check_row(question, row, f"Row {number}")
             try:
                 to_line(keep_columns(row))
             except TypeError as error:
@@ -452,8 +452,18 @@ class Predictor:
         self._need(task)
         return task
 
-    def _check_row(self, question: Question, row: Mapping[str, Any], name: str):
-        """Raise a `ValueError` unless a row has what its task needs."""
+    def check_row(self, question: Question, row: Mapping[str, Any], name: str):
+        """
+        Check that a row has what its task needs.
+
+        Args:
+            question ([`Question`]): What is asked about it.
+            row (mapping)
+            name (`str`): What errors call it.
+
+        Raises:
+            ValueError: If it has not.
+        """
         if all(row.get(column) is None for column in ("video", "image")):
             raise ValueError(f"{name} has no video; its columns are {', '.join(map(str, row))}.")
         column = COLUMNS[question.task]
@@ -490,7 +500,7 @@ class Predictor:
         clip = dict(video) if isinstance(video, Mapping) else {"video": video}
         rows = [clip | row for row in rows]
         for row in rows:
-            self._check_row(question, row, "What is asked")
+            self.check_row(question, row, "What is asked")
         return self.answer_batch(question, BatchCollator(TolerantLoader(self.processor))(rows)) if rows else []
 
     @torch.no_grad()
@@ -509,8 +519,8 @@ class Predictor:
         texts = [self._texts(question, row) for row in batch.rows]
         chooses = question.task == "multiple-choice" or (question.labels is not None and texts[0] != [None])
         scores: Sequence[torch.Tensor]
-        if chooses and self._retrieval is not None and self.score_by == "features":
-            scores = self._compare(self._retrieval, batch, texts)
+        if chooses and self.retrieval is not None and self.score_by == "features":
+            scores = self._compare(self.retrieval, batch, texts)
         else:
             scores = self._read_pairs(question.task, batch, texts, batch_size)
         multi_label = not chooses and self.model.config.problem_type == "multi_label_classification"
@@ -523,7 +533,7 @@ class Predictor:
                 answers = list(row["options"]) if question.task == "multiple-choice" else list(question.labels or ())
                 logits = of_row[:, 0].view(len(answers), -1).mean(dim=1)
             else:
-                answers, logits = self._own_answers(question, of_row[0])
+                answers, logits = self.name_answers(question, of_row[0])
             best = self.processor.post_process_question_answering(
                 logits[None], answers, question.top_k, multi_label=multi_label
             )[0]
@@ -535,15 +545,24 @@ class Predictor:
             predictions.append(Prediction(**best[0], top_k=best))
         return predictions
 
-    def _own_answers(self, question: Question, logits: torch.Tensor) -> tuple[list[str], torch.Tensor]:
-        """Answers of the model's own, or those of them that are asked for, and their scores."""
+    def name_answers(self, question: Question, logits: torch.Tensor) -> tuple[list[str], torch.Tensor]:
+        """
+        Answers of the model's own, or those of them that are asked for.
+
+        Args:
+            question ([`Question`])
+            logits (`torch.FloatTensor` of shape `(..., answers)`): Of all answers.
+
+        Returns:
+            `list` of `str`, and their logits `(..., answers)`.
+        """
         if question.task == "masked-lm":
-            return self.processor.tokenizer.convert_ids_to_tokens(range(len(logits))), logits
+            return self.processor.tokenizer.convert_ids_to_tokens(range(logits.shape[-1])), logits
         id2label = self.model.config.id2label or {}
-        answers = [id2label[index] for index in range(len(logits))]
+        answers = [id2label[index] for index in range(logits.shape[-1])]
         if question.labels is None:
             return answers, logits
-        return question.labels, logits[[answers.index(label) for label in question.labels]]
+        return question.labels, logits[..., [answers.index(label) for label in question.labels]]
 
     def _compare(
         self, model: AllInOneForVideoTextRetrieval, batch: Batch, texts: list[Sequence[str]]
@@ -572,11 +591,20 @@ class Predictor:
             if chosen[0] is not None:
                 tokens = self.processor(text=chosen).to(self.model.device)
                 inputs |= {name: values.repeat_interleave(num_views, dim=0) for name, values in tokens.items()}
-            scores.append(self._read(task, inputs).float().unflatten(0, (-1, num_views)).mean(dim=1).cpu())
+            scores.append(self.compute_logits(task, inputs).float().unflatten(0, (-1, num_views)).mean(dim=1).cpu())
         return torch.cat(scores).split([len(of_row) for of_row in texts])
 
-    def _read(self, task: str, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
-        """What the head says (pairs, scores): one score of a text to choose, or those of all answers."""
+    def compute_logits(self, task: str, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+        """
+        What the head says of texts, each read together with a clip.
+
+        Args:
+            task (`str`): One of `tasks`.
+            inputs (`dict` of `torch.Tensor`): Of the model, a text and a clip a row, on its device.
+
+        Returns:
+            `torch.FloatTensor` of shape `(rows, scores)`: One score of a text to choose, or the logits of all answers.
+        """
         if task == "masked-lm":
             is_masked = inputs["input_ids"] == self.processor.tokenizer.mask_token_id
             if not (is_masked.sum(dim=1) == 1).all():
@@ -586,8 +614,8 @@ class Predictor:
             outputs = self.model(**inputs)
             logits = outputs.mlm_logits if isinstance(self.model, AllInOneForPreTraining) else outputs.logits
             return logits[is_masked][:, : len(self.processor.tokenizer)]
-        if self._retrieval is not None:
-            return cast(Any, self._retrieval).score_pairs(**inputs)[:, None]
+        if self.retrieval is not None:
+            return cast(Any, self.retrieval).score_pairs(**inputs)[:, None]
         if isinstance(self.model, AllInOneForMultipleChoice):
             inputs |= {name: inputs[name][:, None] for name in ("input_ids", "attention_mask")}
         return self.model(**inputs).logits

@@ -9,7 +9,7 @@ Shapes in the comments: T frames, L text tokens, P patches of a frame, D hidden 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 IMAGES_PER_LINE = 6
 # Inches, or square inches.
 TILE_AREA, GAP, LABEL_HEIGHT, BAR, BAR_WITH_LABELS = 2.6, 0.06, 0.25, 0.15, 0.95
+ORANGE = [(1, 0.4, 0, 0), (1, 0.6, 0, 0.55), (1, 0.8, 0.2, 0.85)]  # from little to much, over grey
 GREY_BRIGHTNESS = 0.6  # of the frames behind the patches
 
 
@@ -138,7 +139,7 @@ def align_words_with_frames(
     plan, origins = _transport(model, inputs.to(model.device), num_patches=grid[0] * grid[1])
     heat_maps = torch.zeros(len(words), num_frames * grid[0] * grid[1])
     heat_maps.index_put_((word_of_token[:, None], origins.flatten()), plan.flatten(1), accumulate=True)
-    frames = _shown_frames(pixel_values, processor, options)
+    frames = shown_frames(pixel_values, processor, options)
     return WordAlignment(words, heat_maps.view(len(words), num_frames, *grid), frames)
 
 
@@ -181,8 +182,18 @@ def _origins(patch_permutation: torch.Tensor, num_patches: int, config: AllInOne
     return origins
 
 
-def _shown_frames(pixel_values: torch.Tensor, processor: AllInOneProcessor, options: dict) -> torch.Tensor:
-    """Frames (T, height, width, 3) as they were before they were scaled and normalised."""
+def shown_frames(pixel_values: torch.Tensor, processor: AllInOneProcessor, options: dict) -> torch.Tensor:
+    """
+    Frames as they were before they were scaled and normalised.
+
+    Args:
+        pixel_values (`torch.FloatTensor` of shape `(T, 3, height, width)`): A clip.
+        processor ([`AllInOneProcessor`]): What it was read with.
+        options (`dict`): Call arguments of the video processor that it was read with.
+
+    Returns:
+        `torch.ByteTensor` of shape `(T, height, width, 3)`
+    """
     how = processor.video_processor.to_dict() | options
     if how["do_normalize"]:
         mean, deviation = (torch.tensor(how[name]).reshape(-1, 1, 1) for name in ("image_mean", "image_std"))
@@ -220,22 +231,15 @@ def draw_alignment(alignment: WordAlignment, words: Sequence[str] | None = None)
     frames = alignment.frames.numpy()
     multiples = (alignment.heat_maps / alignment.heat_maps.mean(dim=(1, 2, 3), keepdim=True)).numpy()
     highest = max(float(multiples[chosen].max()), 2)
-    highlight = {
-        "cmap": LinearSegmentedColormap.from_list("orange", [(1, 0.4, 0, 0), (1, 0.6, 0, 0.55), (1, 0.8, 0.2, 0.85)]),
-        "norm": LogNorm(vmin=1, vmax=highest),
-    }
+    highlight = {"cmap": LinearSegmentedColormap.from_list("orange", ORANGE), "norm": LogNorm(vmin=1, vmax=highest)}
 
-    figure, strips, places = _lay_out(1 + len(chosen), *frames.shape[:3])
-    _show(strips[0], frames, places)
+    figure, strips, places = lay_out(1 + len(chosen), *frames.shape[:3])
+    show(strips[0], frames, places)
     for word, strip in zip(chosen, strips[1:], strict=True):
         strip.set_title(alignment.words[word], loc="left", pad=3, size=11, weight="bold", parse_math=False)
-        _show(strip, frames.mean(axis=-1), places, cmap="gray", vmin=0, vmax=255 / GREY_BRIGHTNESS)
-        _show(strip, multiples[word], places, **highlight)
-    width, height = figure.get_size_inches()
-    bar = figure.colorbar(
-        strips[-1].images[-1], ax=strips, fraction=BAR / width, aspect=min(height / BAR, 40), pad=0.1 / width
-    )
-    bar.ax.set_facecolor("0.3")
+        show(strip, frames.mean(axis=-1), places, cmap="gray", vmin=0, vmax=255 / GREY_BRIGHTNESS)
+        show(strip, multiples[word], places, **highlight)
+    bar = add_color_bar(figure, strips)
     ticks = [2**power for power in range(int(math.log2(highest)) + 1)]
     bar.set_ticks(ticks, labels=[f"{tick} ×" for tick in ticks])
     bar.minorticks_off()
@@ -243,12 +247,19 @@ def draw_alignment(alignment: WordAlignment, words: Sequence[str] | None = None)
     return figure
 
 
-def _lay_out(
+def lay_out(
     num_strips: int, num_frames: int, height: int, width: int
 ) -> tuple["Figure", list["Axes"], list[tuple[float, float, float, float]]]:
     """
-    A figure with a strip of frames for each word, one below the other, those of images side by side; and where each
-    frame lies in a strip, in pixels: left, right, bottom, top.
+    Make a figure with strips of frames, one below the other, those of images side by side.
+
+    Args:
+        num_strips (`int`): How many.
+        num_frames (`int`): Of each.
+        height, width (`int`): Of a frame, in pixels.
+
+    Returns:
+        The figure, the axes of each strip, and where each frame lies in a strip, in pixels: left, right, bottom, top.
     """
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -267,10 +278,35 @@ def _lay_out(
     return figure, strips[:num_strips], [(start, start + width, height, 0) for start in left]
 
 
-def _show(strip: "Axes", pictures: np.ndarray, places: list[tuple[float, float, float, float]], **look):
-    """Put a picture at each place of a strip."""
+def show(strip: "Axes", pictures: np.ndarray, places: list[tuple[float, float, float, float]], **look):
+    """
+    Put a picture at each place of a strip.
+
+    Args:
+        strip (`matplotlib.axes.Axes`), places (`list`): From [`lay_out`].
+        pictures (`np.ndarray` of shape `(pictures, height, width)` or `(pictures, height, width, 3)`)
+        look: Of `Axes.imshow`.
+    """
     for picture, place in zip(pictures, places, strict=True):
         strip.imshow(picture, extent=place, **look)
+
+
+def add_color_bar(figure: "Figure", strips: Sequence["Axes"]) -> Any:
+    """
+    Add the scale of what was shown last.
+
+    Args:
+        figure (`matplotlib.figure.Figure`), strips (sequence of `matplotlib.axes.Axes`): From [`lay_out`].
+
+    Returns:
+        `matplotlib.colorbar.Colorbar`
+    """
+    width, height = figure.get_size_inches()
+    bar = figure.colorbar(
+        strips[-1].images[-1], ax=strips, fraction=BAR / width, aspect=min(height / BAR, 40), pad=0.1 / width
+    )
+    bar.ax.set_facecolor("0.3")
+    return bar
 
 
 def join_figures(figures: Sequence["Figure"]) -> Image.Image:
