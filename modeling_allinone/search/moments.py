@@ -46,8 +46,8 @@ class Moment:
         start, end (`float`): In seconds; both 0 for an image.
         score (`float`): What it is ranked by, that of its best window; with a scorer, that of reading both together.
         similarity (`float`): Cosine of the vectors of its best window and of the query.
-        chance (`float`, *optional*): How likely a window that does not fit is to be as similar, 0 to 1; `None` where
-            that was not measured.
+        chance (`float`, *optional*): The share of unrelated sentences that find something as similar in the same
+            collection, 0 to 1; `None` where that was not measured.
         is_match (`bool`, *optional*): Whether it is more than chance; `None` where that was not measured.
         duration (`float`, *optional*): Of the whole video, in seconds; `None` for an image.
         thumbnail (`bytes`, *optional*): The middle frame of its best window, as JPEG.
