@@ -29,7 +29,8 @@ _CLIPS_AT_ONCE = 4  # whose gradients are computed
 # A picture is trusted if what it ranks first lowers a score by so many times what any random draw changes, and a
 # probability by so much. Of as many random patches, taken for a picture, 1 % at most pass (benchmarks/explanation.py).
 _LEAST_RATIO, _LEAST_DROP = 2.0, 0.05
-_LINE_HEIGHT, _LETTERS = 0.19, 12  # of what is written on a picture, in inches; a line's, to the inch
+# Of what is written on a picture: inches of a line, letters to the inch above and below.
+_LINE_HEIGHT, _TITLE_LETTERS, _VERDICT_LETTERS = 0.19, 10.5, 12
 
 Score = Callable[[torch.Tensor], torch.Tensor]
 
@@ -274,17 +275,18 @@ def draw_explanation(explanation: Explanation, frame: int | None = None) -> "Fig
     show(strips[1], frames.mean(axis=-1), places, cmap="gray", vmin=0, vmax=255 / GREY_BRIGHTNESS)
     orange = LinearSegmentedColormap.from_list("orange", ORANGE)
     show(strips[1], heat_maps, places, cmap=orange, vmin=0, vmax=1)
-    height, width = (pixels / patches for pixels, patches in zip(frames.shape[1:3], heat_maps.shape[1:], strict=True))
+    size = frames.shape[2] / heat_maps.shape[2], frames.shape[1] / heat_maps.shape[1]
     for number, row, column in explanation.top_patches[chosen].nonzero().tolist():
-        corner = places[number][0] + column * width, row * height
-        strips[1].add_patch(Rectangle(corner, width, height, fill=False, edgecolor="w", linewidth=0.8))
+        corner = places[number][0] + column * size[0], row * size[1]
+        strips[1].add_patch(Rectangle(corner, *size, fill=False, edgecolor="w", linewidth=0.8))
     bar = add_color_bar(figure, strips)
     bar.set_ticks([0, 1], labels=["nothing", "most"])
     bar.set_label("what a patch adds")
 
     told = " \N{RIGHTWARDS ARROW} ".join(text for text in (explanation.text, explanation.answer) if text is not None)
-    num_letters = max(int(figure.get_size_inches()[0] * _LETTERS), 20)
-    title, verdict = (textwrap.fill(text, num_letters) for text in (told, explanation.verdict))
+    width = figure.get_figwidth()
+    title = textwrap.fill(told, max(int(width * _TITLE_LETTERS), 20))
+    verdict = textwrap.fill(explanation.verdict, max(int(width * _VERDICT_LETTERS), 20))
     style: dict[str, Any] = {"x": 0.01, "ha": "left", "parse_math": False}
     figure.suptitle(title, size=11, weight="bold", **style)
     color = "0.2" if explanation.is_trusted else "#b00020"

@@ -1,0 +1,58 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
+"""`allinone explain`: the picture of what Python explains, and its figures."""
+
+import pytest
+from PIL import Image
+
+from modeling_allinone import Predictor
+from modeling_allinone.evaluation import explain
+
+pytestmark = pytest.mark.usefixtures("modules_are_not_collected")
+
+
+def test_an_answer(allinone, answering, clip, tmp_path):
+    picture = tmp_path / "new" / "picture.png"
+    words = ["explain", clip, "a ring", "-m", answering, "--output", picture, "--answer", "blau"]
+    status, found, errors = allinone(*words, "--end", 2, is_json=True)
+    expected = explain(Predictor.from_pretrained(answering), {"video": clip, "end": 2.0}, "a ring", "blau")
+    assert status == 0 and not errors
+    assert found == {"video": clip, "end": 2.0} | expected.as_row() | {"picture": str(picture)}
+    assert sum(len(frame["top_patches"]) for frame in found["frames"]) == expected.top_patches.sum()
+    assert sum(frame["share"] for frame in found["frames"]) == pytest.approx(1)
+    assert all(0 <= left < right <= 1 for frame in found["frames"] for left, _, right, _ in frame["top_patches"])
+    with Image.open(picture) as image:
+        assert min(image.size) > 200
+
+    status, output, _ = allinone(*words)
+    lines = output.splitlines()
+    assert status == 0 and lines[0] == "a ring → blau" and lines[-1] == f"Picture: {picture}"
+    assert "probability 0." in lines[1] and "without as many random ones" in lines[1]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--caption", "a red ring moves"], "a red ring moves"),
+        (["--options", "a red ring moves", "a bar"], "a"),
+        (["a [MASK] ring moves", "--answer", "red"], "a [MASK] ring moves → red"),
+        (["--score-by", "features", "--caption", "a red ring"], "a red ring"),
+    ],
+)
+def test_what_else_is_explained(allinone, shipped, clip, tmp_path, words, told):
+    status, output, errors = allinone("explain", clip, *words, *shipped, "-o", tmp_path / "picture.svg")
+    assert status == 0 and not errors and output.startswith(told)
+    assert "</svg>" in (tmp_path / "picture.svg").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["a ring", "-o", "picture.txt"], "--output is picture.txt; expected a file whose name ends in .png, .pdf"),
+        (["a ring", "--answer", "nine"], "knows no answer 'nine'; it knows 3: rot, blau, grün"),
+        (["--caption", "a ring"], "give a question"),
+    ],
+)
+def test_wrong_ones(allinone, answering, clip, words, message):
+    status, output, errors = allinone("explain", clip, *words, "-m", answering)
+    assert status == 2 and not output and message in errors and errors.count("\n") == 1
