@@ -17,6 +17,7 @@ from .check import check
 from .choose import choose
 from .classify import classify
 from .convert import convert
+from .demo import demo
 from .evaluate import evaluate
 from .explain import explain
 from .export import export
@@ -46,6 +47,7 @@ _COMMANDS: dict[str, tuple[Callable[..., Any], ...]] = {
     "Search": (index, search),
     "Training": (check, train, evaluate),
     "Models": (info, convert, export),
+    "Page": (demo,),
 }
 _SCRIPTS = (train, evaluate, convert, export)
 
