@@ -4,11 +4,13 @@
 
 import os
 import re
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from PIL import Image
 from transformers.utils import logging
 
 from ..data.video_loading import run_within
@@ -61,54 +63,39 @@ def open_upload(path: str, limits: Limits) -> Clip:
     name = os.path.basename(path)
     if os.path.getsize(path) > limits.megabytes * _MEBIBYTE:
         raise ValueError(f"{name} is larger than {limits.megabytes} MB.")
-    size, num_pictures = _measure_image(path)
-    if size is None:
-        size, num_pictures = _measure_video(path, limits), 0
-    if size is not None and size[0] * size[1] > limits.megapixels * _MEGAPIXEL:
+    size, num_pictures = _measure(path)
+    megapixels = size[0] * size[1] / _MEGAPIXEL
+    if megapixels > limits.megapixels:
         raise ValueError(
             f"{name} has frames of {size[0]} x {size[1]} pixels, more than {limits.megapixels:g} megapixels."
         )
-    if size is not None and size[0] * size[1] * num_pictures > limits.animated_megapixels * _MEGAPIXEL:
-        raise ValueError(
-            f"{name} unpacks to {num_pictures} frames of {size[0]} x {size[1]} pixels, which is too much."
-        )
+    if megapixels * num_pictures > limits.animated_megapixels:
+        raise ValueError(f"{name} unpacks to {num_pictures} frames of {size[0]} x {size[1]} pixels: too many.")
     clip = run_within(limits.seconds_to_read, name, lambda: open_clip(path, name))
     if clip.has_times and not clip.is_image and clip.duration > limits.seconds:
         raise ValueError(f"{name} lasts {clip.duration / 60:.1f} minutes, more than {limits.seconds / 60:g}.")
     return clip
 
 
-def _measure_image(path: str) -> tuple[tuple[int, int] | None, int]:
-    """Size of an image, and how many pictures it has, by its header; `None` if it is none."""
-    from PIL import Image
-
-    try:
-        with Image.open(path) as image:
-            if image.size[0] * image.size[1] > 10**9:
-                return image.size, 1
-            return image.size, getattr(image, "n_frames", 1)
-    except Image.DecompressionBombError as error:
-        numbers = re.findall(r"\d+", str(error))
-        return (int(numbers[0]) if numbers else 10**9, 1), 1
-    except Exception:  # Pillow raises whatever it likes
-        return None, 0
-
-
-def _measure_video(path: str, limits: Limits) -> tuple[int, int] | None:
-    """Size of the frames of a video, by its header; `None` if it is none, of which opening it tells more."""
+def _measure(path: str) -> tuple[tuple[int, int], int]:
+    """Width and height of frames by the header of a file, and how many pictures an animated image has."""
     import av
 
+    with warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning):
+        try:
+            with Image.open(path) as image:
+                return image.size, getattr(image, "n_frames", 1)
+        except Image.DecompressionBombError as error:
+            raise ValueError(f"{os.path.basename(path)} is too large an image: {error}") from error
+        except Exception:  # it is no image, or a broken one, of which opening the clip tells more
+            pass
     try:
         with av.open(path, metadata_errors="ignore") as container:
-            sizes = [(stream.width, stream.height) for stream in container.streams.video]
-            if container.duration is not None and container.duration / 1e6 > limits.seconds:
-                raise ValueError(
-                    f"{os.path.basename(path)} lasts {container.duration / 6e7:.1f} minutes, more than "
-                    f"{limits.seconds / 60:g}."
-                )
-            return max(sizes, key=lambda size: size[0] * size[1], default=None)
+            contexts = [stream.codec_context for stream in container.streams.video]
+            sizes = [(context.width, context.height) for context in contexts if context is not None]
+            return max(sizes, key=lambda size: size[0] * size[1], default=(0, 0)), 0
     except (av.error.FFmpegError, MemoryError, IndexError):
-        return None
+        return (0, 0), 0
 
 
 @contextmanager

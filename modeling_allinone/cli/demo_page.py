@@ -249,6 +249,7 @@ def launch(demo: "gradio.Blocks", page: DemoPage, **options: Any) -> Any:
         max_file_size=f"{page.limits.megabytes}mb",
         theme=gr.themes.Default(**THEME),  # type: ignore[arg-type]
         footer_links=[],
+        show_error=True,  # also where Gradio refuses a file that was not uploaded
         ssr_mode=False,
         **options,
     )
@@ -278,8 +279,6 @@ def _add_explanation(gr: Any, compute: Any, inputs: list, queue: dict[str, Any],
         preview=True,
         object_fit="contain",
         height=460,
-    )
-        label="What it rests on, frame by frame", columns=2, interactive=False, elem_id=f"{name}-picture"
     )
     button.click(compute, inputs, [picture, verdict], api_name=f"explain_{name}", **queue)
 
@@ -340,7 +339,9 @@ def _add_search(gr: Any, page: DemoPage, queue: dict[str, Any]) -> None:
         sentence = gr.Textbox(label="What is to be seen", max_length=_LONGEST_TEXT, elem_id="sentence")
         button = gr.Button("Search", variant="primary", elem_id="search")
         told, found = gr.Markdown(), gr.State([])
-        moments = gr.Gallery(label="Moments", columns=3, height="auto", allow_preview=False, interactive=False, elem_id="moments")
+        moments = gr.Gallery(
+            label="Moments", columns=3, height="auto", allow_preview=False, interactive=False, elem_id="moments"
+        )
         video = gr.Video(label="Moment", interactive=False, height=360, autoplay=True, elem_id="moment")
         searched = [moments, told, found]
         gr.on([button.click, sentence.submit], page.search, sentence, searched, api_name="search", **queue)

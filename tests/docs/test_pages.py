@@ -45,6 +45,7 @@ NOT_RUN: dict[str, str] = {
     "push_to_hub": "needs the Hub",
     "python benchmarks/": "takes minutes, and measures a machine at rest",
     "evaluate published": "needs all data sets of the paper",
+    "allinone demo |space/app.py": "waits for visitors; tests/cli/test_demo.py starts it",
     "index s3://": "needs an object store",
 }
 
