@@ -18,4 +18,4 @@ if __name__ == "__main__":
     for name in ("MODEL", "INDEX", "EXAMPLES"):
         if os.environ.get(name):
             arguments += [f"--{name.lower()}", os.environ[name]]
-    sys.exit(main(arguments))
+    sys.exit(main([*arguments, *sys.argv[1:]]))
