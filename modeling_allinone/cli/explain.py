@@ -58,7 +58,7 @@ def explain(
     The picture is tested: the tenth of the patches that it ranks first is blanked, and the answer's probability should
     fall. What it falls to is written below, and whether the picture is to be trusted.
     """
-    from matplotlib.backend_bases import FigureCanvasBase
+    from matplotlib.backend_bases import FigureCanvasBase  # before the model is asked
 
     from ..evaluation.explanation import draw_explanation
     from ..evaluation.explanation import explain as explain_answer

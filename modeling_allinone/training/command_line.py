@@ -19,7 +19,7 @@ from ..data.video_loading import DeadWorkerError
 logger = logging.get_logger(__name__)
 
 # Packages of the extra `train`, which `pip install modeling_allinone` alone does not bring.
-_OF_TRAINING = ("accelerate", "datasets", "evaluate", "peft", "tensorboard")
+_OF_TRAINING = ("accelerate", "datasets", "evaluate", "matplotlib", "peft", "tensorboard")
 
 
 def command_line(run: Callable[[list[str]], Any]) -> Callable[..., int]:
@@ -114,6 +114,6 @@ def _explain(error: Exception) -> str:
     if lines and lines[0].startswith("Caught "):
         last = max(number for number, line in enumerate(lines) if line.startswith(" "))
         lines = [lines[last + 1].partition(": ")[2], *lines[last + 2 :]]
-    if isinstance(error, ModuleNotFoundError) and error.name in _OF_TRAINING:
+    if isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0] in _OF_TRAINING:
         lines.append('It comes with pip install "modeling_allinone[train]".')
     return " ".join(line.strip() for line in lines if line.strip()) or type(error).__name__

@@ -2,6 +2,8 @@
 # Licensed under the Apache License, Version 2.0.
 """`allinone explain`: the picture of what Python explains, and its figures."""
 
+import sys
+
 import pytest
 from PIL import Image
 
@@ -56,3 +58,10 @@ def test_what_else_is_explained(allinone, shipped, clip, tmp_path, words, told):
 def test_wrong_ones(allinone, answering, clip, words, message):
     status, output, errors = allinone("explain", clip, *words, "-m", answering)
     assert status == 2 and not output and message in errors and errors.count("\n") == 1
+
+
+def test_without_matplotlib_it_says_so_in_a_line(allinone, answering, clip, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.backend_bases", None)
+    status, output, errors = allinone("explain", clip, "a ring", "-m", answering)
+    assert status == 2 and not output and errors.count("\n") == 1
+    assert errors.endswith('It comes with pip install "modeling_allinone[train]".\n')
