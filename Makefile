@@ -2,6 +2,9 @@
 #   make quickstart   install, then write a corpus of videos, fine-tune a model on it and answer questions
 #   make test         install, then lint and test
 #   make docs         install, then build the site of docs/ into build/site; warnings are errors
+# Of use to developers:
+#   make test-slow    tests that are marked slow: kills, loads, whole trainings, a browser
+#   make docs         the site of docs/, in build/site
 # Two more want the network:
 #   make test-common  transformers' own tests of every model, from its source distribution, on the classes of this package
 #   make dist         the files of a release
@@ -16,13 +19,17 @@ export OMP_WAIT_POLICY ?= passive
 
 BIN = $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 
-.PHONY: quickstart test test-common lint docs dist clean
+.PHONY: quickstart test test-slow test-common lint docs dist clean
 
 quickstart: $(VENV)/.installed-train,search
 	$(BIN)/python examples/quickstart.py $(ARGS)
 
 test: $(VENV)/.installed-test lint
 	$(BIN)/python -m pytest -n auto --dist worksteal $(PYTEST_ARGS)
+
+# Needs Chromium and ffmpeg as well, by the system's packages.
+test-slow: $(VENV)/.installed-test
+	$(BIN)/python -m pytest -m "slow and not gpu" $(PYTEST_ARGS)
 
 test-common: $(VENV)/.installed-common
 	COMMON_TESTS=1 $(BIN)/python -m pytest -n auto tests/common $(PYTEST_ARGS)
