@@ -49,8 +49,8 @@ class Explanation:
         heat_maps (`torch.FloatTensor` of shape `(F, R, C)`): By how much each patch raises the score, from 0 to 1, the
             share of the strongest; those that lower it are 0. F are the frames of all views.
         frames (`torch.ByteTensor` of shape `(F, height, width, 3)`): What the model was shown.
-        times (`list` of `float`, *optional*): When the frames appear, in seconds; `None` for images, and for frames
-            whose rate is not known.
+        times (`list` of `float`, *optional*): When the frames appear, in seconds, by the mean frame rate of the
+            video; `None` for images, and for frames whose rate is not known.
         top_patches (`torch.BoolTensor` of shape `(F, R, C)`): The tenth of all patches that the test blanks.
         score_without (`float`): The score with these blank.
         random_scores (`list` of `float`): The scores with as many random patches blank, of several draws.
@@ -183,6 +183,10 @@ def explain(
     model = predictor.model
     task = _choose_task(predictor, question, answer, caption, options)
     row = dict(video) if isinstance(video, Mapping) else {"video": video}
+    if row.get("video") is None:
+        raise ValueError(f"What is explained has no video; it has {', '.join(map(str, row))}.")
+    if num_steps < 1:
+        raise ValueError(f"num_steps is {num_steps}; expected at least 1.")
     asked: dict[str, Any] = {name: [row.get(name)] for name in ("start", "end")}
     asked |= {"frame_rate": [frame_rate_of(row)], "return_metadata": True}
     inputs: Any = predictor.processor(videos=[row["video"]], **asked)

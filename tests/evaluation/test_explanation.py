@@ -168,6 +168,10 @@ def test_wrong_questions(build, shipped, rows):
     ):
         with pytest.raises(ValueError, match=message):
             explain(predictor, video, **asked)
+    with pytest.raises(ValueError, match="has no video; it has start"):
+        explain(build(), {"start": 1}, QUESTION)
+    with pytest.raises(ValueError, match="num_steps is 0; expected at least 1"):
+        explain(build(), video, QUESTION, num_steps=0)
     broken = build()
     torch.nn.init.constant_(broken.model.classifier.out_proj.weight, float("nan"))
     with pytest.raises(ValueError, match=r"gives no numbers as scores \(NaN\)"):

@@ -15,6 +15,7 @@ from modeling_allinone.evaluation import explain
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_without_what_is_ranked_first_answers_fall(tmp_path):
     subprocess.run([sys.executable, EXAMPLES / "quickstart.py", "--output_dir", tmp_path], check=True, timeout=1800)
     predictor = Predictor.from_pretrained(tmp_path / "model-token_roll", device="cpu")
