@@ -4,7 +4,6 @@
 #   make docs         install, then build the site of docs/ into build/site; warnings are errors
 # Of use to developers:
 #   make test-slow    tests that are marked slow: kills, loads, whole trainings, a browser
-#   make docs         the site of docs/, in build/site
 # Two more want the network:
 #   make test-common  transformers' own tests of every model, from its source distribution, on the classes of this package
 #   make dist         the files of a release
