@@ -35,9 +35,9 @@ class Calibration:
     """
     How similar the most similar window of a collection is to sentences that have nothing to do with it.
 
-    Among 400 clips of moving shapes, 98 % of the sentences that are true of one are matches so, 0.5 % of those of
+    Among 400 clips of moving shapes, 98 % of the sentences that are true of one are matches so, none of those of
     everyday life, and 40 % of those that are true of none of them but of another clip, such as the right shape in
-    another colour: what is nearly right is not always told from what is right (benchmarks/calibration.py).
+    another colour: what is nearly right is not always distinguished from what is right (benchmarks/calibration.py).
 
     Args:
         similarities (`torch.FloatTensor` of shape `(sentences,)`): For each sentence, the highest cosine of its vector
