@@ -8,7 +8,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -106,6 +106,7 @@ class VideoIndex:
     def __init__(self, tables: IndexTables, encoder: VideoEncoder):
         self._tables, self.encoder = tables, encoder
         self.settings = tables.settings
+        self._fitted: tuple[torch.Tensor, Calibration] | None = None
 
     @classmethod
     def create(
@@ -132,15 +133,10 @@ class VideoIndex:
 
         Raises:
             ImportError: If LanceDB is not installed.
-            FileExistsError: If there is an index, or other files are in the folder.
-            ValueError: If a length is wrong.
+            FileExistsError: If there is an index.
+            ValueError: If a length is wrong, or an update of an index there is going on.
         """
         cut_windows(window, window, stride)
-        tables = IndexTables(uri)
-        if tables.exists and not overwrite:
-            raise FileExistsError(f"There is an index in {uri}; open it, or make it anew by overwrite=True.")
-        if tables.is_old and not overwrite:
-            raise ValueError(_old_format(uri))
         dimension, name = encoder.model.config.projection_dim or 0, encoder.model.name_or_path or ""
         settings = {
             "model": os.path.abspath(name) if os.path.isdir(name) else name,
@@ -149,7 +145,13 @@ class VideoIndex:
             "window": float(window),
             "stride": float(window if stride is None else stride),
         }
-        tables.create(dimension, settings)
+        with _only_update(IndexTables(uri)):
+            tables = IndexTables(uri)  # as the lock keeps it
+            if tables.exists and not overwrite:
+                raise FileExistsError(f"There is an index in {uri}; open it, or make it anew by overwrite=True.")
+            if tables.is_old and not overwrite:
+                raise ValueError(_old_format(uri))
+            tables.create(dimension, settings)
         return cls(tables, encoder)
 
     @classmethod
@@ -309,15 +311,19 @@ class VideoIndex:
         started = time.perf_counter()
         sources = [videos] if isinstance(videos, str | Path) else list(videos)
         process, num_processes = _group()
-        folder = self._tables.folder
-        with only_writer(folder) if folder is not None and process == 0 else nullcontext():
-            plan = _from_first(lambda: self._prepare(sources, retry_broken))
+        with ExitStack() as lock:
+
+            def prepare() -> _Plan:
+                lock.enter_context(_only_update(self._tables))
+                return self._prepare(sources, retry_broken)
+
+            plan = _from_first(prepare)
             mine = dict(sorted(plan.to_read.items())[process::num_processes])
             self._read(mine, batch_size, num_workers, seconds_per_read, show_progress if process == 0 else False)
             _wait_for_others()
-            if process == 0:
-                self._finish(bool(plan.to_read or plan.removed))
+            self._finish(bool(plan.to_read or plan.removed), is_first=process == 0)
             _wait_for_others()
+            self.settings = self._tables.settings
         report = plan.report
         in_scope = set(list_videos(sources)) if report.num_videos else set()
         report.broken += [
@@ -395,24 +401,32 @@ class VideoIndex:
                 progress.update(part.is_last)
             writer.flush()
 
-    def _finish(self, has_changed: bool):
-        """Put the tables in order after an update."""
+    def _finish(self, has_changed: bool, is_first: bool = True):
+        """Put the tables in order after an update, which the first process does; all share what is computed."""
         num_windows = self.num_windows
-        if has_changed or self._calibration() is None:
-            calibration = Calibration.fit(self.encoder, self._tables.vectors()[1])
+        calibration = self._fit_calibration() if has_changed or self._calibration() is None else None
+        if not is_first:
+            return
+        if calibration is not None:
             self._save_settings(calibration=calibration.to_dict() | {"num_windows": num_windows})
         if has_changed:
             self._tables.compact()
-            ann = self.settings.get("ann")
             if num_windows > self.settings.get("exact_windows", EXACT_WINDOWS):
                 self._measure_ann()
-            elif ann is not None:
+            elif self.settings.get("ann") is not None:
                 self._save_settings(ann=None)
 
     def _calibration(self) -> Calibration | None:
         """What similarities are worth, as it was found for the windows that the index holds."""
         saved = self.settings.get("calibration")
         return Calibration.from_dict(saved) if saved and saved["num_windows"] == self.num_windows else None
+
+    def _fit_calibration(self) -> Calibration:
+        """What similarities are worth among the windows that there are now, also where an update was killed."""
+        vectors = self._tables.vectors()[1]  # the same object until the index changes
+        if self._fitted is None or self._fitted[0] is not vectors:
+            self._fitted = vectors, Calibration.fit(self.encoder, vectors)
+        return self._fitted[1]
 
     def _save_settings(self, **settings: Any):
         self.settings = self._tables.settings | settings
@@ -566,8 +580,7 @@ class VideoIndex:
             windows = self._rerank(str(query), windows, num_reranked)
         moments = merge_windows(windows, model.config.contrastive_temperature)[:top_k]
         if isinstance(query, str):
-            # An update that was killed has left none.
-            calibration = self._calibration() or Calibration.fit(self.encoder, self._tables.vectors()[1])
+            calibration = self._calibration() or self._fit_calibration()
             for moment in moments:
                 moment.chance = calibration.chance(moment.similarity)
                 moment.is_match = calibration.is_match(moment.similarity)
@@ -644,6 +657,14 @@ def _old_format(uri: str | Path) -> str:
         f"The index in {uri} was saved by an earlier version, in another format; make it anew: allinone index FOLDER "
         f"--model MODEL --index {uri} --overwrite"
     )
+
+
+def _only_update(tables: IndexTables) -> AbstractContextManager[None]:
+    """Keep others from writing to an index, where it is a folder."""
+    if tables.folder is None:
+        return nullcontext()
+    tables.folder.mkdir(parents=True, exist_ok=True)
+    return only_writer(tables.folder)
 
 
 def _group() -> tuple[int, int]:

@@ -2,10 +2,13 @@
 # Licensed under the Apache License, Version 2.0.
 """An index of videos: each window once whatever happens, and found by what the model says."""
 
+import json
 import multiprocessing
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -317,8 +320,40 @@ def test_processes_share_the_work(encoder, saved, many, tmp_path):
     )
 
 
+@pytest.mark.slow
+def test_accelerate_starts_the_command(saved, many, tmp_path):
+    """The command as it stands in the README, in two processes, of which the first one reports."""
+    uri = tmp_path / "index"
+    launch = [sys.executable, "-m", "accelerate.commands.launch", "--num_processes", "2", "--cpu"]
+    command = ["-m", "modeling_allinone", "index", many, "--model", saved, "--index", str(uri), "--window", "1"]
+    for num_new in (40, 0):
+        run = subprocess.run([*launch, *command, "--json"], capture_output=True, text=True, timeout=600)
+        assert run.returncode == 0, run.stderr
+        report = json.loads(run.stdout)
+        assert (report["num_new"], report["num_videos"], report["broken"]) == (num_new, 40, [])
+    assert len(rows_of(uri)) == len(set(rows_of(uri))) == report["num_windows"]
+
+
+def test_an_update_that_was_killed_is_searched_without_delay(encoder, folder, tmp_path):
+    """What similarities are worth is found once, and not for each query."""
+    index, _ = update(encoder, folder, tmp_path / "index")
+    index._save_settings(calibration=None)
+    first = index.search("a ring", top_k=3)
+    fitted = index._fitted
+    assert index.search("a ring", top_k=3) == first and index._fitted is fitted
+    assert first == VideoIndex.open(tmp_path / "index", encoder).search("a ring", top_k=3)
+    index._tables.remove([first[0].path])
+    assert index.search("a ring", top_k=3) and index._fitted is not fitted
+
+
 def test_another_update_at_the_same_time_is_refused(encoder, folder, tmp_path):
     index, _ = update(encoder, folder, tmp_path / "index")
-    with only_writer(tmp_path / "index"), pytest.raises(ValueError, match="Another run is writing to"):
-        index.update(folder)
+    with only_writer(tmp_path / "index"):
+        for call in (
+            lambda: index.update(folder),
+            lambda: VideoIndex.prepare(tmp_path / "index", encoder, overwrite=True),
+        ):
+            with pytest.raises(ValueError, match="Another run is writing to"):
+                call()
+    assert index.num_windows
     assert index.search("a ring")
