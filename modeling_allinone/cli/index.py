@@ -9,10 +9,9 @@ from typing import Annotated
 import typer
 
 from ..training.command_line import show_json
-from .options import AsJson, Device, Dtype
+from .options import READING, AsJson, Device, Dtype, NumWorkers
 from .output import show_pairs
 
-_READING = "How videos are read"
 Index = Annotated[
     str,
     typer.Option("--index", "-i", metavar="INDEX", help="Folder of the index, or a place such as s3://bucket/index."),
@@ -43,7 +42,7 @@ def index(
             metavar="SECONDS",
             help="Length of the windows that videos are cut into.",
             show_default="that of the index, or 10",
-            rich_help_panel=_READING,
+            rich_help_panel=READING,
         ),
     ] = None,
     stride: Annotated[
@@ -52,33 +51,25 @@ def index(
             metavar="SECONDS",
             help="From the beginning of a window to that of the next.",
             show_default="that of the index, or the window",
-            rich_help_panel=_READING,
+            rich_help_panel=READING,
         ),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Make the index anew, whatever is there.")] = False,
     retry_broken: Annotated[
         bool,
-        typer.Option("--retry-broken", help="Read once more what could not be read before.", rich_help_panel=_READING),
+        typer.Option("--retry-broken", help="Read once more what could not be read before.", rich_help_panel=READING),
     ] = False,
     batch_size: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Windows at a time.", rich_help_panel=_READING)
+        int, typer.Option(min=1, metavar="N", help="Windows at a time.", rich_help_panel=READING)
     ] = 32,
-    num_workers: Annotated[
-        int,
-        typer.Option(
-            min=0,
-            metavar="N",
-            help="Processes that read videos while the model computes; 0 is none but this.",
-            rich_help_panel=_READING,
-        ),
-    ] = 1,
+    num_workers: NumWorkers = 1,
     seconds_per_read: Annotated[
         float | None,
         typer.Option(
             metavar="SECONDS",
             help="Longest time to read some windows of a video, which is then broken.",
             show_default="no limit",
-            rich_help_panel=_READING,
+            rich_help_panel=READING,
         ),
     ] = None,
     device: Device = None,

@@ -61,6 +61,16 @@ ScoreBy = Annotated[
         show_default="pairs",
     ),
 ]
+READING = "How clips are read"  # a panel of the help
+NumWorkers = Annotated[
+    int,
+    typer.Option(
+        min=0,
+        metavar="N",
+        help="Processes that read clips while the model computes; 0 is none but this.",
+        rich_help_panel=READING,
+    ),
+]
 _COLUMNS = "Columns of the file"
 MediaDir = Annotated[
     str | None,

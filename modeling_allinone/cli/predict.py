@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .options import (
+    READING,
     AsJson,
     Device,
     Dtype,
     Labels,
     MediaDir,
     Model,
+    NumWorkers,
     Prompts,
     ScoreBy,
     TopK,
@@ -27,8 +29,6 @@ from .output import show_json
 
 if TYPE_CHECKING:
     from ..evaluation.embedding import Rows
-
-_READING = "How clips are read"
 
 
 def predict(
@@ -68,25 +68,15 @@ def predict(
     ] = None,
     top_k: TopK = 5,
     score_by: ScoreBy = None,
-    batch_size: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Rows at a time.", rich_help_panel=_READING)
-    ] = 16,
-    num_workers: Annotated[
-        int,
-        typer.Option(
-            min=0,
-            metavar="N",
-            help="Processes that read clips while the model computes; 0 is none but this.",
-            rich_help_panel=_READING,
-        ),
-    ] = 1,
+    batch_size: Annotated[int, typer.Option(min=1, metavar="N", help="Rows at a time.", rich_help_panel=READING)] = 16,
+    num_workers: NumWorkers = 1,
     seconds_per_clip: Annotated[
         float | None,
         typer.Option(
             metavar="SECONDS",
             help="Longest time to read a clip, which is then skipped.",
             show_default="no limit",
-            rich_help_panel=_READING,
+            rich_help_panel=READING,
         ),
     ] = None,
     retry_skipped: Annotated[
@@ -94,7 +84,7 @@ def predict(
         typer.Option(
             "--retry-skipped",
             help="Read once more what could not be read before, as where videos have come since.",
-            rich_help_panel=_READING,
+            rich_help_panel=READING,
         ),
     ] = False,
     media_dir: MediaDir = None,
