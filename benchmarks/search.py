@@ -6,7 +6,7 @@ adds to decoding and computing alone.
 
     python benchmarks/search.py                       # all; some 40 minutes on two cores
     python benchmarks/search.py --minutes 60 6 6      # the larger models index a tenth of the film
-    python benchmarks/search.py --parts queries       # what is not measured stays in the JSON
+    python benchmarks/search.py --parts queries       # other parts stay in the JSON; rows say on what they are
 
 Vectors are of unit length: random ones, of which nearly all are equally far from each other, and ones that lie around
 1,000 centres (cosine to the centre about 0.7). Queries are such vectors with as much noise, as a sentence lies beside
@@ -60,6 +60,7 @@ def main() -> None:
     parser = make_parser("search", __doc__)
     parser.add_argument("--num-vectors", type=int, default=100_000, help="windows of the index that is searched")
     parser.add_argument("--num-queries", type=int, default=100, help="queries of each kind")
+    parser.add_argument("--ways", nargs="+", default=["exact", "ANN"], help="how windows are compared, exact first")
     parser.add_argument("--minutes", type=int, nargs="+", default=[60], help="length of the film for each size")
     parser.add_argument("--presets", nargs="+", default=["tiny", "small", "base"], help="sizes that index the film")
     parser.add_argument("--num-clips", type=int, default=60, help="clips of the comparison with decoding alone")
@@ -123,7 +124,7 @@ def measure_queries(arguments: Namespace, folder: Path, film: Path, kind: str) -
             row |= {"end": row["start"] + 10.0, "vector": vector}
         tables.write(rows)
     tables.compact()
-    for way in ("exact", "ANN"):
+    for way in arguments.ways:
         seconds_to_build = None
         if way == "ANN":
             tables.settings |= {"exact_windows": 0}
