@@ -17,6 +17,7 @@ from ..models.video_sources_allinone import has_own_times, source_name
 
 # Bytes of decoded frames that are held at a time, and windows that are shown to a model at once.
 _MOST_BYTES, _MOST_WINDOWS = 256 * 2**20, 32
+_MOST_CUT = 1_000_000  # windows of a video; ten a second are a day of it
 
 
 def cut_windows(duration: float, window: float, stride: float | None = None) -> list[tuple[float, float]]:
@@ -57,6 +58,10 @@ def cut_windows(duration: float, window: float, stride: float | None = None) -> 
         raise ValueError(f"duration is {duration:g} s; expected a length above 0.")
     if duration <= window:
         return [(0.0, float(duration))]
+    if duration > _MOST_CUT * stride:
+        raise ValueError(
+            f"stride is {stride:g} s, which makes more than {_MOST_CUT:,} windows of {duration:g} s; take more."
+        )
     # A rounding error is no window of its own.
     num_whole = math.ceil((duration - window) / stride - 1e-6)
     last = float(num_whole * stride)

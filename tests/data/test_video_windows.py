@@ -40,6 +40,8 @@ def test_windows_cover_the_video(duration, stride):
 def test_lengths_that_leave_something_out_are_refused(lengths, message):
     with pytest.raises(ValueError, match=message):
         cut_windows(10.0, *lengths)
+    with pytest.raises(ValueError, match="more than 1,000,000 windows of 10 s"):  # which would fill the memory
+        cut_windows(10.0, 1e-6)
     with pytest.raises(ValueError, match=message):
         VideoWindows(make_processor(), np.zeros((4, 32, 32, 3), dtype=np.uint8), *lengths)
 
