@@ -11,7 +11,7 @@ from torch import nn
 from ..evaluation.embedding import project_clips
 from ..evaluation.video_encoder import VideoEncoder
 from .index_tables import IndexTables, Stamp
-from .window_reading import Part, digest_of
+from .window_reading import Part
 
 # Windows that are written at a time: a kill costs little, and the tables have few files.
 _ROWS_AT_ONCE = 512
@@ -74,9 +74,8 @@ class IndexWriter:
         self._waiting.append((part.clips, rows))
         if part.is_last:
             self._done.add(path)
-            content = digest_of(path)
             for row in self._rows[path]:
-                row["content"] = content
+                row["content"] = part.content
             self._whole.append(self._rows.pop(path))
         if sum(len(rows) for _, rows in self._waiting) >= self._batch_size:
             self._embed()

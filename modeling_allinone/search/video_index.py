@@ -8,7 +8,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -29,7 +29,7 @@ from .calibration import Calibration
 from .index_tables import FORMAT, IndexTables, Stamp, quoted
 from .index_writing import IndexWriter
 from .moments import Moment, Window, merge_windows
-from .window_reading import digest_of, list_videos, read_parts, stamp_of, unreadable
+from .window_reading import digest_of, list_videos, read_parts, stamp_of
 
 logger = logging.get_logger(__name__)
 
@@ -68,11 +68,12 @@ class IndexReport:
 
 @dataclass
 class _Plan:
-    """What an update has to do: files to read with their stamps; videos that are called otherwise or removed."""
+    """What an update has to do: files to read and of these the new; what was removed; what is there."""
 
     to_read: dict[str, Stamp]
-    moved: list[tuple[str, str, Stamp]]
+    new: list[str]
     removed: list[str]
+    present: dict[str, Stamp]
     report: IndexReport
 
 
@@ -325,59 +326,60 @@ class VideoIndex:
             _wait_for_others()
             self.settings = self._tables.settings
         report = plan.report
-        in_scope = set(list_videos(sources)) if report.num_videos else set()
         report.broken += [
             {"path": path, "reason": reason}
             for path, (_, reason) in sorted(self._tables.broken().items())
-            if path in in_scope
+            if path in plan.present
         ]
         known = self._tables.known()
-        report.num_new -= sum(path not in known for path in plan.to_read)
+        report.num_new = sum(path in known for path in plan.new)
+        report.num_changed = sum(path in known for path in plan.to_read) - report.num_new
         report.num_videos, report.num_windows = len(known), self.num_windows
         report.seconds = time.perf_counter() - started
         return report
 
     def _prepare(self, sources: Sequence[str | Path], retry_broken: bool) -> _Plan:
         """See what has changed, and do what takes no reading."""
-        paths = list_videos(sources)
         known, broken = self._tables.known(), self._tables.broken()
-        plan = _Plan({}, [], [], IndexReport(num_videos=len(paths)))
-        for path in list(paths):
-            if (reason := unreadable(path)) is not None:
-                paths.remove(path)
-                plan.report.broken.append({"path": path, "reason": reason})
+        present: dict[str, Stamp] = {}
+        plan, stale = _Plan({}, [], [], present, IndexReport()), set()
+        for path in list_videos(sources):
+            try:
+                present[path] = stamp_of(path)
+            except ValueError as error:
+                plan.report.broken.append({"path": path, "reason": str(error)})
+        closed = tuple(os.path.join(one["path"], "") for one in plan.report.broken)  # what is below stays
         folders = tuple(os.path.join(os.path.abspath(source), "") for source in sources if os.path.isdir(source))
-        present = set(paths)
-        gone = {path for path in known if path.startswith(folders) and path not in present} if folders else set()
-        by_content: dict[tuple[int, str], list[str]] = {}
+        gone = {path for path in known if path.startswith(folders) and not path.startswith(closed)} - set(present)
+        by_content: dict[str, list[str]] = {}
         for path in sorted(gone):
-            by_content.setdefault((known[path].stamp.size, known[path].content), []).append(path)
-        for path in paths:
-            stamp = stamp_of(path)
+            by_content.setdefault(known[path].content, []).append(path)
+        sizes = {known[path].stamp.size for path in gone}
+        for path, stamp in present.items():
             before = known.get(path)
             if (before is not None and before.stamp == stamp) or (
                 path in broken and broken[path][0] == stamp and not retry_broken
             ):
                 continue
-            twins: list[str] = []
-            if before is not None and before.stamp.size == stamp.size and before.content == digest_of(path):
+            content = ""
+            if stamp.size in (sizes if before is None else (before.stamp.size,)):
+                with suppress(OSError):  # what has gone since is told where it is read
+                    content = digest_of(path)
+            if before is not None and before.content == content:
                 self._tables.move(path, path, stamp)  # written again with what was in it
                 continue
-            if before is None and by_content:
-                twins = by_content.get((stamp.size, digest_of(path)), [])
-            if twins:
+            if before is None and (twins := by_content.get(content)):
                 old = twins.pop()
                 gone.discard(old)
                 self._tables.move(old, path, stamp)
+                stale.add(path)
                 plan.report.num_moved += 1
                 continue
             plan.to_read[path] = stamp
             if before is None:
-                plan.report.num_new += 1
-            else:
-                plan.report.num_changed += 1
-        stale = {path for path in broken if path.startswith(folders) and path not in present} if folders else set()
-        self._tables.forget(stale)
+                plan.new.append(path)
+        stale |= {path for path in broken if path.startswith(folders)} - set(present)
+        self._tables.forget(stale & set(broken))
         self._tables.remove(sorted(gone))
         plan.removed, plan.report.num_removed = sorted(gone), len(gone)
         return plan

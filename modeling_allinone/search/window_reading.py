@@ -5,6 +5,7 @@
 import hashlib
 import io
 import os
+import stat
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -27,7 +28,6 @@ VIDEO_SUFFIXES = {
     *(".mxf", ".ogv", ".rm", ".rmvb", ".ts", ".vob", ".webm", ".wmv", ".y4m"),
 }
 THUMBNAIL_SIZE = 240  # pixels of the longer side
-_DIGEST_BYTES = 2**16  # of the beginning, the middle and the end of a file
 _NUM_DEATHS = 2  # of one video, after which it is not read again: the first may have been of something else
 
 
@@ -42,6 +42,7 @@ class Part:
     clips: dict[str, torch.Tensor] = field(default_factory=dict)
     thumbnails: list[bytes] = field(default_factory=list)
     is_last: bool = True
+    content: str = ""  # digest of the file, with the last part
     reason: str | None = None
 
 
@@ -50,16 +51,20 @@ def list_videos(sources: Sequence[str | Path]) -> list[str]:
     The videos and images of folders, and files that are named.
 
     Args:
-        sources (sequence of paths): Folders, which are searched with all that is below them but hidden files, by the
-            endings of names; files, whatever their names.
+        sources (sequence of paths): Folders, which are searched with all that is below them but hidden files and
+            links to folders, by the endings of names; files, whatever their names.
 
     Returns:
-        `list` of `str`: Absolute paths, sorted, each once.
+        `list` of `str`: Absolute paths, sorted, each once; among them folders that may not be read.
 
     Raises:
         FileNotFoundError: If there is no such folder or file.
     """
     found: set[str] = set()
+
+    def note(error: OSError):
+        found.add(error.filename)
+
     for source in sources:
         path = os.path.abspath(source)
         if os.path.isfile(path):
@@ -67,7 +72,7 @@ def list_videos(sources: Sequence[str | Path]) -> list[str]:
             continue
         if not os.path.isdir(path):
             raise FileNotFoundError(f"{source} does not exist; give a folder of videos, or videos.")
-        for folder, folders, names in os.walk(path):
+        for folder, folders, names in os.walk(path, onerror=note):
             folders[:] = [name for name in folders if not name.startswith(".")]
             found |= {
                 os.path.join(folder, name)
@@ -77,33 +82,37 @@ def list_videos(sources: Sequence[str | Path]) -> list[str]:
     return sorted(found)
 
 
-def unreadable(path: str) -> str | None:
-    """Why nothing can be known of a file, not even whether it has changed; `None` if something can."""
+def stamp_of(path: str) -> Stamp:
+    """
+    The stamp of a file.
+
+    Args:
+        path (`str`)
+
+    Returns:
+        [`Stamp`]
+
+    Raises:
+        ValueError: If nothing can be known of it, not even whether it has changed.
+    """
     try:
         path.encode()
-        with open(path, "rb"):
-            return None
-    except UnicodeEncodeError:
-        return f"{path!a} has a name that is no text in UTF-8; rename it."
+        status = os.stat(path)
+        if stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode):  # to open others may wait for ever
+            with open(path, "rb"):
+                return Stamp(status.st_size, status.st_mtime_ns)
+        reason = "it is a pipe or a device"
+    except UnicodeEncodeError as error:
+        raise ValueError(f"{path!a} has a name that is no text in UTF-8; rename it.") from error
     except OSError as error:
-        return f"{path} cannot be opened ({error.strerror}); expected a file that may be read."
-
-
-def stamp_of(path: str) -> Stamp:
-    """The stamp of a file."""
-    status = os.stat(path)
-    return Stamp(status.st_size, status.st_mtime_ns)
+        reason = str(error.strerror)
+    raise ValueError(f"{path} cannot be opened ({reason}); expected a file that may be read.")
 
 
 def digest_of(path: str) -> str:
-    """A hash of the size of a file and of parts of it, by which it is known under another name."""
-    size = os.path.getsize(path)
-    digest = hashlib.sha256(str(size).encode())
+    """A hash of a file, all of it, since edits in place change no size: by it, it is known under another name."""
     with open(path, "rb") as file:
-        for start in sorted({0, max((size - _DIGEST_BYTES) // 2, 0), max(size - _DIGEST_BYTES, 0)}):
-            file.seek(start)
-            digest.update(file.read(_DIGEST_BYTES))
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def encode_thumbnail(frame: np.ndarray) -> bytes:
@@ -139,11 +148,16 @@ class _Parts(IterableDataset):
     def _read(self, path: str) -> Iterator[Part]:
         limit = self._reader.seconds_per_clip
         try:
+            stamp = stamp_of(path)
             windows = run_within(limit, path, lambda: VideoWindows(self._reader.processor, path, *self._lengths))
             parts, num_read = windows.read(), 0
             while (read := run_within(limit, path, lambda: next(parts, None))) is not None:
                 places, clips, frames = read
                 num_read += len(places)
+                is_last = num_read == len(windows.bounds)
+                content = digest_of(path) if is_last else ""
+                if is_last and stamp_of(path) != stamp:
+                    raise ValueError(f"{path} has changed while it was read; index it once it is whole.")
                 yield Part(
                     path,
                     places,
@@ -151,7 +165,8 @@ class _Parts(IterableDataset):
                     windows.duration,
                     dict(clips),
                     [encode_thumbnail(frame) for frame in frames],
-                    num_read == len(windows.bounds),
+                    is_last,
+                    content,
                 )
         except Exception as error:  # libraries of codecs raise whatever they like
             if self._reader.on_decode_error == "raise":

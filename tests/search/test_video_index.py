@@ -24,7 +24,7 @@ from modeling_allinone.data.folder_lock import only_writer
 from modeling_allinone.data.video_loading import VideoLoader
 from modeling_allinone.evaluation.embedding import score_candidates
 from modeling_allinone.evaluation.retrieval import combine
-from modeling_allinone.search import index_writing, video_index
+from modeling_allinone.search import index_writing, video_index, window_reading
 from modeling_allinone.search.index_tables import IndexTables
 from modeling_allinone.search.video_index import sharing_processes
 
@@ -135,6 +135,75 @@ def test_what_has_changed_is_brought_up_to_date(encoder, folder, tmp_path):
     for window in index.find_windows(vector, 100):
         clip = {"video": window.path, "start": window.start, "end": window.end}
         assert window.similarity == pytest.approx(float(encoder.encode_video(clip) @ vector), abs=1e-5)
+
+
+def test_a_file_that_was_edited_in_place_is_read_again(encoder, folder, tmp_path):
+    """Of the same size, with the same beginning, middle and end, as raw videos are."""
+    raw = folder / "raw.y4m"
+    frame = b"FRAME\n" + bytes([40]) * (256 * 256) + bytes([128]) * (2 * 128 * 128)
+    raw.write_bytes(b"YUV4MPEG2 W256 H256 F8:1 Ip C420\n" + frame * 16)
+    index, _ = update(encoder, folder, tmp_path / "index", window=100.0)
+    content = bytearray(raw.read_bytes())
+    content[len(frame) * 2 + 100 : len(frame) * 5] = content[len(frame) * 2 + 100 : len(frame) * 5].replace(
+        b"(", b"\xf0"
+    )
+    raw.write_bytes(content)
+    index, report = update(encoder, folder, tmp_path / "index", window=100.0)
+    assert report.num_changed == 1
+    (window,) = index.find_windows(encoder.encode_video(raw), 1)
+    assert window.path == str(raw) and window.similarity == pytest.approx(1, abs=1e-5)
+
+
+def test_files_that_vanish_or_change_while_they_are_read_are_listed(encoder, folder, tmp_path, monkeypatch):
+    encode = window_reading.encode_thumbnail
+
+    def change_and_encode(frame):
+        (folder / "a.mp4").unlink(missing_ok=True)
+        os.utime(folder / "b's.mp4")
+        return encode(frame)
+
+    monkeypatch.setattr(window_reading, "encode_thumbnail", change_and_encode)
+    _, report = update(encoder, folder, tmp_path / "index")
+    gone, changed = [one["reason"] for one in report.broken]
+    assert "No such file" in gone and "a.mp4" in gone and "b's.mp4 has changed while it was read" in changed
+    assert (report.num_new, report.num_videos) == (1, 1)
+    monkeypatch.undo()
+    _, report = update(encoder, folder, tmp_path / "index")
+    assert (report.num_new, report.num_removed, report.broken) == (1, 0, [])
+
+
+def test_what_becomes_broken_is_not_counted_and_what_takes_its_place_is_not_broken(encoder, folder, tmp_path):
+    update(encoder, folder, tmp_path / "index")
+    (folder / "a.mp4").write_text("no film")
+    _, report = update(encoder, folder, tmp_path / "index")
+    assert (report.num_new, report.num_changed, len(report.broken)) == (0, 0, 1)
+    (folder / "b's.mp4").replace(folder / "a.mp4")
+    _, report = update(encoder, folder, tmp_path / "index")
+    assert (report.num_moved, report.broken) == (1, [])
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="There are no pipes in this file system.")
+def test_pipes_are_not_waited_for(encoder, folder, tmp_path):
+    os.mkfifo(folder / "pipe.mp4")
+    _, report = update(encoder, folder, tmp_path / "index")
+    assert report.num_videos == 3 and "it is a pipe or a device" in report.broken[0]["reason"]
+
+
+def test_what_lies_in_a_folder_that_may_not_be_read_stays(encoder, folder, tmp_path, monkeypatch):
+    """The superuser may read everything, so the system's answer is put in its place."""
+    update(encoder, folder, tmp_path / "index")
+    scan, opened = os.scandir, open
+
+    def refuse(path, call, *given):
+        if str(path) == str(folder / "below"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return call(path, *given)
+
+    monkeypatch.setattr(os, "scandir", lambda path: refuse(path, scan))
+    monkeypatch.setattr(window_reading, "open", lambda path, *given: refuse(path, opened, *given), raising=False)
+    _, report = update(encoder, folder, tmp_path / "index")
+    assert (report.num_videos, report.num_removed) == (3, 0)
+    assert "below cannot be opened (Permission denied)" in report.broken[0]["reason"]
 
 
 def test_folders_that_are_not_named_stay(encoder, folder, tmp_path):
