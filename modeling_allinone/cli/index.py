@@ -85,7 +85,8 @@ def index(
     Exit status 1 if videos cannot be read, which are listed.
     """
     from ..evaluation.video_encoder import VideoEncoder
-    from ..search.video_index import VideoIndex, sharing_processes
+    from ..search.process_group import sharing_processes
+    from ..search.video_index import VideoIndex
 
     with sharing_processes() as device_of_process:
         device = device or device_of_process

@@ -7,12 +7,11 @@ import json
 import math
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from dataclasses import dataclass, field
-from datetime import timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -29,11 +28,10 @@ from .calibration import Calibration
 from .index_tables import FORMAT, IndexTables, Stamp, quoted
 from .index_writing import IndexWriter
 from .moments import Moment, Window, merge_windows
+from .process_group import from_first, group, wait_for_others
 from .window_reading import digest_of, list_videos, read_parts, stamp_of
 
 logger = logging.get_logger(__name__)
-
-Made = TypeVar("Made")
 
 # So many windows are compared one by one, which takes some 20 ms; of more, the nearest are found by an ANN index.
 EXACT_WINDOWS = 200_000
@@ -241,7 +239,7 @@ class VideoIndex:
                 raise ValueError(f"There is no index in {uri}; say which model makes it: --model MODEL.")
             cls.create(uri, encoder, WINDOW if window is None else window, stride, overwrite)
 
-        _from_first(make)
+        from_first(make)
         opened = cls.open(uri, encoder, device, dtype)
         for name, given in (("window", window), ("stride", stride)):
             if given is not None and given != opened.settings[name]:
@@ -311,19 +309,19 @@ class VideoIndex:
         """
         started = time.perf_counter()
         sources = [videos] if isinstance(videos, str | Path) else list(videos)
-        process, num_processes = _group()
+        process, num_processes = group()
         with ExitStack() as lock:
 
             def prepare() -> _Plan:
                 lock.enter_context(_only_update(self._tables))
                 return self._prepare(sources, retry_broken)
 
-            plan = _from_first(prepare)
+            plan = from_first(prepare)
             mine = dict(sorted(plan.to_read.items())[process::num_processes])
             self._read(mine, batch_size, num_workers, seconds_per_read, show_progress if process == 0 else False)
-            _wait_for_others()
+            wait_for_others()
             self._finish(bool(plan.to_read or plan.removed), is_first=process == 0)
-            _wait_for_others()
+            wait_for_others()
             self.settings = self._tables.settings
         report = plan.report
         report.broken += [
@@ -635,25 +633,6 @@ def fingerprint_of(encoder: VideoEncoder) -> str:
     return digest.hexdigest()
 
 
-@contextmanager
-def sharing_processes() -> Iterator[str | None]:
-    """
-    Let the processes that `accelerate launch` or `torchrun` has started share the work.
-
-    Yields:
-        `str`, *optional*: The GPU of this process, where there are several processes and GPUs.
-    """
-    if int(os.environ.get("WORLD_SIZE", "1")) < 2 or torch.distributed.is_initialized():
-        yield None
-        return
-    torch.distributed.init_process_group("gloo", timeout=timedelta(days=7))  # the slowest is waited for
-    try:
-        number = int(os.environ.get("LOCAL_RANK", "0"))
-        yield f"cuda:{number}" if torch.cuda.is_available() and number < torch.cuda.device_count() else None
-    finally:
-        torch.distributed.destroy_process_group()
-
-
 def _old_format(uri: str | Path) -> str:
     return (
         f"The index in {uri} was saved by an earlier version, in another format; make it anew: allinone index FOLDER "
@@ -669,34 +648,4 @@ def _only_update(tables: IndexTables) -> AbstractContextManager[None]:
     return only_writer(tables.folder)
 
 
-def _group() -> tuple[int, int]:
-    """Number of this process, and of all that share the work."""
-    distributed = torch.distributed
-    if distributed.is_available() and distributed.is_initialized():
-        return distributed.get_rank(), distributed.get_world_size()
-    return 0, 1
-
-
-def _from_first(make: Callable[[], Made]) -> Made:
-    """What the first process makes, for all; an error of it is raised in all."""
-    process, num_processes = _group()
-    if num_processes == 1:
-        return make()
-    made: list[Any] = [None]
-    if process == 0:
-        try:
-            made = [make()]
-        except Exception as error:
-            made = [error]
-    torch.distributed.broadcast_object_list(made)
-    if isinstance(made[0], Exception):
-        raise made[0]
-    return made[0]
-
-
-def _wait_for_others():
-    if _group()[1] > 1:
-        torch.distributed.barrier()
-
-
-__all__ = ["IndexReport", "VideoIndex", "sharing_processes"]
+__all__ = ["IndexReport", "VideoIndex"]

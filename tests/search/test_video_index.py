@@ -26,7 +26,7 @@ from modeling_allinone.evaluation.embedding import score_candidates
 from modeling_allinone.evaluation.retrieval import combine
 from modeling_allinone.search import index_writing, video_index, window_reading
 from modeling_allinone.search.index_tables import IndexTables
-from modeling_allinone.search.video_index import sharing_processes
+from modeling_allinone.search.process_group import sharing_processes
 
 
 @pytest.fixture
