@@ -49,13 +49,15 @@ class IndexTables:
 
     Args:
         uri (`str` or `Path`): A folder, or what else `lancedb.connect` takes, such as `s3://bucket/index`.
+        is_replaced (`bool`, defaults to `False`): Whether what is there, and may be damaged, is not opened, as
+            `create` replaces it.
 
     Raises:
         ImportError: If LanceDB is not installed.
         OSError: If the place cannot be read.
     """
 
-    def __init__(self, uri: str | Path):
+    def __init__(self, uri: str | Path, is_replaced: bool = False):
         try:
             import lancedb
         except ImportError as error:
@@ -72,7 +74,7 @@ class IndexTables:
         if self.folder is None or self.folder.exists():
             with named_errors(self.uri):
                 database = self._connect()
-                names = set(database.list_tables().tables) & set(_TABLES)
+                names = () if is_replaced else set(database.list_tables().tables) & set(_TABLES)
                 self._tables = {name: database.open_table(name) for name in names}
 
     @property
@@ -117,7 +119,7 @@ class IndexTables:
                     (self.folder / name).unlink(missing_ok=True)
             database = self._connect()
             for name in _TABLES:  # the settings, which say that there is an index, are removed first and written last
-                if name in self._tables:
+                if name in database.list_tables().tables:
                     database.drop_table(name)
             self._tables = {
                 name: database.create_table(name, schema=schema, exist_ok=True) for name, schema in schemas.items()

@@ -144,8 +144,8 @@ class VideoIndex:
             "window": float(window),
             "stride": float(window if stride is None else stride),
         }
-        with _only_update(IndexTables(uri)):
-            tables = IndexTables(uri)  # as the lock keeps it
+        with _only_update(IndexTables(uri, is_replaced=True)):
+            tables = IndexTables(uri, is_replaced=overwrite)  # as the lock keeps it
             if tables.exists and not overwrite:
                 raise FileExistsError(f"There is an index in {uri}; open it, or make it anew by overwrite=True.")
             if tables.is_old and not overwrite:
@@ -233,7 +233,7 @@ class VideoIndex:
         """
 
         def make():
-            if IndexTables(uri).exists and not overwrite:
+            if not overwrite and IndexTables(uri).exists:
                 return
             if encoder is None:
                 raise ValueError(f"There is no index in {uri}; say which model makes it: --model MODEL.")

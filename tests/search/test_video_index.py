@@ -297,6 +297,12 @@ def test_a_damaged_index_is_named(encoder, folder, tmp_path):
             path.write_bytes(b"damaged")
     with pytest.raises(ValueError, match=f"The index in {uri} cannot be read"):
         VideoIndex.open(uri, encoder).search("a ring")
+    for path in uri.rglob("*.manifest"):
+        path.write_bytes(b"damaged")
+    with pytest.raises(ValueError, match=r"cannot be read.*by --overwrite"):
+        update(encoder, folder, uri)
+    VideoIndex.prepare(uri, encoder, overwrite=True).update(folder, num_workers=0)
+    assert len(VideoIndex.open(uri, encoder).search("a ring")) == 3
 
 
 def test_many_windows_are_found_by_an_ann_index(encoder, folder, tmp_path, monkeypatch):
