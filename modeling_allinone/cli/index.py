@@ -88,6 +88,9 @@ def index(
     from ..search.process_group import sharing_processes
     from ..search.video_index import VideoIndex
 
+    for name in videos:  # before an index is made, or lost
+        if not os.path.exists(name):
+            raise FileNotFoundError(f"{name} does not exist; give a folder of videos, or videos.")
     with sharing_processes() as device_of_process:
         device = device or device_of_process
         encoder = None if model is None else VideoEncoder.from_pretrained(model, device, dtype)

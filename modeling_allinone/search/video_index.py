@@ -136,9 +136,9 @@ class VideoIndex:
             ValueError: If a length is wrong, or an update of an index there is going on.
         """
         cut_windows(window, window, stride)
-        dimension, name = encoder.model.config.projection_dim or 0, encoder.model.name_or_path or ""
+        dimension = encoder.model.config.projection_dim or 0
         settings = {
-            "model": os.path.abspath(name) if os.path.isdir(name) else name,
+            "model": _place_of(encoder),
             "fingerprint": fingerprint_of(encoder),
             "dimension": dimension,
             "window": float(window),
@@ -241,6 +241,9 @@ class VideoIndex:
 
         from_first(make)
         opened = cls.open(uri, encoder, device, dtype)
+        place = _place_of(opened.encoder)
+        if place and place != opened.settings["model"]:  # the same model, which has moved
+            from_first(lambda: opened._save_settings(model=place))
         for name, given in (("window", window), ("stride", stride)):
             if given is not None and given != opened.settings[name]:
                 raise ValueError(
@@ -631,6 +634,12 @@ def fingerprint_of(encoder: VideoEncoder) -> str:
     digest.update(json.dumps(sorted(processor.tokenizer.get_vocab().items())).encode())
     digest.update(json.dumps(processor.video_processor.to_dict(), sort_keys=True, default=str).encode())
     return digest.hexdigest()
+
+
+def _place_of(encoder: VideoEncoder) -> str:
+    """Where the model of an index is found again."""
+    name = encoder.model.name_or_path or ""
+    return os.path.abspath(name) if os.path.isdir(name) else name
 
 
 def _old_format(uri: str | Path) -> str:

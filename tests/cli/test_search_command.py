@@ -159,6 +159,13 @@ def test_wrong_command_lines(allinone, here, words, message):
     assert (status, output) == (2, "") and re.fullmatch(f"error: {message}\n", errors), errors
 
 
+def test_a_folder_that_is_missing_costs_no_index(allinone, here, tmp_path):
+    for folder, status in (("videos/day 2", 0), ("mistyped", 2)):
+        words = ("--model", SHIPPED, "--index", tmp_path / "index", "--overwrite", "--num_workers", 0)
+        assert allinone("index", folder, *words)[0] == status
+    assert find(allinone, SENTENCE, "--index", tmp_path / "index", is_json=True)[1]
+
+
 def test_no_index(allinone, tmp_path):
     status, _, errors = allinone("search", "a ring", "--index", tmp_path / "none")
     assert status == 2 and re.fullmatch(r"error: There is no index in .*none; make one: allinone index .*\n", errors)

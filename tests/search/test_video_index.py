@@ -361,6 +361,14 @@ def many(rows, tmp_path) -> str:
     return str(tmp_path / "many")
 
 
+def test_where_its_model_is_now_is_remembered(encoder, saved, folder, tmp_path):
+    update(VideoEncoder.from_pretrained(saved), folder, tmp_path / "index")
+    moved = str(Path(saved).rename(tmp_path / "moved"))
+    update(VideoEncoder.from_pretrained(moved), folder, tmp_path / "index")
+    update(encoder, folder, tmp_path / "index")  # which lies nowhere
+    assert VideoIndex.open(tmp_path / "index").describe()["model"] == moved
+
+
 @pytest.mark.parametrize("num_kills", [2, pytest.param(10, marks=pytest.mark.slow)])
 def test_killed_and_resumed_each_window_is_there_once(encoder, saved, many, tmp_path, num_kills):
     delays = np.random.default_rng(0).uniform(0, 0.2, num_kills).tolist()
