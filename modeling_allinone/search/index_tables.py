@@ -220,14 +220,16 @@ class IndexTables:
             self._cache = version, columns, torch.tensor(values).view(len(table), vectors.type.list_size)
         return self._cache[1:]
 
-    def thumbnails(self, keys: Sequence[tuple[str, int]]) -> dict[tuple[str, int], bytes | None]:
-        """The thumbnails of windows, by their paths and places."""
-        found = {}
+    def thumbnails(self, keys: Sequence[tuple[str, int]]) -> dict[tuple[str, int], tuple[bytes | None, Stamp]]:
+        """The thumbnails of windows, and the stamps of their videos, by their paths and places."""
+        found, names = {}, ["path", "place", "size", "modified"]
         for start in range(0, len(keys), _KEYS_AT_ONCE):
             some = keys[start : start + _KEYS_AT_ONCE]
             paths, places = quoted({path for path, _ in some}), ", ".join({str(place) for _, place in some})
-            rows = self._scan("windows", ["path", "place", "thumbnail"], f"path IN ({paths}) AND place IN ({places})")
-            found.update({(row["path"], row["place"]): row["thumbnail"] for row in rows.to_pylist()})
+            rows = self._scan("windows", [*names, "thumbnail"], f"path IN ({paths}) AND place IN ({places})")
+            for row in rows.to_pylist():
+                stamp = Stamp(row["size"], row["modified"])
+                found[row["path"], row["place"]] = row["thumbnail"], stamp
         return found
 
     def build_ann(self, num_partitions: int):

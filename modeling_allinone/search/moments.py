@@ -25,6 +25,8 @@ class Window:
         similarity (`float`): Cosine of its vector and that of the query.
         thumbnail (`bytes`, *optional*): Its middle frame, as JPEG.
         score (`float`, *optional*): What it is ranked by. Default: `similarity`.
+        stamp (pair of `int`, *optional*): Size of its file in bytes and when it was changed, in nanoseconds, as it
+            was indexed.
     """
 
     path: str
@@ -34,6 +36,7 @@ class Window:
     similarity: float
     thumbnail: bytes | None = field(default=None, repr=False)
     score: float | None = None
+    stamp: tuple[int, int] | None = field(default=None, repr=False)
 
 
 @dataclass

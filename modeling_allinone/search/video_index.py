@@ -494,7 +494,7 @@ class VideoIndex:
             vector (`torch.FloatTensor` of shape `(D,)`): Of unit length.
             top_k (`int`, defaults to 5): How many; all, if there are fewer.
             within (`str` or `Path`, *optional*): A video, or a folder of videos, of the index. Default: all of it.
-            with_thumbnails (`bool`, defaults to `True`): Whether their pictures are read, too.
+            with_thumbnails (`bool`, defaults to `True`): Whether their pictures and stamps are read, too.
 
         Returns:
             `list` of [`Window`], best first.
@@ -525,7 +525,7 @@ class VideoIndex:
                 f"{within} holds nothing of the index in {self._tables.uri}; give a video or a folder of it."
             )
         keys = [(str(columns["path"][one]), int(columns["place"][one])) for one in best]
-        thumbnails = self._tables.thumbnails(keys) if with_thumbnails else {}
+        thumbnails, nothing = self._tables.thumbnails(keys) if with_thumbnails else {}, (None, None)
         durations = [float(columns["duration"][one]) for one in best]
         return [
             Window(
@@ -534,7 +534,8 @@ class VideoIndex:
                 end=float(columns["end"][one]),
                 duration=None if math.isnan(duration) else duration,
                 similarity=float(similarities[one]),
-                thumbnail=thumbnails.get(key),
+                thumbnail=thumbnails.get(key, nothing)[0],
+                stamp=thumbnails.get(key, nothing)[1],
             )
             for one, key, duration in zip(best, keys, durations, strict=True)
         ]
@@ -558,7 +559,8 @@ class VideoIndex:
                 and to put in the order of `score`, see [`combine`]; needs a model with a scorer, and the videos.
 
         Returns:
-            `list` of [`Moment`], best first; for a sentence, with `chance` and `is_match`, see [`Calibration`].
+            `list` of [`Moment`], best first; for a sentence, with `chance` and `is_match`, see [`Calibration`]. Videos
+            of them that have changed since they were indexed are warned of.
 
         Raises:
             ValueError: If a number is too small, nothing of the index is within, or windows are to be re-ranked for a
@@ -582,6 +584,13 @@ class VideoIndex:
         if num_reranked:
             windows = self._rerank(str(query), windows, num_reranked)
         moments = merge_windows(windows, model.config.contrastive_temperature)[:top_k]
+        stamps = {window.path: window.stamp for window in windows}
+        changed = {moment.path for moment in moments if _has_changed(moment.path, stamps[moment.path])}
+        if changed:
+            logger.warning(
+                f"{', '.join(sorted(changed))} changed after being indexed, and may show something else now; bring "
+                f"the index up to date: allinone index FOLDER --index {self._tables.uri}"
+            )
         if isinstance(query, str):
             calibration = self._calibration() or self._fit_calibration()
             for moment in moments:
@@ -640,6 +649,14 @@ def _place_of(encoder: VideoEncoder) -> str:
     """Where the model of an index is found again."""
     name = encoder.model.name_or_path or ""
     return os.path.abspath(name) if os.path.isdir(name) else name
+
+
+def _has_changed(path: str, stamp: tuple[int, int] | None) -> bool:
+    """Whether a file is there, and another than was indexed."""
+    try:
+        return stamp is not None and stamp_of(path) != stamp
+    except ValueError:
+        return False
 
 
 def _old_format(uri: str | Path) -> str:

@@ -121,6 +121,19 @@ def test_videos_that_have_gone(allinone, collection, tmp_path, monkeypatch):
     assert all("does not exist" in hit["reason"] for hit in hits if hit["file"] is None)
 
 
+def test_videos_that_have_changed_are_warned_of(allinone, collection, tmp_path, monkeypatch, caplog):
+    folder = shutil.copytree(collection / "videos", tmp_path / "videos")
+    encoder = VideoEncoder.from_pretrained(SHIPPED, device="cpu")
+    VideoIndex.create(tmp_path / "index", encoder, window=2.0).update(folder, num_workers=0)
+    monkeypatch.chdir(tmp_path)
+    assert find(allinone, SENTENCE, "--top_k", 99)[0] == 0 and "changed" not in caplog.text
+    (folder / "000000.mp4").unlink()
+    shutil.copy(folder / "000001.mp4", folder / "000002.mp4")
+    assert find(allinone, SENTENCE, "--top_k", 99, "--rerank", 0)[0] == 0
+    (message,) = [message for message in caplog.messages if "changed after being indexed" in message]
+    assert message.startswith(f"{folder / '000002.mp4'} changed") and "allinone index FOLDER --index index" in message
+
+
 def test_sentence_that_is_cut(allinone, here, caplog):
     logging.get_logger("transformers").addHandler(caplog.handler)
     status, hits, _ = find(allinone, "a red ring moves up " * 12, "--html", "cut.html", is_json=True)
