@@ -264,7 +264,7 @@ def _head(page: DemoPage) -> str:
         known = list(answers.values())
         if "question-answering" in page.predictor.tasks or "multiple-choice" not in page.predictor.tasks:
             some = ", ".join(f"*{answer}*" for answer in known[:12])
-            lines.append(f"It knows {len(known)} answers: {some}{', …' if len(known) > 12 else ''}.")
+            lines.append(f"It knows {len(known)} answers: {some}{' and more' if len(known) > 12 else ''}.")
     return "\n\n".join(lines)
 
 
@@ -276,9 +276,9 @@ def _add_explanation(gr: Any, compute: Any, inputs: list, queue: dict[str, Any],
         label="What it rests on, frame by frame",
         elem_id=f"{name}-picture",
         interactive=False,
-        preview=True,
+        columns=2,
         object_fit="contain",
-        height=460,
+        height="auto",
     )
     button.click(compute, inputs, [picture, verdict], api_name=f"explain_{name}", **queue)
 
