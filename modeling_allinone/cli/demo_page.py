@@ -73,16 +73,18 @@ class DemoPage:
     def choose(self, path: str | None, options: str, question: str) -> dict[str, float]:
         """The texts that fit a clip, with their shares."""
         with in_words(path):
-            lines = lines_of(options[:_LONGEST_TEXT], "texts to choose from")
-            return _shares(self._predict(path, "choose", lines, question.strip()[:_LONGEST_TEXT] or None))
+            lines = lines_of(self._text(options, "texts to choose from"), "texts to choose from")
+            asked = self._text(question, "a question") if (question or "").strip() else None
+            return _shares(self._predict(path, "choose", lines, asked))
 
     def classify(self, path: str | None, labels: str, prompt: str) -> dict[str, float]:
         """The class of a clip, with shares, among those that are named or the model's own."""
         with in_words(path):
             if "multiple-choice" not in self._predictor.tasks:
                 return _shares(self._predict(path, "classify", None, _NUM_ANSWERS))
-            classes = lines_of(labels[:_LONGEST_TEXT], "classes")
-            return _shares(self._predict(path, "classify", classes, _NUM_ANSWERS, prompt.strip() or PROMPTS[0]))
+            classes = lines_of(self._text(labels, "classes"), "classes")
+            read = self._text(prompt, "a text with {}") if (prompt or "").strip() else PROMPTS[0]
+            return _shares(self._predict(path, "classify", classes, _NUM_ANSWERS, read))
 
     def fill(self, path: str | None, text: str) -> dict[str, float]:
         """The words that fit a gap, with their shares."""

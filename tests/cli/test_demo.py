@@ -175,6 +175,15 @@ def test_other_tasks(task, words, clip):
     assert getattr(page, task)(clip, *words) == pytest.approx({one["answer"]: one["score"] for one in expected})
 
 
+def test_lists_that_are_too_long_are_refused_not_cut(page, clip):
+    import gradio
+
+    texts = "\n".join(f"a ring moves up {number}" for number in range(100))
+    for call in (lambda: page.choose(clip, texts, ""), lambda: page.choose(clip, "a\nb", texts)):
+        with pytest.raises(gradio.Error, match="longer than 1000 characters"):
+            call()
+
+
 def test_a_command_line_without_anything_to_show(allinone, tmp_path):
     status, _, errors = allinone("demo", "--port", 1)
     assert status == 2 and "give --model MODEL, or --index INDEX" in errors
