@@ -3,6 +3,7 @@
 """A page, in Gradio, on which a model is asked about clips, and an index is searched."""
 
 import tempfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +48,7 @@ class DemoPage:
         limits: Limits | None = None,
     ):
         self.predictor, self.index, self.limits = predictor, index, limits or Limits()
+        self._moments = tempfile.TemporaryDirectory(prefix="moments-")
 
     def show_frames(self, path: str | None) -> tuple[list[tuple[Image.Image, str]], str]:
         """The frames of a clip that the model looks at, each with its time, and a line about the clip."""
@@ -91,16 +93,19 @@ class DemoPage:
         with in_words(path):
             return _shares(self._predict(path, "fill", self._text(text, "a text with one [MASK]")))
 
-    def explain(self, path: str | None, question: str | None, answer: str | None = None, caption: str | None = None):
+    def explain(self, path: str | None, question: str | None, options: list[str] | None = None):
         """
-        What an answer or a caption rests on.
+        What an answer, or the choice among several texts, or the score of one rests on.
 
         Returns:
             A picture of each frame, and what the test of them says.
         """
+        caption = None
+        if options is not None and len(options) == 1:
+            caption, options, question = options[0], None, None
         with in_words(path):
             clip = self._open(path)
-            explanation = self._within(path, lambda: explain(self._predictor, clip, question, answer, caption))
+            explanation = self._within(path, lambda: explain(self._predictor, clip, question, None, caption, options))
             return [_as_image(draw_explanation(explanation, frame)) for frame in range(len(explanation.frames))], (
                 explanation.verdict
             )
@@ -135,7 +140,10 @@ class DemoPage:
                 raise ValueError("Search first, and choose one of the moments.")
             moment = moments[number]
             with in_words(moment.path):
-                (written,) = export_moments([moment], tempfile.mkdtemp(prefix="moment-"))
+                for old in Path(self._moments.name).iterdir():
+                    if old.is_file() and old.stat().st_mtime < time.time() - _KEPT:
+                        old.unlink()
+                (written,) = export_moments([moment], self._moments.name)
                 if written["file"] is None:
                     raise ValueError(written["reason"])
                 return written["file"]
@@ -302,15 +310,12 @@ def _add_choose(gr: Any, page: DemoPage, clip: Any, queue: dict[str, Any]) -> No
         answer = gr.Label(label="Which fits best", elem_id="choice")
         button.click(page.choose, [clip, options, question], answer, api_name="choose", **queue)
 
-        def why(path: str | None, options: str):
+        def why(path: str | None, options: str, question: str):
             with in_words(path):
-                first = lines_of(options, "texts to choose from")
-                best = (
-                    max(page.choose(path, options, "").items(), key=lambda one: one[1])[0] if first[1:] else first[0]
-                )
-            return page.explain(path, None, None, best)
+                lines = lines_of(options, "texts to choose from")
+            return page.explain(path, question.strip() or None, lines)
 
-        _add_explanation(gr, why, [clip, options], queue, "choose")
+        _add_explanation(gr, why, [clip, options, question], queue, "choose")
 
 
 def _add_classify(gr: Any, page: DemoPage, clip: Any, queue: dict[str, Any]) -> None:

@@ -172,6 +172,10 @@ def test_other_tasks(task, words, clip):
     given = [word.split("\n") if "\n" in word else word for word in words if word]
     options = {"prompts": given.pop()} if task == "classify" else {}
     expected = getattr(predictor, task)(clip, *given, **options).top_k[:5]
+    if task == "choose":
+        for texts in (["a ring", "a bar"], ["a ring"]):
+            pictures, verdict = page.explain(clip, None, texts)
+            assert len(pictures) == 4 and ("probability" if texts[1:] else "score") in verdict
     assert getattr(page, task)(clip, *words) == pytest.approx({one["answer"]: one["score"] for one in expected})
 
 
