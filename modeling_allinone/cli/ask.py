@@ -11,10 +11,19 @@ from .options import AsJson, Device, Dtype, End, Model, Start, TopK, Video, load
 from .output import show_predictions
 
 if TYPE_CHECKING:
-    from ..evaluation.predictor import Prediction
+    from ..evaluation.predictor import Prediction, Predictor
 
 # Seconds. Three frames say little of what lasts longer.
 _LONG, _WINDOW = 60.0, 10.0
+
+
+def is_long(predictor: "Predictor", video: str, start: float | None, end: float | None) -> bool:
+    """Whether a video, or the part of it that is taken, is asked window by window unless told otherwise."""
+    from ..data.video_windows import VideoWindows
+
+    return len(VideoWindows(predictor.processor, video, _LONG, start=start, end=end).bounds) > 1
+
+
 _PANEL = "Long videos"
 
 
@@ -85,15 +94,13 @@ def ask(
 
     A long video is asked window by window, and each answer comes with the time of the window that speaks for it most.
     """
-    from ..data.video_windows import VideoWindows
     from ..evaluation.long_video import ask_long_video
     from ..evaluation.video_encoder import VideoEncoder
 
     clip = locate_clip(video, start, end)
     predictor = load_predictor(model, device, dtype)
     if window is None:
-        windows = VideoWindows(predictor.processor, video, _LONG, start=start, end=end)
-        window = _WINDOW if len(windows.bounds) > 1 else 0
+        window = _WINDOW if is_long(predictor, video, start, end) else 0
         if window:
             typer.echo(
                 f"{video} is asked in windows of {window:g} seconds, as it is long; --window 0 asks it as one clip.",

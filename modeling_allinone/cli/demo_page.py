@@ -121,14 +121,15 @@ class DemoPage:
             shown = []
             for moment in moments:
                 span = "" if moment.duration is None else f" {clock(moment.start)}-{clock(moment.end)}"
-                mark = " (no match)" if moment.is_match is False else ""
-                shown.append((_thumbnail(moment.thumbnail), f"{Path(moment.path).name}{span}{mark}"))
+                mark = "no match: " if moment.is_match is False else ""  # first: the end is cut where room is short
+                shown.append((_thumbnail(moment.thumbnail), f"{mark}{Path(moment.path).name}{span}"))
             if not moments:
                 told = "The index is empty."
             elif not any(moment.is_match is not False for moment in moments):
                 told = "No match: unrelated sentences are as similar to something as this one. The nearest are below."
             else:
-                told = "Choose one to play it."
+                num_matches = sum(moment.is_match is not False for moment in moments)
+                told = f"{num_matches} of {len(moments)} match. Choose one to play it."
             return shown, told, moments
 
     def play(self, moments: list[Any], number: int) -> str:

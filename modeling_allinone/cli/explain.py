@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ..training.command_line import show_json
+from .ask import is_long
 from .options import AsJson, Device, Dtype, End, Model, ScoreBy, Start, Video, load_predictor, locate_clip
 
 
@@ -57,6 +58,8 @@ def explain(
 
     The picture is tested: the tenth of the patches that it ranks first is blanked, and the answer's probability should
     fall. What it falls to is written below, and whether the picture is to be trusted.
+
+    Of a long video, --start and --end take the window that `allinone ask` names.
     """
     from matplotlib.backend_bases import FigureCanvasBase  # before the model is asked
 
@@ -68,6 +71,12 @@ def explain(
         raise ValueError(f"--output is {output}; expected a file whose name ends in .png, .pdf or .svg.")
     clip = locate_clip(video, start, end)
     predictor = load_predictor(model, device, dtype, score_by)
+    if is_long(predictor, video, start, end):
+        typer.echo(
+            f"{video} is explained as one clip, though it is long; --start and --end take a part of it, such as the "
+            "window that `allinone ask` names.",
+            err=True,
+        )
     explanation = explain_answer(predictor, clip, question, answer, caption, options or None)
     output.parent.mkdir(parents=True, exist_ok=True)
     draw_explanation(explanation).savefig(output, dpi=150)

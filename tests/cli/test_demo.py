@@ -100,8 +100,10 @@ def test_answers_are_those_of_a_single_call(client, page, clip):
 def test_the_index_is_searched_and_moments_are_played(client, page):
     moments = page.index.search("a ring", 6, num_reranked=20)
     shown, told, *_ = client.call("search", "a ring")
-    assert [one["caption"].split()[0] for one in shown] == [Path(moment.path).name for moment in moments]
-    assert told
+    for one, moment in zip(shown, moments, strict=True):
+        assert one["caption"].startswith(("no match: " if moment.is_match is False else "") + Path(moment.path).name)
+    num_matches = sum(moment.is_match is not False for moment in moments)
+    assert told.startswith(f"{num_matches} of {len(moments)} match." if num_matches else "No match: ")
     assert Path(page.play(moments, 0)).suffix == ".mp4"
 
 

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 from PIL import Image
+from video_fixtures import encode_video
 
 from modeling_allinone import Predictor
 from modeling_allinone.evaluation import explain
@@ -58,6 +59,15 @@ def test_what_else_is_explained(allinone, shipped, clip, tmp_path, words, told):
 def test_wrong_ones(allinone, answering, clip, words, message):
     status, output, errors = allinone("explain", clip, *words, "-m", answering)
     assert status == 2 and not output and message in errors and errors.count("\n") == 1
+
+
+def test_of_a_long_video_a_part_is_advised(allinone, answering, tmp_path):
+    path = encode_video(tmp_path / "long.mp4", times_in_ms=[0, *range(40_000, 80_000, 4_000)], num_frames=11)
+    words = ["explain", path, "a ring", "-m", answering, "-o", tmp_path / "picture.png"]
+    status, _, errors = allinone(*words)
+    assert status == 0 and errors.count("\n") == 1 and "long.mp4 is explained as one clip, though it is long" in errors
+    status, _, errors = allinone(*words, "--start", 40, "--end", 50)
+    assert status == 0 and not errors
 
 
 def test_without_matplotlib_it_says_so_in_a_line(allinone, answering, clip, monkeypatch):

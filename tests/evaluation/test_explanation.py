@@ -119,6 +119,7 @@ def test_what_shows_nothing_is_not_trusted(build):
     explanation = explain(build(image_mean=0.5, image_std=0.5), frames, QUESTION)
     assert not explanation.is_trusted and explanation.verdict.startswith("NOT TO BE TRUSTED: probability 0.")
     assert f"{explanation.score - explanation.random_drop:.2f} without as many random ones" in explanation.verdict
+    assert explanation.verdict.endswith(" without those that change it most.")
     figure = draw_explanation(explanation)
     assert figure.get_supxlabel().replace("\n", " ") == explanation.verdict
 
