@@ -46,6 +46,7 @@ NOT_RUN: dict[str, str] = {
     "python benchmarks/": "takes minutes, and measures a machine at rest",
     "evaluate published": "needs all data sets of the paper",
     "allinone demo |space/app.py": "waits for visitors; tests/cli/test_demo.py starts it",
+    "http.server": "waits for visitors",
     "index s3://": "needs an object store",
 }
 
