@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 # Seconds. Three frames say little of what lasts longer.
 _LONG, _WINDOW = 60.0, 10.0
+_PANEL = "Long videos"
 
 
 def is_long(predictor: "Predictor", video: str, start: float | None, end: float | None) -> bool:
@@ -22,9 +23,6 @@ def is_long(predictor: "Predictor", video: str, start: float | None, end: float 
     from ..data.video_windows import VideoWindows
 
     return len(VideoWindows(predictor.processor, video, _LONG, start=start, end=end).bounds) > 1
-
-
-_PANEL = "Long videos"
 
 
 def ask(

@@ -2,20 +2,21 @@
 # Licensed under the Apache License, Version 2.0.
 """A page, in Gradio, on which a model is asked about clips, and an index is searched."""
 
+import io
 import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from PIL import Image
 
 from ..data.video_loading import run_within
+from ..data.video_windows import show_time
 from ..evaluation.explanation import draw_explanation, explain
 from ..evaluation.predictor import PROMPTS, Prediction, Predictor
-from ..evaluation.visualization import shown_frames
+from ..evaluation.visualization import join_figures, shown_frames
 from .demo_inputs import Limits, in_words, lines_of, open_upload
-from .output import clock
+from .search import NUM_RERANKED
 
 if TYPE_CHECKING:
     import gradio
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 # Seconds after which uploads are deleted, which is looked for as often.
 _KEPT = 3600
 _LONGEST_TEXT = 1000  # characters
-_NUM_ANSWERS, _NUM_MOMENTS, _NUM_RERANKED = 5, 6, 20
+_NUM_ANSWERS, _NUM_MOMENTS = 5, 6
 _SUFFIXES = ["video", "image"]
 _FONTS = ["system-ui", "sans-serif"]  # of the reader's machine; others come from a server
 THEME = {"font": _FONTS, "font_mono": ["ui-monospace", "monospace"]}
@@ -64,8 +65,8 @@ class DemoPage:
             if clip.is_image or not clip.has_times:
                 return [(Image.fromarray(frame), "") for frame in frames], f"{Path(path).name}: an image"
             times = [float(clip.times[index]) for index in inputs["video_metadata"][0].frames_indices]
-            told = f"{Path(path).name}: {clock(round(clip.duration, 1))} long; the model looks at {len(frames)} frames"
-            return [(Image.fromarray(frame), clock(time)) for frame, time in zip(frames, times, strict=True)], told
+            told = f"{Path(path).name}: {show_time(clip.duration)} long; the model looks at {len(frames)} frames"
+            return [(Image.fromarray(frame), show_time(time)) for frame, time in zip(frames, times, strict=True)], told
 
     def ask(self, path: str | None, question: str) -> dict[str, float]:
         """Answers to a question, with their shares."""
@@ -106,9 +107,8 @@ class DemoPage:
         with in_words(path):
             clip = self._open(path)
             explanation = self._within(path, lambda: explain(self._predictor, clip, question, None, caption, options))
-            return [_as_image(draw_explanation(explanation, frame)) for frame in range(len(explanation.frames))], (
-                explanation.verdict
-            )
+            figures = [draw_explanation(explanation, frame) for frame in range(len(explanation.frames))]
+            return [join_figures([figure]) for figure in figures], explanation.verdict
 
     def search(self, sentence: str) -> tuple[list[tuple[Image.Image, str]], str, list[Any]]:
         """Moments of the index: their thumbnails, a line about them, and what is kept to play them."""
@@ -116,11 +116,11 @@ class DemoPage:
             if self.index is None:
                 raise ValueError("This page has no index to search.")
             text = self._text(sentence, "a sentence")
-            rerank = _NUM_RERANKED if self.index.encoder.model.scorer is not None else 0
+            rerank = NUM_RERANKED if self.index.encoder.model.scorer is not None else 0
             moments = self.index.search(text, _NUM_MOMENTS, num_reranked=rerank)
             shown = []
             for moment in moments:
-                span = "" if moment.duration is None else f" {clock(moment.start)}-{clock(moment.end)}"
+                span = "" if moment.duration is None else f" {show_time(moment.start)}-{show_time(moment.end)}"
                 mark = "no match: " if moment.is_match is False else ""  # first: the end is cut where room is short
                 shown.append((_thumbnail(moment.thumbnail), f"{mark}{Path(moment.path).name}{span}"))
             if not moments:
@@ -188,19 +188,7 @@ def _shares(prediction: Prediction) -> dict[str, float]:
 
 
 def _thumbnail(data: bytes | None) -> Image.Image:
-    import io
-
     return Image.open(io.BytesIO(data)) if data else Image.new("RGB", (16, 16), "grey")
-
-
-def _as_image(figure: Any) -> Image.Image:
-    """A figure as an image."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    figure.set_dpi(110)
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    return Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3].copy())
 
 
 def build_demo(page: DemoPage, examples: list[str] | None = None) -> "gradio.Blocks":

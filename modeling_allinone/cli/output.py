@@ -34,25 +34,9 @@ def show_predictions(rows: Sequence[Mapping[str, Any]], predictions: Sequence["P
 
 def _time_of(entry: Mapping[str, Any]) -> str:
     """When an answer is seen, where it is known."""
-    return f"  {clock(entry['start'])}-{clock(entry['end'])}" if "start" in entry else ""
+    from ..data.video_windows import show_time
 
-
-def clock(seconds: float) -> str:
-    """
-    A time as players show it.
-
-    Args:
-        seconds (`float`)
-
-    Returns:
-        `str`: Such as `"1:02.5"` or `"1:00:00"`, with tenths where there are some.
-    """
-    tenths = round(seconds * 10)
-    minutes, rest = divmod(tenths, 600)
-    hours, minutes = divmod(minutes, 60)
-    whole, tenth = divmod(rest, 10)
-    start = f"{hours}:{minutes:02}" if hours else f"{minutes}"
-    return f"{start}:{whole:02}" + (f".{tenth}" if tenth else "")
+    return f"  {show_time(entry['start'])}-{show_time(entry['end'])}" if "start" in entry else ""
 
 
 def show_pairs(pairs: Sequence[tuple[str, Any]]):

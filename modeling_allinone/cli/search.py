@@ -157,14 +157,15 @@ def _picture_of(query: Any, is_picture: bool) -> bytes:
 
 def _notes(index: "VideoIndex", query: Any) -> list[str]:
     """What a reader of the page has to know."""
-    if not isinstance(query, str) or not index.embed_query(query)[1]:
+    if not isinstance(query, str) or not index.is_cut(query):
         return []
     return ["The sentence is longer than the model reads; what lies behind its end is not looked for."]
 
 
 def _show(asked: str, moments: Sequence["Moment"], exported: Sequence[Mapping[str, Any]], index: "VideoIndex"):
     """A table for people."""
-    from ..search.results_page import printable, show_chance, show_time
+    from ..data.video_windows import show_time
+    from ..search.results_page import printable, show_chance
 
     number = f"{index.num_windows:,} windows"
     if not moments:

@@ -71,6 +71,30 @@ def cut_windows(duration: float, window: float, stride: float | None = None) -> 
     return [(start, start + window) for start in starts] + [(last, float(duration))]
 
 
+def show_time(seconds: float) -> str:
+    """
+    A time as players show it.
+
+    Args:
+        seconds (`float`): From the beginning.
+
+    Returns:
+        `str`: Minutes and seconds, with hours and tenths where there are any.
+
+    Example:
+
+    ```python
+    >>> [show_time(seconds) for seconds in (5, 65.25, 3725.0)]
+    ['0:05', '1:05.2', '1:02:05']
+
+    ```
+    """
+    tenths = round(seconds * 10)
+    minutes, tenths = divmod(tenths, 600)
+    shown = f"{tenths // 10:02}" + (f".{tenths % 10}" if tenths % 10 else "")
+    return f"{minutes // 60}:{minutes % 60:02}:{shown}" if minutes >= 60 else f"{minutes}:{shown}"
+
+
 class VideoWindows:
     """
     The windows of a video, which is opened once. What they have in common is decoded once.
@@ -214,4 +238,4 @@ class _Window(Clip):
         return frames
 
 
-__all__ = ["VideoWindows", "cut_windows"]
+__all__ = ["VideoWindows", "cut_windows", "show_time"]

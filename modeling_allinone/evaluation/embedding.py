@@ -194,9 +194,7 @@ def _map_rows(
     What `compute` makes of each row, of places and collated rows of a batch at a time: one of the rows of what it
     returns, or as many as `lengths` says. Process p of n computes the rows p, p + n, p + 2n and so on.
     """
-    distributed, process, num_processes = torch.distributed, 0, 1
-    if distributed.is_available() and distributed.is_initialized():
-        process, num_processes = distributed.get_rank(), distributed.get_world_size()
+    process, num_processes = rank_and_world_size()
     places = range(process, len(rows), num_processes)
     batches = iterate_batches(
         rows, places, collate, batch_size, num_workers, "retrieval", show_progress if process == 0 else False
@@ -205,12 +203,25 @@ def _map_rows(
         mine = torch.cat([torch.empty(0), *(compute(*batch).cpu() for batch in batches)])
     shares: list[Any] = [mine] * num_processes
     if num_processes > 1:
-        distributed.all_gather_object(shares, mine)
+        torch.distributed.all_gather_object(shares, mine)
     lengths = [1] * len(rows) if lengths is None else lengths
     results: list[Any] = [None] * len(rows)
     for place, share in enumerate(shares):
         results[place::num_processes] = share.split(lengths[place::num_processes])
     return results
+
+
+def rank_and_world_size() -> tuple[int, int]:
+    """
+    Which process this is, of how many that share the work.
+
+    Returns:
+        `tuple[int, int]`: Those of the process group; 0 of 1 where none is initialised.
+    """
+    distributed = torch.distributed
+    if distributed.is_available() and distributed.is_initialized():
+        return distributed.get_rank(), distributed.get_world_size()
+    return 0, 1
 
 
 def iterate_batches(
@@ -271,6 +282,7 @@ __all__ = [
     "embed_texts",
     "iterate_batches",
     "project_clips",
+    "rank_and_world_size",
     "score_candidates",
     "with_views",
 ]

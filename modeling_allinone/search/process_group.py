@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 
 import torch
 
+from ..evaluation.embedding import rank_and_world_size
+
 Made = TypeVar("Made")
 
 
@@ -32,17 +34,9 @@ def sharing_processes() -> Iterator[str | None]:
         torch.distributed.destroy_process_group()
 
 
-def group() -> tuple[int, int]:
-    """Number of this process, and of all that share the work."""
-    distributed = torch.distributed
-    if distributed.is_available() and distributed.is_initialized():
-        return distributed.get_rank(), distributed.get_world_size()
-    return 0, 1
-
-
 def from_first(make: Callable[[], Made]) -> Made:
     """What the first process makes, for all; an error of it is raised in all."""
-    process, num_processes = group()
+    process, num_processes = rank_and_world_size()
     if num_processes == 1:
         return make()
     made: list[Any] = [None]
@@ -59,5 +53,5 @@ def from_first(make: Callable[[], Made]) -> Made:
 
 def wait_for_others():
     """Go on once all processes are here."""
-    if group()[1] > 1:
+    if rank_and_world_size()[1] > 1:
         torch.distributed.barrier()

@@ -12,6 +12,7 @@ from urllib.parse import quote
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from transformers.utils import is_av_available
 
+from ..data.video_windows import show_time
 from ..models.video_sources_allinone import is_url
 from .moments import Moment
 
@@ -97,30 +98,6 @@ def write_results_page(
     unfinished.write_text(page, encoding="utf-8")
     os.replace(unfinished, path)
     return path
-
-
-def show_time(seconds: float) -> str:
-    """
-    A time as players show it.
-
-    Args:
-        seconds (`float`): From the beginning.
-
-    Returns:
-        `str`: Minutes and seconds, with hours and tenths where there are any.
-
-    Example:
-
-    ```python
-    >>> [show_time(seconds) for seconds in (5, 65.25, 3725.0)]
-    ['0:05', '1:05.2', '1:02:05']
-
-    ```
-    """
-    tenths = round(seconds * 10)
-    minutes, tenths = divmod(tenths, 600)
-    shown = f"{tenths // 10:02}" + (f".{tenths % 10}" if tenths % 10 else "")
-    return f"{minutes // 60}:{minutes % 60:02}:{shown}" if minutes >= 60 else f"{minutes}:{shown}"
 
 
 def show_chance(chance: float) -> str:
@@ -230,4 +207,4 @@ def _obstacle(video: str, kind: str) -> str | None:
     return f"Browsers do not play {suffix.removeprefix('.').upper()} files with {name}. {_EXPORT}"
 
 
-__all__ = ["printable", "show_chance", "show_time", "write_results_page"]
+__all__ = ["printable", "show_chance", "write_results_page"]

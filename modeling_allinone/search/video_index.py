@@ -21,19 +21,19 @@ from transformers.utils import logging
 from ..data.folder_lock import only_writer
 from ..data.video_loading import VideoLoader
 from ..data.video_windows import cut_windows
-from ..evaluation.embedding import score_candidates
+from ..evaluation.embedding import rank_and_world_size, score_candidates
 from ..evaluation.retrieval import combine
 from ..evaluation.video_encoder import VideoEncoder
 from .calibration import Calibration
 from .index_tables import FORMAT, IndexTables, Stamp, quoted
 from .index_writing import IndexWriter
 from .moments import Moment, Window, merge_windows
-from .process_group import from_first, group, wait_for_others
+from .process_group import from_first, wait_for_others
 from .window_reading import digest_of, list_videos, read_parts, stamp_of
 
 logger = logging.get_logger(__name__)
 
-# So many windows are compared one by one, which takes some 20 ms; of more, the nearest are found by an ANN index.
+# So many windows are compared one by one, in some 70 ms on two cores; of more, the nearest are found by an ANN index.
 EXACT_WINDOWS = 200_000
 WINDOW = 10.0  # seconds
 # Queries, neighbours and the least share of them that an ANN index has to find.
@@ -312,7 +312,7 @@ class VideoIndex:
         """
         started = time.perf_counter()
         sources = [videos] if isinstance(videos, str | Path) else list(videos)
-        process, num_processes = group()
+        process, num_processes = rank_and_world_size()
         with ExitStack() as lock:
 
             def prepare() -> _Plan:
@@ -414,7 +414,7 @@ class VideoIndex:
             self._save_settings(calibration=calibration.to_dict() | {"num_windows": num_windows})
         if has_changed:
             self._tables.compact()
-            if num_windows > self.settings.get("exact_windows", EXACT_WINDOWS):
+            if num_windows > EXACT_WINDOWS:
                 self._measure_ann()
             elif self.settings.get("ann") is not None:
                 self._save_settings(ann=None)
@@ -478,11 +478,22 @@ class VideoIndex:
         if isinstance(query, str):
             if not query.strip():
                 raise ValueError("The query is an empty text; say what is to be found.")
-            tokenizer = self.encoder.processor.tokenizer
-            is_cut = len(tokenizer(query, truncation=False, verbose=False)["input_ids"]) > tokenizer.model_max_length
-            return self.encoder.encode_text(query), is_cut
+            return self.encoder.encode_text(query), self.is_cut(query)
         vector = self.encoder.encode_video(query)
         return vector if vector.ndim == 1 else vector[0], False
+
+    def is_cut(self, sentence: str) -> bool:
+        """
+        Whether a sentence is longer than the model reads.
+
+        Args:
+            sentence (`str`)
+
+        Returns:
+            `bool`
+        """
+        tokenizer = self.encoder.processor.tokenizer
+        return len(tokenizer(sentence, truncation=False, verbose=False)["input_ids"]) > tokenizer.model_max_length
 
     def find_windows(
         self, vector: torch.Tensor, top_k: int = 5, within: str | Path | None = None, with_thumbnails: bool = True
@@ -502,25 +513,24 @@ class VideoIndex:
         Raises:
             ValueError: If nothing of the index is within.
         """
-        place = None if within is None else os.path.abspath(within)
+        place = "" if within is None else os.path.abspath(within)
+        below = os.path.join(place, "")
         ann = self.settings.get("ann")
         if ann is not None:
             where = None
-            if place is not None:
-                below = os.path.join(place, "")
+            if place:
                 where = f"path = {quoted([place])} OR starts_with(path, {quoted([below])})"
             columns, similarities = self._tables.nearest(vector, top_k, ann["num_probes"], where)
             best = list(range(len(similarities)))
         else:
             columns, vectors = self._tables.vectors()
             similarities = (vectors @ vector).numpy()
-            if place is not None:
-                below = os.path.join(place, "")
+            if place:
                 is_within = np.array([path == place or path.startswith(below) for path in columns["path"]], dtype=bool)
                 similarities = np.where(is_within, similarities, -np.inf)
             order = torch.from_numpy(similarities).topk(min(top_k, len(similarities))).indices.tolist()
             best = [one for one in order if similarities[one] > -np.inf]
-        if place is not None and not len(best):
+        if place and not best:
             raise ValueError(
                 f"{within} holds nothing of the index in {self._tables.uri}; give a video or a folder of it."
             )

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from browser_fixtures import browser
 from retrieval_fixtures import processor, rows
 
 from modeling_allinone import AllInOneForVideoQuestionAnswering
 from modeling_allinone.cli.app import main
 
-__all__ = ["processor", "rows"]
+__all__ = ["browser", "processor", "rows"]
 
 CHECKPOINT = Path(__file__).parents[2] / "examples/checkpoints/moving-shapes"
 ANSWERS = {0: "rot", 1: "blau", 2: "grün"}

@@ -15,7 +15,6 @@ import httpx
 import pytest
 from clean_processes import SECONDS
 from PIL import Image
-from playwright.sync_api import sync_playwright
 
 from modeling_allinone import Predictor, VideoEncoder, VideoIndex
 from modeling_allinone.cli.demo_inputs import Limits
@@ -24,11 +23,6 @@ from modeling_allinone.cli.demo_page import DemoPage, build_demo, launch
 ROOT = Path(__file__).parents[2]
 CHECKPOINT = ROOT / "examples/checkpoints/moving-shapes"
 QUESTION = "a red ring"
-# Without them, it looks for hosts that a closed network has not.
-BROWSER = [
-    *("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"),
-    *("--disable-component-update", "--disable-sync"),
-]
 
 
 class Client:
@@ -216,24 +210,21 @@ def space(answering):
 
 
 @pytest.mark.slow
-def test_a_browser_asks_and_sees(space, answering, clip):
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=BROWSER)
-        page = browser.new_page()
-        asked: list[str] = []
-        page.on("request", lambda request: asked.append(request.url))
-        page.goto(space)
-        page.set_input_files("#clip input[type=file]", clip)
-        page.wait_for_selector("text=the model looks at")
-        page.get_by_label("Question").fill(QUESTION)
-        page.click("#ask")
-        answer = Predictor.from_pretrained(answering).ask(clip, QUESTION).answer
-        page.wait_for_selector(f"#answer h2:has-text('{answer}')")
-        page.click("#ask-why")
-        page.wait_for_selector("#ask-picture img")
-        assert page.locator("#ask-picture img").first.evaluate("image => image.naturalWidth") > 100
-        assert all("localhost" in url or url.startswith(("data:", "blob:")) for url in asked)
-        browser.close()
+def test_a_browser_asks_and_sees(space, answering, clip, browser):
+    page = browser.new_page()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(space)
+    page.set_input_files("#clip input[type=file]", clip)
+    page.wait_for_selector("text=the model looks at")
+    page.get_by_label("Question").fill(QUESTION)
+    page.click("#ask")
+    answer = Predictor.from_pretrained(answering).ask(clip, QUESTION).answer
+    page.wait_for_selector(f"#answer h2:has-text('{answer}')")
+    page.click("#ask-why")
+    page.wait_for_selector("#ask-picture img")
+    assert page.locator("#ask-picture img").first.evaluate("image => image.naturalWidth") > 100
+    assert all("localhost" in url or url.startswith(("data:", "blob:")) for url in asked)
 
 
 @pytest.mark.slow

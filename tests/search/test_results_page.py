@@ -145,21 +145,6 @@ def test_where_it_cannot_be_written(tmp_path):
         write_results_page(tmp_path / "file/found.html", "a ring", [])
 
 
-@pytest.fixture
-def browser():
-    """Chromium; skipped where there is none."""
-    playwright = pytest.importorskip("playwright.sync_api")
-    with playwright.sync_playwright() as started:
-        arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-        path = next((path for path in ("/usr/bin/chromium", "/usr/bin/chromium-browser") if Path(path).exists()), None)
-        try:
-            chromium = started.chromium.launch(executable_path=path, args=arguments)
-        except playwright.Error as error:
-            pytest.skip(f"no Chromium: {error.message.splitlines()[0]}")
-        yield chromium
-        chromium.close()
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("width", [390, 1200])
 def test_click_plays_the_moment(tmp_path, browser, width):
