@@ -4,6 +4,7 @@
 #   make docs         install, then build the site of docs/ into build/site; warnings are errors
 # Of use to developers:
 #   make test-slow    tests that are marked slow: kills, loads, whole trainings, a browser
+#   make doors        what other packages make of this one (sentence-transformers, exporters, …), as a table
 # Two more want the network:
 #   make test-common  transformers' own tests of every model, from its source distribution, on the classes of this package
 #   make dist         the files of a release
@@ -16,9 +17,12 @@ VENV ?= .venv
 # of a small model ten times slower.
 export OMP_WAIT_POLICY ?= passive
 
+# A test holds this list against tests/fixtures/door_table.py.
+DOORS = bitsandbytes mteb optimum-quanto torchao trackio wandb
+
 BIN = $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 
-.PHONY: quickstart test test-slow test-common lint docs dist clean
+.PHONY: quickstart test test-slow doors test-common lint docs dist clean
 
 quickstart: $(VENV)/.installed-train,search
 	$(BIN)/python examples/quickstart.py $(ARGS)
@@ -30,8 +34,13 @@ test: $(VENV)/.installed-test lint
 test-slow: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -m "slow and not gpu" $(PYTEST_ARGS)
 
-test-common: $(VENV)/.installed-common
+test-common: $(VENV)/.installed-test
 	COMMON_TESTS=1 $(BIN)/python -m pytest -n auto tests/common $(PYTEST_ARGS)
+
+# Other packages that take ours as it is, those of them that the tests do without, too.
+doors: $(VENV)/.installed-test
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt $(DOORS)
+	$(BIN)/python -m pytest --doors benchmarks/results/doors.md tests $(PYTEST_ARGS)
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .

@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+pytest_plugins = ["door_table"]
+
 
 @pytest.fixture(autouse=True)
 def _examples_have_a_folder_of_their_own(request, monkeypatch):

@@ -9,6 +9,7 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
+from door_table import OUTSIDE
 
 import modeling_allinone
 
@@ -24,9 +25,21 @@ MAY_IMPORT = {
     "data": {"models", "datasets"},
     "evaluation": {"models", "datasets", "metrics", "hub", "data"},
     "search": {"models", "data", "evaluation"},
+    "integrations": {"models", "hub", "data", "evaluation"},
     "conversion": {"models", "hub"},
     "training": {"models", "datasets", "metrics", "recipes", "hub", "data", "evaluation"},
-    "cli": {"models", "datasets", "recipes", "hub", "conversion", "data", "evaluation", "search", "training"},
+    "cli": {
+        "models",
+        "datasets",
+        "recipes",
+        "hub",
+        "conversion",
+        "data",
+        "evaluation",
+        "search",
+        "integrations",
+        "training",
+    },
     "__main__": {"cli"},
 }
 
@@ -159,3 +172,8 @@ def test_files_have_the_licence_and_are_not_long(file):
         "# Licensed under the Apache License, Version 2.0.",
     ]
     assert len(lines) <= 700
+
+
+def test_make_doors_installs_what_the_tests_leave_out():
+    (line,) = (line for line in (ROOT / "Makefile").read_text().splitlines() if line.startswith("DOORS = "))
+    assert set(line.removeprefix("DOORS = ").split()) == OUTSIDE
