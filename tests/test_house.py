@@ -28,18 +28,7 @@ MAY_IMPORT = {
     "integrations": {"models", "hub", "data", "evaluation"},
     "conversion": {"models", "hub"},
     "training": {"models", "datasets", "metrics", "recipes", "hub", "data", "evaluation"},
-    "cli": {
-        "models",
-        "datasets",
-        "recipes",
-        "hub",
-        "conversion",
-        "data",
-        "evaluation",
-        "search",
-        "integrations",
-        "training",
-    },
+    "cli": set("models datasets recipes hub conversion data evaluation search integrations training".split()),
     "__main__": {"cli"},
 }
 
