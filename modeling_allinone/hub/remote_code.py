@@ -7,17 +7,23 @@ from contextlib import contextmanager
 from typing import Any
 
 from ..models.modeling_allinone import AllInOneModel, AllInOnePreTrainedModel
+from ..models.modeling_masked_lm_allinone import AllInOneForMaskedLM
+from ..models.modeling_multiple_choice_allinone import AllInOneForMultipleChoice
+from ..models.modeling_pretraining_allinone import AllInOneForPreTraining
+from ..models.modeling_question_answering_allinone import AllInOneForVideoQuestionAnswering
+from ..models.modeling_video_classification_allinone import AllInOneForVideoClassification
 from ..models.processing_allinone import AllInOneProcessor
 from ..models.video_processing_allinone import AllInOneVideoProcessor
 
-# Models that are not named here are loaded by AutoModel.
-TASK_AUTO_CLASSES = {
-    "AllInOneForMaskedLM": "AutoModelForMaskedLM",
-    "AllInOneForMultipleChoice": "AutoModelForMultipleChoice",
-    "AllInOneForPreTraining": "AutoModelForPreTraining",
-    "AllInOneForVideoClassification": "AutoModelForVideoClassification",
-    "AllInOneForVideoQuestionAnswering": "AutoModelForVisualQuestionAnswering",
+_HEADS = {
+    AllInOneForMaskedLM: "AutoModelForMaskedLM",
+    AllInOneForMultipleChoice: "AutoModelForMultipleChoice",
+    AllInOneForPreTraining: "AutoModelForPreTraining",
+    AllInOneForVideoClassification: "AutoModelForVideoClassification",
+    AllInOneForVideoQuestionAnswering: "AutoModelForVisualQuestionAnswering",
 }
+# Models that are not named here are loaded by AutoModel.
+TASK_AUTO_CLASSES = {cls.__name__: auto_class for cls, auto_class in _HEADS.items()}
 
 
 class _OfPackage:
@@ -54,9 +60,9 @@ def saving_code(model: AllInOnePreTrainedModel, processor: AllInOneProcessor | N
     Inside the block, saving the model or the processor, or pushing it to the Hub, puts its code beside it.
 
     The directory or repository then loads with `trust_remote_code=True` wherever transformers is installed: the
-    configuration with `AutoConfig`, the model with the Auto class of its task, its backbone with `AutoModel` (where
-    that is not the class of the task), the processor with `AutoProcessor`. Where this package is imported, its own
-    classes are loaded all the same.
+    configuration with `AutoConfig`, the model with `AutoModel` or the Auto class of its task, its weights in other
+    models with the Auto classes of theirs, and the processor with `AutoProcessor`. Where this package is imported, its
+    own classes are loaded all the same; by `AutoModel`, retrieval or the backbone.
 
     Args:
         model ([`AllInOnePreTrainedModel`]): The model to be saved.
@@ -90,7 +96,9 @@ def saving_code(model: AllInOnePreTrainedModel, processor: AllInOneProcessor | N
     try:
         for part, auto_class in parts:
             type(part).register_for_auto_class(auto_class)
-        model.config.auto_map = {"AutoModel": f"{AllInOneModel.__module__.rpartition('.')[2]}.AllInOneModel"}
+        model.config.auto_map = {
+            auto_class: f"{cls.__module__.rpartition('.')[2]}.{cls.__name__}" for cls, auto_class in _HEADS.items()
+        }
         yield
     finally:
         for (part, _), (auto_class, auto_map) in zip(parts, before, strict=True):

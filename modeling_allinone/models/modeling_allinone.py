@@ -259,6 +259,14 @@ class AllInOnePreTrainedModel(PreTrainedModel):
             for parameter in module.parameters(recurse=False):
                 init.trunc_normal_(parameter, std=self.config.initializer_range)
 
+    def save_pretrained(self, save_directory, *arguments, **keywords):
+        """Save as transformers does; with its code, the model's own class is also that of `AutoModel`."""
+        if self._auto_class is not None:
+            module = type(self).__module__.rpartition(".")[2]
+            others = getattr(self.config, "auto_map", None) or {}
+            self.config.auto_map = {**others, "AutoModel": f"{module}.{type(self).__name__}"}
+        return super().save_pretrained(save_directory, *arguments, **keywords)
+
     @property
     def _backbone(self) -> "AllInOneModel":
         return cast(AllInOneModel, self.base_model)

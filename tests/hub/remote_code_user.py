@@ -10,8 +10,10 @@ import transformers
 from transformers import (
     AutoConfig,
     AutoModel,
+    AutoModelForMaskedLM,
     AutoModelForVisualQuestionAnswering,
     AutoProcessor,
+    AutoTokenizer,
     dynamic_module_utils,
 )
 from transformers.models.auto.video_processing_auto import AutoVideoProcessor
@@ -31,14 +33,12 @@ def classes_of(*parts) -> list[tuple[str, str]]:
     return [(type(part).__module__, type(part).__name__) for part in parts]
 
 
-def load_model(directory: Path, auto_class: str, inputs: dict, backbone_inputs: dict | None) -> dict:
+def load_model(directory: Path, auto_class: str, inputs: dict) -> dict:
+    """What its Auto class makes of a directory, where a head that is new starts from the seed; and `AutoModel`."""
+    torch.manual_seed(0)
     model = getattr(transformers, auto_class).from_pretrained(directory, **TRUST)
-    results = {"classes": classes_of(model.config, model), "outputs": computed(model, inputs)}
-    if backbone_inputs is not None:
-        backbone = AutoModel.from_pretrained(directory, **TRUST)
-        results["classes"] += classes_of(backbone)
-        results["backbone"] = computed(backbone, backbone_inputs)
-    return results
+    own = AutoModel.from_pretrained(directory, **TRUST)
+    return {"classes": classes_of(model.config, model, own), "outputs": computed(model, inputs)}
 
 
 def load_processor(directory: Path, videos) -> dict:
@@ -61,11 +61,21 @@ def fine_tune(directory: Path, inputs: dict, output_dir: Path) -> dict:
     AutoProcessor.from_pretrained(directory, **TRUST).save_pretrained(output_dir)
 
     loaded = AutoModelForVisualQuestionAnswering.from_pretrained(output_dir, **TRUST)
+    same = AutoModel.from_pretrained(output_dir, **TRUST)
+    other = AutoModelForMaskedLM.from_pretrained(output_dir, **TRUST)
     weights = model.state_dict()
     return {
         "has_learned": any(not torch.equal(weights[name], before[name]) for name in weights),
+        "classes": [name for _, name in classes_of(loaded, same, other)],
         "is_kept": all(torch.equal(weight, weights[name]) for name, weight in loaded.state_dict().items()),
     }
+
+
+def fine_tune_from_pretraining(directory: Path, output_dir: Path) -> list[str]:
+    """Classes of what is saved as a model for questions, and was loaded from a folder of pre-training."""
+    AutoModelForVisualQuestionAnswering.from_pretrained(directory, **TRUST).save_pretrained(output_dir)
+    auto_classes = (AutoModel, AutoModelForVisualQuestionAnswering, AutoModelForMaskedLM)
+    return [type(cls.from_pretrained(output_dir, **TRUST)).__name__ for cls in auto_classes]
 
 
 def releases(*directories: Path) -> list:
@@ -92,8 +102,8 @@ def use_all(folder: Path) -> dict:
     """
     Results of using directories that were saved with code.
 
-    The folder holds one for each model class, and `jobs.pt` with the Auto class and the inputs of each and of its
-    backbone, and with frames. What is fine-tuned goes to `finetuned`.
+    The folder holds one for each model class, and `jobs.pt` with the Auto class and the inputs of each, and with
+    frames. What is fine-tuned goes to `finetuned`.
     """
     dynamic_module_utils.HF_MODULES_CACHE = str(folder / "modules")
     torch.set_num_threads(1)
@@ -102,11 +112,16 @@ def use_all(folder: Path) -> dict:
     sys.modules.pop("av", None)
     sys.meta_path[0].hidden.remove("av")
     results["models"] = {name: load_model(folder / name, *job) for name, job in jobs["models"].items()}
+    pretraining, of_tasks = folder / "AllInOneForPreTraining", dict(jobs["models"].values())
+    del of_tasks["AutoModel"]
+    results["of_pretraining"] = {name: load_model(pretraining, name, inputs) for name, inputs in of_tasks.items()}
+    results["tokenizer"] = classes_of(AutoTokenizer.from_pretrained(pretraining, **TRUST))
     question_answering = folder / "AllInOneForVideoQuestionAnswering"
     results["config"] = classes_of(AutoConfig.from_pretrained(question_answering, **TRUST))
     results["processor"] = load_processor(question_answering, str(folder / "clip.mp4"))
     inputs = jobs["models"]["AllInOneForVideoQuestionAnswering"][1]
     results["fine_tuning"] = fine_tune(question_answering, inputs, folder / "finetuned")
+    results["from_pretraining"] = fine_tune_from_pretraining(pretraining, folder / "from_pretraining")
     of_now, of_later = folder / "AllInOneModel", folder / "later_release"
     results["releases"] = releases(of_now, of_later, of_now)
     results["is_without_package"] = is_without_package()

@@ -26,7 +26,6 @@ from modeling_allinone import (
     AllInOneConfig,
     AllInOneForMaskedLM,
     AllInOneForVideoQuestionAnswering,
-    AllInOneModel,
     AllInOnePreTrainedModel,
     AllInOneProcessor,
     AllInOneVideoProcessor,
@@ -46,6 +45,7 @@ AUTO_CLASSES = {
     "AllInOneForVisualCommonsenseReasoning": "AutoModel",
 }
 ALWAYS_INSTALLED = {"PIL", "fsspec", "huggingface_hub", "numpy", "torch", "transformers"}  # fsspec by huggingface_hub
+HEADS = {name: auto_class for name, auto_class in AUTO_CLASSES.items() if auto_class != "AutoModel"}
 PACKAGE = Path(modeling_allinone.__file__).parent
 MODELS = PACKAGE / "models"
 
@@ -92,8 +92,9 @@ def computed(model, inputs: dict) -> dict:
 
 
 def needed_files(*classes) -> set[str]:
-    """Names of the files that classes are written in, and of all that those import from beside them."""
-    files, waiting = set(), [inspect.getsourcefile(cls) for cls in classes]
+    """Names of the files that classes and heads are written in, and of all that those import from beside them."""
+    heads = [getattr(modeling_allinone, name) for name in HEADS]
+    files, waiting = set(), [inspect.getsourcefile(cls) for cls in (*classes, *heads)]
     while waiting:
         path = Path(waiting.pop())
         if path.name not in files:
@@ -134,7 +135,7 @@ def folder(tmp_path_factory, tiny_config, tiny_inputs) -> Path:
     inputs, processor, jobs = tiny_inputs(), build_processor(), {}
     for name, auto_class in AUTO_CLASSES.items():
         save_with_code(folder / name, build_model(name, tiny_config), processor)
-        jobs[name] = (auto_class, inputs_of(name, inputs), None if auto_class == "AutoModel" else inputs)
+        jobs[name] = (auto_class, inputs_of(name, inputs))
     torch.save({"models": jobs, "frames": torch.from_numpy(grey_frames())}, folder / "jobs.pt")
     encode_video(folder / "clip.mp4")
     save_with_code(folder / "without_decoders", build_model("AllInOneModel", tiny_config), processor)
@@ -168,17 +169,21 @@ def test_every_model_class_is_tried():
 
 @pytest.mark.parametrize("name", AUTO_CLASSES)
 def test_models_compute_the_same(folder, results, tiny_inputs, name):
-    found, inputs = results["models"][name], tiny_inputs()
-    expected_classes = ["AllInOneConfig", name]
-    with_package = computed(getattr(modeling_allinone, name).from_pretrained(folder / name), inputs_of(name, inputs))
-    torch.testing.assert_close(found["outputs"], with_package, rtol=0, atol=0)
-    if AUTO_CLASSES[name] != "AutoModel":
-        expected_classes.append("AllInOneModel")
-        backbone = computed(AllInOneModel.from_pretrained(folder / name), inputs)
-        torch.testing.assert_close(
-            found["backbone"]["last_hidden_state"], backbone["last_hidden_state"], rtol=0, atol=0
-        )
-    assert [class_name for _, class_name in found["classes"]] == expected_classes
+    found = results["models"][name]
+    model = getattr(modeling_allinone, name).from_pretrained(folder / name)
+    torch.testing.assert_close(found["outputs"], computed(model, inputs_of(name, tiny_inputs())), rtol=0, atol=0)
+    assert [class_name for _, class_name in found["classes"]] == ["AllInOneConfig", name, name]
+
+
+@pytest.mark.parametrize(("name", "auto_class"), HEADS.items())
+def test_a_pretrained_model_opens_for_every_task(folder, results, tiny_inputs, name, auto_class):
+    """What its heads know goes where the package puts it; a head that is new starts from the same seed."""
+    found = results["of_pretraining"][auto_class]
+    torch.manual_seed(0)
+    model = getattr(modeling_allinone, name).from_pretrained(folder / "AllInOneForPreTraining")
+    torch.testing.assert_close(found["outputs"], computed(model, inputs_of(name, tiny_inputs())), rtol=0, atol=0)
+    classes = [class_name for _, class_name in found["classes"]]
+    assert classes == ["AllInOneConfig", name, "AllInOneForPreTraining"]
 
 
 def test_processors_read_a_film_the_same(folder, results):
@@ -197,12 +202,19 @@ def test_processors_need_no_decoder_for_frames(results):
 
 
 def test_fine_tuned_models_keep_their_code(folder, results):
-    assert results["fine_tuning"] == {"has_learned": True, "is_kept": True}
+    classes = ["AllInOneForVideoQuestionAnswering"] * 2 + ["AllInOneForMaskedLM"]
+    assert results["fine_tuning"] == {"has_learned": True, "is_kept": True, "classes": classes}
+    assert results["from_pretraining"] == classes
     finetuned, origin = folder / "finetuned", folder / "AllInOneForVideoQuestionAnswering"
     assert code_in(finetuned) == code_in(origin)
     for name in ("config.json", "processor_config.json", "tokenizer_config.json"):
         maps = [json.loads((directory / name).read_text())["auto_map"] for directory in (finetuned, origin)]
         assert maps[0] == maps[1], name
+
+
+def test_tokenizers_are_those_of_the_library(results):
+    [(module, _)] = results["tokenizer"]
+    assert module.startswith("transformers.")
 
 
 def test_releases_of_the_code_do_not_mix(results):
@@ -282,10 +294,11 @@ class TestAfterwards:
             assert part.auto_map == {"AutoModelForCausalLM": "elsewhere.Model"}
         for name in ("config.json", "processor_config.json"):
             assert (second / name).read_text() == (first / name).read_text()
+        heads = [getattr(modeling_allinone, name) for name in ("AllInOneForMaskedLM", *HEADS)]
+        references = [f"{cls.__module__.rpartition('.')[2]}.{cls.__name__}" for cls in heads]
         assert json.loads((second / "config.json").read_text())["auto_map"] == {
             "AutoConfig": "configuration_allinone.AllInOneConfig",
-            "AutoModel": "modeling_allinone.AllInOneModel",
-            "AutoModelForMaskedLM": "modeling_masked_lm_allinone.AllInOneForMaskedLM",
+            **dict(zip(("AutoModel", *HEADS.values()), references, strict=True)),
         }
 
 
