@@ -86,6 +86,7 @@ class AllInOneProcessor(_SavedProcessor):
         text: str | list[str] | list[list[str]] | None = None,
         videos=None,
         images=None,
+        audio: None = None,
         **kwargs: Unpack[AllInOneProcessorKwargs],
     ) -> BatchFeature:
         r"""
@@ -98,9 +99,12 @@ class AllInOneProcessor(_SavedProcessor):
             images (*optional*):
                 One image or a list of them, each a clip of one frame; or a list of equally long lists of images,
                 such as the pairs of NLVR2. Not together with `videos`.
+            audio (*optional*): `None`, which is what transformers gives where there is no sound.
             kwargs:
                 Arguments of the tokenizer and of the video processor (`num_frames`, `frame_sampling`, `start`, ...),
                 as they are or in `text_kwargs` and `videos_kwargs`. `return_tensors` is `"pt"` by default.
+                `images_kwargs` are those of the video processor for `images`, before `videos_kwargs`;
+                `audio_kwargs`, which transformers' callers give to all processors, change nothing.
 
         Returns:
             `BatchFeature` with those of the following that were asked for, B the number of clips or texts:
@@ -119,10 +123,16 @@ class AllInOneProcessor(_SavedProcessor):
             raise ValueError("There is nothing to process; give text, videos or images.")
         if videos is not None and images is not None:
             raise ValueError("videos and images are both given; a batch is of one kind, so process them one by one.")
+        if audio is not None:
+            raise ValueError("audio is given, but All-in-one has no use for sound; give text, videos or images alone.")
         # Kept apart, because transformers copies its arguments and a copied generator would repeat itself.
         options: dict[str, Any] = {**kwargs}
         generator = options.pop("generator", None)
         self._check_names(options)
+        options.pop("audio_kwargs", None)
+        images_kwargs = options.pop("images_kwargs", None) or {}
+        if images is not None and images_kwargs:
+            options["videos_kwargs"] = {**(options.get("videos_kwargs") or {}), **images_kwargs}
         merged = self._merge_kwargs(tokenizer_init_kwargs=self._settings_of_tokenizer(), **options)
         text_kwargs, videos_kwargs = merged["text_kwargs"], merged["videos_kwargs"]
         return_tensors = text_kwargs.pop("return_tensors", None) or videos_kwargs.pop("return_tensors", None) or "pt"
@@ -262,12 +272,15 @@ class AllInOneProcessor(_SavedProcessor):
 
     def _check_names(self, kwargs: dict) -> None:
         """Transformers warns of an argument that it does not know and goes on; a typing error should not pass so."""
-        groups = {"text_kwargs", "videos_kwargs", "common_kwargs"}
+        groups = {"text_kwargs", "images_kwargs", "audio_kwargs", "videos_kwargs", "common_kwargs"}
         text_names = AllInOneProcessorKwargs.__annotations__["text_kwargs"].__annotations__
         known = groups | set(text_names) | set(self.video_processor.valid_kwargs.__annotations__)
         unknown = sorted(set(kwargs) - known)
         if unknown:
             raise TypeError(f"{type(self).__name__} does not know {', '.join(unknown)}; it knows {sorted(known)}.")
+        for group in groups & set(kwargs):
+            if not isinstance(kwargs[group], Mapping | None):
+                raise TypeError(f"{group} is {kwargs[group]!r}; expected a dict of arguments.")
 
     def _settings_of_tokenizer(self) -> dict:
         """What the tokenizer was made with, for calls that say nothing else."""

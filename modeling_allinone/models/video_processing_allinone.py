@@ -39,7 +39,7 @@ from .video_options_allinone import (
     check_options,
     options_of_clips,
 )
-from .video_sources_allinone import source_name
+from .video_sources_allinone import is_decoder, source_name
 
 logger = logging.get_logger(__name__)
 
@@ -412,7 +412,14 @@ def split_batch(videos) -> list:
         raise ValueError("videos is an empty list; expected at least one clip.")
     if all(isinstance(video, Image.Image) or (is_array(video) and video.ndim == 3) for video in videos):
         return [list(videos)]
-    return list(videos)
+    return [video[0] if _is_nested(video) else video for video in videos]
+
+
+def _is_nested(video) -> bool:
+    """Whether a clip stands in a list of its own, as others group clips by text; files may be images."""
+    if not isinstance(video, list | tuple) or len(video) != 1:
+        return False
+    return isinstance(video[0], list | tuple) or is_decoder(video[0]) or (is_array(video[0]) and video[0].ndim == 4)
 
 
 def stack_clips(clips: Sequence[tuple[str, Mapping[str, torch.Tensor]]]) -> dict[str, torch.Tensor]:

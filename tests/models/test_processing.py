@@ -109,6 +109,34 @@ class TestInputs:
         metadata = processor(videos=frames, frame_rate=10, start=0.5, end=0.8, return_metadata=True)["video_metadata"]
         assert metadata[0].frames_indices == [5, 6, 7]
 
+    def test_the_groups_of_other_processors_change_nothing(self, processor, frames):
+        """Transformers' callers, such as sentence-transformers, give every group to every processor."""
+        groups = {"images_kwargs": {"num_views": 2}, "audio_kwargs": {"padding": True}, "common_kwargs": {}}
+        expected = processor(text="a dog", videos=frames)
+        inputs = processor(text="a dog", videos=frames, audio=None, **groups)
+        assert all(torch.equal(inputs[name], expected[name]) for name in expected)
+        for_images = processor(images=frames[0], images_kwargs={"crop_size": 16}, videos_kwargs={"crop_size": 24})
+        assert shapes(for_images)["pixel_values"] == (1, 1, 3, 16, 16)
+        assert shapes(processor(images=frames[0], images_kwargs=None))["pixel_values"] == (1, 1, 3, 32, 32)
+
+    @pytest.mark.parametrize(
+        ("arguments", "error", "message"),
+        [
+            ({"audio": [0.0]}, ValueError, "audio is given, but All-in-one has no use for sound"),
+            ({"audio_kwargs": 3}, TypeError, "audio_kwargs is 3; expected a dict"),
+            ({"images": np.zeros((32, 32, 3), np.uint8), "images_kwargs": {"croop": 3}}, TypeError, "'croop'"),
+        ],
+    )
+    def test_sound_and_wrong_groups_are_refused(self, processor, arguments, error, message):
+        with pytest.raises(error, match=message):
+            processor(text="a", **arguments)
+
+    def test_a_clip_may_stand_in_a_list_of_its_own(self, processor, frames):
+        images = [Image.fromarray(frame) for frame in frames]
+        expected = processor(videos=[frames, frames[::-1].copy()])["pixel_values"]
+        for nested in ([[frames], [frames[::-1].copy()]], [[images], [images[::-1]]]):
+            assert torch.equal(processor(videos=nested)["pixel_values"], expected)
+
     def test_a_generator_moves_on(self, processor, frames):
         generator = torch.Generator().manual_seed(0)
         draws = [
