@@ -28,10 +28,12 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import cycle, islice, product
 from pathlib import Path
+from typing import Any
 
 import measuring
 import numpy as np
 import torch
+from accelerate.utils import send_to_device
 from forward import DTYPES, make_variant
 from loading import NUM_FILM_FRAMES, write_film
 from torch import nn
@@ -133,19 +135,18 @@ def make_batches(mix: str, arguments: argparse.Namespace) -> list[dict[str, torc
     return [to_device(collate(rows[start : start + size]), arguments) for start in range(0, len(rows), size)]
 
 
-def to_device(batch: dict[str, torch.Tensor], arguments: argparse.Namespace) -> dict[str, torch.Tensor]:
-    """The tensors of a batch on the device."""
-    return {name: value.to(arguments.device, non_blocking=True) for name, value in batch.items()}
+def to_device(batch: dict[str, Any], arguments: argparse.Namespace) -> dict[str, Any]:
+    """A batch with its tensors on the device."""
+    return send_to_device(batch, arguments.device, non_blocking=True)
 
 
 # ------------------------------------------------------------------------------------------------------- variants
 
 
-def compute_loss(model: nn.Module, mix: str, batch: dict[str, torch.Tensor], arguments: argparse.Namespace):
-    """The sum of the losses of these objectives."""
-    contrasts = "contrastive" in mix.split("+")
+def compute_loss(model: nn.Module, batch: dict[str, Any], arguments: argparse.Namespace):
+    """The sum of the losses of the objectives that the batch is for."""
     with torch.autocast(arguments.device, DTYPES[arguments.dtype], enabled=arguments.dtype != "float32"):
-        return model(**batch, return_contrastive_loss=contrasts).loss
+        return model(**batch).loss
 
 
 def make_step(mix: str, arguments: argparse.Namespace) -> Callable[[dict], None]:
@@ -154,7 +155,7 @@ def make_step(mix: str, arguments: argparse.Namespace) -> Callable[[dict], None]
     optimizer = torch.optim.AdamW(parameter_groups(model, 1e-4), betas=(0.9, 0.98), fused=True)
 
     def step(batch: dict[str, torch.Tensor]):
-        compute_loss(model, mix, to_device(batch, arguments), arguments).backward()
+        compute_loss(model, to_device(batch, arguments), arguments).backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad()
@@ -258,7 +259,7 @@ def measure(film: Path, arguments: argparse.Namespace) -> dict:
 def count_training_multiply_adds(mix: str, arguments: argparse.Namespace) -> int:
     """Multiply-adds of a forward and backward for one clip."""
     model, batch = make_model(mix, arguments), make_batches(mix, arguments)[0]
-    run = partial(compute_loss, model, mix, batch, arguments)
+    run = partial(compute_loss, model, batch, arguments)
     return measuring.count_multiply_adds(lambda: run().backward(), arguments.batch_size)
 
 

@@ -14,7 +14,7 @@ from ..datasets import paint_objects, soft_label
 from ..datasets.row_transforms import generator_of
 from ..models.processing_allinone import AllInOneProcessor
 from ..models.video_sources_allinone import resolve_source
-from .video_loading import VideoLoader
+from .video_loading import VideoLoader, describe_missing
 
 # To draw a few captions that are not a clip's own; more are needed only where all captions are.
 _LARGEST_NUMBER_OF_DRAWS = 10_000
@@ -68,15 +68,12 @@ class VideoCollator:
         return batch | clips | _labels(rows, num_labels, is_readable)
 
 
-def _need(rows: Sequence[dict], *names: str):
+def need_columns(rows: Sequence[dict], *names: str):
     """Raises a `ValueError` on the first row that lacks a field."""
     for row in rows:
         missing = [name for name in names if row.get(name) is None]
         if missing:
-            raise ValueError(
-                f"A row has no {' and no '.join(missing)}; it has "
-                f"{sorted(name for name, value in row.items() if value is not None)}."
-            )
+            raise ValueError(describe_missing(row, *missing))
 
 
 def _labels(
@@ -117,7 +114,7 @@ def draw_caption(row: dict, generator: torch.Generator | None) -> str:
     """The caption of a row, or one of several."""
     if row.get("captions"):
         return row["captions"][int(torch.randint(len(row["captions"]), (), generator=generator))]
-    _need([row], "caption")
+    need_columns([row], "caption")
     return row["caption"]
 
 
@@ -169,7 +166,7 @@ class VideoQuestionAnsweringCollator(VideoCollator):
 
     def __call__(self, rows: list[dict]) -> dict[str, torch.Tensor]:
         """Returns `input_ids` and `attention_mask` (B, L), `pixel_values` (B, T, 3, H, W) and, if given, `labels`."""
-        _need(rows, "question")
+        need_columns(rows, "question")
         if rows[0].get("answer_scores") is not None:
             rows = [soft_label(row, self.num_labels) for row in rows]
         return self._collate(rows, [row["question"] for row in rows], self.num_labels)
@@ -203,7 +200,7 @@ class VideoClassificationCollator(VideoCollator):
         if self.prompt is not None:
             prompts = [self.prompt] * len(rows)
         elif any(row.get("question") is not None for row in rows):
-            _need(rows, "question")
+            need_columns(rows, "question")
             prompts = [row["question"] for row in rows]
         return self._collate(rows, prompts, self.num_labels)
 
@@ -240,7 +237,7 @@ class MultipleChoiceCollator(VideoCollator):
         """Returns `input_ids`, `attention_mask` (B, N, L), `pixel_values` (B, T, 3, H, W) and, if given, `labels`."""
         if self.negatives is not None:
             rows = [self._with_options(row, self.negatives) for row in rows]
-        _need(rows, "options")
+        need_columns(rows, "options")
         return self._collate(rows, [self._texts(row) for row in rows], len(rows[0]["options"]))
 
     def _with_options(self, row: dict, negatives: Sequence[str]) -> dict:
@@ -282,11 +279,12 @@ class VideoTextRetrievalCollator(VideoCollator):
         if self.num_negatives and len(set(self.negatives or ())) < 2:
             raise ValueError(f"num_negatives is {self.num_negatives}, but there are no other captions to draw from.")
 
-    def __call__(self, rows: list[dict]) -> dict[str, torch.Tensor]:
+    def __call__(self, rows: list[dict]) -> dict[str, Any]:
         """
         Returns `input_ids` and `attention_mask` (B, L), `pixel_values` (B, T, 3, H, W), `is_pair` (B,), which is false
         for clips that could not be read, and with negatives `candidate_input_ids` and `candidate_attention_mask`
-        (B, 1 + num_negatives, L), the right text first.
+        (B, 1 + num_negatives, L), the right text first; and `return_loss` (`True`), which the model wants of whoever
+        trains it.
         """
         generators = [generator_of(row) for row in rows]
         captions = [draw_caption(row, generator) for row, generator in zip(rows, generators, strict=True)]
@@ -298,7 +296,7 @@ class VideoTextRetrievalCollator(VideoCollator):
             ]
             batch |= self._read_text(candidates, prefix="candidate_")
         clips, is_pair = self.reader(rows)
-        return {**batch, **clips, "is_pair": is_pair}
+        return {**batch, **clips, "is_pair": is_pair, "return_loss": True}
 
 
 @dataclass
@@ -331,7 +329,7 @@ class VisualCommonsenseCollator(VideoCollator):
         Returns `answer_input_ids`, `answer_attention_mask`, `rationale_input_ids` and `rationale_attention_mask`
         (B, N, L), `pixel_values` (B, 1, 3, H, W) and, if given, `answer_labels` and `rationale_labels` (B,).
         """
-        _need(rows, "options", "rationales")
+        need_columns(rows, "options", "rationales")
         batch = self._read_text([list(row["options"]) for row in rows], prefix="answer_")
         batch |= self._read_text([list(row["rationales"]) for row in rows], prefix="rationale_")
         clips, is_readable = self.reader(rows)
@@ -365,7 +363,7 @@ class PairedReasoningCollator(VideoQuestionAnsweringCollator):
 
     def __call__(self, rows: list[dict]) -> dict[str, torch.Tensor]:
         """Returns `input_ids`, `attention_mask` (B, L), `pixel_values` (B, 2, 1, 3, H, W) and, if given, `labels`."""
-        _need(rows, "images", "question")
+        need_columns(rows, "images", "question")
         for row in rows:
             if len(row["images"]) != 2:
                 raise ValueError(f"{row['question']!r} is about {len(row['images'])} images; expected two.")

@@ -13,7 +13,7 @@ from ..datasets import draw_captioned_clip, draw_spoken_clip
 from ..datasets.row_transforms import generator_of, seed_of
 from ..models.configuration_allinone import PRETRAINING_OBJECTIVES
 from ..models.losses_allinone import draw_masked_patches
-from .collators import VideoCollator, draw_caption
+from .collators import VideoCollator, draw_caption, need_columns
 from .video_loading import VideoLoader
 
 
@@ -24,7 +24,7 @@ class PreTrainingCollator(VideoCollator):
 
     Args:
         objectives (sequence of `str`, defaults to `("masked_lm", "matching")`): Objectives to make targets for: those,
-            `"clip_order"` and `"masked_patches"`; `"contrastive"` needs none.
+            `"clip_order"`, `"masked_patches"` and `"contrastive"`, which the model is only asked for.
         mlm_probability (`float`, defaults to 0.15): Probability of each word to be masked, from 0 to 1.
         whole_word_mask (`bool`, defaults to `True`): Whether all pieces of a word are masked together, by `[MASK]`
             each; otherwise pieces are drawn one by one, of which 80 % become `[MASK]` and 10 % another token.
@@ -85,7 +85,7 @@ class PreTrainingCollator(VideoCollator):
         """
         Returns `input_ids` and `attention_mask` (B, L), `pixel_values` (B, T, 3, H, W) and `is_pair` (B,), which is
         false for clips that could not be read; by objective `masked_input_ids` and `labels` (B, L), `matching_indices`
-        and `matching_labels` (B,), `frame_order` (B, T), `bool_masked_pos` (B, T, P).
+        and `matching_labels` (B,), `frame_order` (B, T), `bool_masked_pos` (B, T, P), `return_contrastive_loss`.
         """
         rows = [draw_clip(row) for row in rows]
         captions = [draw_caption(row, generator_of(row)) for row in rows]
@@ -110,6 +110,8 @@ class PreTrainingCollator(VideoCollator):
             num_patches = (height // self.patch_size) * (width // self.patch_size)
             shape = (num_clips, num_frames, num_patches)
             batch["bool_masked_pos"] = draw_masked_patches(shape, self.masked_patch_probability, generator)
+        if "contrastive" in self.objectives:
+            batch["return_contrastive_loss"] = True
         batch["is_pair"] = is_pair
         return batch
 
@@ -148,6 +150,7 @@ class PairedCollator:
 
     def __call__(self, rows: list[dict]) -> dict[str, dict[str, torch.Tensor]]:
         """Returns `{"video": batch, "image": batch}`."""
+        need_columns(rows, "video", "image")
         return {
             "video": self.video([row["video"] for row in rows]),
             "image": self.image([row["image"] for row in rows]),

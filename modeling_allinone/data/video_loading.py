@@ -40,6 +40,7 @@ REPLACED_NAME = "replaced_frames.jsonl"
 _GRACE_SECONDS = 5.0
 _NUM_SLOTS, _SLOT_SIZE, _NOTE_SIZE = 64, 1024, 1000  # workers, bytes, bytes beside the number of a process
 _BLANK_SIZE = 1024  # pixels; larger than any crop
+_MEDIA = ("video", "image", "images")
 
 
 class ClipTimeoutError(TimeoutError):
@@ -132,8 +133,11 @@ class VideoLoader:
 
         Raises:
             Exception: What the video processor raises, with a note of the clip's name, if `on_decode_error="raise"`.
-            ValueError: If clips differ in shape and the processor does not pad.
+            ValueError: If clips differ in shape and the processor does not pad; if no row has such a column,
+                which is never skipped.
         """
+        if not any(name in row for row in rows for name in _MEDIA):
+            raise ValueError(describe_missing(rows[0], "video"))
         clips = [self._read(row) for row in rows]
         is_readable = torch.tensor([clip is not None for clip in clips])
         like = next((clip for clip in clips if clip is not None), None) or self._process(blank_clip(rows[0]))
@@ -215,7 +219,7 @@ class VideoLoader:
         elif row.get("video") is not None:
             inputs = self._process_video(row, options)
         else:
-            raise ValueError(f"A row has no video; it has {sorted(row)}.")
+            raise ValueError(describe_missing(row, "video"))
         clip = {name: inputs[name] for name in ("pixel_values", "pixel_mask") if name in inputs}
         has_views = len(clip["pixel_values"]) > 1
         return clip if has_views else {name: values[0] for name, values in clip.items()}
@@ -251,6 +255,24 @@ class VideoLoader:
             yield
         finally:
             slot.zero_()
+
+
+def describe_missing(row: Mapping[str, Any], *names: str) -> str:
+    """
+    Say what a row lacks, and who takes columns away unless told otherwise.
+
+    Args:
+        row (mapping): A row.
+        *names (`str`): Columns that it has not, or only as `None`.
+
+    Returns:
+        `str`: The message of an error.
+    """
+    return (
+        f"A row has no {' and no '.join(names)}; it has {sorted(name for name in row if row[name] is not None)}. If "
+        "they were there, transformers' Trainer has removed them: give TrainingArguments remove_unused_columns=False, "
+        "since collators read columns that no model takes."
+    )
 
 
 def frame_rate_of(row: Mapping[str, Any]) -> float | None:
@@ -453,6 +475,7 @@ __all__ = [
     "DeadWorkerError",
     "VideoLoader",
     "blank_clip",
+    "describe_missing",
     "frame_rate_of",
     "name_of",
     "note_of",

@@ -218,7 +218,7 @@ class PreTrainingTrainer(AllInOneTrainer):
     ) -> tuple[torch.Tensor, AllInOneForPreTrainingOutput]:
         """The weighted sum of the losses, which are counted in `means` under names with the `prefix` of the inputs."""
         prefix = inputs.pop("prefix", "")
-        outputs = model(**inputs, **self._asked)
+        outputs = model(**{**inputs, **self._asked})
         if "contrastive" in self.objectives and self.contrast_across_processes and model.training:
             temperature = self.accelerator.unwrap_model(model).config.contrastive_temperature
             outputs["contrastive_loss"] = contrastive_loss_over_processes(

@@ -408,7 +408,7 @@ class RetrievalTrainer(AllInOneTrainer):
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
         """The contrastive loss, plus the weighted losses of scores."""
         # One call of the model for all, since DDP counts on it.
-        outputs = model(**inputs, num_hard_negatives=self.num_hard_negatives)
+        outputs = model(**{**inputs, "num_hard_negatives": self.num_hard_negatives, "return_loss": False})
         is_pair = inputs["is_pair"]
         contrast = contrastive_loss_over_processes if self.contrast_across_processes else contrastive_loss
         temperature = self.accelerator.unwrap_model(model).config.contrastive_temperature

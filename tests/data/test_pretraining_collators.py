@@ -176,7 +176,7 @@ class TestFramesAndPatches:
 
     def test_only_what_is_asked_for_is_made(self, collate, rows):
         common = {"input_ids", "attention_mask", "pixel_values", "is_pair"}
-        assert set(collate(objectives=["contrastive"])(rows())) == common
+        assert set(collate(objectives=["contrastive"])(rows())) == common | {"return_contrastive_loss"}
         assert set(collate(objectives=["matching"])(rows())) == common | {"matching_indices", "matching_labels"}
 
 
