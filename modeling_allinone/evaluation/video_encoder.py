@@ -3,7 +3,7 @@
 """Texts and clips as vectors, by a model that was trained to compare them."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -125,9 +125,10 @@ class VideoEncoder:
         Vectors of clips.
 
         Args:
-            videos: One clip, or an iterable of any number: paths, URLs, bytes of a file, decoded frames
-                `(T, H, W, 3)`, uint8, images `(H, W, 3)`, uint8 or of Pillow, or mappings with one of these as
-                `video`, and `start` and `end` (seconds).
+            videos: One clip, or an iterable of any number: paths, URLs, bytes of a file, `{"path", "bytes"}` as of
+                `datasets`, decoded frames `(T, H, W, 3)`, uint8, images `(H, W, 3)`, uint8 or of Pillow, or mappings
+                with one of these as `video`, and `start` and `end` (seconds). Of a sequence, such as a column of
+                `datasets`, each is taken when it is read.
             batch_size (`int`, defaults to 32): Clips read at a time.
             num_workers (`int`, defaults to 0): Processes that read clips while the model computes; 0 is this one.
             on_decode_error (`str`, defaults to `"raise"`): What to do about a clip that cannot be read: `"raise"`, or
@@ -143,7 +144,7 @@ class VideoEncoder:
         """
         if is_clip(videos):
             return self.encode_video([videos], batch_size, num_workers, on_decode_error, show_progress)[0]
-        clips = [video if isinstance(video, Mapping) else {"video": video} for video in videos]
+        clips = _Clips(videos if isinstance(videos, Sequence) else list(videos))
         reader = VideoLoader(self.processor, on_decode_error=on_decode_error)
         try:
             features, is_readable = embed_clips(self.model, reader, clips, batch_size, num_workers, show_progress)
@@ -153,6 +154,21 @@ class VideoEncoder:
             raise
         features = nn.functional.normalize(features, dim=-1)  # those of several views are a mean
         return features.masked_fill(~is_readable[:, None], torch.nan)
+
+
+class _Clips:
+    """Clips as rows, each made when it is asked for, so that files in a table need not fit into memory together."""
+
+    def __init__(self, videos: Sequence[Any]):
+        self._videos = videos
+
+    def __len__(self) -> int:
+        return len(self._videos)
+
+    def __getitem__(self, place: int) -> Mapping[str, Any]:
+        video = self._videos[place]
+        is_row = isinstance(video, Mapping) and not set(video) <= {"path", "bytes"}
+        return video if is_row else {"video": video}
 
 
 def is_clip(value: Any) -> bool:
