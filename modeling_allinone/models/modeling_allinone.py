@@ -271,6 +271,22 @@ class AllInOnePreTrainedModel(PreTrainedModel):
     def _backbone(self) -> "AllInOneModel":
         return cast(AllInOneModel, self.base_model)
 
+    def post_init(self):
+        """Prepare as transformers does, and name the heads as what quantisation is to leave as it is."""
+        super().post_init()
+        # Some are a single row, which schemes refuse or cannot reopen, and all are small and decide the answer.
+        self._keep_in_fp32_modules = self._keep_in_fp32_modules | self._names_of_heads()
+
+    def _names_of_heads(self) -> set[str]:
+        """Of what stands beside the backbone."""
+        return {name for name, child in self.named_children() if child is not self._backbone is not self}
+
+    def _get_dtype_plan(self, dtype: torch.dtype) -> dict:
+        """Heads have the type of the backbone: float16, too, for which transformers would keep them in float32."""
+        return {
+            key: value for key, value in super()._get_dtype_plan(dtype).items() if key not in self._names_of_heads()
+        }
+
     def _set_gradient_checkpointing(self, enable: bool = True, *arguments, **keywords):
         super()._set_gradient_checkpointing(enable, *arguments, **keywords)
         if enable:  # as transformers does, but only for models whose main input is called "input_ids"

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
+from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 from transformers.utils import logging
 
 from ..data.folder_lock import only_writer
@@ -646,7 +647,9 @@ def fingerprint_of(encoder: VideoEncoder) -> str:
     """
     digest = hashlib.sha256()
     for name, tensor in sorted(encoder.model.state_dict().items()):
-        rounded = tensor.detach().to("cpu", torch.bfloat16).contiguous()
+        plain: Any = tensor
+        plain = plain.dequantize() if is_traceable_wrapper_subclass(tensor) else plain
+        rounded = plain.detach().to("cpu", torch.bfloat16).contiguous()
         digest.update(f"{name} {tuple(tensor.shape)}\n".encode())
         digest.update(rounded.flatten().view(torch.uint8).numpy().data)
     processor = encoder.processor
