@@ -141,3 +141,16 @@ def what_is_loaded(folder: Path, auto_classes: tuple[str, ...], trust_remote_cod
         except Exception as error:
             said[name] = " ".join(f"{type(error).__name__}: {error}".split())
     return said
+
+
+def load_video_processors(directories: list[Path], cache: Path) -> tuple[list, list[str]]:
+    """Classes of the directories' video processors, and what the `AutoVideoProcessor` that users import says."""
+    dynamic_module_utils.HF_MODULES_CACHE = str(cache)
+    loaded = [AutoVideoProcessor.from_pretrained(directory, **TRUST) for directory in directories]
+    try:
+        said = [
+            name for _, name in classes_of(transformers.AutoVideoProcessor.from_pretrained(directories[0], **TRUST))
+        ]
+    except ImportError as error:
+        said = [" ".join(str(error).split())]
+    return classes_of(*loaded), said

@@ -221,6 +221,26 @@ def test_releases_of_the_code_do_not_mix(results):
     assert results["releases"] == [None, "later", None]
 
 
+@pytest.mark.parametrize("with_code", (True, False), ids=("with code", "plain"))
+def test_video_processors_load_without_torchvision(folder, tmp_path, with_code):
+    """With a processor or alone; what transformers exports asks for torchvision in words where it is missing."""
+    whole, alone = folder / "AllInOneForMaskedLM" if with_code else tmp_path / "whole", tmp_path / "alone"
+    processor, hidden = build_processor(), ("torchvision",)
+    if with_code:
+        hidden += ("modeling_allinone",)
+        with saving_code(AllInOneForMaskedLM.from_pretrained(whole), processor):
+            processor.video_processor.save_pretrained(alone)
+    else:
+        processor.save_pretrained(whole)
+        processor.video_processor.save_pretrained(alone)
+    classes, [said] = call_without(
+        hidden, remote_code_user.load_video_processors, [whole, alone], tmp_path / "modules"
+    )
+    assert [name for _, name in classes] == ["AllInOneVideoProcessor"] * 2
+    assert {module.startswith("transformers_modules.") for module, _ in classes} == {with_code}
+    assert said == "AllInOneVideoProcessor" or "requires the Torchvision library" in said
+
+
 # --------------------------------------------------------------------------------------------------- with the package
 
 
