@@ -160,7 +160,7 @@ class _Column(Sequence):
             if isinstance(feature, datasets.Video) and feature.stream_index is None:
                 dataset = dataset.cast_column(name, datasets.Video(decode=False))
             elif isinstance(feature, datasets.Array3D | datasets.Array4D):
-                dataset = dataset.with_format("numpy")  # frames, which would be lists of lists of numbers
+                dataset = dataset.with_format("numpy", dtype=np.dtype(feature.dtype))  # else lists of lists of numbers
             self._dataset = dataset
 
     def __len__(self) -> int:
@@ -228,8 +228,8 @@ def register_model(folder: str | Path, name: str | None = None, **fields: Any) -
             f"{folder} holds no config.json and *.safetensors; give a folder that save_pretrained of model and "
             "processor wrote. Of a repository of the Hub: huggingface_hub.snapshot_download(name)."
         )
-    config = AutoConfig.from_pretrained(folder)
-    if getattr(config, "projection_dim", None) is None:
+    config, sizes = AutoConfig.from_pretrained(folder), _sizes(weights)
+    if not any(name.startswith("text_projection.") for name in sizes):
         raise ValueError(
             f"{folder} holds {(config.architectures or ['a model'])[0]} without projections, so it makes no vectors "
             "of texts and clips; give a model for retrieval (AllInOneForVideoTextRetrieval with projection_dim)."
@@ -240,7 +240,7 @@ def register_model(folder: str | Path, name: str | None = None, **fields: Any) -
         "revision": _digest(folder),
         "release_date": None,
         "languages": ["eng-Latn"],
-        "n_parameters": sum(map(_count, weights)),
+        "n_parameters": sum(sizes.values()),
         "memory_usage_mb": round(sum(file.stat().st_size for file in weights) / 2**20, 1),
         "max_tokens": config.max_position_embeddings,
         "embed_dim": config.projection_dim,
@@ -259,10 +259,13 @@ def register_model(folder: str | Path, name: str | None = None, **fields: Any) -
     return meta
 
 
-def _count(weights: Path) -> int:
-    """Parameters in a file."""
-    with safe_open(weights, framework="pt") as tensors:
-        return sum(math.prod(tensors.get_slice(name).get_shape()) for name in tensors.keys())  # noqa: SIM118
+def _sizes(files: Sequence[Path]) -> dict[str, int]:
+    """The weights in files, and how many numbers each has."""
+    sizes: dict[str, int] = {}
+    for file in files:
+        with safe_open(file, framework="pt") as weights:
+            sizes |= {name: math.prod(weights.get_slice(name).get_shape()) for name in weights.keys()}  # noqa: SIM118
+    return sizes
 
 
 def _digest(folder: Path) -> str:

@@ -12,7 +12,6 @@ import zlib
 from fractions import Fraction
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from types import SimpleNamespace
 
 import av
 import fsspec
@@ -20,6 +19,7 @@ import numpy as np
 import pytest
 import torch
 from datasets import Dataset, Image, Video
+from decoder_fixtures import VideoDecoder
 from PIL import Image as PillowImage
 from torch.utils.data import DataLoader
 from video_fixtures import (
@@ -357,32 +357,6 @@ class TestRowsOfDatasets:
             assert json.loads(stored[f"{name[0]}.json"])["duration"] == pytest.approx(len(numbers) / 10)
         for name in ["5.png", "6.image.bin", "7.images.0.png"]:
             assert np.array_equal(read(stored[name])[0], frames[5])
-
-
-try:
-    from torchcodec.decoders import VideoDecoder
-except ImportError:
-
-    class VideoDecoder:
-        """What is public of torchcodec's, where that is not installed."""
-
-        def __init__(self, path: str, stream_index: int | None = None):
-            self._clip, self.stream_index = open_clip(path, path), stream_index or 0
-            times, duration = self._clip.times, self._clip.duration
-            self.metadata = SimpleNamespace(begin_stream_seconds=times[0], end_stream_seconds=duration)
-
-        def __len__(self) -> int:
-            return self._clip.total_frames
-
-        def get_frames_at(self, indices: list[int]):
-            if max(indices) >= len(self):
-                raise IndexError(f"Invalid frame index={max(indices)}")
-            wanted, places = np.unique(indices, return_inverse=True)
-            pixels = torch.from_numpy(np.stack(self._clip.read(wanted))[places]).permute(0, 3, 1, 2)
-            return SimpleNamespace(data=pixels, pts_seconds=torch.from_numpy(self._clip.times[indices]))
-
-        def get_frames_in_range(self, start: int, stop: int):
-            return self.get_frames_at(list(range(start, min(stop, len(self)))))
 
 
 class TestDecodersOfTorchcodec:
