@@ -3,8 +3,8 @@
 """
 All-in-one: unified video-language pre-training, for transformers.
 
-`import modeling_allinone` makes the models known to transformers' Auto classes. All else is imported when it is first
-used; what there is, is listed in `__init__.pyi`:
+`import modeling_allinone` makes the models known to transformers' Auto classes, and their tasks to its `pipeline`. All
+else is imported when it is first used; what there is, is listed in `__init__.pyi`:
 
 - models, their configuration and processor: `AllInOneConfig`, `AllInOneModel`, `AllInOnePreTrainedModel`,
   `AllInOneFor…`, `AllInOneProcessor`, `AllInOneVideoProcessor`;
@@ -14,7 +14,9 @@ used; what there is, is listed in `__init__.pyi`:
   `AnnotationFile`, `summarize`, `train_tokenizer`;
 - training: `AllInOneTrainer`, `RetrievalTrainer` and `VideoClassificationTrainer` with `AllInOneTrainingArguments`,
   `PreTrainingTrainer` with `PreTrainingArguments`, `AlignmentCallback`;
-- answers and vectors of a trained model: `Predictor`, `VideoEncoder`;
+- answers and vectors of a trained model: `Predictor`, `VideoEncoder`; the classes behind transformers' `pipeline`:
+  `VideoQuestionAnsweringPipeline`, `VideoTextRetrievalPipeline`, `ZeroShotVideoClassificationPipeline`,
+  `VideoFillMaskPipeline`;
 - evaluation and search: `metric_path`, `score_answers`, `evaluate_choice`, `evaluate_retrieval`, `ZeroShotEvaluator`,
   `VideoIndex`;
 - what a checkpoint is: `describe_checkpoint`, `CheckpointInfo`;
@@ -32,7 +34,9 @@ from transformers import (
     AutoModelForVisualQuestionAnswering,
     AutoProcessor,
 )
+from transformers.models.auto.modeling_auto import MODEL_FOR_VIDEO_CLASSIFICATION_MAPPING_NAMES
 from transformers.models.auto.video_processing_auto import AutoVideoProcessor
+from transformers.pipelines import PIPELINE_REGISTRY
 
 from .models.configuration_allinone import AllInOneConfig
 from .models.modeling_allinone import AllInOneModel
@@ -42,6 +46,7 @@ from .models.modeling_pretraining_allinone import AllInOneForPreTraining
 from .models.modeling_question_answering_allinone import AllInOneForVideoQuestionAnswering
 from .models.modeling_retrieval_allinone import AllInOneForVideoTextRetrieval
 from .models.modeling_video_classification_allinone import AllInOneForVideoClassification
+from .models.pipelines_allinone import PIPELINES, AutoModelOfAnyHead
 from .models.processing_allinone import AllInOneProcessor
 from .models.video_processing_allinone import AllInOneVideoProcessor
 
@@ -58,3 +63,7 @@ AutoModelForVideoClassification.register(AllInOneConfig, AllInOneForVideoClassif
 AutoModelForVisualQuestionAnswering.register(AllInOneConfig, AllInOneForVideoQuestionAnswering)
 AutoProcessor.register(AllInOneConfig, AllInOneProcessor)
 AutoVideoProcessor.register(AllInOneConfig, AllInOneVideoProcessor)
+# Transformers' own pipeline looks here for what it knows.
+MODEL_FOR_VIDEO_CLASSIFICATION_MAPPING_NAMES["allinone"] = AllInOneForVideoClassification.__name__
+for _task, _pipeline in PIPELINES.items():
+    PIPELINE_REGISTRY.register_pipeline(_task, _pipeline, AutoModelOfAnyHead, type="multimodal")

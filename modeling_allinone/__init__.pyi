@@ -60,6 +60,10 @@ from .models.modeling_video_classification_allinone import (
 from .models.modeling_visual_commonsense_allinone import (
     AllInOneForVisualCommonsenseReasoning as AllInOneForVisualCommonsenseReasoning,
 )
+from .models.pipelines_allinone import VideoFillMaskPipeline as VideoFillMaskPipeline
+from .models.pipelines_allinone import VideoQuestionAnsweringPipeline as VideoQuestionAnsweringPipeline
+from .models.pipelines_allinone import VideoTextRetrievalPipeline as VideoTextRetrievalPipeline
+from .models.pipelines_allinone import ZeroShotVideoClassificationPipeline as ZeroShotVideoClassificationPipeline
 from .models.processing_allinone import AllInOneProcessor as AllInOneProcessor
 from .models.video_processing_allinone import AllInOneVideoProcessor as AllInOneVideoProcessor
 from .search.video_index import VideoIndex as VideoIndex

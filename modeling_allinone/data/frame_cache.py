@@ -18,8 +18,8 @@ from fsspec.core import url_to_fs
 
 from ..models.processing_allinone import AllInOneProcessor
 from ..models.video_processing_allinone import AllInOneVideoProcessor
-from ..models.video_sources_allinone import is_url
-from .video_loading import frame_rate_of, run_within
+from ..models.video_sources_allinone import frame_rate_of, is_url
+from .video_loading import run_within
 from .workers import map_in_workers
 
 if TYPE_CHECKING:

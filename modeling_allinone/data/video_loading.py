@@ -26,7 +26,7 @@ from transformers.utils import logging
 from ..datasets.row_transforms import generator_of
 from ..models.processing_allinone import AllInOneProcessor
 from ..models.video_processing_allinone import stack_clips
-from ..models.video_sources_allinone import has_own_times, source_name
+from ..models.video_sources_allinone import clip_arguments, source_name
 
 logger = logging.get_logger(__name__)
 
@@ -211,24 +211,20 @@ class VideoLoader:
         options = dict(self.video_options)
         if row.get("draw") is not None:
             options["generator"] = generator_of(row)
-        inputs: Mapping[str, Any]
-        if row.get("images") is not None:
-            inputs = self.processor(images=[list(row["images"])], **options)
-        elif row.get("image") is not None:
-            inputs = self.processor(images=[row["image"]], **options)
-        elif row.get("video") is not None:
-            inputs = self._process_video(row, options)
-        else:
+        if all(row.get(name) is None for name in ("images", "image", "video")):
             raise ValueError(describe_missing(row, "video"))
+        arguments = clip_arguments(row)
+        if "videos" in arguments:
+            inputs = self._process_video(row, arguments, options)
+        else:
+            inputs = self.processor(**arguments, **options)
         clip = {name: inputs[name] for name in ("pixel_values", "pixel_mask") if name in inputs}
         has_views = len(clip["pixel_values"]) > 1
         return clip if has_views else {name: values[0] for name, values in clip.items()}
 
-    def _process_video(self, row: dict, options: dict[str, Any]) -> Mapping[str, Any]:
+    def _process_video(self, row: dict, arguments: dict[str, Any], options: dict[str, Any]) -> Mapping[str, Any]:
         """A video; which of its frames stand in for damaged ones is noted."""
-        options |= {name: [row.get(name)] for name in ("start", "end")}
-        options["frame_rate"] = [frame_rate_of(row)]
-        inputs = self.processor(videos=[row["video"]], **options | {"return_metadata": True})
+        inputs = self.processor(**options | arguments | {"return_metadata": True})
         replaced = inputs["video_metadata"][0].replaced_frames
         if replaced:
             self._replaced[_slot_number()] += len(replaced)
@@ -273,18 +269,6 @@ def describe_missing(row: Mapping[str, Any], *names: str) -> str:
         "they were there, transformers' Trainer has removed them: give TrainingArguments remove_unused_columns=False, "
         "since collators read columns that no model takes."
     )
-
-
-def frame_rate_of(row: Mapping[str, Any]) -> float | None:
-    """
-    Frames per second of a row's video, where it has no times of its own and the row says it.
-
-    Args:
-        row (mapping): A row with `video`, and perhaps `frame_rate`, or `fps`, as rows of version 0.1 call it.
-    """
-    if has_own_times(row["video"]):
-        return None
-    return row.get("fps") if row.get("frame_rate") is None else row["frame_rate"]
 
 
 def blank_clip(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -476,7 +460,6 @@ __all__ = [
     "VideoLoader",
     "blank_clip",
     "describe_missing",
-    "frame_rate_of",
     "name_of",
     "note_of",
     "read_replaced",

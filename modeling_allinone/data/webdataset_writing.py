@@ -21,9 +21,9 @@ from ..datasets.common_rows import MEDIA_COLUMNS
 from ..models.frame_conversion_allinone import ONE_THREAD
 from ..models.video_clip_allinone import Clip
 from ..models.video_decoding_allinone import DecoderClip, list_frames, open_clip
-from ..models.video_sources_allinone import is_decoder, resolve_source, source_name
+from ..models.video_sources_allinone import frame_rate_of, is_decoder, resolve_source, source_name
 from .folder_lock import only_writer
-from .video_loading import SKIPPED_NAME, frame_rate_of, read_skipped, record_skipped
+from .video_loading import SKIPPED_NAME, read_skipped, record_skipped
 from .webdataset_reading import INDEX_NAME
 from .webdataset_samples import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from .workers import map_in_workers

@@ -23,4 +23,3 @@ from .retrieval import rank as rank
 from .retrieval import rerank as rerank
 from .video_encoder import VideoEncoder as VideoEncoder
 from .zero_shot import ZeroShotEvaluator as ZeroShotEvaluator
-from .zero_shot import share_weights as share_weights

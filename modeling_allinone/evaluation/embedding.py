@@ -10,7 +10,7 @@ share the work, each row once, and all get all results, in the order of the rows
 D is the width of the common space.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, Protocol
@@ -22,6 +22,7 @@ from transformers.feature_extraction_utils import BatchFeature
 from transformers.utils import logging
 
 from ..data.video_loading import VideoLoader
+from ..models.answers_allinone import project_clips, project_texts, with_views
 from ..models.modeling_retrieval_allinone import AllInOneForVideoTextRetrieval
 from ..models.processing_allinone import AllInOneProcessor
 
@@ -56,8 +57,7 @@ def embed_texts(
     """
 
     def embed(places: list[int], batch: list[str]) -> torch.Tensor:
-        inputs = processor(text=batch).to(model.device)
-        return nn.functional.normalize(model.get_text_features(**inputs).pooler_output.float(), dim=-1)
+        return project_texts(model, processor, batch)
 
     nothing = torch.empty(0, _width(model))
     return torch.cat([nothing, *_map_rows(model, embed, texts, list, batch_size, show_progress=show_progress)])
@@ -95,24 +95,6 @@ def embed_clips(
     parts = _map_rows(model, embed, clips, reader, batch_size, num_workers, show_progress=show_progress)
     features = torch.cat([nothing, *parts])
     return features[:, :-1], features[:, -1].bool()
-
-
-def project_clips(model: AllInOneForVideoTextRetrieval, clips: Mapping[str, torch.Tensor]) -> torch.Tensor:
-    """
-    Features of clips that have been read.
-
-    Args:
-        model ([`AllInOneForVideoTextRetrieval`]): With projections.
-        clips (mapping of `str` to `torch.Tensor`): `pixel_values` of shape `(B, T, 3, H, W)`, or `(B, views, T, 3, H,
-            W)`, and perhaps `pixel_mask`.
-
-    Returns:
-        `torch.FloatTensor` of shape `(B, D)` on the model's device.
-    """
-    views = with_views(clips).to(model.device, model.dtype)
-    shape = views["pixel_values"].shape[:2]
-    features = model.get_video_features(**{name: values.flatten(0, 1) for name, values in views.items()})
-    return nn.functional.normalize(features.pooler_output.float(), dim=-1).unflatten(0, shape).mean(dim=1)
 
 
 def score_candidates(
@@ -172,12 +154,6 @@ def _width(model: AllInOneForVideoTextRetrieval) -> int:
             "This model has no features to compare, since projection_dim is None; take one with projections."
         )
     return model.config.projection_dim
-
-
-def with_views(clips: Mapping[str, torch.Tensor]) -> BatchFeature:
-    """Clips with their views, (B, views, T, 3, H, W), and perhaps the masks of these (B, views, H, W)."""
-    has_views = clips["pixel_values"].ndim == 6
-    return BatchFeature(dict(clips) if has_views else {name: values[:, None] for name, values in clips.items()})
 
 
 def _map_rows(
@@ -281,8 +257,6 @@ __all__ = [
     "embed_clips",
     "embed_texts",
     "iterate_batches",
-    "project_clips",
     "rank_and_world_size",
     "score_candidates",
-    "with_views",
 ]

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.utils.checkpoint import checkpoint
 
-from ..data.video_loading import frame_rate_of
-from .embedding import embed_texts, project_clips
+from ..models.answers_allinone import project_clips
+from ..models.video_sources_allinone import frame_rate_of
+from .embedding import embed_texts
 from .predictor import Predictor, Question
 from .visualization import GREY_BRIGHTNESS, ORANGE, add_color_bar, lay_out, show, shown_frames
 

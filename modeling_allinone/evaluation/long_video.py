@@ -10,8 +10,8 @@ import torch
 from transformers.utils import logging
 
 from ..data.video_windows import VideoWindows
+from ..models.answers_allinone import project_clips
 from .clip_batches import Batch
-from .embedding import project_clips
 from .predictor import ALL_ANSWERS, Prediction, Predictor, Question
 from .video_encoder import VideoEncoder
 

@@ -12,13 +12,13 @@ from PIL import Image
 from torch import nn
 
 from ..data.video_loading import VideoLoader
+from ..models.answers_allinone import share_weights
 from ..models.modeling_pretraining_allinone import AllInOneForPreTraining
 from ..models.modeling_retrieval_allinone import AllInOneForVideoTextRetrieval
 from ..models.processing_allinone import AllInOneProcessor
 from ..models.video_decoding_allinone import is_array
 from .embedding import embed_clips, embed_texts
 from .pretrained import load_pretrained
-from .zero_shot import share_weights
 
 
 class VideoEncoder:

@@ -2,18 +2,14 @@
 # Licensed under the Apache License, Version 2.0.
 """What a model that is being pre-trained can do without being trained for it: multiple choice and retrieval."""
 
-import copy
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
-
-import torch
-from torch import nn
 
 from ..data.video_dataset import VideoDataset
 from ..data.video_loading import VideoLoader
 from ..metrics import metric_path
+from ..models.answers_allinone import share_weights
 from ..models.modeling_pretraining_allinone import AllInOneForPreTraining
-from ..models.modeling_retrieval_allinone import AllInOneForVideoTextRetrieval
 from .retrieval import evaluate_choice, evaluate_retrieval, list_options
 
 if TYPE_CHECKING:
@@ -26,47 +22,6 @@ _RETRIEVAL_FIGURES = tuple(
     for direction in ("text_to_video", "video_to_text")
     for name in ("recall_at_1", "recall_at_5", "recall_at_10", "median_rank")
 )
-
-
-def share_weights(model: AllInOneForPreTraining) -> AllInOneForVideoTextRetrieval | None:
-    """
-    A model that compares texts and clips with the weights of one that is being trained, which are not copied.
-
-    Args:
-        model ([`AllInOneForPreTraining`])
-
-    Returns:
-        [`AllInOneForVideoTextRetrieval`], whose parts are those of `model`, as `from_pretrained` would take them over:
-        with the matching head's score of "they match" for pairs, with projections for features, or with one of them,
-        as the model was trained for; `None` if for neither.
-
-    Example:
-
-    ```python
-    >>> from modeling_allinone import AllInOneConfig, AllInOneForPreTraining
-
-    >>> model = AllInOneForPreTraining(AllInOneConfig.from_preset("tiny", pretraining_objectives=["matching"]))
-    >>> retrieval = share_weights(model)
-    >>> retrieval.allinone is model.allinone, retrieval.text_projection is None
-    (True, True)
-
-    ```
-    """
-    if model.matching_head is None and model.text_projection is None:
-        return None
-    config = copy.deepcopy(model.config)
-    config.use_pair_scorer = model.matching_head is not None
-    if model.text_projection is None:
-        config.projection_dim = None
-    with torch.device("meta"):
-        shared = AllInOneForVideoTextRetrieval(config)
-    shared.allinone = model.allinone
-    shared.text_projection, shared.video_projection = model.text_projection, model.video_projection
-    if model.matching_head is not None and shared.scorer is not None:
-        for name in ("weight", "bias"):
-            row = getattr(model.matching_head, name).detach()[1:2]  # in the memory of the head
-            setattr(shared.scorer.out_proj, name, nn.Parameter(row, requires_grad=False))
-    return shared.train(model.training)
 
 
 class ZeroShotEvaluator:
@@ -138,4 +93,4 @@ class ZeroShotEvaluator:
         return figures
 
 
-__all__ = ["ZERO_SHOT_TASKS", "ZeroShotEvaluator", "share_weights"]
+__all__ = ["ZERO_SHOT_TASKS", "ZeroShotEvaluator"]

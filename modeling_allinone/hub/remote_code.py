@@ -12,6 +12,7 @@ from ..models.modeling_multiple_choice_allinone import AllInOneForMultipleChoice
 from ..models.modeling_pretraining_allinone import AllInOneForPreTraining
 from ..models.modeling_question_answering_allinone import AllInOneForVideoQuestionAnswering
 from ..models.modeling_video_classification_allinone import AllInOneForVideoClassification
+from ..models.pipelines_allinone import describe_pipelines
 from ..models.processing_allinone import AllInOneProcessor
 from ..models.video_processing_allinone import AllInOneVideoProcessor
 
@@ -61,8 +62,9 @@ def saving_code(model: AllInOnePreTrainedModel, processor: AllInOneProcessor | N
 
     The directory or repository then loads with `trust_remote_code=True` wherever transformers is installed: the
     configuration with `AutoConfig`, the model with `AutoModel` or the Auto class of its task, its weights in other
-    models with the Auto classes of theirs, and the processor with `AutoProcessor`. Where this package is imported, its
-    own classes are loaded all the same; by `AutoModel`, retrieval or the backbone.
+    models with the Auto classes of theirs, the processor with `AutoProcessor`, and all together with `pipeline`, for
+    the tasks of this package that the model has a head for. Where this package is imported, its own classes are loaded
+    all the same; by `AutoModel`, retrieval or the backbone.
 
     Args:
         model ([`AllInOnePreTrainedModel`]): The model to be saved.
@@ -93,14 +95,19 @@ def saving_code(model: AllInOnePreTrainedModel, processor: AllInOneProcessor | N
 
     # Transformers notes the Auto class in the class and the map in the instance, and leaves both there.
     before = [(type(part)._auto_class, vars(part).pop("auto_map", None)) for part, _ in parts]
+    pipelines = vars(model.config).get("custom_pipelines")
     try:
         for part, auto_class in parts:
             type(part).register_for_auto_class(auto_class)
         model.config.auto_map = {
             auto_class: f"{cls.__module__.rpartition('.')[2]}.{cls.__name__}" for cls, auto_class in _HEADS.items()
         }
+        model.config.custom_pipelines = {**(pipelines or {}), **describe_pipelines(model)}
         yield
     finally:
+        vars(model.config).pop("custom_pipelines", None)
+        if pipelines is not None:
+            model.config.custom_pipelines = pipelines
         for (part, _), (auto_class, auto_map) in zip(parts, before, strict=True):
             type(part)._auto_class = auto_class
             vars(part).pop("auto_map", None)

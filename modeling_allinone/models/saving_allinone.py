@@ -16,14 +16,15 @@ from modeling_allinone.hub.remote_code import find_class as __getattr__  # noqa:
 '''
 
 # Transformers finds by lines of this form, wherever they stand in a file, what else is to be saved with its code. So
-# any model that is saved with its code brings every class that an Auto class can make of its weights. The lines are
-# not run, as what they name imports this module.
+# any model that is saved with its code brings every class that an Auto class can make of its weights, and pipelines.
+# The lines are not run, as what they name imports this module.
 _SAVED_WITH_CODE = """
 from .modeling_masked_lm_allinone import AllInOneForMaskedLM
 from .modeling_multiple_choice_allinone import AllInOneForMultipleChoice
 from .modeling_pretraining_allinone import AllInOneForPreTraining
 from .modeling_question_answering_allinone import AllInOneForVideoQuestionAnswering
 from .modeling_video_classification_allinone import AllInOneForVideoClassification
+from .pipelines_allinone import VideoQuestionAnsweringPipeline
 """
 
 

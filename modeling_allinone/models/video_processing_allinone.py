@@ -410,9 +410,14 @@ def split_batch(videos) -> list:
         return [videos]
     if not videos:
         raise ValueError("videos is an empty list; expected at least one clip.")
-    if all(isinstance(video, Image.Image) or (is_array(video) and video.ndim == 3) for video in videos):
-        return [list(videos)]
+    if is_list_of_images(videos):
+        return [videos]
     return [video[0] if _is_nested(video) else video for video in videos]
+
+
+def is_list_of_images(videos: Sequence) -> bool:
+    """Whether a list holds nothing but images, which make one clip."""
+    return all(isinstance(video, Image.Image) or (is_array(video) and video.ndim == 3) for video in videos)
 
 
 def _is_nested(video) -> bool:

@@ -4,8 +4,9 @@
 
 import io
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
@@ -66,6 +67,37 @@ def has_own_times(source) -> bool:
     if isinstance(source, str | Path):
         return not Path(str(source).removeprefix("file://")).is_dir()
     return isinstance(source, bytes | bytearray | memoryview | dict) or is_decoder(source)
+
+
+def frame_rate_of(row: Mapping[str, Any]) -> float | None:
+    """
+    Frames per second of a row's video, where it has no times of its own and the row says it.
+
+    Args:
+        row (mapping): A row with `video`, and perhaps `frame_rate`, or `fps`, as rows of version 0.1 call it.
+    """
+    if has_own_times(row["video"]):
+        return None
+    return row.get("fps") if row.get("frame_rate") is None else row["frame_rate"]
+
+
+def clip_arguments(row: Mapping[str, Any]) -> dict[str, Any]:
+    """
+    What a row says of its clip, as arguments of the processor.
+
+    Args:
+        row (mapping): With `images` (several for a row), `image`, or `video` and perhaps `start`, `end` (seconds) and
+            `frame_rate`.
+
+    Returns:
+        `dict`: `images`, or `videos` with the others, each a list of one.
+    """
+    if row.get("images") is not None:
+        return {"images": [list(row["images"])]}
+    if row.get("image") is not None:
+        return {"images": [row["image"]]}
+    times = {"start": row.get("start"), "end": row.get("end"), "frame_rate": frame_rate_of(row)}
+    return {"videos": [row["video"]], **{name: [value] for name, value in times.items() if value is not None}}
 
 
 def opened_source(source: Path | bytes) -> BinaryIO:

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..evaluation.embedding import project_clips
 from ..evaluation.video_encoder import VideoEncoder
+from ..models.answers_allinone import project_clips
 from .index_tables import IndexTables, Stamp
 from .window_reading import Part
 

@@ -16,8 +16,9 @@ from modeling_allinone.data.video_dataset import VideoDataset
 from modeling_allinone.data.video_loading import VideoLoader
 from modeling_allinone.datasets import load_moving_shapes, train_tokenizer, write_moving_shapes
 from modeling_allinone.evaluation.retrieval import evaluate_choice, evaluate_retrieval, list_options
-from modeling_allinone.evaluation.zero_shot import ZeroShotEvaluator, share_weights
+from modeling_allinone.evaluation.zero_shot import ZeroShotEvaluator
 from modeling_allinone.metrics import metric_path
+from modeling_allinone.models.answers_allinone import share_weights
 
 NUM_CLIPS = 12
 

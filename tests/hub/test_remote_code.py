@@ -92,9 +92,9 @@ def computed(model, inputs: dict) -> dict:
 
 
 def needed_files(*classes) -> set[str]:
-    """Names of the files that classes and heads are written in, and of all that those import from beside them."""
-    heads = [getattr(modeling_allinone, name) for name in HEADS]
-    files, waiting = set(), [inspect.getsourcefile(cls) for cls in (*classes, *heads)]
+    """Names of the files that classes, heads and pipelines are in, and of all that those import from beside them."""
+    others = [getattr(modeling_allinone, name) for name in (*HEADS, "VideoQuestionAnsweringPipeline")]
+    files, waiting = set(), [inspect.getsourcefile(cls) for cls in (*classes, *others)]
     while waiting:
         path = Path(waiting.pop())
         if path.name not in files:
