@@ -2,6 +2,7 @@
 # Licensed under the Apache License, Version 2.0.
 """Callbacks of the Trainers: the epoch of the rows, and pictures of word-patch alignment at each evaluation."""
 
+import importlib
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 import torch
 from accelerate.accelerator import Accelerator
 from transformers import TrainerCallback
-from transformers.integrations import TensorBoardCallback
+from transformers.integrations import TensorBoardCallback, TrackioCallback, WandbCallback
 from transformers.trainer_callback import CallbackHandler
 
 from ..data.collators import draw_caption
@@ -23,10 +24,13 @@ from ..evaluation.visualization import align_words_with_frames, draw_alignment, 
 from .distributed import check_epoch
 
 if TYPE_CHECKING:
+    import PIL.Image
     from matplotlib.figure import Figure
 
 ALIGNMENT_FOLDER = "alignment"
 
+# Trackers that take pictures by the same two names, `Image` and `log`, each in the module that goes by its name.
+_TRACKERS: dict[type[TrainerCallback], str] = {WandbCallback: "wandb", TrackioCallback: "trackio"}
 _WORDS_OF_A_PICTURE, _LETTERS_OF_AN_INCH = 6, 10
 
 
@@ -68,16 +72,33 @@ class EpochCallback(TrainerCallback):
             check_epoch(self.accelerator, int(self._begin) + 1, self._num_usable_rows)
 
 
+def show_picture(callback: TrainerCallback, name: str, picture: "PIL.Image.Image", step: int):
+    """
+    Send a picture where a callback of transformers reports to.
+
+    Args:
+        callback (`TrainerCallback`): Any; only those of TensorBoard, wandb and trackio show pictures.
+        name (`str`): What it is called there.
+        picture (`PIL.Image.Image`)
+        step (`int`): The step of training that it belongs to.
+    """
+    if isinstance(callback, TensorBoardCallback) and callback.tb_writer is not None:
+        callback.tb_writer.add_image(name, np.array(picture), step, dataformats="HWC")
+    elif (module := _TRACKERS.get(type(callback))) is not None:
+        tracker = importlib.import_module(module)
+        tracker.log({name: tracker.Image(picture), "train/global_step": step})
+
+
 class AlignmentCallback(TrainerCallback):
     """
     Draws the word-patch alignment of a few held-out rows at each evaluation: a picture `alignment/step-000500.png` in
-    the output folder, and in TensorBoard, if the Trainer reports to it.
+    the output folder, and in TensorBoard, wandb and trackio, if the Trainer reports to them.
 
     Args:
         rows (sequence of `dict`): Rows with a caption, and `video` or `image`. Clips that cannot be read, where the
             reader does not raise, and captions without a word are left out.
         reader ([`VideoLoader`]): Reads the clips.
-        callback_handler (`CallbackHandler`): The Trainer's, among whose callbacks is that of TensorBoard.
+        callback_handler (`CallbackHandler`): The Trainer's, among whose callbacks are those that report.
     """
 
     def __init__(self, rows: Sequence[dict], reader: VideoLoader, callback_handler: CallbackHandler):
@@ -97,8 +118,7 @@ class AlignmentCallback(TrainerCallback):
         path.parent.mkdir(parents=True, exist_ok=True)
         sheet.save(path)
         for callback in self.callback_handler.callbacks:
-            if isinstance(callback, TensorBoardCallback) and callback.tb_writer is not None:
-                callback.tb_writer.add_image("eval/alignment", np.array(sheet), state.global_step, dataformats="HWC")
+            show_picture(callback, "eval/alignment", sheet, state.global_step)
 
     def _draw(self, model, row: dict) -> "Figure | None":
         """The alignment of a row; `None` if it has no word or cannot be read."""

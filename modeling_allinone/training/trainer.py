@@ -5,6 +5,8 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,9 +14,9 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 from transformers import PreTrainedModel, Trainer, TrainingArguments, get_scheduler
-from transformers.integrations import is_deepspeed_available
+from transformers.integrations import TensorBoardCallback, is_deepspeed_available
 from transformers.trainer_pt_utils import get_parameter_names
-from transformers.trainer_utils import EvalLoopOutput, TrainOutput
+from transformers.trainer_utils import EvalLoopOutput, PredictionOutput, TrainOutput
 
 from ..data.video_dataset import find_skipped
 from ..data.video_loading import VideoLoader
@@ -86,6 +88,8 @@ class AllInOneTrainingArguments(TrainingArguments):
         self._check_scheduler()
         if self.device.type == "cpu":
             self.dataloader_pin_memory = False  # of which torch would only warn
+        if self.run_name is None:  # so that scores after training come under the same name
+            self.run_name = f"{Path(self.output_dir).absolute().name} {datetime.now():%Y-%m-%d %H-%M-%S}"
         if self.total_batch_size is not None:
             self._accumulate_to_total()
 
@@ -289,6 +293,14 @@ class AllInOneTrainer(Trainer):
         if f"{prefix}num_out_of_vocabulary" in metrics and isinstance(output.label_ids, np.ndarray):
             num_skipped = int(find_skipped(dataloader.dataset, output.label_ids).sum())
             metrics[f"{prefix}num_out_of_vocabulary"] -= num_skipped
+        return output
+
+    def predict(self, *arguments, **keywords) -> PredictionOutput:
+        """As in Trainer, whose callback of TensorBoard alone is not told of the scores."""
+        output = super().predict(*arguments, **keywords)
+        for callback in self.callback_handler.callbacks:
+            if isinstance(callback, TensorBoardCallback):
+                callback.on_log(self.args, self.state, self.control, logs=output.metrics)
         return output
 
     def _measure(self, dataloader) -> Measured | None:

@@ -2,6 +2,9 @@
 # Licensed under the Apache License, Version 2.0.
 """Callbacks of pre-training: pictures of alignment, at every evaluation, of what can be drawn."""
 
+import io
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -89,6 +92,69 @@ def test_a_picture_is_drawn_at_every_evaluation(make_trainer, tmp_path):
     assert {"train/mlm_loss", "train/grad_norm", "train/clips_per_second", "eval/matching_loss"} <= set(
         log.Tags()["scalars"]
     )
+
+
+# What a run shows that trains two steps with a picture at the second, and then is scored, and scored without seeing.
+SHOWN = ("eval/loss", "eval/zero_shot_text_to_video_recall_at_1", "test/zero_shot_text_to_video_recall_at_1")
+CONTROL = "test/blank_zero_shot_text_to_video_recall_at_1"
+
+
+@pytest.fixture
+def run_and_score(make_trainer, rows, tmp_path):
+    """Make such a run, reported to a tracker; returns its picture, and its scores by name."""
+
+    def make(tracker: str) -> tuple[np.ndarray, dict[str, float]]:
+        evaluated = {"num_alignment_rows": 1, "zero_shot": ZeroShotEvaluator({"retrieval": rows})}
+        trainer = make_trainer(evaluated=evaluated, report_to=tracker, eval_steps=2)
+        trainer.train()
+        scores = {name: value for entry in trainer.state.log_history for name, value in entry.items()}
+        for is_blank, prefix in ((False, "test"), (True, "test_blank")):
+            scores |= trainer.predict(VideoDataset(rows, is_blank=is_blank), metric_key_prefix=prefix).metrics
+        with Image.open(tmp_path / "output" / "alignment" / "step-000002.png") as picture:
+            return np.asarray(picture), {name: scores[name.replace("/", "_", 1)] for name in (*SHOWN, CONTROL)}
+
+    return make
+
+
+@pytest.mark.grad
+def test_tensorboard_shows_scores_control_and_picture(run_and_score, tmp_path):
+    picture, scores = run_and_score("tensorboard")
+    (folder,) = (tmp_path / "output" / "runs").iterdir()
+    log = EventAccumulator(str(folder)).Reload()
+    assert {name: log.Scalars(name)[-1].value for name in scores} == pytest.approx(scores)
+    (shown,) = log.Images("eval/alignment")
+    assert np.array_equal(Image.open(io.BytesIO(shown.encoded_image_string)), picture)
+
+
+@pytest.mark.grad
+@pytest.mark.door("scores, blank-video control and pictures in Weights & Biases, offline", "wandb")
+def test_wandb_shows_scores_control_and_picture(run_and_score, tmp_path, monkeypatch):
+    import wandb
+
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.setenv("WANDB_DIR", str(tmp_path))
+    picture, scores = run_and_score("wandb")
+    shown = dict(wandb.run.summary)
+    files = Path(wandb.run.dir)
+    wandb.finish()
+    assert {name: shown[name] for name in scores} == pytest.approx(scores)
+    assert np.array_equal(Image.open(files / shown["eval/alignment"]["path"]), picture)
+
+
+@pytest.mark.grad
+@pytest.mark.door("scores, blank-video control and pictures in Trackio, on the disk", "trackio")
+def test_trackio_shows_scores_control_and_picture(run_and_score, tmp_path, monkeypatch):
+    monkeypatch.setenv("TRACKIO_DIR", str(tmp_path / "trackio"))
+    import trackio
+    from trackio.sqlite_storage import SQLiteStorage
+
+    picture, scores = run_and_score("trackio")
+    trackio.finish()
+    (run,) = trackio.Api().runs("huggingface")  # what is scored after training is of the same run
+    shown = {name: value for entry in SQLiteStorage.get_logs("huggingface", run.name) for name, value in entry.items()}
+    assert {name: shown[name] for name in scores} == pytest.approx(scores)
+    file = tmp_path / "trackio" / "media" / shown["eval/alignment"]["file_path"]
+    assert np.array_equal(Image.open(file).convert("RGB"), picture)
 
 
 def test_pictures_leave_out_what_cannot_be_drawn(make_trainer, rows, tmp_path):
