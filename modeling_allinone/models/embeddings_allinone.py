@@ -78,7 +78,10 @@ class AllInOnePatchOrder(nn.Module):
             draw = self._fixed_draw(num_frames, num_patches, device, patch_is_padding).expand(batch_size, -1, -1)
         if patch_is_padding is not None:
             draw = draw + 2**32 * patch_is_padding[:, None].long()
-        kept = draw.argsort(dim=-1, stable=True)[..., :num_kept]
+            # Padding has the draw of the patch before it. No two numbers are the same with the place behind them: a
+            # stable sort, which would do, too, is none that ONNX has.
+            draw = draw * num_patches + torch.arange(num_patches, device=device)
+        kept = draw.argsort(dim=-1)[..., :num_kept]
         return kept if self.is_random else kept.sort(dim=-1).values
 
     def _fixed_draw(
@@ -158,7 +161,11 @@ class AllInOneVisualEmbeddings(nn.Module):
         patch_is_padding = None if grid_is_padding is None else grid_is_padding.flatten(1)
         patches = patches + self._positions(grid, grid_is_padding)[:, None]
         if num_frames > 1 and self.temporal_embeddings is not None:
-            patches = patches + self.temporal_embeddings.narrow(1, 0, num_frames)[:, :, None]
+            temporal = self.temporal_embeddings.narrow(1, 0, num_frames)[:, :, None]
+            if torch.compiler.is_compiling():
+                # A graph made of several frames may be run with one, an image, which has no temporal embedding.
+                temporal = temporal * (torch.arange(num_frames, device=patches.device)[-1] > 0)
+            patches = patches + temporal
         elif self.training and self.temporal_embeddings is not None:
             # Distributed training with activation checkpointing wants a gradient for every parameter.
             patches = patches + 0 * self.temporal_embeddings[:, :1, None]
@@ -326,7 +333,9 @@ def _move_padding_last(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """A permutation (B, T, kept patches), its padded patches (B, P) last, and the number of the others (B,)."""
     is_padding = patch_is_padding[:, None].expand(-1, patch_permutation.shape[1], -1).gather(2, patch_permutation)
-    order = is_padding.long().argsort(dim=-1, stable=True)
+    num_places = is_padding.shape[-1]
+    # As by a stable sort, which ONNX lacks.
+    order = (is_padding * num_places + torch.arange(num_places, device=is_padding.device)).argsort(dim=-1)
     # Where frames keep different subsets, a place counts as padding as soon as one frame has padding there.
     num_kept = (~is_padding).sum(dim=-1).amin(dim=-1)
     return patch_permutation.gather(2, order), num_kept

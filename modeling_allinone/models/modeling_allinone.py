@@ -539,9 +539,9 @@ class AllInOneModel(AllInOnePreTrainedModel):
             )  # (B, T, V, D)
             num_frames = visual.shape[1]
             if texts_per_clip > 1:
-                visual = visual.repeat_interleave(texts_per_clip, dim=0)
+                visual = _repeat_rows(visual, texts_per_clip)
             if num_visual_tokens is not None:
-                num_visual_tokens = num_visual_tokens.repeat_interleave(texts_per_clip, dim=0)
+                num_visual_tokens = _repeat_rows(num_visual_tokens, texts_per_clip)
                 places = torch.arange(visual.shape[2], device=visual.device)
                 visual_mask = places < num_visual_tokens[:, None]  # (B, V)
             parts.append((visual, visual_mask))
@@ -614,7 +614,13 @@ def _join_modalities(
     if all(mask is None for _, mask in parts):
         return tokens, None
     masks = [torch.ones(part.shape[::2], device=part.device) if mask is None else mask for part, mask in parts]
-    return tokens, torch.cat([mask.bool() for mask in masks], dim=1).repeat_interleave(num_frames, dim=0)
+    return tokens, _repeat_rows(torch.cat([mask.bool() for mask in masks], dim=1), num_frames)
+
+
+def _repeat_rows(rows: torch.Tensor, times: int) -> torch.Tensor:
+    """Each row (n, …) as many times, one after the other (n·times, …)."""
+    # repeat_interleave does the same, but ONNX of it fails where the number is not known before the graph runs.
+    return rows[:, None].expand(-1, times, *rows.shape[1:]).flatten(0, 1)
 
 
 __all__ = ["AllInOneModel", "AllInOneModelOutput", "AllInOnePreTrainedModel"]

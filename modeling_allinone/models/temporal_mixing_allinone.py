@@ -108,4 +108,6 @@ def shift_channels(
         ],
         dim=-1,
     )
+    if torch.compiler.is_compiling():  # a graph made of several frames may be run with one, which has no neighbours
+        shifted = torch.where(torch.arange(num_frames, device=clips.device)[-1] > 0, shifted, clips)
     return torch.cat([text, shifted.flatten(0, 1)], dim=1)
