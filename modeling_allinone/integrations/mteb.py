@@ -5,7 +5,7 @@ A retrieval model in MTEB, whose tasks of text and video it then runs:
 
     python -m modeling_allinone.integrations.mteb run -m FOLDER -b "MVEB(text, video)"
 
-is `mteb run ...` with a folder of a model for a name.
+is `mteb run ...` with the folder of a model for a name.
 """
 
 import hashlib
@@ -126,13 +126,14 @@ class MtebEncoder:
         Cosines of all with all.
 
         Args:
-            embeddings1 (`np.ndarray` or `torch.Tensor` of shape `(rows, D)`): From `encode`.
-            embeddings2 (`np.ndarray` or `torch.Tensor` of shape `(others, D)`)
+            embeddings1 (`np.ndarray` or `torch.Tensor` of shape `(rows, D)`): From `encode`, or one, `(D,)`.
+            embeddings2 (`np.ndarray` or `torch.Tensor` of shape `(others, D)`): As well.
 
         Returns:
             `torch.FloatTensor` of shape `(rows, others)`
         """
-        return torch.as_tensor(embeddings1) @ torch.as_tensor(embeddings2).T
+        rows, others = (torch.atleast_2d(torch.as_tensor(given)) for given in (embeddings1, embeddings2))
+        return rows @ others.T
 
     def similarity_pairwise(self, embeddings1: "Array", embeddings2: "Array") -> torch.Tensor:
         """
@@ -290,8 +291,11 @@ def main(arguments: list[str] | None = None) -> None:
 
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     for place, argument in enumerate(arguments):
-        if place and arguments[place - 1] in ("-m", "--model") and Path(argument).is_dir():
-            arguments[place] = str(register_model(argument).name)
+        option, folder = "", argument
+        if argument.startswith("--model="):
+            option, folder = "--model=", argument.removeprefix("--model=")
+        if (option or (place and arguments[place - 1] in ("-m", "--model"))) and Path(folder).is_dir():
+            arguments[place] = f"{option}{register_model(folder).name}"
     sys.argv = ["mteb", *arguments]
     run_mteb()
 

@@ -37,6 +37,9 @@ SMALLER = {
 }
 SNIPPETS = {page: list(read_snippets(page)) for page in PAGES}
 
+# Pages on packages that the extra `test` does not install, which `make doors` runs.
+DOORS = {ROOT / "docs/mteb.md": ("MTEB, its own video tasks on moving shapes", "mteb")}
+
 # By a pattern of its text: why a snippet is not run. Options of commands are looked up in their help all the same.
 NOT_RUN: dict[str, str] = {
     "^make ": "CI runs them, and this test is part of one",
@@ -48,6 +51,8 @@ NOT_RUN: dict[str, str] = {
     "allinone demo |space/app.py": "waits for visitors; tests/cli/test_demo.py starts it",
     "http.server": "waits for visitors",
     "index s3://": "needs an object store",
+    "MVEB|MSVDT2VRetrieval": "needs the Hub",
+    "mteb mock-run": "takes half a minute; tests/integrations/test_mteb.py runs the same",
 }
 
 
@@ -78,7 +83,11 @@ def as_it_was(monkeypatch):
 
 
 @pytest.mark.filterwarnings("ignore:.* found in sys.modules:RuntimeWarning")  # of python -m, in this process
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+@pytest.mark.parametrize(
+    "page",
+    [pytest.param(page, marks=[pytest.mark.door(*DOORS[page])] if page in DOORS else ()) for page in PAGES],
+    ids=lambda page: str(page.relative_to(ROOT)),
+)
 def test_snippets_run(page, reader_folder, tmp_path, monkeypatch, capsys, as_it_was, modules_are_not_collected):
     monkeypatch.chdir(shutil.copytree(reader_folder, tmp_path / "reader"))
     errors, names = [], {"__name__": "__main__"}
