@@ -94,9 +94,11 @@ class Answerer:
         self.processor = processor
         self.name = model.name_or_path or "the model"
         # What chooses texts by retrieval: the model itself, or what shares the weights of one of pre-training.
-        self.retrieval = share_weights(model) if isinstance(model, AllInOneForPreTraining) else None
-        if isinstance(model, AllInOneForVideoTextRetrieval):
-            self.retrieval = model
+        self.retrieval: AllInOneForVideoTextRetrieval | None = None
+        if is_a(model, AllInOneForPreTraining):
+            self.retrieval = share_weights(cast(AllInOneForPreTraining, model))
+        elif is_a(model, AllInOneForVideoTextRetrieval):
+            self.retrieval = cast(AllInOneForVideoTextRetrieval, model)
         self.tasks = tasks_of(model)
         if not self.tasks:
             raise ValueError(
@@ -153,7 +155,7 @@ class Answerer:
         self.need("classification")
         prompts = [prompts] if isinstance(prompts, str) else list(prompts)
         labels = None if labels is None else each_once("labels", labels)
-        if not isinstance(self.model, AllInOneForVideoClassification):
+        if not is_a(self.model, AllInOneForVideoClassification):
             if not labels:
                 raise ValueError(
                     f"{self.name} holds {type(self.model).__name__}, which has no classes of its own; give labels to "
@@ -217,7 +219,7 @@ class Answerer:
             return options if asked is None else self.processor.apply_choice_template(asked, options)
         if (column := COLUMNS[question.task]) is not None:
             return [row[column]]
-        if isinstance(self.model, AllInOneForVideoClassification):
+        if is_a(self.model, AllInOneForVideoClassification):
             return [None]
         names = [label.replace("_", " ") for label in question.labels or ()]
         return [prompt.replace("{}", name) for name in names for prompt in question.prompts]
@@ -325,11 +327,11 @@ class Answerer:
                     "A text is cut before its mask, as it is longer than the model reads; give a shorter one."
                 )
             outputs = self.model(**inputs)
-            logits = outputs.mlm_logits if isinstance(self.model, AllInOneForPreTraining) else outputs.logits
+            logits = outputs.mlm_logits if is_a(self.model, AllInOneForPreTraining) else outputs.logits
             return logits[is_masked][:, : len(self.processor.tokenizer)]
         if self.retrieval is not None:
             return cast(Any, self.retrieval).score_pairs(**inputs)[:, None]
-        if isinstance(self.model, AllInOneForMultipleChoice):
+        if is_a(self.model, AllInOneForMultipleChoice):
             inputs |= {name: inputs[name][:, None] for name in ("input_ids", "attention_mask")}
         return self.model(**inputs).logits
 
@@ -480,6 +482,18 @@ def each_once(name: str, texts: Sequence[str]) -> list[str]:
     return list(texts)
 
 
+def is_a(model: Any, model_class: type) -> bool:
+    """
+    Whether a model is of a class, or of its like in another copy of this code: of a folder with code, transformers may
+    import what its model and what its pipeline need from two places.
+
+    Args:
+        model (`nn.Module`)
+        model_class (`type`)
+    """
+    return model_class.__name__ in (one.__name__ for one in type(model).__mro__)
+
+
 def tasks_of(model: AllInOnePreTrainedModel) -> tuple[str, ...]:
     """
     What a model has a head for.
@@ -490,15 +504,16 @@ def tasks_of(model: AllInOnePreTrainedModel) -> tuple[str, ...]:
     Returns:
         `tuple` of `str`: Tasks, that with the most columns first.
     """
-    chooses = isinstance(model, AllInOneForVideoTextRetrieval | AllInOneForMultipleChoice)
-    fills = isinstance(model, AllInOneForMaskedLM)
-    if isinstance(model, AllInOneForPreTraining):
+    chooses = is_a(model, AllInOneForVideoTextRetrieval) or is_a(model, AllInOneForMultipleChoice)
+    fills = is_a(model, AllInOneForMaskedLM)
+    if is_a(model, AllInOneForPreTraining):
+        model = cast(AllInOneForPreTraining, model)
         chooses = model.matching_head is not None or model.text_projection is not None
         fills = model.mlm_head is not None
     heads = {
         "multiple-choice": chooses,
-        "question-answering": isinstance(model, AllInOneForVideoQuestionAnswering),
+        "question-answering": is_a(model, AllInOneForVideoQuestionAnswering),
         "masked-lm": fills,
-        "classification": chooses or isinstance(model, AllInOneForVideoClassification),
+        "classification": chooses or is_a(model, AllInOneForVideoClassification),
     }
     return tuple(task for task, has_head in heads.items() if has_head)

@@ -106,7 +106,7 @@ class _VideoTextPipeline(Pipeline):
                 f"Several clips and several texts as {name} may be meant in two ways; give a row for each, such as "
                 f"{{'video': ..., '{name}': ...}}, or one clip, or one text."
             )
-        return super().__call__(inputs, **options) if inputs != [] else []
+        return [] if isinstance(inputs, list) and not inputs else super().__call__(inputs, **options)
 
     def _sanitize_parameters(self, top_k: int | None = None, **options):
         known = {*self.asked_by, *_OF_ROW, *self._needed_processor().video_processor.valid_kwargs.__annotations__}
@@ -119,7 +119,7 @@ class _VideoTextPipeline(Pipeline):
 
     def preprocess(self, input_: Any, **options: Any) -> dict[str, Any]:
         """Read a clip, and see what is asked about it."""
-        row = dict(input_) if _is_row(input_) else {"video": input_}
+        row = dict(input_) if _is_row(input_) else {"image" if is_list_of_images([input_]) else "video": input_}
         for name in {*self.asked_by, *_OF_ROW} & set(options):
             value = options.pop(name)
             if row.get(name) is None:

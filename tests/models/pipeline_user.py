@@ -1,0 +1,35 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
+"""What somebody who has not imported this package does with pipelines; `test_pipelines.py` calls it."""
+
+import sys
+from pathlib import Path
+
+from transformers import dynamic_module_utils, pipeline
+
+TRUST = {"trust_remote_code": True, "device": "cpu"}
+
+
+def ask_everything(folders: dict[str, str], calls: dict[str, dict], clip: str, modules: Path) -> dict[str, object]:
+    """For each task, what its pipeline says and where its classes are from; and as the first saves itself."""
+    dynamic_module_utils.HF_MODULES_CACHE = str(modules)
+    found: dict[str, object] = {}
+    for task, folder in folders.items():
+        ask = pipeline(task, model=folder, **TRUST)
+        classes = [type(part).__module__ for part in (ask, ask.model, ask.processor)]
+        found[task] = {"answers": ask(clip, **calls[task]), "classes": classes}
+        if "saved and reopened" not in found:
+            ask.save_pretrained(modules / "saved")
+            again = pipeline(task, model=str(modules / "saved"), **TRUST)
+            found["saved and reopened"] = again(clip, **calls[task])
+    assert not any(name.partition(".")[0] == "modeling_allinone" for name, module in sys.modules.items() if module)
+    return found
+
+
+def ask_plain_folder(task: str, folder: str, call: dict, clip: str, modules: Path, trusted: bool | None) -> object:
+    """What the pipeline says of a folder without code, or what it raises."""
+    dynamic_module_utils.HF_MODULES_CACHE = str(modules)
+    try:
+        return pipeline(task, model=folder, trust_remote_code=trusted, device="cpu")(clip, **call)
+    except Exception as error:
+        return " ".join(f"{type(error).__name__}: {error}".split())
