@@ -40,7 +40,7 @@ test-common: $(VENV)/.installed-test
 # Other packages that take ours as it is, those of them that the tests do without, too.
 doors: $(VENV)/.installed-test
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt $(DOORS)
-	$(BIN)/python -m pytest --doors benchmarks/results/doors.md tests $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -m "not gpu" --doors benchmarks/results/doors.md tests $(PYTEST_ARGS)
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .

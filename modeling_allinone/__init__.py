@@ -20,7 +20,8 @@ else is imported when it is first used; what there is, is listed in `__init__.py
 - evaluation and search: `metric_path`, `score_answers`, `evaluate_choice`, `evaluate_retrieval`, `ZeroShotEvaluator`,
   `VideoIndex`;
 - what a checkpoint is: `describe_checkpoint`, `CheckpointInfo`;
-- to show and to share: `align_words`, `align_words_with_frames`, `draw_alignment`, `create_model_card`, `saving_code`.
+- to show and to share: `align_words`, `align_words_with_frames`, `draw_alignment`, `create_model_card`, `saving_code`;
+  for other libraries, `save_sentence_transformer`.
 """
 
 import lazy_loader
@@ -30,6 +31,7 @@ from transformers import (
     AutoModelForMaskedLM,
     AutoModelForMultipleChoice,
     AutoModelForPreTraining,
+    AutoModelForSequenceClassification,
     AutoModelForVideoClassification,
     AutoModelForVisualQuestionAnswering,
     AutoProcessor,
@@ -45,6 +47,7 @@ from .models.modeling_multiple_choice_allinone import AllInOneForMultipleChoice
 from .models.modeling_pretraining_allinone import AllInOneForPreTraining
 from .models.modeling_question_answering_allinone import AllInOneForVideoQuestionAnswering
 from .models.modeling_retrieval_allinone import AllInOneForVideoTextRetrieval
+from .models.modeling_sequence_classification_allinone import AllInOneForSequenceClassification
 from .models.modeling_video_classification_allinone import AllInOneForVideoClassification
 from .models.pipelines_allinone import PIPELINES, AutoModelOfAnyHead
 from .models.processing_allinone import AllInOneProcessor
@@ -59,6 +62,7 @@ AutoModel.register(AllInOneConfig, (AllInOneModel, AllInOneForVideoTextRetrieval
 AutoModelForMaskedLM.register(AllInOneConfig, AllInOneForMaskedLM)
 AutoModelForMultipleChoice.register(AllInOneConfig, AllInOneForMultipleChoice)
 AutoModelForPreTraining.register(AllInOneConfig, AllInOneForPreTraining)
+AutoModelForSequenceClassification.register(AllInOneConfig, AllInOneForSequenceClassification)
 AutoModelForVideoClassification.register(AllInOneConfig, AllInOneForVideoClassification)
 AutoModelForVisualQuestionAnswering.register(AllInOneConfig, AllInOneForVideoQuestionAnswering)
 AutoProcessor.register(AllInOneConfig, AllInOneProcessor)

@@ -40,6 +40,7 @@ from .evaluation.visualization import draw_alignment as draw_alignment
 from .evaluation.zero_shot import ZeroShotEvaluator as ZeroShotEvaluator
 from .hub.model_card import create_model_card as create_model_card
 from .hub.remote_code import saving_code as saving_code
+from .integrations.sentence_transformers import save_sentence_transformer as save_sentence_transformer
 from .metrics import metric_path as metric_path
 from .models.configuration_allinone import AllInOneConfig as AllInOneConfig
 from .models.modeling_allinone import AllInOneModel as AllInOneModel
@@ -54,6 +55,9 @@ from .models.modeling_question_answering_allinone import (
     AllInOneForVideoQuestionAnswering as AllInOneForVideoQuestionAnswering,
 )
 from .models.modeling_retrieval_allinone import AllInOneForVideoTextRetrieval as AllInOneForVideoTextRetrieval
+from .models.modeling_sequence_classification_allinone import (
+    AllInOneForSequenceClassification as AllInOneForSequenceClassification,
+)
 from .models.modeling_video_classification_allinone import (
     AllInOneForVideoClassification as AllInOneForVideoClassification,
 )

@@ -34,6 +34,7 @@ MODEL_CLASSES: dict[str, type[AllInOnePreTrainedModel]] = {
 OTHER_CLASSES = {
     "AllInOneModel": "has no head",
     "AllInOneForPairedVisualReasoning": "judges pairs of images",
+    "AllInOneForSequenceClassification": "scores pairs for a CrossEncoder of sentence-transformers",
     "AllInOneForVisualCommonsenseReasoning": "chooses an answer and a rationale of VCR",
 }
 

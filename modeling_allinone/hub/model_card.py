@@ -27,6 +27,7 @@ _PURPOSES: dict[str, tuple[str | None, str]] = {
         "answering questions about videos with one of a fixed list of answers",
     ),
     "AllInOneForMultipleChoice": ("multiple-choice", "choosing the text, among several, that fits a video"),
+    "AllInOneForSequenceClassification": ("text-ranking", "telling how well a text fits a video, pair by pair"),
     "AllInOneForVideoTextRetrieval": ("feature-extraction", "finding videos by text and texts by video"),
     "AllInOneForVideoClassification": (
         "video-classification",

@@ -11,6 +11,7 @@ from ..models.modeling_masked_lm_allinone import AllInOneForMaskedLM
 from ..models.modeling_multiple_choice_allinone import AllInOneForMultipleChoice
 from ..models.modeling_pretraining_allinone import AllInOneForPreTraining
 from ..models.modeling_question_answering_allinone import AllInOneForVideoQuestionAnswering
+from ..models.modeling_sequence_classification_allinone import AllInOneForSequenceClassification
 from ..models.modeling_video_classification_allinone import AllInOneForVideoClassification
 from ..models.pipelines_allinone import describe_pipelines
 from ..models.processing_allinone import AllInOneProcessor
@@ -20,6 +21,7 @@ _HEADS = {
     AllInOneForMaskedLM: "AutoModelForMaskedLM",
     AllInOneForMultipleChoice: "AutoModelForMultipleChoice",
     AllInOneForPreTraining: "AutoModelForPreTraining",
+    AllInOneForSequenceClassification: "AutoModelForSequenceClassification",
     AllInOneForVideoClassification: "AutoModelForVideoClassification",
     AllInOneForVideoQuestionAnswering: "AutoModelForVisualQuestionAnswering",
 }

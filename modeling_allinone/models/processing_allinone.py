@@ -40,6 +40,7 @@ class AllInOneProcessor(_SavedProcessor):
         tokenizer ([`BertTokenizer`]): Makes `input_ids`. Its `model_max_length` (40 in converted checkpoints) is the
             length, in tokens, to which longer text is cut, unless it was made with a `max_length` of its own; its own
             `padding` counts, too.
+        chat_template (`str`, *optional*): What makes texts of messages, see `apply_chat_template`.
 
     Example:
         >>> import numpy as np
@@ -58,8 +59,8 @@ class AllInOneProcessor(_SavedProcessor):
     _loaded_by = "AutoProcessor"
     text_kwargs = {"padding": True, "truncation": True, "return_token_type_ids": False}
 
-    def __init__(self, video_processor, tokenizer, **kwargs):
-        super().__init__(video_processor, tokenizer, **kwargs)
+    def __init__(self, video_processor, tokenizer, chat_template=None, **kwargs):
+        super().__init__(video_processor, tokenizer, chat_template=chat_template, **kwargs)
         self._has_warned_of_truncation = False
 
     def _name_loader(self, directory):
@@ -162,6 +163,71 @@ class AllInOneProcessor(_SavedProcessor):
         return BatchFeature(
             {**text_inputs, **video_inputs}, return_tensors, skip_tensor_conversion=self.skip_tensor_conversion
         )
+
+    def apply_chat_template(  # type: ignore[override]  # what is left out of its arguments has no use here
+        self,
+        conversation: list[dict[str, Any]] | list[list[dict[str, Any]]],
+        chat_template: str | None = None,
+        *,
+        tokenize: bool = False,
+        return_dict: bool = False,
+        return_tensors: str | None = None,
+        processor_kwargs: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> str | list[str] | torch.Tensor | BatchFeature:
+        r"""
+        Texts of messages, as a template has it, with the clips that stand among them; for libraries that speak in
+        messages, such as sentence-transformers where it compares a text with a clip.
+
+        Args:
+            conversation (`list[dict]` or a list of these):
+                Messages: `{"role": ..., "content": ...}`, where content is a text or a list of `{"type": "text",
+                "text": ...}` and at most one `{"type": "video", "video": ...}`, or `"image"`. A clip is what
+                `videos` takes, or `{"array": ..., "video_metadata": ...}`.
+            chat_template (`str`, *optional*): Jinja template of the text. Default: `chat_template` of the processor.
+            tokenize (`bool`, *optional*, defaults to `False`): Whether to make model inputs of them.
+            return_dict (`bool`, *optional*, defaults to `False`): Whether to return them all, not `input_ids` alone.
+            return_tensors (`str`, *optional*): `"pt"` or `"np"`.
+            processor_kwargs (`dict`, *optional*): Further arguments of `__call__`.
+            kwargs: Variables of the template.
+
+        Returns:
+            `str`, or `list[str]` for several conversations; with `tokenize`, what `__call__` returns.
+
+        Raises:
+            `ValueError`: No template, sound, or other than one clip where others have one.
+
+        Example:
+            >>> import numpy as np
+            >>> from transformers import BertTokenizer
+            >>> from modeling_allinone import AllInOneProcessor, AllInOneVideoProcessor
+
+            >>> words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "dog", "runs"]
+            >>> tokenizer = BertTokenizer(vocab={word: index for index, word in enumerate(words)}, model_max_length=40)
+            >>> template = "{% for message in messages %}{{ message.content[0].text }}{% endfor %}"
+            >>> processor = AllInOneProcessor(AllInOneVideoProcessor(), tokenizer, chat_template=template)
+            >>> clip = np.zeros((16, 120, 160, 3), dtype=np.uint8)
+            >>> query = {"role": "query", "content": [{"type": "text", "text": "a dog"}]}
+            >>> document = {"role": "document", "content": [{"type": "video", "video": clip}]}
+            >>> inputs = processor.apply_chat_template([query, document], tokenize=True, return_dict=True)
+            >>> {name: tuple(value.shape) for name, value in inputs.items()}
+            {'input_ids': (1, 4), 'attention_mask': (1, 4), 'pixel_values': (1, 3, 3, 224, 224)}
+        """
+        messages: Any = conversation  # of which transformers says that they hold texts alone
+        prompts = super().apply_chat_template(messages, chat_template, tokenize=False, **kwargs)
+        if not tokenize:
+            return prompts
+        options = dict(processor_kwargs or {})
+        if return_tensors is not None:
+            options["return_tensors"] = return_tensors
+        conversations = [messages] if isinstance(prompts, str) else messages
+        texts = [prompts] if isinstance(prompts, str) else prompts
+        clips, metadata = _clips_of_messages(conversations)
+        options |= clips
+        if metadata is not None:
+            options["videos_kwargs"] = {**(options.get("videos_kwargs") or {}), "video_metadata": metadata}
+        inputs = self(text=texts, **options)
+        return inputs if return_dict else inputs["input_ids"]
 
     def save_pretrained(self, *arguments, **keywords):
         """As in transformers, without the padding and the length of the tokenizer's last call."""
@@ -341,6 +407,38 @@ class AllInOneProcessor(_SavedProcessor):
             for name in {"pixel_values", "pixel_mask"} & set(inputs):
                 inputs[name] = inputs[name].unflatten(0, (-1, num_images))
         return inputs
+
+
+def _clips_of_messages(conversations: Sequence) -> tuple[dict[str, list], list | None]:
+    """Clips of conversations, one of each or none, as an argument of `__call__`, and what is said of them, or none."""
+    parts = [
+        [part for message in one for part in _parts(message) if part.get("type") != "text"] for one in conversations
+    ]
+    kinds = {tuple(part.get("type") for part in one) for one in parts}
+    if kinds == {()}:
+        return {}, None
+    if kinds not in ({("video",)}, {("image",)}):
+        found = " and ".join(sorted(" + ".join(map(str, kind)) or "nothing" for kind in kinds))
+        raise ValueError(
+            f"Beside text there is {found} in the messages; expected one video in each conversation, or one image in "
+            "each."
+        )
+    ((kind,),) = kinds
+    clips = [part.get(kind, part.get("url", part.get("path"))) for (part,) in parts]
+    said = [clip.get("video_metadata") if _has_metadata(clip) else None for clip in clips]
+    clips = [clip["array"] if _has_metadata(clip) else clip for clip in clips]
+    metadata = [one or {} for one in said] if any(said) else None
+    return {f"{kind}s": clips}, metadata
+
+
+def _parts(message: Mapping[str, Any]) -> list:
+    content = message.get("content")
+    return content if isinstance(content, list) else []
+
+
+def _has_metadata(clip) -> bool:
+    """Whether a clip is one of transformers' or sentence-transformers' mappings of frames and what is said of them."""
+    return isinstance(clip, Mapping) and "array" in clip
 
 
 def _fill_choice_template(question: str, options: Any) -> list[str]:

@@ -23,6 +23,7 @@ from .modeling_masked_lm_allinone import AllInOneForMaskedLM
 from .modeling_multiple_choice_allinone import AllInOneForMultipleChoice
 from .modeling_pretraining_allinone import AllInOneForPreTraining
 from .modeling_question_answering_allinone import AllInOneForVideoQuestionAnswering
+from .modeling_sequence_classification_allinone import AllInOneForSequenceClassification
 from .modeling_video_classification_allinone import AllInOneForVideoClassification
 from .pipelines_allinone import VideoQuestionAnsweringPipeline
 """

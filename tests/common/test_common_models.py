@@ -17,6 +17,7 @@ from modeling_allinone import (
     AllInOneForMultipleChoice,
     AllInOneForPairedVisualReasoning,
     AllInOneForPreTraining,
+    AllInOneForSequenceClassification,
     AllInOneForVideoClassification,
     AllInOneForVideoQuestionAnswering,
     AllInOneForVideoTextRetrieval,
@@ -214,6 +215,9 @@ TestRetrievalByFeatures = make(
     AllInOneForVideoTextRetrieval, labels={"return_loss": True}, skips=OWN_STATES, **SOME_UNUSED
 )
 TestRetrievalByPairs = make(AllInOneForVideoTextRetrieval, "texts", {"return_loss": True}, **SOME_UNUSED)
+TestPairScorer = make(
+    AllInOneForSequenceClassification, labels={"labels": torch.ones(BATCH_SIZE)}, fields={"num_labels": 1}
+)
 TestPreTraining = make(AllInOneForPreTraining, labels=PRETRAINING, **SOME_UNUSED)
 
 

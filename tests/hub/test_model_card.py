@@ -90,6 +90,7 @@ def test_tasks_are_those_of_the_hub_and_of_the_class(class_name):
         "AllInOneForMaskedLM": "fill-mask",
         "AllInOneForVideoQuestionAnswering": "visual-question-answering",
         "AllInOneForMultipleChoice": "multiple-choice",
+        "AllInOneForSequenceClassification": "text-ranking",
         "AllInOneForVideoTextRetrieval": "feature-extraction",
         "AllInOneForVideoClassification": "video-classification",
         "AllInOneForVisualCommonsenseReasoning": "visual-question-answering",

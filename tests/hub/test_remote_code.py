@@ -39,6 +39,7 @@ AUTO_CLASSES = {
     "AllInOneForMultipleChoice": "AutoModelForMultipleChoice",
     "AllInOneForPairedVisualReasoning": "AutoModel",
     "AllInOneForPreTraining": "AutoModelForPreTraining",
+    "AllInOneForSequenceClassification": "AutoModelForSequenceClassification",
     "AllInOneForVideoClassification": "AutoModelForVideoClassification",
     "AllInOneForVideoQuestionAnswering": "AutoModelForVisualQuestionAnswering",
     "AllInOneForVideoTextRetrieval": "AutoModel",

@@ -5,12 +5,14 @@
 import pytest
 import torch
 from head_batches import make_batch, several
-from transformers import AutoModelForVideoClassification
+from transformers import AutoModelForSequenceClassification, AutoModelForVideoClassification
 
 from modeling_allinone import (
     AllInOneForMaskedLM,
     AllInOneForMultipleChoice,
     AllInOneForPairedVisualReasoning,
+    AllInOneForPreTraining,
+    AllInOneForSequenceClassification,
     AllInOneForVideoClassification,
     AllInOneForVideoQuestionAnswering,
     AllInOneForVideoTextRetrieval,
@@ -99,6 +101,48 @@ def test_scores_of_pairs(build, tiny_inputs):
     outputs = model(**texts, pixel_values=inputs["pixel_values"], return_loss=True)
     torch.testing.assert_close(outputs.logits, scores)
     torch.testing.assert_close(outputs.loss, -scores.log_softmax(-1)[:, 0].mean())
+
+
+def test_pairs_are_scored_by_a_classifier_of_one_logit(build, tiny_inputs, tmp_path):
+    inputs = tiny_inputs()
+    model = build(AllInOneForVideoTextRetrieval)
+    model.save_pretrained(tmp_path / "retrieval")
+    ranker, report = AutoModelForSequenceClassification.from_pretrained(
+        tmp_path / "retrieval", output_loading_info=True
+    )
+    assert type(ranker) is AllInOneForSequenceClassification and not report["missing_keys"]
+    assert model.config.num_labels == 2 and ranker.config.num_labels == 1
+    outputs, loaded = ranker(**inputs), AllInOneForVideoTextRetrieval.from_pretrained(tmp_path / "retrieval")
+    assert outputs.loss is None and torch.equal(outputs.logits[:, 0], loaded.score_pairs(**inputs))
+    for labels in (torch.tensor([1, 0]), torch.tensor([[1.0], [0.0]])):
+        expected = torch.nn.functional.binary_cross_entropy_with_logits(outputs.logits, torch.tensor([[1.0], [0.0]]))
+        torch.testing.assert_close(ranker(**inputs, labels=labels).loss, expected, **CLOSE)
+    ranker.save_pretrained(tmp_path / "ranker")
+    again = AutoModelForSequenceClassification.from_pretrained(tmp_path / "ranker")
+    assert torch.equal(again(**inputs).logits, outputs.logits)
+
+
+def test_a_classifier_of_pairs_starts_from_the_matching_head(build, tiny_inputs, tmp_path):
+    pretrained = build(AllInOneForPreTraining, pretraining_objectives=["matching", "contrastive"])
+    pretrained.save_pretrained(tmp_path)
+    ranker = AutoModelForSequenceClassification.from_pretrained(tmp_path)
+    assert torch.equal(ranker.scorer.out_proj.weight, pretrained.matching_head.weight[1:2])
+
+
+@pytest.mark.parametrize(
+    ("fields", "change", "message"),
+    (
+        ({}, {"pixel_values": None}, "needs both text and video: give input_ids and pixel_values"),
+        ({}, {"input_ids": None}, "needs both text and video"),
+        ({}, {"labels": torch.tensor([2.0, 0.0])}, "labels holds 2.0, but soft labels are scores from 0 to 1"),
+        ({}, {"labels": torch.zeros(2, 2)}, r"labels has shape \(2, 2\)"),
+        ({"num_labels": 3}, {}, "num_labels is 3, but a text and its clip have one score"),
+        ({"problem_type": "regression"}, {}, "a text fits its clip or does not"),
+    ),
+)
+def test_a_classifier_of_pairs_names_what_is_wrong(build, tiny_inputs, fields, change, message):
+    with pytest.raises(ValueError, match=message):
+        build(AllInOneForSequenceClassification, **fields)(**tiny_inputs() | change)
 
 
 def test_retrieval_returns_what_its_passes_did(build, tiny_inputs):

@@ -150,6 +150,55 @@ class TestInputs:
         assert all(isinstance(value, np.ndarray) for value in inputs.values())
 
 
+TEMPLATE = """{%- for message in messages if message['content'] is not string -%}
+{%- for part in message['content'] if part['type'] == 'text' -%}{{ part['text'] }}{%- endfor -%}
+{%- endfor -%}"""
+
+
+class TestMessages:
+    @pytest.fixture
+    def processor(self, processor, tmp_path):
+        processor.chat_template = TEMPLATE
+        processor.save_pretrained(tmp_path)
+        return AllInOneProcessor.from_pretrained(tmp_path)
+
+    def speak(self, text: str, clip=None, kind: str = "video") -> list[dict]:
+        document = [] if clip is None else [{"role": "document", "content": [{"type": kind, kind: clip}]}]
+        return [{"role": "query", "content": [{"type": "text", "text": text}]}, *document]
+
+    def test_they_are_read_as_texts_and_clips(self, processor, frames, tmp_path):
+        def read(conversations, **options):
+            inputs = processor.apply_chat_template(conversations, tokenize=True, return_dict=True, **options)
+            return {name: value.tolist() for name, value in inputs.items()}
+
+        path = encode_video(tmp_path / "clip.mp4")
+        texts, clips = ["a dog", "what runs?"], [path, frames]
+        expected = {name: value.tolist() for name, value in processor(text=texts, videos=clips).items()}
+        conversations = [self.speak(*pair) for pair in zip(texts, clips, strict=True)]
+        assert read(conversations) == expected
+        assert processor.apply_chat_template(conversations) == texts
+        assert processor.apply_chat_template(conversations, tokenize=True).tolist() == expected["input_ids"]
+        assert read(conversations[0]) == {k: v.tolist() for k, v in processor(text="a dog", videos=path).items()}
+        assert read([self.speak("a dog")]) == {k: v.tolist() for k, v in processor(text="a dog").items()}
+        images = [self.speak("a dog", frames[0], "image")]
+        assert read(images) == {k: v.tolist() for k, v in processor(text="a dog", images=frames[0]).items()}
+        said = [self.speak("a", {"array": frames, "video_metadata": {"fps": 10}}), self.speak("a", frames)]
+        late = processor(text=["a", "a"], videos=[frames] * 2, start=[0.5, None], frame_rate=[10, None])
+        options = {"videos_kwargs": {"start": [0.5, None]}, "common_kwargs": {"return_tensors": "pt"}}
+        assert read(said, processor_kwargs=options)["pixel_values"] == late["pixel_values"].tolist()
+        numpy = processor.apply_chat_template(images, tokenize=True, return_dict=True, return_tensors="np")
+        assert isinstance(numpy["pixel_values"], np.ndarray)
+
+    def test_a_text_has_one_clip(self, processor, frames):
+        for wrong, found in (
+            ([self.speak("a", frames), self.speak("a")], "nothing and video"),
+            ([[*self.speak("a", frames), *self.speak("a", frames)]], r"video \+ video"),
+            ([self.speak("a", frames[0], "audio")], "audio"),
+        ):
+            with pytest.raises(ValueError, match=f"there is {found} in the messages; expected one video"):
+                processor.apply_chat_template(wrong, tokenize=True)
+
+
 class TestTextLength:
     def test_long_text_is_cut_and_said_once(self, processor, warnings):
         inputs = processor(text=["a dog " * 20, "a"])
