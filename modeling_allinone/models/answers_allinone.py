@@ -80,7 +80,8 @@ class Answerer:
     Scores texts with clips that have been read, and makes answers of the scores.
 
     Args:
-        model ([`AllInOnePreTrainedModel`]): With a head that answers; it is put into evaluation mode.
+        model ([`AllInOnePreTrainedModel`]): With a head that answers, and perhaps adapters of `peft`; it is put into
+            evaluation mode.
         processor ([`AllInOneProcessor`])
         score_by (`str`, *optional*): How texts are chosen by models for retrieval and of pre-training: `"pairs"` or
             `"features"`. Default: pairs, where the model has what scores them.
@@ -90,7 +91,7 @@ class Answerer:
     """
 
     def __init__(self, model: AllInOnePreTrainedModel, processor: AllInOneProcessor, score_by: str | None = None):
-        self.model = model.eval()
+        self.model = model = _adapted(model).eval()
         self.processor = processor
         self.name = model.name_or_path or "the model"
         # What chooses texts by retrieval: the model itself, or what shares the weights of one of pre-training.
@@ -376,6 +377,18 @@ class Answerer:
                 inputs |= {name: values.repeat_interleave(num_views, dim=0) for name, values in tokens.items()}
             scores.append(self.compute_logits(task, inputs).float().unflatten(0, (-1, num_views)).mean(dim=1).cpu())
         return torch.cat(scores).split([len(of_row) for of_row in texts])
+
+
+def _adapted(model: Any) -> AllInOnePreTrainedModel:
+    """What `peft` has wrapped, in whose layers adapters stand; any other model as it is."""
+    if not hasattr(model, "get_base_model"):
+        return model
+    if model.active_peft_config.is_prompt_learning:
+        raise ValueError(
+            f"{model.active_peft_config.peft_type.value} changes what is given to the model and not its layers, so "
+            "only the wrapped model itself can be called; use LoRA, IA3 or others that can be merged."
+        )
+    return model.get_base_model()
 
 
 def share_weights(model: AllInOneForPreTraining) -> AllInOneForVideoTextRetrieval | None:

@@ -2,12 +2,13 @@
 # Licensed under the Apache License, Version 2.0.
 """AllInOne model configuration."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from huggingface_hub.dataclasses import strict
 from transformers.activations import ACT2FN
 from transformers.configuration_utils import PreTrainedConfig
 
+from .adapters_allinone import name_targets
 from .saving_allinone import SavedWithLoader
 
 _PRESETS = {
@@ -274,6 +275,11 @@ class AllInOneConfig(SavedWithLoader, PreTrainedConfig):
                 f"pretraining_objectives is {list(self.pretraining_objectives)}, but expected some of "
                 f"{', '.join(PRETRAINING_OBJECTIVES)}."
             )
+
+    def to_dict(self) -> dict[str, Any]:
+        """As in transformers; `peft` asks for it just before it looks up the layers that adapters go to by default."""
+        name_targets()
+        return super().to_dict()
 
     @property
     def chosen_pretraining_objectives(self) -> tuple[str, ...]:

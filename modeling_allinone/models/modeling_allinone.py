@@ -512,6 +512,11 @@ class AllInOneModel(AllInOnePreTrainedModel):
                 f"output_attentions is true, but {implementation!r} attention keeps no weights, so there are none; "
                 "load the model with attn_implementation='eager', or call model.set_attn_implementation('eager')."
             )
+        if kwargs.pop("past_key_values", None) is not None:  # type: ignore[typeddict-item]  # what peft gives
+            raise ValueError(
+                "past_key_values are given, as prefix tuning does, but this model reads all tokens at once and keeps "
+                "none; tune prompts (PromptTuningConfig), or use LoRA or IA3."
+            )
         if input_ids is not None and inputs_embeds is not None:
             raise ValueError("Both input_ids and inputs_embeds were given; give one of them.")
         words = input_ids if inputs_embeds is None else inputs_embeds

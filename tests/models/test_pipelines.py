@@ -14,6 +14,7 @@ import pytest
 import torch
 from clean_processes import call_without
 from datasets import Dataset
+from peft import LoraConfig, PromptTuningConfig, get_peft_model
 from PIL import Image
 from transformers import AutoConfig, pipeline
 from transformers.models.auto.video_processing_auto import AutoVideoProcessor
@@ -330,6 +331,24 @@ def test_choices_of_rows_may_differ(answerer, rows):
     assert [len(one) for one in found] == [2, 3]
     check(found[0], rank(rows[0]["video"], CAPTIONS[:2]), rank.task)
     check(found[1], rank(rows[1]["video"], CAPTIONS), rank.task)
+
+
+def test_adapters_are_asked_too(folder_of, rows, tmp_path):
+    folder, clip = folder_of("AllInOneForVideoQuestionAnswering"), rows[0]["video"]
+    ask = pipeline(TASK, model=folder, device="cpu")
+    before = ask(clip, QUESTION)
+    adapted = get_peft_model(ask.model, LoraConfig(r=4, init_lora_weights=False))
+    found = pipeline(TASK, model=adapted, processor=ask.processor, device="cpu")(clip, QUESTION)
+    assert found != before
+    adapted.save_pretrained(tmp_path)
+    check(pipeline(TASK, model=str(tmp_path), device="cpu")(clip, QUESTION), found, TASK)
+    with adapted.disable_adapter():
+        check(ask(clip, QUESTION), before, TASK)
+    prompted = get_peft_model(
+        adapted.unload(), PromptTuningConfig(task_type="FEATURE_EXTRACTION", num_virtual_tokens=2)
+    )
+    with pytest.raises(ValueError, match="PROMPT_TUNING changes what is given to the model"):
+        pipeline(TASK, model=prompted, processor=ask.processor, device="cpu")
 
 
 # ---------------------------------------------------------------------------------------------------------------------

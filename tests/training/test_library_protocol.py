@@ -8,7 +8,20 @@ import inspect
 import pytest
 import torch
 from head_batches import make_batch
-from peft import LoraConfig, get_peft_model
+from peft import (
+    AdaLoraConfig,
+    IA3Config,
+    LNTuningConfig,
+    LoHaConfig,
+    LoraConfig,
+    PrefixTuningConfig,
+    PromptTuningConfig,
+    get_peft_model,
+)
+from peft.utils.constants import (
+    TRANSFORMERS_MODELS_TO_IA3_TARGET_MODULES_MAPPING,
+    TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING,
+)
 from torch.utils.flop_counter import FlopCounterMode
 from transformers.loss.loss_utils import ForSequenceClassificationLoss
 
@@ -144,6 +157,63 @@ def test_adapters_of_peft_learn(build, head):
     model(**batch).loss.backward()
     gradients = [parameter.grad for name, parameter in model.named_parameters() if "lora_B" in name]
     assert len(gradients) == 2 and all(gradient.any() for gradient in gradients)
+
+
+ADAPTERS = {
+    "LoRA": (LoraConfig(r=2), "lora_B", 2),
+    "AdaLoRA": (AdaLoraConfig(total_step=9), "lora_E", 2),
+    "IA3": (IA3Config(), "ia3_l", 4),
+    "LoHa": (LoHaConfig(r=2), "hada_", 8),
+    "LayerNorm": (LNTuningConfig(), "layernorm_", 8),
+}
+
+
+@pytest.mark.door("adapters of peft, on every head, by default", "peft")
+@pytest.mark.parametrize("adapter", ADAPTERS)
+@pytest.mark.parametrize("head", {cls: head for head, (cls, *_) in HEADS.items() if head != "no_target"}.values())
+def test_adapters_know_where_to_go(build, head, adapter):
+    """In all blocks, and nowhere else."""
+    config, name, expected = ADAPTERS[adapter]
+    model, batch = build(head)
+    model = get_peft_model(model, copy.deepcopy(config)).train()
+    new = {key: parameter for key, parameter in model.named_parameters() if name in key and parameter.requires_grad}
+    assert len(new) == expected and all(".layers." in key for key in new)
+    if adapter == "AdaLoRA":  # which starts at 0 with all factors but one
+        with torch.no_grad():
+            for parameter in new.values():
+                parameter.fill_(1.0)
+    model(**batch).loss.backward()
+    learning = [
+        key for key, parameter in model.named_parameters() if parameter.grad is not None and parameter.grad.any()
+    ]
+    assert set(new) & set(learning)
+    assert all(".layers." in key for key in learning)
+
+
+def test_adapters_know_where_to_go_however_late_peft_comes(build, monkeypatch):
+    """As if it were imported after the model was made; and what it was told before stays."""
+    model, _ = build("answers")
+    monkeypatch.delitem(TRANSFORMERS_MODELS_TO_IA3_TARGET_MODULES_MAPPING, "allinone", raising=False)
+    monkeypatch.setitem(TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING, "allinone", ["fc1"])
+    get_peft_model(model, IA3Config())
+    assert TRANSFORMERS_MODELS_TO_IA3_TARGET_MODULES_MAPPING["allinone"] == ["qkv", "fc2"]
+    assert TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING["allinone"] == ["fc1"]
+
+
+def test_tuned_prompts_stand_before_the_text_and_prefixes_are_refused(build):
+    for config in (
+        PromptTuningConfig(task_type="FEATURE_EXTRACTION", num_virtual_tokens=3),
+        PrefixTuningConfig(task_type="FEATURE_EXTRACTION", num_virtual_tokens=3),
+    ):
+        model, batch = build("answers")
+        model = get_peft_model(model, config).train()
+        if isinstance(config, PrefixTuningConfig):
+            with pytest.raises(ValueError, match="past_key_values are given, as prefix tuning does"):
+                model(**batch)
+        else:
+            model(**batch).loss.backward()
+            (learning,) = [parameter for parameter in model.parameters() if parameter.requires_grad]
+            assert learning.shape == (3, 32) and learning.grad.any()
 
 
 # --------------------------------------------------------------------------------------------------------- costs
