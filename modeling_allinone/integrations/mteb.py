@@ -149,7 +149,7 @@ class MtebEncoder:
 
 
 class _Column(Sequence):
-    """A column of a table, of which each value is read when it is asked for, and no video is decoded by the table."""
+    """Texts or clips of a table. Each is taken when it is asked for, and no video is decoded by the table."""
 
     def __init__(self, dataset: Any, name: str):
         import datasets
@@ -171,7 +171,7 @@ class _Column(Sequence):
         value = self._dataset[place][self._name]
         if value is None:
             raise ValueError(f"Row {place} of the task has no {self._name}; a column has to be there for all or none.")
-        return value
+        return value if self._name == "text" else {"video": value, "sample_id": place}
 
 
 @cache

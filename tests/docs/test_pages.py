@@ -14,7 +14,7 @@ import sys
 from dataclasses import replace
 
 import pytest
-from page_snippets import ROOT, Snippet, check_snippet, read_snippets, run_snippet
+from page_snippets import ROOT, Snippet, check_snippet, compile_snippet, read_snippets, run_snippet
 from reader_folder import make_reader_folder
 from transformers.utils import logging
 
@@ -104,6 +104,13 @@ def test_snippets_run(page, reader_folder, tmp_path, monkeypatch, capsys, as_it_
             errors[-1].add_note(str(snippet))
     if errors:
         raise ExceptionGroup("snippets that do not run", errors)
+
+
+@pytest.mark.parametrize("page", DOORS, ids=lambda page: str(page.relative_to(ROOT)))
+def test_snippets_of_doors_compile(page):
+    """Which is what can be seen of them without the package."""
+    snippets = [snippet for snippet in SNIPPETS[page] if snippet.language == "python"]
+    assert snippets and all(compile_snippet(snippet) for snippet in snippets)
 
 
 @pytest.mark.parametrize("table", (SMALLER, NOT_RUN, {re.escape(text): "" for text in FEWER}))

@@ -74,6 +74,8 @@ def with_data(task, columns: dict, folder: Path):
         for column, values in columns.items():
             if column.startswith("video"):
                 table = table.cast_column(column, datasets.Video())
+            elif column == "audio":
+                table = table.cast_column(column, datasets.Audio())
             elif column in ("label", "category", "emotion", "domain") and isinstance(values[0], str):
                 table = table.class_encode_column(column)
         folder.mkdir()
@@ -151,6 +153,13 @@ def test_every_task_of_the_benchmark_of_text_and_video(run, moving, record_prope
     record_property("agreement", f"{len(tasks)} tasks of MVEB(text, video) run")
 
 
+def test_sound_is_left_out(run, captioned):
+    columns = {"video": captioned["video"][:20], "caption": captioned["caption"][:20]}
+    silent = run("MSVDT2VRetrieval", columns, "silent")
+    loud = run("MSRVTTT2VA", columns | {"audio": [{"path": None, "bytes": b"never decoded"}] * 20}, "loud")
+    assert loud["main_score"] == silent["main_score"] > 0.9
+
+
 def test_the_check_of_mteb_itself(model, own_cache):
     import mteb
 
@@ -206,6 +215,10 @@ def test_clips_in_every_form(model, captioned):
     np.testing.assert_allclose(cosines.diagonal(), model.similarity_pairwise(both, expected), atol=1e-6)
     np.testing.assert_allclose(model.similarity(both[0], torch.from_numpy(expected)), cosines[:1], atol=1e-6)
 
+    broken = Dataset.from_list([*forms["plain bytes"], {"video": {"path": None, "bytes": b"no film"}}])
+    with pytest.raises(ValueError, match="cannot be read as a video") as caught:
+        model.encode(rows_of(broken))
+    assert "sample 3" in caught.value.__notes__[0]
     partly = Dataset.from_dict({"video": [paths[0], None]}, features=Features({"video": Value("string")}))
     with pytest.raises(ValueError, match="Row 1 of the task has no video"):
         model.encode(rows_of(partly))
