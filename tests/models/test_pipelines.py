@@ -31,9 +31,10 @@ from modeling_allinone import (
     Predictor,
     VideoTextRetrievalPipeline,
 )
-from modeling_allinone.datasets import train_tokenizer
+from modeling_allinone.datasets import load_moving_shapes, train_tokenizer, write_moving_shapes
 from modeling_allinone.hub.remote_code import saving_code
 
+CHECKPOINT = str(Path(__file__).parents[2] / "examples/checkpoints/moving-shapes")
 TASK = "video-question-answering"
 QUESTION, TEXT = "is it a red ring?", "a red [MASK]"
 CAPTIONS = ["a red ring", "a blue bar moves up", "a square"]
@@ -120,6 +121,7 @@ def check(found: list[dict], expected: list[dict], task: str):
     assert [one["score"] for one in found] == pytest.approx([one["score"] for one in expected], abs=1e-6)
 
 
+@pytest.mark.door("pipelines of four tasks, equal to Predictor", "transformers")
 @pytest.mark.parametrize(("task", "head"), HEADS)
 def test_answers_are_those_of_the_predictor(folder_of, files, task, head):
     ask, predictor = pipeline(task, model=folder_of(head), device="cpu"), Predictor.from_pretrained(folder_of(head))
@@ -129,6 +131,23 @@ def test_answers_are_those_of_the_predictor(folder_of, files, task, head):
     for found, clip in zip(ask(clips, **CALLS[task], batch_size=2, top_k=2), clips, strict=True):
         check(found, predicted(predictor, task, clip, top_k=2), task)
     assert len(ask(clips[0], **CALLS[task], top_k=1)) == 1
+
+
+@pytest.mark.door("pipelines of four tasks, equal to Predictor", "transformers")
+def test_captions_of_moving_shapes_are_ranked_as_by_the_predictor(tmp_path, record_property):
+    write_moving_shapes(tmp_path, num_clips=40)
+    table = load_moving_shapes(tmp_path, task="multiple-choice")
+    rank, predictor = (
+        pipeline("video-text-retrieval", model=CHECKPOINT, device="cpu"),
+        Predictor.from_pretrained(CHECKPOINT),
+    )
+    rows = [{"video": row["video"], "captions": row["options"]} for row in table]
+    found = [ranked[0]["caption"] for ranked in rank(rows, batch_size=16)]
+    expected = [predictor.choose(row["video"], row["captions"]).answer for row in rows]
+    right = [row["options"][row["label"]] for row in table]
+    assert found == expected
+    assert sum(map(str.__eq__, found, right)) >= 36
+    record_property("agreement", f"{len(found)} of {len(expected)} captions")
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -159,6 +178,7 @@ def with_code(folder_of, files) -> dict[str, str]:
     return folders
 
 
+@pytest.mark.door("pipelines of a folder with code, without the package", "transformers")
 def test_folders_with_code_answer_without_the_package(with_code, files, tmp_path):
     clip = str(files / "1.mp4")
     found = call_without(("modeling_allinone",), pipeline_user.ask_everything, with_code, CALLS, clip, tmp_path)
