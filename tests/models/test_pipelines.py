@@ -135,7 +135,7 @@ def test_answers_are_those_of_the_predictor(folder_of, files, task, head):
 
 @pytest.mark.door("pipelines of four tasks, equal to Predictor", "transformers")
 def test_captions_of_moving_shapes_are_ranked_as_by_the_predictor(tmp_path, record_property):
-    write_moving_shapes(tmp_path, num_clips=40)
+    write_moving_shapes(tmp_path, num_clips=20)
     table = load_moving_shapes(tmp_path, task="multiple-choice")
     rank, predictor = (
         pipeline("video-text-retrieval", model=CHECKPOINT, device="cpu"),
@@ -146,7 +146,7 @@ def test_captions_of_moving_shapes_are_ranked_as_by_the_predictor(tmp_path, reco
     expected = [predictor.choose(row["video"], row["captions"]).answer for row in rows]
     right = [row["options"][row["label"]] for row in table]
     assert found == expected
-    assert sum(map(str.__eq__, found, right)) >= 36
+    assert sum(map(str.__eq__, found, right)) >= 18
     record_property("agreement", f"{len(found)} of {len(expected)} captions")
 
 
