@@ -274,8 +274,9 @@ class AllInOnePreTrainedModel(PreTrainedModel):
     def post_init(self):
         """Prepare as transformers does, and name the heads as what quantisation is to leave as it is."""
         super().post_init()
-        # Some are a single row, which schemes refuse or cannot reopen, and all are small and decide the answer.
-        self._keep_in_fp32_modules = self._keep_in_fp32_modules | self._names_of_heads()
+        if getattr(self.config, "quantization_config", None) is not None:
+            # Some are a single row, which schemes refuse or cannot reopen; all are small and decide the answer.
+            self._keep_in_fp32_modules = self._keep_in_fp32_modules | self._names_of_heads()
 
     def _names_of_heads(self) -> set[str]:
         """Of what stands beside the backbone."""

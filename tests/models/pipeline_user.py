@@ -5,15 +5,14 @@
 import sys
 from pathlib import Path
 
-from clean_processes import keep_code_in
-from transformers import pipeline
+from transformers import dynamic_module_utils, pipeline
 
 TRUST = {"trust_remote_code": True, "device": "cpu"}
 
 
 def ask_everything(folders: dict[str, str], calls: dict[str, dict], clip: str, modules: Path) -> dict[str, object]:
     """For each task, what its pipeline says and where its classes are from; and as the first saves itself."""
-    keep_code_in(modules)
+    dynamic_module_utils.HF_MODULES_CACHE = str(modules)
     found: dict[str, object] = {}
     for task, folder in folders.items():
         ask = pipeline(task, model=folder, **TRUST)
@@ -29,7 +28,7 @@ def ask_everything(folders: dict[str, str], calls: dict[str, dict], clip: str, m
 
 def ask_plain_folder(task: str, folder: str, call: dict, clip: str, modules: Path, trusted: bool | None) -> object:
     """What the pipeline says of a folder without code, or what it raises."""
-    keep_code_in(modules)
+    dynamic_module_utils.HF_MODULES_CACHE = str(modules)
     try:
         return pipeline(task, model=folder, trust_remote_code=trusted, device="cpu")(clip, **call)
     except Exception as error:
