@@ -35,11 +35,10 @@ _USAGE = """\
 ## With sentence-transformers
 
 ```python
-import modeling_allinone  # makes transformers know the model
-import numpy
+{package}import numpy
 from sentence_transformers import SentenceTransformer
 
-model = SentenceTransformer({name})
+model = SentenceTransformer({name}{trust})
 captions = ["a man plays the guitar", "a dog catches a ball"]
 clips = [numpy.zeros((16, 240, 320, 3), dtype="uint8")]  # or files: {{"video": "clip.mp4"}}
 print(model.similarity(model.encode(captions), model.encode(clips)))  # captions, clips
@@ -54,7 +53,7 @@ The same folder, as what reads a text and a clip together and puts the best in a
 ```python
 from sentence_transformers import CrossEncoder
 
-ranker = CrossEncoder({name})
+ranker = CrossEncoder({name}{trust})
 print(ranker.predict([(caption, clips[0]) for caption in captions]))  # logits
 print(ranker.rank(captions[0], clips, top_k=1))
 ```
@@ -62,7 +61,8 @@ print(ranker.rank(captions[0], clips, top_k=1))
 The model is trained so that the sum `similarity / {temperature} + logit` ranks best.
 """
 
-_SECTION = "## Configuration"
+_IMPORT = "import modeling_allinone  # makes transformers know the model\n"
+_NEXT_SECTION = "## Configuration"
 
 
 def save_sentence_transformer(
@@ -90,7 +90,7 @@ def save_sentence_transformer(
     Raises:
         ImportError: If sentence-transformers is not installed.
         TypeError: If the model is of another class.
-        ValueError: If it has no projections.
+        ValueError: If it has no projections, or the processor makes several views of a clip.
 
     Example:
 
@@ -116,6 +116,11 @@ def save_sentence_transformer(
             "This needs sentence-transformers; install it with `pip install modeling_allinone[sentence-transformers]`."
         ) from error
     retrieval = _as_retrieval(model)
+    if processor.video_processor.num_views > 1:
+        raise ValueError(
+            f"The processor makes {processor.video_processor.num_views} views of a clip, each of which would be taken "
+            "for a clip; set num_views=1 in its video_processor."
+        )
     folder, processor = Path(folder), copy.deepcopy(processor)
     processor.chat_template = PAIR_TEMPLATE
     card = card or _find_card(retrieval, folder)
@@ -158,7 +163,13 @@ def _find_card(model: AllInOneForVideoTextRetrieval, folder: Path) -> ModelCard:
     path = folder / "README.md"
     if path.is_file():
         return ModelCard.load(path, ignore_metadata_errors=True)
-    return create_model_card(model.config, "AllInOneForVideoTextRetrieval", folder.name, "Its maker has not said.")
+    name, source = type(model).__name__, "Who saved it has not said."
+    return create_model_card(model.config, name, folder.name, source, has_code=_has_code(model))
+
+
+def _has_code(model: AllInOneForVideoTextRetrieval) -> bool:
+    """Whether it is saved inside of [`saving_code`]."""
+    return type(model)._auto_class is not None
 
 
 def _add_usage(card: ModelCard, model: AllInOneForVideoTextRetrieval, folder: Path) -> None:
@@ -166,12 +177,13 @@ def _add_usage(card: ModelCard, model: AllInOneForVideoTextRetrieval, folder: Pa
     data = cast(ModelCardData, card.data)
     data.library_name = "sentence-transformers"
     data.tags = list(dict.fromkeys([*(data.tags or []), "sentence-transformers", "feature-extraction"]))
-    usage = _USAGE.format(name=json.dumps(folder.name))
-    if model.scorer is not None:
-        usage += _RANKER_USAGE.format(name=json.dumps(folder.name), temperature=model.config.contrastive_temperature)
+    package, trust = ("", ", trust_remote_code=True") if _has_code(model) else (_IMPORT, "")
+    template = _USAGE + ("" if model.scorer is None else _RANKER_USAGE)
+    name, temperature = json.dumps(folder.name), model.config.contrastive_temperature
+    usage = template.format(package=package, name=name, trust=trust, temperature=temperature)
     if usage.splitlines()[0] in card.text:
         return
-    before, heading, after = card.text.partition(_SECTION)
+    before, heading, after = card.text.partition(_NEXT_SECTION)
     card.text = f"{before.rstrip()}\n\n{usage}\n{heading}{after}" if heading else f"{before.rstrip()}\n\n{usage}"
 
 

@@ -63,7 +63,10 @@ class AllInOneForSequenceClassification(AllInOneTaskModel):
 
     def _read(self, texts: dict[str, Any], clips: dict[str, Any], **kwargs: Any):
         if clips["pixel_values"] is None or (texts["input_ids"] is None and texts["inputs_embeds"] is None):
-            raise ValueError("Scoring pairs needs both text and video: give input_ids and pixel_values.")
+            raise ValueError(
+                "Scoring pairs needs both text and video: give input_ids and pixel_values. (CrossEncoder reads both "
+                "of a pair in folders that save_sentence_transformer has written, and if the clip is there.)"
+            )
         outputs = self._backbone(**texts, **clips, return_dict=True, **kwargs)
         return self.scorer(outputs.pooler_output), outputs
 

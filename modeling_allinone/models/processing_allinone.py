@@ -2,6 +2,7 @@
 # Licensed under the Apache License, Version 2.0.
 """Processor of All-in-one: text and clips -> the inputs of every model, and logits -> answers."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,6 +20,9 @@ logger = logging.get_logger(__name__)
 
 # Above this, `model_max_length` is transformers' way to say that the tokenizer has no limit.
 LONGEST_TEXT = 1_000_000
+
+# Libraries that tell texts from clips by the names of files take other files, and those that are gone, for texts.
+_MEDIA_FILE = re.compile(r"(/.*|\S+)\.(avi|flv|gif|jpe?g|m4v|mkv|mov|mp4|mpe?g|png|webm|webp|wmv)", re.IGNORECASE)
 
 
 class AllInOneProcessorKwargs(ProcessingKwargs, total=False):
@@ -368,6 +372,11 @@ class AllInOneProcessor(_SavedProcessor):
         if wrong:
             raise TypeError(f"text contains {wrong[0]!r}, a {type(wrong[0]).__name__}; expected nothing but texts.")
 
+        if (file := next(filter(_MEDIA_FILE.fullmatch, texts), None)) is not None:
+            logger.warning_once(
+                f"{file!r} was given as text, so its name was read and not the file. Give a file as videos, or to "
+                "sentence-transformers as {'video': path}, if the file was meant."
+            )
         max_length = text_kwargs.pop("max_length", None) or self.tokenizer.model_max_length
         is_limited = max_length < LONGEST_TEXT
         text_kwargs["truncation"] = text_kwargs["truncation"] if is_limited else False

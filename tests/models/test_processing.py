@@ -215,6 +215,13 @@ class TestTextLength:
         assert processor(text="a", padding="max_length")["attention_mask"].sum() == 3
         assert not warnings
 
+    @pytest.mark.parametrize("text", ("clip.webm", "/my videos/clip.MP4"))
+    def test_files_that_were_taken_for_text_are_named(self, processor, warnings, text):
+        processor(text=["a dog in clip.mp4.", "a"])
+        assert not warnings
+        processor(text=["a", text])
+        assert len(warnings) == 1 and f"'{text}' was given as text, so its name was read" in warnings[0]
+
     def test_cutting_can_be_switched_off(self, processor, warnings):
         assert processor(text="a " * 40, truncation=False)["input_ids"].shape == (1, 42)
         assert processor(text="a " * 40, max_length=30)["input_ids"].shape == (1, 30)
