@@ -43,6 +43,10 @@ def main(arguments: list[str]):
     model_options, data, options = parse_recipe(*classes, description=__doc__, arguments=arguments, task=task)
     if options.load_best_model_at_end:
         raise ValueError("load_best_model_at_end is true, but this script keeps the last model; set it to false.")
+    if options.push_to_hub:
+        raise ValueError(
+            "push_to_hub is true, but this script pushes nothing; set it to false, and `hf upload` after."
+        )
     setup_run(options)
     splits = load_splits(data, options, label_columns=["label"], labels_of=model_options, task=task)
     answers = dict(enumerate(splits.label_names or ()))

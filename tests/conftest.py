@@ -75,6 +75,16 @@ def modules_are_not_collected():
     gc.unfreeze()
 
 
+@pytest.fixture(scope="module")
+def hub():
+    """A stand-in of the Hub, which knows all that it is asked for."""
+    from hub_server import HubServer
+
+    with HubServer() as hub:
+        yield hub
+    assert not hub.not_known
+
+
 @pytest.fixture(scope="session")
 def _cache_of_datasets(tmp_path_factory):
     return tmp_path_factory.mktemp("cache of datasets")

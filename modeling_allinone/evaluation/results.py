@@ -282,7 +282,9 @@ def write_card(
     origin, training, protocol = results["base_model"], results["training"], results["protocol"] or {}
     verb = "Pre-trained" if isinstance(model, AllInOneForPreTraining) else "Fine-tuned"
     data = {"dataset": protocol.get("data"), "split": protocol.get("split"), "num_rows": protocol.get("num_rows")}
-    measured = f"`{RESULTS_NAME}` has how it was scored." if protocol else "Nothing was scored."
+    measured = "Nothing was scored."
+    if protocol:  # how, `results.json` has, with names of this machine: it is not pushed
+        measured = f"`{RESULTS_NAME}` has how it was scored." if name is None else ""
     if "held_out_share" in protocol:
         measured += f" It was scored on {protocol['num_videos']} videos of the same source, kept from training"
         measured += "; scores of so few are rough." if protocol["num_videos"] < _NUM_FEW else "."
@@ -290,7 +292,7 @@ def write_card(
         model.config,
         type(model).__name__,
         name or str(output_dir),
-        f"{verb} on {training['data']}, {_describe_origin(origin)}. {measured}",
+        f"{verb} on {training['data']}, {_describe_origin(origin)}. {measured}".strip(),
         base_model=origin["name"] if origin["revision"] is not None else None,
         scores=[data | score._asdict() for score in list_scores(results)],
         training={

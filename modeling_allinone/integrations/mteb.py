@@ -207,7 +207,7 @@ def register_model(folder: str | Path, name: str | None = None, **fields: Any) -
     Raises:
         FileNotFoundError: If the folder holds no model.
         ImportError: If MTEB is not installed.
-        ValueError: If the model makes no vectors.
+        ValueError: If the model makes no vectors, or the name is that of another one.
 
     Example:
 
@@ -256,6 +256,9 @@ def register_model(folder: str | Path, name: str | None = None, **fields: Any) -
         "modalities": list(MODALITIES),
     }
     meta = meta_class(**{**known, **fields})
+    registered = MODEL_REGISTRY.setdefault(str(meta.name), meta)
+    if getattr(registered.loader, "args", None) != (folder,):
+        raise ValueError(f"{meta.name} is another model in MTEB's registry already; give {folder} another name.")
     MODEL_REGISTRY[str(meta.name)] = meta
     return meta
 

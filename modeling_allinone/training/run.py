@@ -31,6 +31,7 @@ from .arguments import DataArguments
 from .divergence import check_weights
 from .resumption import find_checkpoint
 from .setup import prepare_rows
+from .sharing import push_output_folder
 from .trainer import AllInOneTrainer, AllInOneTrainingArguments, RetrievalTrainer
 
 if TYPE_CHECKING:
@@ -59,10 +60,10 @@ def train(trainer: AllInOneTrainer):
 def save(trainer: AllInOneTrainer):
     """Save the model whole, so that it loads as any other; adapters beside it, in a folder of their own."""
     model = trainer.accelerator.unwrap_model(trainer.model)
-    if not has_adapters(model):
-        trainer.save_model()
+    if not has_adapters(model):  # and nothing is pushed before it is scored, and has its card
+        trainer.save_model(_internal_call=True)
         return
-    trainer.save_model(str(Path(trainer.args.output_dir, ADAPTER_NAME)))
+    trainer.save_model(str(Path(trainer.args.output_dir, ADAPTER_NAME)), _internal_call=True)
     save_whole(model, trainer.processing_class, trainer.args.output_dir)
 
 
@@ -75,6 +76,9 @@ def save_whole(model: torch.nn.Module, processor: AllInOneProcessor, output_dir:
     if has_adapters(model):
         merged = copy.deepcopy(merged).merge_and_unload()
     with naming_place(output_dir):
+        if merged is not model:  # the Trainer puts those of a checkpoint here to push it; they would count twice
+            for path in Path(output_dir).glob("adapter_[cm]*"):
+                path.unlink()
         merged.save_pretrained(output_dir)
         processor.save_pretrained(output_dir)
 
@@ -99,7 +103,7 @@ def evaluate_and_save(
 ) -> dict[str, Any]:
     """
     Score a model, and beside it the blank-video baseline; write `results.json` and, beside a model that this run
-    trained, its card.
+    trained, its card; then push that, with `push_to_hub`.
 
     Args:
         trainer ([`AllInOneTrainer`])
@@ -123,7 +127,12 @@ def evaluate_and_save(
     model = trainer.accelerator.unwrap_model(trainer.model)
     score = partial(_score, trainer, data_arguments)
     options = (trainer.processing_class, data_arguments, arguments, rows, origin, training)
-    return save_results(score, model, *options, **protocol)
+    if arguments.push_to_hub and trainer.is_world_process_zero():
+        arguments.hub_model_id = trainer.hub_model_id
+    results = save_results(score, model, *options, **protocol)
+    if arguments.push_to_hub and arguments.do_train:
+        push_output_folder(trainer)
+    return results
 
 
 def save_results(

@@ -25,10 +25,12 @@ from ..evaluation.question_answering import NUM_BEST
 from ..evaluation.retrieval import measure_ranking, rank_rows
 from ..hub.writing import naming_place
 from ..models.losses_allinone import calibration_loss, contrastive_loss, ranking_loss
+from ..models.modeling_allinone import AllInOnePreTrainedModel
 from ..models.processing_allinone import AllInOneProcessor
 from .callbacks import EpochCallback
 from .distributed import contrastive_loss_over_processes, count_labelled
 from .divergence import DivergenceWatch, check_weights
+from .sharing import write_card_of_trainer
 
 if TYPE_CHECKING:
     import evaluate
@@ -92,6 +94,10 @@ class AllInOneTrainingArguments(TrainingArguments):
             self.run_name = f"{Path(self.output_dir).absolute().name} {datetime.now():%Y-%m-%d %H-%M-%S}"
         if self.total_batch_size is not None:
             self._accumulate_to_total()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """As they are saved beside the model, which may be shared: without the token that logs in."""
+        return {name: None if name.endswith("_token") else value for name, value in vars(self).items()}
 
     def _check_compilation(self):
         """Raises a `ValueError` if there is no such way to compile the model."""
@@ -157,6 +163,7 @@ class AllInOneTrainer(Trainer):
     processing_class: AllInOneProcessor
     model: PreTrainedModel
     eval_dataset: Any  # rows, or a mapping of rows by name
+    _card: str | None = None
 
     def __init__(self, *arguments, eval_collator: Callable | None = None, **keywords):
         try:
@@ -317,6 +324,24 @@ class AllInOneTrainer(Trainer):
         """As in Trainer; the place of what cannot be written is named."""
         with naming_place(self.args.output_dir):
             super()._save_checkpoint(*arguments, **keywords)
+
+    def create_model_card(self, *arguments, **fields):
+        """
+        Write the card of this package, which is pushed with the model; what it cannot say, and a model with adapters,
+        has that of transformers.
+
+        Args:
+            license, tags, finetuned_from, dataset_tags, language: As in Trainer.
+            Others: as in Trainer, whose card is written if one of them is given.
+        """
+        model, names = self.accelerator.unwrap_model(self.model), {"finetuned_from": "base_model"}
+        names |= {"license": "license", "language": "language", "dataset_tags": "datasets"}
+        fields = {name: value for name, value in fields.items() if value is not None and name != "model_name"}
+        if arguments or not fields.keys() <= {*names, "tags"} or not isinstance(model, AllInOnePreTrainedModel):
+            super().create_model_card(*arguments, **fields)
+        elif self.is_world_process_zero():
+            known = {new: fields[name] for name, new in names.items() if name in fields}
+            self._card = write_card_of_trainer(self, model, self._card, fields.get("tags"), **known)
 
     def _check_weights(self):
         check_weights(self.model, f"the model after step {self.state.global_step}", self.accelerator)

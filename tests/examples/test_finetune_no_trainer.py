@@ -122,6 +122,7 @@ def test_checkpoints_are_whole_few_and_gone_on_from(on_shapes, tmp_path):
             ["--load_best_model_at_end", "true", "--save_strategy", "steps", "--eval_strategy", "steps"],
             "keeps the last",
         ),
+        (["--push_to_hub", "true"], "push_to_hub is true, but this script pushes nothing"),
         (["--data_dir", "nowhere"], "root is nowhere, which is no folder"),
         (["--resume_from_checkpoint", "gone"], "There is no checkpoint gone to go on from"),
         (["--lr_scheduler_kwargs", '{"num_cycles": 1}'], "lr_scheduler_type linear cannot have lr_scheduler_kwargs"),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 import transformers
+from clean_processes import keep_code_in
 from transformers import (
     AutoConfig,
     AutoModel,
@@ -14,7 +15,6 @@ from transformers import (
     AutoModelForVisualQuestionAnswering,
     AutoProcessor,
     AutoTokenizer,
-    dynamic_module_utils,
 )
 from transformers.models.auto.video_processing_auto import AutoVideoProcessor
 
@@ -105,7 +105,7 @@ def use_all(folder: Path) -> dict:
     The folder holds one for each model class, and `jobs.pt` with the Auto class and the inputs of each, and with
     frames. What is fine-tuned goes to `finetuned`.
     """
-    dynamic_module_utils.HF_MODULES_CACHE = str(folder / "modules")
+    keep_code_in(folder / "modules")
     torch.set_num_threads(1)
     jobs = torch.load(folder / "jobs.pt")
     results = {"without_decoders": load_processor(folder / "without_decoders", jobs["frames"])}
@@ -130,7 +130,7 @@ def use_all(folder: Path) -> dict:
 
 def what_is_loaded(folder: Path, auto_classes: tuple[str, ...], trust_remote_code: bool | None) -> dict[str, str]:
     """What each Auto class makes of a folder, in words, or what it raises."""
-    dynamic_module_utils.HF_MODULES_CACHE = str(folder / "modules")
+    keep_code_in(folder / "modules")
     said = {}
     for name in auto_classes:
         assert not is_imported(), f"before {name}"
@@ -145,7 +145,7 @@ def what_is_loaded(folder: Path, auto_classes: tuple[str, ...], trust_remote_cod
 
 def load_video_processors(directories: list[Path], cache: Path) -> tuple[list, list[str]]:
     """Classes of the directories' video processors, and what the `AutoVideoProcessor` that users import says."""
-    dynamic_module_utils.HF_MODULES_CACHE = str(cache)
+    keep_code_in(cache)
     loaded = [AutoVideoProcessor.from_pretrained(directory, **TRUST) for directory in directories]
     try:
         said = [

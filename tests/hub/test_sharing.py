@@ -25,13 +25,6 @@ PACKAGE = ("modeling_allinone",)
 
 
 @pytest.fixture(scope="module")
-def hub():
-    with HubServer() as hub:
-        yield hub
-        assert not hub.not_known
-
-
-@pytest.fixture(scope="module")
 def saved(tmp_path_factory, tiny_config) -> Path:
     """A pre-training model and its processor, saved without code."""
     folder = tmp_path_factory.mktemp("somewhere") / "saved"

@@ -245,13 +245,13 @@ def test_from_the_command_line(captioned, own_cache, tmp_path, monkeypatch):
     columns = {"video": captioned["video"][:20], "caption": captioned["caption"][:20]}
     monkeypatch.setattr(MSVDT2VRetrieval, "metadata", with_data(MSVDT2VRetrieval, columns, tmp_path / "data"))
     monkeypatch.setattr("sys.argv", ["mteb"])
-    folder = shutil.copytree(CHECKPOINT, tmp_path / "mine")
+    folder = shutil.copytree(CHECKPOINT, tmp_path / "shapes")
     main(
         ["run", f"--model={folder}", "-t", "MSVDT2VRetrieval", "--output-folder", str(tmp_path / "results"), "-v", "0"]
     )
     (written,) = (tmp_path / "results").rglob("MSVDT2VRetrieval.json")
     assert json.loads(written.read_text())["scores"]["test"][0]["recall_at_1"] > 0.9
-    assert "local__mine" in written.parts
+    assert "local__shapes" in written.parts
     assert str(tmp_path) not in (written.parent / "model_meta.json").read_text()
 
 
@@ -274,6 +274,8 @@ def test_what_registers(meta, folder_of_answers, tmp_path):
     assert half.encoder.model.dtype == torch.bfloat16
     with pytest.raises(TypeError, match="dtpye"):
         mteb.get_model("us/mine", dtpye="bfloat16")
+    with pytest.raises(ValueError, match="us/mine is another model in MTEB's registry already; give"):
+        register_model(CHECKPOINT, "us/mine")
     with pytest.raises(FileNotFoundError, match=r"none holds no config.json and \*.safetensors; give a folder"):
         register_model(tmp_path / "none")
     with pytest.raises(ValueError, match="AllInOneForVideoQuestionAnswering without projections"):

@@ -5,14 +5,15 @@
 import sys
 from pathlib import Path
 
-from transformers import dynamic_module_utils, pipeline
+from clean_processes import keep_code_in
+from transformers import pipeline
 
 TRUST = {"trust_remote_code": True, "device": "cpu"}
 
 
 def ask_everything(folders: dict[str, str], calls: dict[str, dict], clip: str, modules: Path) -> dict[str, object]:
     """For each task, what its pipeline says and where its classes are from; and as the first saves itself."""
-    dynamic_module_utils.HF_MODULES_CACHE = str(modules)
+    keep_code_in(modules)
     found: dict[str, object] = {}
     for task, folder in folders.items():
         ask = pipeline(task, model=folder, **TRUST)
@@ -28,7 +29,7 @@ def ask_everything(folders: dict[str, str], calls: dict[str, dict], clip: str, m
 
 def ask_plain_folder(task: str, folder: str, call: dict, clip: str, modules: Path, trusted: bool | None) -> object:
     """What the pipeline says of a folder without code, or what it raises."""
-    dynamic_module_utils.HF_MODULES_CACHE = str(modules)
+    keep_code_in(modules)
     try:
         return pipeline(task, model=folder, trust_remote_code=trusted, device="cpu")(clip, **call)
     except Exception as error:

@@ -1,0 +1,54 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
+"""What trains and pushes to the Hub, or loads from it, in processes of their own; `test_pushed_runs.py` calls it."""
+
+from pathlib import Path
+
+import torch
+import transformers
+from script_runs import load_script, run_script
+
+
+def run(*arguments) -> int:
+    """Exit status of fine-tuning by its script."""
+    return run_script(load_script("finetune"), *arguments)
+
+
+def train_in_python(folder: Path, output_dir: Path, repo_id: str, token: str, own_card: str | None = None):
+    """Train a step from a saved model, and push it twice."""
+    from modeling_allinone import (
+        AllInOneForVideoQuestionAnswering,
+        AllInOneProcessor,
+        AllInOneTrainer,
+        AllInOneTrainingArguments,
+    )
+
+    model = AllInOneForVideoQuestionAnswering.from_pretrained(folder, num_labels=5)
+    row = {"input_ids": torch.tensor([2, 5, 3]), "pixel_values": torch.randn(3, 3, 32, 32), "labels": torch.tensor(1)}
+    trainer = AllInOneTrainer(
+        model,
+        AllInOneTrainingArguments(
+            str(output_dir),
+            max_steps=1,
+            hub_model_id=repo_id,
+            hub_token=token,
+            report_to="none",
+            disable_tqdm=True,
+            use_cpu=True,
+        ),
+        train_dataset=[row, row],
+        processing_class=AllInOneProcessor.from_pretrained(folder),
+    )
+    trainer.push_to_hub(commit_message="Before training")
+    trainer.train()
+    if own_card is not None:
+        (output_dir / "README.md").write_text(own_card)
+    trainer.push_to_hub(license="mit", tags="shapes")
+
+
+def load(name: str) -> dict[str, torch.Tensor]:
+    """The weights of a pushed or saved model, as a user gets them."""
+    import modeling_allinone  # noqa: F401
+
+    transformers.AutoProcessor.from_pretrained(name)
+    return transformers.AutoModelForVisualQuestionAnswering.from_pretrained(name).state_dict()

@@ -1,0 +1,121 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
+"""Training with `push_to_hub`, against a stand-in of the Hub: the model with its card, and nothing of the machine."""
+
+import pickletools
+import zipfile
+from pathlib import Path
+
+import pushing_runs
+import pytest
+import torch
+from hub_server import TOKEN, USER
+from huggingface_hub import ModelCard
+from script_runs import write_splits
+
+from modeling_allinone import AllInOneForMaskedLM, AllInOneProcessor, AllInOneTrainingArguments, AllInOneVideoProcessor
+from modeling_allinone.datasets import load_moving_shapes, train_tokenizer
+from modeling_allinone.models.saving_allinone import LOADER
+
+MODEL = {"README.md", "config.json", "model.safetensors", f"{LOADER}.py"}
+MODEL |= {"processor_config.json", "tokenizer.json", "tokenizer_config.json"}
+
+
+@pytest.fixture(scope="module")
+def shapes(tmp_path_factory):
+    return write_splits(tmp_path_factory.mktemp("shapes"), train=2, validation=1, test=1)
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory, tiny_config, shapes) -> Path:
+    folder = tmp_path_factory.mktemp("tiny")
+    tokenizer = train_tokenizer(load_moving_shapes(shapes))
+    tokenizer.model_max_length = 16
+    torch.manual_seed(0)
+    config = tiny_config(num_hidden_layers=1, num_frames=3, vocab_size=len(tokenizer))
+    AllInOneForMaskedLM(config).save_pretrained(folder)
+    AllInOneProcessor(AllInOneVideoProcessor(num_frames=3, size=36, crop_size=32), tokenizer).save_pretrained(folder)
+    return folder
+
+
+def assert_no_file_has(files: dict[str, bytes], *secrets: str):
+    for path, content in files.items():
+        for secret in secrets:
+            assert secret.encode() not in content, f"{path} has {secret}"
+
+
+@pytest.mark.parametrize("checkpoints", ("no", "steps"))
+@pytest.mark.parametrize("lora_rank", (0, 2))
+def test_a_script_pushes_the_scored_model(hub, shapes, tiny, tmp_path, lora_rank, checkpoints):
+    """Without the files that name places of the machine, and with adapters merged, once."""
+    output_dir, name = tmp_path / "output", f"run-{lora_rank}-{checkpoints}"
+    options = {
+        "task": "question-answering",
+        "dataset": "moving_shapes",
+        "data_dir": shapes,
+        "model_name_or_path": tiny,
+        "output_dir": output_dir,
+        "do_train": True,
+        "max_steps": 2,
+        "learning_rate": 0.1,
+        "warmup_steps": 0,
+        "per_device_train_batch_size": 4,
+        "lora_rank": lora_rank,
+        "save_strategy": checkpoints,
+        "save_steps": 1,
+        "push_to_hub": True,
+        "hub_model_id": name,
+        "hub_token": TOKEN,
+        "hub_always_push": True,
+    }
+    arguments = [word for key, value in options.items() for word in (f"--{key}", value)]
+    assert hub.call(tmp_path / "writer", (), pushing_runs.run, *arguments, token=None) == 0
+    files, repo = hub.files(f"{USER}/{name}"), f"{USER}/{name}"
+    assert set(files) == MODEL
+    assert_no_file_has(files, TOKEN, str(tmp_path), str(shapes.parent), str(Path.cwd()))
+    card = ModelCard(files["README.md"].decode())
+    assert card.data.eval_results[0].metric_type == "accuracy" and f'.from_pretrained("{repo}")' in card.content
+    pushed, here = (hub.call(tmp_path / "reader", (), pushing_runs.load, place) for place in (repo, str(output_dir)))
+    torch.testing.assert_close(pushed, here, rtol=0, atol=0)
+    if lora_rank:
+        assert not any("lora" in key for key in here) and (output_dir / "adapter" / "adapter_config.json").is_file()
+    for path in output_dir.rglob("training_args.bin"):
+        assert TOKEN not in texts_in(path)
+
+
+@pytest.mark.parametrize("own_card", (None, '---\nlicense: other\n---\nMine: `from_pretrained("{folder}")`'))
+def test_the_trainer_pushes_our_card(hub, tiny, tmp_path, own_card):
+    """With the last figures; but a card that somebody has written stays, and loads from where it is."""
+    output_dir, repo = tmp_path / "output", f"{USER}/trained{'' if own_card is None else '-own-card'}"
+    own_card = own_card and own_card.format(folder=output_dir)
+    hub.call(
+        tmp_path / "writer", (), pushing_runs.train_in_python, tiny, output_dir, repo, TOKEN, own_card, token=None
+    )
+    files = hub.files(repo)
+    assert set(files) == MODEL | {"training_args.bin"}
+    assert hub.repositories["models", repo].messages == ["Before training", "End of training"]
+    assert TOKEN not in texts_in(output_dir / "training_args.bin")
+    text = files["README.md"].decode()
+    assert f'from_pretrained("{repo}")' in text and str(tmp_path) not in text
+    if own_card is None:
+        data = ModelCard(text).data
+        assert data.license == "mit" and {"shapes", "allinone"} <= set(data.tags)
+        assert "| number of steps | 1 |" in text
+    else:
+        assert text == own_card.replace(str(output_dir), repo)
+    here = hub.call(tmp_path / "reader", (), pushing_runs.load, str(output_dir))
+    torch.testing.assert_close(hub.call(tmp_path / "reader", (), pushing_runs.load, repo), here, rtol=0, atol=0)
+
+
+def texts_in(path: Path) -> set[str]:
+    """All texts of a file that `torch.save` wrote."""
+    with zipfile.ZipFile(path) as archive:
+        [name] = [name for name in archive.namelist() if name.endswith("data.pkl")]
+        return {value for _, value, _ in pickletools.genops(archive.read(name)) if isinstance(value, str)}
+
+
+def test_saved_arguments_have_no_token(tmp_path):
+    arguments = AllInOneTrainingArguments(tmp_path / "output", hub_token=TOKEN, use_cpu=True)
+    torch.save(arguments, tmp_path / "arguments.bin")
+    assert TOKEN not in texts_in(tmp_path / "arguments.bin") and arguments.hub_token == TOKEN
+    assert "adamw_torch_fused" in texts_in(tmp_path / "arguments.bin"), "as texts are found"
