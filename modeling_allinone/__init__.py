@@ -36,7 +36,6 @@ from transformers import (
     AutoModelForVisualQuestionAnswering,
     AutoProcessor,
 )
-from transformers.models.auto.modeling_auto import MODEL_FOR_VIDEO_CLASSIFICATION_MAPPING_NAMES
 from transformers.models.auto.video_processing_auto import AutoVideoProcessor
 from transformers.pipelines import PIPELINE_REGISTRY
 
@@ -67,7 +66,5 @@ AutoModelForVideoClassification.register(AllInOneConfig, AllInOneForVideoClassif
 AutoModelForVisualQuestionAnswering.register(AllInOneConfig, AllInOneForVideoQuestionAnswering)
 AutoProcessor.register(AllInOneConfig, AllInOneProcessor)
 AutoVideoProcessor.register(AllInOneConfig, AllInOneVideoProcessor)
-# Transformers' own pipeline looks here for what it knows.
-MODEL_FOR_VIDEO_CLASSIFICATION_MAPPING_NAMES["allinone"] = AllInOneForVideoClassification.__name__
 for _task, _pipeline in PIPELINES.items():
     PIPELINE_REGISTRY.register_pipeline(_task, _pipeline, AutoModelOfAnyHead, type="multimodal")

@@ -13,7 +13,6 @@ from ..models.modeling_pretraining_allinone import AllInOneForPreTraining
 from ..models.modeling_question_answering_allinone import AllInOneForVideoQuestionAnswering
 from ..models.modeling_sequence_classification_allinone import AllInOneForSequenceClassification
 from ..models.modeling_video_classification_allinone import AllInOneForVideoClassification
-from ..models.pipelines_allinone import describe_pipelines
 from ..models.processing_allinone import AllInOneProcessor
 from ..models.video_processing_allinone import AllInOneVideoProcessor
 
@@ -104,7 +103,6 @@ def saving_code(model: AllInOnePreTrainedModel, processor: AllInOneProcessor | N
         model.config.auto_map = {
             auto_class: f"{cls.__module__.rpartition('.')[2]}.{cls.__name__}" for cls, auto_class in _HEADS.items()
         }
-        model.config.custom_pipelines = {**(pipelines or {}), **describe_pipelines(model)}
         yield
     finally:
         vars(model.config).pop("custom_pipelines", None)

@@ -19,13 +19,10 @@ from torch import nn
 from transformers.feature_extraction_utils import BatchFeature
 
 from .modeling_allinone import AllInOnePreTrainedModel
-from .modeling_masked_lm_allinone import AllInOneForMaskedLM
-from .modeling_multiple_choice_allinone import AllInOneForMultipleChoice
 from .modeling_pretraining_allinone import AllInOneForPreTraining
-from .modeling_question_answering_allinone import AllInOneForVideoQuestionAnswering
 from .modeling_retrieval_allinone import AllInOneForVideoTextRetrieval
-from .modeling_video_classification_allinone import AllInOneForVideoClassification
 from .processing_allinone import AllInOneProcessor
+from .tasks_allinone import is_a, tasks_of
 
 # What a row needs for a task beside its clip; what asks it of a [`Predictor`].
 COLUMNS = {"question-answering": "question", "multiple-choice": "options", "masked-lm": "text", "classification": None}
@@ -96,9 +93,9 @@ class Answerer:
         self.name = model.name_or_path or "the model"
         # What chooses texts by retrieval: the model itself, or what shares the weights of one of pre-training.
         self.retrieval: AllInOneForVideoTextRetrieval | None = None
-        if is_a(model, AllInOneForPreTraining):
+        if is_a(model, "AllInOneForPreTraining"):
             self.retrieval = share_weights(cast(AllInOneForPreTraining, model))
-        elif is_a(model, AllInOneForVideoTextRetrieval):
+        elif is_a(model, "AllInOneForVideoTextRetrieval"):
             self.retrieval = cast(AllInOneForVideoTextRetrieval, model)
         self.tasks = tasks_of(model)
         if not self.tasks:
@@ -156,7 +153,7 @@ class Answerer:
         self.need("classification")
         prompts = [prompts] if isinstance(prompts, str) else list(prompts)
         labels = None if labels is None else each_once("labels", labels)
-        if not is_a(self.model, AllInOneForVideoClassification):
+        if not is_a(self.model, "AllInOneForVideoClassification"):
             if not labels:
                 raise ValueError(
                     f"{self.name} holds {type(self.model).__name__}, which has no classes of its own; give labels to "
@@ -220,7 +217,7 @@ class Answerer:
             return options if asked is None else self.processor.apply_choice_template(asked, options)
         if (column := COLUMNS[question.task]) is not None:
             return [row[column]]
-        if is_a(self.model, AllInOneForVideoClassification):
+        if is_a(self.model, "AllInOneForVideoClassification"):
             return [None]
         names = [label.replace("_", " ") for label in question.labels or ()]
         return [prompt.replace("{}", name) for name in names for prompt in question.prompts]
@@ -328,11 +325,11 @@ class Answerer:
                     "A text is cut before its mask, as it is longer than the model reads; give a shorter one."
                 )
             outputs = self.model(**inputs)
-            logits = outputs.mlm_logits if is_a(self.model, AllInOneForPreTraining) else outputs.logits
+            logits = outputs.mlm_logits if is_a(self.model, "AllInOneForPreTraining") else outputs.logits
             return logits[is_masked][:, : len(self.processor.tokenizer)]
         if self.retrieval is not None:
             return cast(Any, self.retrieval).score_pairs(**inputs)[:, None]
-        if is_a(self.model, AllInOneForMultipleChoice):
+        if is_a(self.model, "AllInOneForMultipleChoice"):
             inputs |= {name: inputs[name][:, None] for name in ("input_ids", "attention_mask")}
         return self.model(**inputs).logits
 
@@ -493,40 +490,3 @@ def each_once(name: str, texts: Sequence[str]) -> list[str]:
     if repeated := [text for text, count in Counter(map(str, texts)).items() if count > 1]:
         raise ValueError(f"{name} hold {repeated[0]!r} more than once; give each once.")
     return list(texts)
-
-
-def is_a(model: Any, model_class: type) -> bool:
-    """
-    Whether a model is of a class, or of its like in another copy of this code: of a folder with code, transformers may
-    import what its model and what its pipeline need from two places.
-
-    Args:
-        model (`nn.Module`)
-        model_class (`type`)
-    """
-    return model_class.__name__ in (one.__name__ for one in type(model).__mro__)
-
-
-def tasks_of(model: AllInOnePreTrainedModel) -> tuple[str, ...]:
-    """
-    What a model has a head for.
-
-    Args:
-        model ([`AllInOnePreTrainedModel`])
-
-    Returns:
-        `tuple` of `str`: Tasks, that with the most columns first.
-    """
-    chooses = is_a(model, AllInOneForVideoTextRetrieval) or is_a(model, AllInOneForMultipleChoice)
-    fills = is_a(model, AllInOneForMaskedLM)
-    if is_a(model, AllInOneForPreTraining):
-        model = cast(AllInOneForPreTraining, model)
-        chooses = model.matching_head is not None or model.text_projection is not None
-        fills = model.mlm_head is not None
-    heads = {
-        "multiple-choice": chooses,
-        "question-answering": is_a(model, AllInOneForVideoQuestionAnswering),
-        "masked-lm": fills,
-        "classification": chooses or is_a(model, AllInOneForVideoClassification),
-    }
-    return tuple(task for task, has_head in heads.items() if has_head)

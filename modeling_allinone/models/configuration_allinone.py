@@ -10,6 +10,7 @@ from transformers.configuration_utils import PreTrainedConfig
 
 from .adapters_allinone import name_targets
 from .saving_allinone import SavedWithLoader
+from .tasks_allinone import pipelines_of_others
 
 _PRESETS = {
     "tiny": {"hidden_size": 192, "num_attention_heads": 3, "intermediate_size": 768},
@@ -191,13 +192,8 @@ class AllInOneConfig(SavedWithLoader, PreTrainedConfig):
             self.label2id = {label: int(index) for index, label in self.id2label.items()}
         elif self.label2id is not None and self.id2label is None:
             self.id2label = {int(index): label for label, index in self.label2id.items()}
-        if self._auto_class is None:  # where the package is imported, its pipelines go before those of a folder's code
-            others = {
-                task: told
-                for task, told in (kwargs.pop("custom_pipelines", None) or {}).items()
-                if not str(told.get("impl")).startswith("pipelines_allinone.")
-            }
-            kwargs |= {"custom_pipelines": others} if others else {}
+        if self._auto_class is None and (others := pipelines_of_others(kwargs.pop("custom_pipelines", None))):
+            kwargs["custom_pipelines"] = others  # where the package is imported, its own go before those of a folder
         super().__post_init__(**kwargs)
         if self.architectures is None:
             self.architectures = []  # AutoModel, which has two classes to choose from, goes over them

@@ -26,6 +26,7 @@ from transformers.utils.output_capturing import capture_outputs
 
 from .configuration_allinone import AllInOneConfig
 from .embeddings_allinone import AllInOneEmbeddings, AllInOneVisualEmbeddings, text_shape
+from .tasks_allinone import name_pipelines
 from .temporal_mixing_allinone import roll_tokens, shift_channels
 
 logger = logging.get_logger(__name__)
@@ -260,8 +261,9 @@ class AllInOnePreTrainedModel(PreTrainedModel):
                 init.trunc_normal_(parameter, std=self.config.initializer_range)
 
     def save_pretrained(self, save_directory, *arguments, **keywords):
-        """Save as transformers does; with its code, the model's own class is also that of `AutoModel`."""
+        """As transformers does; with its code, the own class is also that of `AutoModel`, and pipelines are named."""
         if self._auto_class is not None:
+            name_pipelines(self)
             module = type(self).__module__.rpartition(".")[2]
             others = getattr(self.config, "auto_map", None) or {}
             self.config.auto_map = {**others, "AutoModel": f"{module}.{type(self).__name__}"}

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
+from transformers.models.auto.modeling_auto import MODEL_FOR_VIDEO_CLASSIFICATION_MAPPING_NAMES
 from transformers.processing_utils import Unpack
 from transformers.utils import TransformersKwargs
 
@@ -100,5 +101,8 @@ class AllInOneForVideoClassification(AllInOneTaskModel):
             inputs = {**inputs, "input_ids": torch.tensor([self.config.prompt_input_ids])}
         return super()._multiply_adds(inputs)
 
+
+# Where transformers' own pipeline looks whether it knows a model.
+MODEL_FOR_VIDEO_CLASSIFICATION_MAPPING_NAMES["allinone"] = AllInOneForVideoClassification.__name__
 
 __all__ = ["AllInOneForVideoClassification"]

@@ -24,17 +24,19 @@ from transformers.models.auto.auto_factory import _BaseAutoModelClass
 from transformers.pipelines import Pipeline
 from transformers.pipelines.pt_utils import PipelineDataset, PipelineIterator
 
-from .answers_allinone import NUM_TEXTS_AT_ONCE, PROMPTS, Answerer, Question, each_once, tasks_of
+from .answers_allinone import NUM_TEXTS_AT_ONCE, PROMPTS, Answerer, Question, each_once
 from .configuration_allinone import AllInOneConfig
-from .modeling_allinone import AllInOneModel, AllInOnePreTrainedModel
+from .modeling_allinone import AllInOneModel
 from .modeling_masked_lm_allinone import AllInOneForMaskedLM
 from .modeling_multiple_choice_allinone import AllInOneForMultipleChoice
 from .modeling_paired_reasoning_allinone import AllInOneForPairedVisualReasoning
 from .modeling_pretraining_allinone import AllInOneForPreTraining
 from .modeling_question_answering_allinone import AllInOneForVideoQuestionAnswering
 from .modeling_retrieval_allinone import AllInOneForVideoTextRetrieval
+from .modeling_sequence_classification_allinone import AllInOneForSequenceClassification
 from .modeling_video_classification_allinone import AllInOneForVideoClassification
 from .modeling_visual_commonsense_allinone import AllInOneForVisualCommonsenseReasoning
+from .tasks_allinone import PIPELINE_CLASSES
 from .video_decoding_allinone import is_array
 from .video_processing_allinone import is_list_of_images, stack_clips
 from .video_sources_allinone import clip_arguments, is_decoder, source_name
@@ -53,6 +55,7 @@ class AutoModelOfAnyHead(_BaseAutoModelClass):
             AllInOneForMultipleChoice,
             AllInOneForPairedVisualReasoning,
             AllInOneForPreTraining,
+            AllInOneForSequenceClassification,
             AllInOneForVideoClassification,
             AllInOneForVideoQuestionAnswering,
             AllInOneForVideoTextRetrieval,
@@ -76,6 +79,7 @@ class _VideoTextPipeline(Pipeline):
     default_top_k: ClassVar[int]
 
     def __init__(self, *arguments, score_by: str | None = None, **options):
+        options.pop("local_files_only", None)  # which `pipeline` hands on
         super().__init__(*arguments, **options)
         self._answerer = Answerer(cast(Any, self.model), self._needed_processor(), score_by)
         self._answerer.need(self.asks)
@@ -424,32 +428,8 @@ class VideoFillMaskPipeline(_VideoTextPipeline):
 
 
 PIPELINES: dict[str, type[_VideoTextPipeline]] = {
-    "video-question-answering": VideoQuestionAnsweringPipeline,
-    "video-text-retrieval": VideoTextRetrievalPipeline,
-    "zero-shot-video-classification": ZeroShotVideoClassificationPipeline,
-    "video-fill-mask": VideoFillMaskPipeline,
+    task: globals()[name] for task, (name, _) in PIPELINE_CLASSES.items()
 }
-
-
-def describe_pipelines(model: AllInOnePreTrainedModel) -> dict[str, dict[str, Any]]:
-    """
-    What `custom_pipelines` of a configuration says, so that `pipeline` finds these without the package.
-
-    Args:
-        model ([`AllInOnePreTrainedModel`])
-
-    Returns:
-        `dict`: For each task that the model has a head for, where its pipeline is, and how it loads models:
-        `AutoModel` is the own class of a folder with code.
-    """
-    tasks = {task: one for task, one in PIPELINES.items() if one.asks in tasks_of(model)}
-    if "multiple-choice" not in tasks_of(model):  # which chooses among classes of its own
-        tasks.pop("zero-shot-video-classification", None)
-    module = __name__.rpartition(".")[2]
-    return {
-        task: {"impl": f"{module}.{one.__name__}", "pt": ["AutoModel"], "type": "multimodal"}
-        for task, one in tasks.items()
-    }
 
 
 def _is_row(inputs: Any) -> bool:

@@ -2,11 +2,14 @@
 # Licensed under the Apache License, Version 2.0.
 """What somebody who has not imported this package does with pipelines; `test_pipelines.py` calls it."""
 
+import logging
 import sys
 from pathlib import Path
 
+import torch
 from clean_processes import keep_code_in
-from transformers import pipeline
+from transformers import AutoModelForVisualQuestionAnswering, AutoProcessor, pipeline
+from transformers.utils import logging as transformers_logging
 
 TRUST = {"trust_remote_code": True, "device": "cpu"}
 
@@ -25,6 +28,27 @@ def ask_everything(folders: dict[str, str], calls: dict[str, dict], clip: str, m
             found["saved and reopened"] = again(clip, **calls[task])
     assert not any(name.partition(".")[0] == "modeling_allinone" for name, module in sys.modules.items() if module)
     return found
+
+
+def classify(folder: str, clip: str, modules: Path) -> tuple[list[dict], list[str]]:
+    """What transformers' own pipeline says, and what it warns of."""
+    keep_code_in(modules)
+    warnings: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: warnings.append(record.getMessage())
+    transformers_logging.add_handler(handler)
+    found = pipeline("video-classification", model=folder, **TRUST)(clip)
+    return found, [warning for warning in warnings if "not supported" in warning]
+
+
+def change_head(folder: str, clip: str, modules: Path) -> list[dict]:
+    """What the pipeline says of a folder that was saved with another head than it was opened with."""
+    keep_code_in(modules)
+    torch.manual_seed(0)
+    model = AutoModelForVisualQuestionAnswering.from_pretrained(folder, trust_remote_code=True)
+    model.save_pretrained(modules / "changed")
+    AutoProcessor.from_pretrained(folder, trust_remote_code=True).save_pretrained(modules / "changed")
+    return pipeline(model=str(modules / "changed"), **TRUST)(clip, "a ring?")
 
 
 def ask_plain_folder(task: str, folder: str, call: dict, clip: str, modules: Path, trusted: bool | None) -> object:

@@ -23,9 +23,11 @@ from video_fixtures import encode_video, grey_frames
 
 import modeling_allinone
 from modeling_allinone import (
+    AllInOneConfig,
     AllInOneForMaskedLM,
     AllInOneForPreTraining,
     AllInOneForVideoClassification,
+    AllInOnePreTrainedModel,
     AllInOneProcessor,
     AllInOneVideoProcessor,
     Predictor,
@@ -33,6 +35,7 @@ from modeling_allinone import (
 )
 from modeling_allinone.datasets import load_moving_shapes, train_tokenizer, write_moving_shapes
 from modeling_allinone.hub.remote_code import saving_code
+from modeling_allinone.models.pipelines_allinone import AutoModelOfAnyHead
 
 CHECKPOINT = str(Path(__file__).parents[2] / "examples/checkpoints/moving-shapes")
 TASK = "video-question-answering"
@@ -188,11 +191,31 @@ def test_folders_with_code_answer_without_the_package(with_code, files, tmp_path
         assert all(module.startswith("transformers_modules.") for module in said["classes"])
 
 
+def test_another_head_has_other_pipelines(with_code, files, tmp_path):
+    """The task is not said, as there is one."""
+    found = call_without(
+        ("modeling_allinone",),
+        pipeline_user.change_head,
+        with_code["video-fill-mask"],
+        str(files / "1.mp4"),
+        tmp_path,
+    )
+    assert {one["answer"] for one in found} == {"yes", "no", "red"}
+    named = json.loads((tmp_path / "changed" / "config.json").read_text())["custom_pipelines"]
+    assert list(named) == ["video-question-answering"]
+
+
 @pytest.mark.parametrize("trusted", [None, False, True])
 def test_the_package_goes_before_the_code_of_a_folder(with_code, trusted):
     task = "video-text-retrieval"
     found = pipeline(task, model=with_code[task], device="cpu", trust_remote_code=trusted)
     assert type(found) is VideoTextRetrievalPipeline and type(found.model) is AllInOneForPreTraining
+
+
+def test_every_model_class_is_known():
+    public = (getattr(modeling_allinone, name) for name in modeling_allinone.__all__)
+    models = {cls for cls in public if isinstance(cls, type) and issubclass(cls, AllInOnePreTrainedModel)}
+    assert set(AutoModelOfAnyHead._model_mapping[AllInOneConfig]) == models - {AllInOnePreTrainedModel}
 
 
 def test_pipelines_of_others_are_kept(tiny_config, tmp_path):
@@ -440,6 +463,15 @@ def test_classes_of_a_head_by_the_pipeline_of_transformers(tiny_config, processo
         for one, other in zip(found, expected, strict=True):
             check(one, other, task)
     assert "not supported" not in caplog.text
+
+    folder = str(tmp_path / "with code")
+    with saving_code(classify.model, processor):
+        classify.model.save_pretrained(folder)
+        processor.save_pretrained(folder)
+    assert "custom_pipelines" not in (tmp_path / "with code" / "config.json").read_text()
+    said, warnings = call_without(("modeling_allinone",), pipeline_user.classify, folder, clips[0], tmp_path)
+    check(said, expected[0], task)
+    assert not warnings
 
     # It makes batches of, and saves, what it takes for a feature extractor.
     batched = pipeline(
