@@ -269,7 +269,8 @@ class AllInOneForPreTraining(AllInOnePreTrainedModel):
         if use_hard_negatives and not (return_contrastive_loss and matching_labels is not None):
             raise ValueError("use_hard_negatives needs return_contrastive_loss=True and matching_labels.")
         if attention_mask is None:
-            attention_mask = torch.ones(shape, dtype=torch.long, device=self.device)
+            device = (input_ids if inputs_embeds is None else inputs_embeds).device  # weights may lie on the disk
+            attention_mask = torch.ones(shape, dtype=torch.long, device=device)
         texts = {"input_ids": input_ids, "attention_mask": attention_mask, "token_type_ids": token_type_ids}
         texts["inputs_embeds"] = inputs_embeds
         clips = {"pixel_values": pixel_values, "pixel_mask": pixel_mask, "patch_permutation": patch_permutation}
@@ -336,11 +337,12 @@ class AllInOneForPreTraining(AllInOnePreTrainedModel):
         self, embeds: dict[str, Any], input_ids: torch.Tensor | None, is_pair: torch.Tensor | None
     ) -> torch.Tensor:
         """For each text (B, 2) its own clip, and one that the features confuse with it."""
-        is_unfit = torch.zeros(1, dtype=torch.bool, device=self.device) if is_pair is None else ~is_pair
+        texts = embeds["text_embeds"]
+        is_unfit = torch.zeros(1, dtype=torch.bool, device=texts.device) if is_pair is None else ~is_pair
         if input_ids is not None:  # another clip of the same text is no wrong one
             is_unfit = is_unfit | (input_ids[:, None] == input_ids).all(dim=-1)
         temperature = self.config.contrastive_temperature
-        return draw_hard_negatives(embeds["video_embeds"], embeds["text_embeds"], 1, temperature, is_unfit)
+        return draw_hard_negatives(embeds["video_embeds"], texts, 1, temperature, is_unfit)
 
     def _read_for_all(
         self, texts: dict[str, Any], clips: dict[str, Any], targets: dict[str, Any], wants_hidden_states: Any, **kwargs
