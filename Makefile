@@ -18,7 +18,7 @@ VENV ?= .venv
 export OMP_WAIT_POLICY ?= passive
 
 # A test holds this list against tests/fixtures/door_table.py.
-DOORS = bitsandbytes mteb optimum-quanto torchao trackio wandb
+DOORS = bitsandbytes deepspeed mteb optimum-quanto torchao trackio wandb
 
 BIN = $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 

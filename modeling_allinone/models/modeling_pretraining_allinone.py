@@ -269,8 +269,8 @@ class AllInOneForPreTraining(AllInOnePreTrainedModel):
         if use_hard_negatives and not (return_contrastive_loss and matching_labels is not None):
             raise ValueError("use_hard_negatives needs return_contrastive_loss=True and matching_labels.")
         if attention_mask is None:
-            device = (input_ids if inputs_embeds is None else inputs_embeds).device  # weights may lie on the disk
-            attention_mask = torch.ones(shape, dtype=torch.long, device=device)
+            text: Any = input_ids if inputs_embeds is None else inputs_embeds  # where weights are, if not on the disk
+            attention_mask = torch.ones(shape, dtype=torch.long, device=text.device)
         texts = {"input_ids": input_ids, "attention_mask": attention_mask, "token_type_ids": token_type_ids}
         texts["inputs_embeds"] = inputs_embeds
         clips = {"pixel_values": pixel_values, "pixel_mask": pixel_mask, "patch_permutation": patch_permutation}

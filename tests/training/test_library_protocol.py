@@ -7,7 +7,7 @@ import inspect
 
 import pytest
 import torch
-from head_batches import make_batch
+from head_batches import HEADS, LABELS, make_batch
 from peft import (
     AdaLoraConfig,
     IA3Config,
@@ -25,63 +25,11 @@ from peft.utils.constants import (
 from torch.utils.flop_counter import FlopCounterMode
 from transformers.loss.loss_utils import ForSequenceClassificationLoss
 
-from modeling_allinone import (
-    AllInOneForMaskedLM,
-    AllInOneForMultipleChoice,
-    AllInOneForPairedVisualReasoning,
-    AllInOneForPreTraining,
-    AllInOneForVideoClassification,
-    AllInOneForVideoQuestionAnswering,
-    AllInOneForVideoTextRetrieval,
-    AllInOneForVisualCommonsenseReasoning,
-    AllInOneModel,
-)
+from modeling_allinone import AllInOneForMaskedLM, AllInOneModel
 from modeling_allinone.training.distributed import count_labelled
 from modeling_allinone.training.trainer import AllInOneTrainer, AllInOneTrainingArguments, VideoClassificationTrainer
 
 pytestmark = pytest.mark.usefixtures("modules_are_not_collected")
-
-LABELS = torch.tensor([1, 0])
-# Head, how its inputs differ from one text beside one clip, and its labels.
-HEADS = {
-    "masked_lm": (AllInOneForMaskedLM, "joint", {"labels": torch.full((2, 7), 3)}),
-    "answers": (AllInOneForVideoQuestionAnswering, "joint", {"labels": LABELS}),
-    "choices": (AllInOneForMultipleChoice, "texts", {"labels": LABELS}),
-    "classes": (AllInOneForVideoClassification, "joint", {"labels": LABELS}),
-    "classes_without_text": (AllInOneForVideoClassification, "video", {"labels": LABELS}),
-    "classes_with_one_prompt": (AllInOneForVideoClassification, "prompt", {"labels": LABELS}),
-    "commonsense": (
-        AllInOneForVisualCommonsenseReasoning,
-        "answers",
-        {"answer_labels": LABELS, "rationale_labels": LABELS},
-    ),
-    "pairs": (AllInOneForPairedVisualReasoning, "two clips", {"labels": LABELS}),
-    "features": (AllInOneForVideoTextRetrieval, "joint", {"return_loss": True}),
-    "hard_negatives": (AllInOneForVideoTextRetrieval, "joint", {"return_loss": True, "num_hard_negatives": 1}),
-    "scores": (AllInOneForVideoTextRetrieval, "texts", {"return_loss": True}),
-    "embeds": (AllInOneForVideoQuestionAnswering, "embeds", {"labels": LABELS}),
-    "image": (AllInOneForVideoQuestionAnswering, "image", {"labels": LABELS}),
-}
-PRETRAINING = {
-    "labels": torch.full((2, 7), 3),
-    "matching_labels": LABELS,
-    "frame_order": torch.tensor([[1, 0, 3, 2]] * 2),
-    "bool_masked_pos": torch.arange(2 * 4 * 16).view(2, 4, 16) % 3 == 0,
-    "return_contrastive_loss": True,
-}
-OWN_PASSES = {"masked_input_ids": torch.full((2, 7), 4), "matching_indices": torch.tensor([0, 0])}
-HEADS |= {
-    "one_pass": (AllInOneForPreTraining, "joint", PRETRAINING),
-    "no_target": (AllInOneForPreTraining, "joint", {}),
-    "contrast_alone": (AllInOneForPreTraining, "joint", {"return_contrastive_loss": True}),
-    "own_passes": (AllInOneForPreTraining, "joint", PRETRAINING | OWN_PASSES),
-    "hard_clips": (AllInOneForPreTraining, "joint", PRETRAINING | {"use_hard_negatives": True}),
-    "own_pass_for_order": (
-        AllInOneForPreTraining,
-        "joint",
-        {name: PRETRAINING[name] for name in ("labels", "frame_order")} | OWN_PASSES,
-    ),
-}
 
 
 @pytest.fixture
