@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "data": {"models", "datasets"},
     "evaluation": {"models", "datasets", "metrics", "hub", "data"},
     "search": {"models", "data", "evaluation"},
-    "integrations": {"models", "hub", "data", "evaluation"},
+    "integrations": {"models", "hub", "data", "evaluation", "conversion"},
     "conversion": {"models", "hub"},
     "training": {"models", "datasets", "metrics", "recipes", "hub", "data", "evaluation"},
 }

@@ -21,6 +21,7 @@ from .demo import demo
 from .evaluate import evaluate
 from .explain import explain
 from .export import export
+from .export_onnx import export_onnx
 from .fill import fill
 from .index import index
 from .info import info
@@ -46,7 +47,7 @@ _COMMANDS: dict[str, tuple[Callable[..., Any], ...]] = {
     "Many clips": (predict,),
     "Search": (index, search),
     "Training": (check, train, evaluate),
-    "Models": (info, convert, export),
+    "Models": (info, convert, export, export_onnx),
     "Page": (demo,),
 }
 _SCRIPTS = (train, evaluate, convert, export)

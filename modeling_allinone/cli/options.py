@@ -211,7 +211,12 @@ def load_predictor(name: str, device: str | None, dtype: str | None, score_by: s
         [`Predictor`]
     """
     from ..evaluation.predictor import Predictor
+    from ..integrations.onnx_model import DESCRIPTION, load_onnx
 
+    if Path(name, DESCRIPTION).is_file():
+        if dtype is not None:
+            raise ValueError(f"dtype is {dtype!r}, but {name} holds an exported model, which computes as it is.")
+        return Predictor(*load_onnx(name, device=device or "cpu"), score_by)
     with without_bars():
         return Predictor.from_pretrained(name, device, dtype, score_by)
 

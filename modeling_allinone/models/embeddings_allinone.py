@@ -11,6 +11,8 @@ from torch import nn
 
 from .configuration_allinone import AllInOneConfig
 
+_MORE_THAN_PLACES = 2**24  # of patches in a frame; a fixed number, since ONNX multiplies by no other
+
 
 class AllInOneTextEmbeddings(nn.Module):
     """BERT's: word + position + token type, layer norm, dropout."""
@@ -80,7 +82,7 @@ class AllInOnePatchOrder(nn.Module):
             draw = draw + 2**32 * patch_is_padding[:, None].long()
             # Padding has the draw of the patch before it. No two numbers are the same with the place behind them: a
             # stable sort, which would do, too, is none that ONNX has.
-            draw = draw * num_patches + torch.arange(num_patches, device=device)
+            draw = draw * _MORE_THAN_PLACES + torch.arange(num_patches, device=device)
         kept = draw.argsort(dim=-1)[..., :num_kept]
         return kept if self.is_random else kept.sort(dim=-1).values
 
@@ -90,11 +92,10 @@ class AllInOnePatchOrder(nn.Module):
         """A number in [0, 2^32) for each frame and patch (1 or B, T, P), with padding the same as without."""
         # An integer hash, no generator, is the same on every device and in every version of torch: two rounds of
         # xor-shift-multiply, constants by C. Wellons' search «hash-prospector».
-        frame = torch.arange(num_frames, device=device)[:, None]
         if patch_is_padding is None:
-            bits = (frame * num_patches + torch.arange(num_patches, device=device))[None]
+            bits = torch.arange(num_frames * num_patches, device=device).view(1, num_frames, num_patches)
         else:
-            is_kept = ~patch_is_padding[:, None]  # (B, 1, P)
+            frame, is_kept = torch.arange(num_frames, device=device)[:, None], ~patch_is_padding[:, None]  # (B, 1, P)
             bits = frame * is_kept.sum(dim=-1, keepdim=True) + is_kept.cumsum(dim=-1) - 1
         bits = (bits + self.seed * 0x9E3779B9) & 0xFFFFFFFF
         bits = bits ^ (bits >> 16)
@@ -333,9 +334,8 @@ def _move_padding_last(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """A permutation (B, T, kept patches), its padded patches (B, P) last, and the number of the others (B,)."""
     is_padding = patch_is_padding[:, None].expand(-1, patch_permutation.shape[1], -1).gather(2, patch_permutation)
-    num_places = is_padding.shape[-1]
-    # As by a stable sort, which ONNX lacks.
-    order = (is_padding * num_places + torch.arange(num_places, device=is_padding.device)).argsort(dim=-1)
+    places = torch.arange(is_padding.shape[-1], device=is_padding.device)
+    order = (is_padding * _MORE_THAN_PLACES + places).argsort(dim=-1)  # as by a stable sort, which ONNX lacks
     # Where frames keep different subsets, a place counts as padding as soon as one frame has padding there.
     num_kept = (~is_padding).sum(dim=-1).amin(dim=-1)
     return patch_permutation.gather(2, order), num_kept
