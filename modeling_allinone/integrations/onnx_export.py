@@ -358,9 +358,11 @@ def _most_of(config: AllInOneConfig) -> dict[str, int]:
 
 
 @torch.no_grad()
-def _compare(model: AllInOnePreTrainedModel, graphs: dict[str, _Graph], folder: Path) -> tuple[float, float]:
+def _compare(
+    model: AllInOnePreTrainedModel, graphs: dict[str, _Graph], folder: Path, runtime: str = "onnxruntime"
+) -> tuple[float, float]:
     """The largest difference between a model and its graphs at several sizes, and the model's largest number."""
-    exported: Any = load_onnx(folder)[0]
+    exported: Any = load_onnx(folder, runtime)[0]
     most = _most_of(model.config)
     largest_sizes: dict[str, int] = {axis: most[axis] for axis in ("tokens", "frames") if axis in most}
     difference = number = torch.zeros(())

@@ -20,6 +20,7 @@ from ..models.modeling_paired_reasoning_allinone import AllInOneForPairedVisualR
 from ..models.modeling_pretraining_allinone import AllInOneForPreTraining, AllInOneForPreTrainingOutput
 from ..models.modeling_question_answering_allinone import AllInOneForVideoQuestionAnswering
 from ..models.modeling_retrieval_allinone import AllInOneForVideoTextRetrieval, AllInOneRetrievalOutput
+from ..models.modeling_sequence_classification_allinone import AllInOneForSequenceClassification
 from ..models.modeling_video_classification_allinone import AllInOneForVideoClassification
 from ..models.modeling_visual_commonsense_allinone import (
     AllInOneForVisualCommonsenseReasoning,
@@ -37,6 +38,7 @@ OUTPUTS: dict[type[AllInOnePreTrainedModel], type] = {
     AllInOneForMaskedLM: AllInOneTaskOutput,
     AllInOneForMultipleChoice: AllInOneTaskOutput,
     AllInOneForPairedVisualReasoning: AllInOneTaskOutput,
+    AllInOneForSequenceClassification: AllInOneTaskOutput,
     AllInOneForVideoClassification: AllInOneTaskOutput,
     AllInOneForVideoQuestionAnswering: AllInOneTaskOutput,
 }
