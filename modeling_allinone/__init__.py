@@ -21,7 +21,7 @@ else is imported when it is first used; what there is, is listed in `__init__.py
   `VideoIndex`;
 - what a checkpoint is: `describe_checkpoint`, `CheckpointInfo`;
 - to show and to share: `align_words`, `align_words_with_frames`, `draw_alignment`, `create_model_card`, `saving_code`;
-  for other libraries, `save_sentence_transformer`.
+  for other libraries, `save_sentence_transformer`, `export_onnx` and `load_onnx`.
 """
 
 import lazy_loader

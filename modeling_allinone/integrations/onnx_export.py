@@ -48,8 +48,7 @@ Axes with a name may have any size, up to {most}. `{file}` says the same for pro
 to frames and texts before; `processor_config.json` and `tokenizer.json` are the settings of what does it.
 
 ```python
-from modeling_allinone import Predictor
-from modeling_allinone.integrations.onnx_model import load_onnx
+from modeling_allinone import Predictor, load_onnx
 
 model, processor = load_onnx("FOLDER")  # the folder of this file
 predictor = Predictor(model, processor)
