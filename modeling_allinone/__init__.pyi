@@ -40,7 +40,6 @@ from .evaluation.visualization import draw_alignment as draw_alignment
 from .evaluation.zero_shot import ZeroShotEvaluator as ZeroShotEvaluator
 from .hub.model_card import create_model_card as create_model_card
 from .hub.remote_code import saving_code as saving_code
-from .integrations.onnx_export import OnnxExport as OnnxExport
 from .integrations.onnx_export import export_onnx as export_onnx
 from .integrations.onnx_model import load_onnx as load_onnx
 from .integrations.sentence_transformers import save_sentence_transformer as save_sentence_transformer
