@@ -15,7 +15,7 @@ from transformers.utils import CONFIG_NAME
 from ..models.configuration_allinone import AllInOneConfig
 from ..models.processing_allinone import AllInOneProcessor
 from .fingerprint import digest_weights
-from .key_map import BACKBONE, TASK_CLASSES, describe, find_heads
+from .key_map import BACKBONE, describe, find_heads
 from .model_directory import read_json, read_model_directory
 from .original_checkpoint import choose_heads, read_original
 from .original_config import read_config
@@ -186,7 +186,7 @@ def _describe_folder(folder: Path, name: str) -> CheckpointInfo:
         name,
         config,
         tensors,
-        class_name=TASK_CLASSES[task],
+        class_name=(config.architectures or [""])[0],  # `read_model_directory` has seen that it is one
         methods=list(dict.fromkeys(methods)),
         labels=list((config.id2label or {}).values()) if task in _WITH_LABELS else [],
         vocab_size=None if tokenizer is None else len(tokenizer),

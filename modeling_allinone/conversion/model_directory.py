@@ -84,6 +84,8 @@ def read_model_directory(directory: Path) -> SavedModel:
     if (found := fields.get("model_type")) != AllInOneConfig.model_type:
         raise ConversionError(f"{path} has model_type {found!r}, but expected {AllInOneConfig.model_type!r}.")
     classes = fields.get("architectures")
+    if classes == ["AllInOneForSequenceClassification"]:  # a model for retrieval by its scorer of pairs alone
+        classes, fields = [TASK_CLASSES["retrieval"]], fields | {"projection_dim": None}
     task = next((task for task, name in TASK_CLASSES.items() if classes == [name]), None)
     if task is None:
         raise ConversionError(

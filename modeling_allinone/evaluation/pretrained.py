@@ -15,6 +15,7 @@ from ..models.modeling_multiple_choice_allinone import AllInOneForMultipleChoice
 from ..models.modeling_pretraining_allinone import AllInOneForPreTraining
 from ..models.modeling_question_answering_allinone import AllInOneForVideoQuestionAnswering
 from ..models.modeling_retrieval_allinone import AllInOneForVideoTextRetrieval
+from ..models.modeling_sequence_classification_allinone import AllInOneForSequenceClassification
 from ..models.modeling_video_classification_allinone import AllInOneForVideoClassification
 from ..models.processing_allinone import AllInOneProcessor
 
@@ -24,6 +25,7 @@ MODEL_CLASSES: dict[str, type[AllInOnePreTrainedModel]] = {
         AllInOneForMaskedLM,
         AllInOneForMultipleChoice,
         AllInOneForPreTraining,
+        AllInOneForSequenceClassification,
         AllInOneForVideoClassification,
         AllInOneForVideoQuestionAnswering,
         AllInOneForVideoTextRetrieval,
@@ -34,7 +36,6 @@ MODEL_CLASSES: dict[str, type[AllInOnePreTrainedModel]] = {
 OTHER_CLASSES = {
     "AllInOneModel": "has no head",
     "AllInOneForPairedVisualReasoning": "judges pairs of images",
-    "AllInOneForSequenceClassification": "scores pairs for a CrossEncoder of sentence-transformers",
     "AllInOneForVisualCommonsenseReasoning": "chooses an answer and a rationale of VCR",
 }
 
@@ -60,8 +61,10 @@ def load_pretrained(
     """
     name = str(name)
     on_device = _check_device(device)
-    options = {} if dtype is None else {"dtype": _check_dtype(dtype)}
+    options: dict[str, Any] = {} if dtype is None else {"dtype": _check_dtype(dtype)}
     model_class = _find_class(name)
+    if model_class is AllInOneForSequenceClassification:  # a model for retrieval by its scorer of pairs alone
+        model_class, options["projection_dim"] = AllInOneForVideoTextRetrieval, None
     try:
         model, info = cast(Any, model_class).from_pretrained(name, output_loading_info=True, **options)
     except SafetensorError as error:

@@ -20,7 +20,9 @@ from modeling_allinone import (
     AllInOneForPreTraining,
     AllInOneForSequenceClassification,
     AllInOneForVideoTextRetrieval,
+    Predictor,
     VideoEncoder,
+    describe_checkpoint,
     metric_path,
     save_sentence_transformer,
     saving_code,
@@ -369,3 +371,8 @@ def test_scores_are_trained(rows, tmp_path, own_cache, modules_are_not_collected
     )
     np.testing.assert_allclose(again.predict(pairs), model.predict(pairs), atol=1e-5)
     assert type(again[0].model) is AllInOneForSequenceClassification
+    info, predictor = describe_checkpoint(tmp_path / "trained"), Predictor.from_pretrained(tmp_path / "trained", "cpu")
+    assert (info.class_name, info.methods) == ("AllInOneForSequenceClassification", ["choose", "classify"])
+    chosen = predictor.choose(rows[0]["video"], captions, top_k=len(captions))
+    ranked = again.rank(rows[0]["video"], captions)
+    assert [one["answer"] for one in chosen.top_k] == [captions[rank["corpus_id"]] for rank in ranked]
