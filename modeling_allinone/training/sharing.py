@@ -73,6 +73,7 @@ def write_card_of_trainer(
         type(model).__name__,
         name,
         "Trained with `AllInOneTrainer`. Nothing was scored.",
+        has_code=model.is_remote_code(),
         has_processor=trainer.processing_class is not None,
         training={
             "number of steps": trainer.state.global_step,

@@ -2,25 +2,28 @@
 # Licensed under the Apache License, Version 2.0.
 """What trains and pushes to the Hub, or loads from it, in processes of their own; `test_pushed_runs.py` calls it."""
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import torch
 import transformers
-from script_runs import load_script, run_script
 
 
 def run(*arguments) -> int:
     """Exit status of fine-tuning by its script."""
+    from script_runs import load_script, run_script
+
     return run_script(load_script("finetune"), *arguments)
 
 
-def train_in_python(folder: Path, output_dir: Path, repo_id: str, token: str, own_card: str | None = None):
+def train_in_python(folder: Path, output_dir: Path, repo_id: str, token: str, own_card: str | None, with_code: bool):
     """Train a step from a saved model, and push it twice."""
     from modeling_allinone import (
         AllInOneForVideoQuestionAnswering,
         AllInOneProcessor,
         AllInOneTrainer,
         AllInOneTrainingArguments,
+        saving_code,
     )
 
     model = AllInOneForVideoQuestionAnswering.from_pretrained(folder, num_labels=5)
@@ -43,12 +46,19 @@ def train_in_python(folder: Path, output_dir: Path, repo_id: str, token: str, ow
     trainer.train()
     if own_card is not None:
         (output_dir / "README.md").write_text(own_card)
-    trainer.push_to_hub(license="mit", tags="shapes")
+    with saving_code(model, trainer.processing_class) if with_code else nullcontext():
+        trainer.push_to_hub(license="mit", tags="shapes")
 
 
 def load(name: str) -> dict[str, torch.Tensor]:
     """The weights of a pushed or saved model, as a user gets them."""
     import modeling_allinone  # noqa: F401
 
-    transformers.AutoProcessor.from_pretrained(name)
-    return transformers.AutoModelForVisualQuestionAnswering.from_pretrained(name).state_dict()
+    return load_with_code(name, False)
+
+
+def load_with_code(name: str, trust_remote_code: bool = True) -> dict[str, torch.Tensor]:
+    """The same without importing the package."""
+    options = {"trust_remote_code": trust_remote_code}
+    transformers.AutoProcessor.from_pretrained(name, **options)
+    return transformers.AutoModelForVisualQuestionAnswering.from_pretrained(name, **options).state_dict()

@@ -83,20 +83,23 @@ def test_a_script_pushes_the_scored_model(hub, shapes, tiny, tmp_path, lora_rank
         assert TOKEN not in texts_in(path)
 
 
-@pytest.mark.parametrize("own_card", (None, '---\nlicense: other\n---\nMine: `from_pretrained("{folder}")`'))
-def test_the_trainer_pushes_our_card(hub, tiny, tmp_path, own_card):
+OWN_CARD = '---\nlicense: other\n---\nMine: `from_pretrained("{folder}")`'
+
+
+@pytest.mark.parametrize("case", ("plain", "own-card", "with-code"))
+def test_the_trainer_pushes_our_card(hub, tiny, tmp_path, case):
     """With the last figures; but a card that somebody has written stays, and loads from where it is."""
-    output_dir, repo = tmp_path / "output", f"{USER}/trained{'' if own_card is None else '-own-card'}"
-    own_card = own_card and own_card.format(folder=output_dir)
-    hub.call(
-        tmp_path / "writer", (), pushing_runs.train_in_python, tiny, output_dir, repo, TOKEN, own_card, token=None
-    )
-    files = hub.files(repo)
-    assert set(files) == MODEL | {"training_args.bin"}
+    output_dir, repo = tmp_path / "output", f"{USER}/trained-{case}"
+    own_card = OWN_CARD.format(folder=output_dir) if case == "own-card" else None
+    arguments = (tiny, output_dir, repo, TOKEN, own_card, case == "with-code")
+    hub.call(tmp_path / "writer", (), pushing_runs.train_in_python, *arguments, token=None)
+    files, text = hub.files(repo), hub.files(repo)["README.md"].decode()
+    code = {path for path in files if path.endswith("_allinone.py") and path != f"{LOADER}.py"}
+    assert set(files) - code == MODEL | {"training_args.bin"} and bool(code) == (case == "with-code")
     assert hub.repositories["models", repo].messages == ["Before training", "End of training"]
     assert TOKEN not in texts_in(output_dir / "training_args.bin")
-    text = files["README.md"].decode()
-    assert f'from_pretrained("{repo}")' in text and str(tmp_path) not in text
+    trust = ", trust_remote_code=True" if case == "with-code" else ""
+    assert f'from_pretrained("{repo}"{trust})' in text and str(tmp_path) not in text
     if own_card is None:
         data = ModelCard(text).data
         assert data.license == "mit" and {"shapes", "allinone"} <= set(data.tags)
@@ -104,7 +107,10 @@ def test_the_trainer_pushes_our_card(hub, tiny, tmp_path, own_card):
     else:
         assert text == own_card.replace(str(output_dir), repo)
     here = hub.call(tmp_path / "reader", (), pushing_runs.load, str(output_dir))
-    torch.testing.assert_close(hub.call(tmp_path / "reader", (), pushing_runs.load, repo), here, rtol=0, atol=0)
+    hidden, loader = (), pushing_runs.load
+    if case == "with-code":
+        hidden, loader = ("modeling_allinone",), pushing_runs.load_with_code
+    torch.testing.assert_close(hub.call(tmp_path / "reader", hidden, loader, repo), here, rtol=0, atol=0)
 
 
 def texts_in(path: Path) -> set[str]:

@@ -2,11 +2,12 @@
 # Licensed under the Apache License, Version 2.0.
 """What users do at the Hub, each in a process of its own; `test_sharing.py` calls it."""
 
+import re
 from pathlib import Path
 
 import torch
 import transformers
-from huggingface_hub import HfApi
+from huggingface_hub import HfApi, ModelCard
 from remote_code_user import classes_of, computed
 
 
@@ -83,6 +84,12 @@ def tune(repo_id: str, tuned_id: str) -> float:
     model.push_to_hub(tuned_id)
     transformers.AutoProcessor.from_pretrained(repo_id, trust_remote_code=True).push_to_hub(tuned_id)
     return sum_weights(model)
+
+
+def run_card(repo_id: str):
+    """Run the code of a repository's card, as it stands."""
+    [code] = re.findall(r"```python\n(.*?)```", ModelCard.load(repo_id).content, re.DOTALL)
+    exec(code, {})
 
 
 def what_is_said(function, *arguments, **options) -> str:

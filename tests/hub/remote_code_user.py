@@ -71,11 +71,12 @@ def fine_tune(directory: Path, inputs: dict, output_dir: Path) -> dict:
     }
 
 
-def fine_tune_from_pretraining(directory: Path, output_dir: Path) -> list[str]:
-    """Classes of what is saved as a model for questions, and was loaded from a folder of pre-training."""
+def fine_tune_from_pretraining(directory: Path, output_dir: Path) -> tuple[list[str], set[str]]:
+    """Classes and pipelines of what is saved as a model for questions and was loaded from a pre-trained folder."""
     AutoModelForVisualQuestionAnswering.from_pretrained(directory, **TRUST).save_pretrained(output_dir)
     auto_classes = (AutoModel, AutoModelForVisualQuestionAnswering, AutoModelForMaskedLM)
-    return [type(cls.from_pretrained(output_dir, **TRUST)).__name__ for cls in auto_classes]
+    models = [cls.from_pretrained(output_dir, **TRUST) for cls in auto_classes]
+    return [type(model).__name__ for model in models], set(models[0].config.custom_pipelines)
 
 
 def releases(*directories: Path) -> list:

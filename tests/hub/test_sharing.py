@@ -4,8 +4,12 @@
 
 import hashlib
 import json
+import os
+import subprocess
+import sys
 import urllib.error
 import urllib.request
+from contextlib import nullcontext
 from pathlib import Path
 
 import hub_user
@@ -16,7 +20,7 @@ from test_remote_code import build_model, build_processor, computed, inputs_of, 
 from video_fixtures import grey_frames
 
 import modeling_allinone
-from modeling_allinone import AllInOneForPreTraining, AllInOneProcessor
+from modeling_allinone import AllInOneForPreTraining, AllInOneProcessor, create_model_card, saving_code
 from modeling_allinone.models.saving_allinone import LOADER
 
 ROOT = Path(modeling_allinone.__file__).parent.parent
@@ -124,6 +128,42 @@ def test_code_comes_along(hub, saved, inputs, expected, tiny_inputs, tmp_path, w
         tmp_path / "other", PACKAGE, hub_user.load_trusting, tuned, "AutoModelForMaskedLM", *arguments[2:]
     )
     assert other["classes"][1] == "AllInOneForMaskedLM"
+
+
+@pytest.mark.parametrize("with_code", (False, True), ids=("with the package", "with code"))
+def test_cards_run(hub, saved, tmp_path, with_code):
+    """What somebody copies from the page of a model."""
+    repo, model = f"{USER}/carded-{with_code}", AllInOneForPreTraining.from_pretrained(saved)
+    processor = AllInOneProcessor.from_pretrained(saved)
+    with saving_code(model, processor) if with_code else nullcontext():
+        model.save_pretrained(tmp_path / "folder")
+        processor.save_pretrained(tmp_path / "folder")
+    card = create_model_card(model.config, type(model).__name__, repo, "Of a test.", has_code=with_code)
+    card.save(tmp_path / "folder" / "README.md")
+    hub.call(tmp_path / "writer", (), hub_user.upload, tmp_path / "folder", repo)
+    hub.call(tmp_path / "reader", PACKAGE if with_code else (), hub_user.run_card, repo)
+
+
+@pytest.mark.slow
+def test_a_new_interpreter_loads_it(hub, saved, inputs, expected, tmp_path):
+    """As the others, but not forked from a process that has read other variables of the environment before."""
+    repo = f"{USER}/for-a-new-interpreter"
+    hub.call(tmp_path / "writer", (), hub_user.push, saved, repo, True)
+    torch.save(inputs, tmp_path / "inputs.pt")
+    program = f"""
+import sys
+sys.modules["modeling_allinone"] = None
+import torch
+from transformers import AutoModelForPreTraining
+model = AutoModelForPreTraining.from_pretrained({repo!r}, trust_remote_code=True).eval()
+with torch.no_grad():
+    torch.save(dict(model(**torch.load("inputs.pt"))), "outputs.pt")
+"""
+    variables = {"HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "home"), "HF_HUB_OFFLINE": "0"}
+    subprocess.run([sys.executable, "-c", program], cwd=tmp_path, env=os.environ | variables, check=True, timeout=200)
+    found = torch.load(tmp_path / "outputs.pt")
+    for name, value in expected["outputs"].items():
+        torch.testing.assert_close(found[name], value)
 
 
 def test_the_space_is_uploaded(hub, tmp_path):
