@@ -21,6 +21,8 @@ logger = logging.get_logger(__name__)
 # Above this, `model_max_length` is transformers' way to say that the tokenizer has no limit.
 LONGEST_TEXT = 1_000_000
 
+# Options that may be a list of one for each clip.
+_OF_EACH_CLIP = ("start", "end", "frame_rate", "frame_indices", "timestamps", "video_metadata")
 # Libraries that tell texts from clips by the names of files take other files, and those that are gone, for texts.
 _MEDIA_FILE = re.compile(r"(/.*|\S+)\.(avi|flv|gif|jpe?g|m4v|mkv|mov|mp4|mpe?g|png|webm|webp|wmv)", re.IGNORECASE)
 
@@ -226,11 +228,24 @@ class AllInOneProcessor(_SavedProcessor):
             options["return_tensors"] = return_tensors
         conversations = [messages] if isinstance(prompts, str) else messages
         texts = [prompts] if isinstance(prompts, str) else prompts
-        clips, metadata = _clips_of_messages(conversations)
-        options |= clips
-        if metadata is not None:
-            options["videos_kwargs"] = {**(options.get("videos_kwargs") or {}), "video_metadata": metadata}
+        kind, clips, metadata = _clips_of_messages(conversations)
         inputs = self(text=texts, **options)
+        if kind is not None:
+            videos_kwargs = {**(options.get("videos_kwargs") or {})}
+            if metadata is not None:
+                videos_kwargs["video_metadata"] = metadata
+            # A clip that stands in many conversations, as where texts are ranked for it, is read once.
+            is_each = any(isinstance({**options, **videos_kwargs}.get(name), list | tuple) for name in _OF_EACH_CLIP)
+            names = [clip if isinstance(clip, str) and not is_each else place for place, clip in enumerate(clips)]
+            rows = {name: row for row, name in enumerate(dict.fromkeys(names))}
+            options |= {kind: [clips[names.index(name)] for name in rows], "videos_kwargs": videos_kwargs}
+            read = self(**options)
+            if len(read["pixel_values"]) != len(rows):
+                raise ValueError(
+                    "num_views is above 1, but a text of messages is read with its clip once; set it to 1."
+                )
+            for name in {"pixel_values", "pixel_mask"} & set(read):
+                inputs[name] = read[name][[rows[one] for one in names]]
         return inputs if return_dict else inputs["input_ids"]
 
     def save_pretrained(self, *arguments, **keywords):
@@ -418,14 +433,14 @@ class AllInOneProcessor(_SavedProcessor):
         return inputs
 
 
-def _clips_of_messages(conversations: Sequence) -> tuple[dict[str, list], list | None]:
-    """Clips of conversations, one of each or none, as an argument of `__call__`, and what is said of them, or none."""
+def _clips_of_messages(conversations: Sequence) -> tuple[str | None, list, list | None]:
+    """What `__call__` calls clips of conversations; the clips, one of each or none; and what is said of them."""
     parts = [
         [part for message in one for part in _parts(message) if part.get("type") != "text"] for one in conversations
     ]
     kinds = {tuple(part.get("type") for part in one) for one in parts}
     if kinds == {()}:
-        return {}, None
+        return None, [], None
     if kinds not in ({("video",)}, {("image",)}):
         found = " and ".join(sorted(" + ".join(map(str, kind)) or "nothing" for kind in kinds))
         raise ValueError(
@@ -437,7 +452,7 @@ def _clips_of_messages(conversations: Sequence) -> tuple[dict[str, list], list |
     said = [clip.get("video_metadata") if _has_metadata(clip) else None for clip in clips]
     clips = [clip["array"] if _has_metadata(clip) else clip for clip in clips]
     metadata = [one or {} for one in said] if any(said) else None
-    return {f"{kind}s": clips}, metadata
+    return f"{kind}s", clips, metadata
 
 
 def _parts(message: Mapping[str, Any]) -> list:

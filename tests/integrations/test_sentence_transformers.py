@@ -103,7 +103,7 @@ def full(model, processor, tmp_path):
 
 
 @FULL
-def test_the_full_form_makes_vectors_of_unit_length(full, processor, rows):
+def test_the_full_form_makes_vectors_of_unit_length(full, processor, rows, record_property):
     from sentence_transformers import SentenceTransformer
 
     opened, model = SentenceTransformer(full, device="cpu"), AllInOneForVideoTextRetrieval.from_pretrained(full)
@@ -115,10 +115,11 @@ def test_the_full_form_makes_vectors_of_unit_length(full, processor, rows):
     images = [{"image": Image.fromarray(frame)} for frame in open_clip(videos[0], "").read(np.arange(3))]
     pictures, _ = embed_clips(model, VideoLoader(processor), images)
     assert torch.equal(opened.encode([row["image"] for row in images], convert_to_tensor=True), pictures)
+    record_property("agreement", f"{len(TEXTS)} texts, {len(clips)} videos, {len(images)} images to the last bit")
 
 
 @RANKER
-def test_the_same_folder_scores_pairs(full, processor, rows):
+def test_the_same_folder_scores_pairs(full, processor, rows, record_property):
     from sentence_transformers import CrossEncoder
 
     ranker, model = CrossEncoder(full, device="cpu"), AllInOneForVideoTextRetrieval.from_pretrained(full).eval()
@@ -136,6 +137,7 @@ def test_the_same_folder_scores_pairs(full, processor, rows):
     with torch.no_grad():
         expected = model.score_pairs(**processor(text=TEXTS[0], images=frame))
     assert ranker.predict((TEXTS[0], frame)) == expected.item()
+    record_property("agreement", f"{len(TEXTS)} of {len(TEXTS)} pairs to the last bit")
 
 
 def embed_scores(model, processor, rows) -> list[torch.Tensor]:

@@ -189,6 +189,32 @@ class TestMessages:
         numpy = processor.apply_chat_template(images, tokenize=True, return_dict=True, return_tensors="np")
         assert isinstance(numpy["pixel_values"], np.ndarray)
 
+    def test_a_clip_of_many_texts_is_read_once(self, processor, tmp_path):
+        """Seen by frames that are drawn at random: once for all."""
+        paths = [str(encode_video(tmp_path / name)) for name in ("a.mp4", "b.mp4")]
+        clips = [paths[1], paths[0], paths[1], paths[1]]
+
+        def read(**options):
+            options = {"videos_kwargs": {"frame_sampling": "random", "seed": 3, **options}}
+            conversations = [self.speak("a dog", clip) for clip in clips]
+            inputs = processor.apply_chat_template(
+                conversations, tokenize=True, return_dict=True, processor_kwargs=options
+            )
+            return [pixels.tolist() for pixels in inputs["pixel_values"]]
+
+        drawn = read()
+        assert drawn[0] == drawn[2] == drawn[3] != drawn[1]
+        assert drawn[:2] == processor(videos=clips[:2], frame_sampling="random", seed=3)["pixel_values"].tolist()
+        each = read(start=[0.0] * 4)
+        assert each[0] != each[2] and each[:2] == drawn[:2]
+
+    def test_views_are_refused(self, processor, frames):
+        options = {"videos_kwargs": {"num_views": 2}}
+        with pytest.raises(
+            ValueError, match="num_views is above 1, but a text of messages is read with its clip once"
+        ):
+            processor.apply_chat_template(self.speak("a", frames), tokenize=True, processor_kwargs=options)
+
     def test_a_text_has_one_clip(self, processor, frames):
         for wrong, found in (
             ([self.speak("a", frames), self.speak("a")], "nothing and video"),
