@@ -3,10 +3,12 @@
 """Training that diverges is stopped, and what it leaves is no model."""
 
 from itertools import chain
+from typing import Any
 
 import torch
 from accelerate.accelerator import Accelerator
 from torch import nn
+from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 
 # A loss is not finite by chance for fewer steps in a row than this.
 _NUM_LOSSES = 3
@@ -119,5 +121,7 @@ def check_weights(model: nn.Module, name: str, accelerator: Accelerator | None =
 
 
 def _local(tensor: torch.Tensor) -> torch.Tensor:
-    """The part of a sharded tensor that is here."""
-    return tensor.to_local() if hasattr(tensor, "to_local") else tensor
+    """The part of a sharded tensor that is here, and of a rounded one what it stands for."""
+    local: Any = tensor.to_local() if hasattr(tensor, "to_local") else tensor
+    is_rounded = is_traceable_wrapper_subclass(local)
+    return local.dequantize() if is_rounded else local

@@ -38,7 +38,10 @@ SMALLER = {
 SNIPPETS = {page: list(read_snippets(page)) for page in PAGES}
 
 # Pages on packages that the extra `test` does not install, which `make doors` runs.
-DOORS = {ROOT / "docs/mteb.md": ("MTEB, its own video tasks on moving shapes", "mteb")}
+DOORS = {
+    ROOT / "docs/mteb.md": ("MTEB, its own video tasks on moving shapes", "mteb"),
+    ROOT / "docs/quantization.md": ("the page on rounded weights", "torchao", "optimum-quanto", "bitsandbytes"),
+}
 
 # By a pattern of its text: why a snippet is not run. Options of commands are looked up in their help all the same.
 NOT_RUN: dict[str, str] = {

@@ -15,6 +15,7 @@ import modeling_allinone
 from modeling_allinone import AllInOneForVideoTextRetrieval, AllInOneProcessor, VideoEncoder, VideoIndex, VideoLoader
 from modeling_allinone.datasets import load_moving_shapes, write_moving_shapes
 from modeling_allinone.evaluation.embedding import embed_texts, project_clips
+from modeling_allinone.training.divergence import check_weights
 
 CHECKPOINT = Path(__file__).parents[2] / "examples/checkpoints/moving-shapes"
 HEADS = {
@@ -22,6 +23,7 @@ HEADS = {
     "AllInOneForMultipleChoice": "texts",
     "AllInOneForPairedVisualReasoning": "two clips",
     "AllInOneForPreTraining": "joint",
+    "AllInOneForSequenceClassification": "joint",
     "AllInOneForVideoClassification": "prompt",
     "AllInOneForVideoQuestionAnswering": "joint",
     "AllInOneForVideoTextRetrieval": "joint",
@@ -93,11 +95,11 @@ def test_captions_find_the_clips_that_they_found(make_config, least, clips_and_c
 
 @each_scheme
 def test_every_head_is_as_it_was_when_it_is_opened_again(make_config, least, tiny_config, tiny_inputs, tmp_path):
-    config = tiny_config(hidden_size=64, intermediate_size=128, num_labels=3)
     inputs = tiny_inputs()
     clips = inputs.pop("pixel_values")
     for name, kind in HEADS.items():
         model_class, folder = getattr(modeling_allinone, name), tmp_path / name
+        config = tiny_config(hidden_size=64, intermediate_size=128, num_labels=num_labels(name))
         model_class(config).save_pretrained(folder / "plain")
         for dtype in (torch.float32, torch.float16):
             model = model_class.from_pretrained(folder / "plain", quantization_config=make_config(), dtype=dtype)
@@ -117,6 +119,11 @@ def test_every_head_is_as_it_was_when_it_is_opened_again(make_config, least, tin
             assert (numbers(again, batch) - expected).abs().max() <= tolerance
 
 
+def num_labels(name: str) -> int:
+    """How many a head has: one, the score of a pair, or three."""
+    return 1 if name == "AllInOneForSequenceClassification" else 3
+
+
 @torch.no_grad()
 def numbers(model: torch.nn.Module, batch: dict[str, torch.Tensor]) -> torch.Tensor:
     """All that a model returns, one after another."""
@@ -125,18 +132,19 @@ def numbers(model: torch.nn.Module, batch: dict[str, torch.Tensor]) -> torch.Ten
 
 
 @each_scheme
-def test_an_index_knows_a_rounded_model_again(make_config, least, tmp_path):
+def test_an_index_and_training_take_a_rounded_model(make_config, least, tmp_path):
     model = AllInOneForVideoTextRetrieval.from_pretrained(CHECKPOINT, quantization_config=make_config())
     processor = AllInOneProcessor.from_pretrained(CHECKPOINT)
     VideoIndex.create(tmp_path / "index", VideoEncoder(model, processor))
     VideoIndex.open(tmp_path / "index", VideoEncoder(model, processor))
+    check_weights(model, "which is finite, as training with adapters makes sure")
     with pytest.raises(ValueError, match="another checkpoint"):
         VideoIndex.open(tmp_path / "index", VideoEncoder.from_pretrained(CHECKPOINT))
 
 
 @pytest.mark.parametrize("name", HEADS)
 def test_heads_are_left_as_they_are(name, tiny_config):
-    config = tiny_config(num_labels=3)
+    config = tiny_config(num_labels=num_labels(name))
     assert not getattr(modeling_allinone, name)(config)._keep_in_fp32_modules
     config.quantization_config = QuantoConfig("int8")  # as from_pretrained does
     model = getattr(modeling_allinone, name)(config)
