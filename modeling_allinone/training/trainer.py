@@ -14,7 +14,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 from transformers import PreTrainedModel, Trainer, TrainingArguments, get_scheduler
-from transformers.integrations import TensorBoardCallback, is_deepspeed_available
+from transformers.integrations import TensorBoardCallback, is_deepspeed_available, is_deepspeed_zero3_enabled
 from transformers.trainer_pt_utils import get_parameter_names
 from transformers.trainer_utils import EvalLoopOutput, PredictionOutput, TrainOutput
 
@@ -347,10 +347,10 @@ class AllInOneTrainer(Trainer):
         check_weights(self.model, f"the model after step {self.state.global_step}", self.accelerator)
 
     def _refuse_sharding(self, remedy: str):
-        if self.is_fsdp_enabled:
+        if self.is_fsdp_enabled or is_deepspeed_zero3_enabled():
             raise ValueError(
-                "The model is sharded over processes (FSDP), which a search that reads other numbers of clips in each "
-                f"cannot use; train with DDP, {remedy}."
+                "The model is sharded over processes (FSDP, or ZeRO 3), which a search that reads other numbers of "
+                f"clips in each cannot use; train with DDP, {remedy}."
             )
 
     @contextmanager

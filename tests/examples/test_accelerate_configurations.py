@@ -2,6 +2,7 @@
 # Licensed under the Apache License, Version 2.0.
 """Configurations of Accelerate: it knows all that they say, and they name parts that the model has."""
 
+import os
 import re
 import subprocess
 import sys
@@ -38,41 +39,63 @@ def test_comments_name_what_there_is(file):
     assert all((file.parents[2] / path).is_file() for path in paths)
 
 
-def train(folder: Path, launcher: list, batch_size: int, *arguments) -> dict[str, torch.Tensor]:
-    """The weights after three steps of eight rows, without what is random."""
+def launch(folder: Path, launcher: list, batch_size: int, *arguments) -> subprocess.CompletedProcess:
+    """Train for three steps of eight rows, without what is random."""
     still = '{"hidden_dropout_prob": 0.0, "drop_path_rate": 0.0, "classifier_dropout": 0.0, "patch_order": "raster"}'
     options = f"""-m modeling_allinone train --task question-answering --dataset moving_shapes --data_dir shapes
         --model_name_or_path {EXAMPLES}/checkpoints/moving-shapes --output_dir {folder} --do_train true --max_steps 3
-        --per_device_train_batch_size {batch_size} --total_batch_size 8 --optim sgd --learning_rate 0.01
+        --per_device_train_batch_size {batch_size} --total_batch_size 8 --optim sgd --learning_rate 0.1
         --warmup_steps 0 --lr_scheduler_type constant --report_to none"""
     command = [sys.executable, *map(str, launcher), *options.split(), "--config", still, *arguments]
-    run = subprocess.run(command, capture_output=True, text=True, cwd=folder.parent)
-    assert run.returncode == 0, run.stdout + run.stderr
-    return load_file(folder / "model.safetensors")
+    one_device = {} if launcher else {"CUDA_VISIBLE_DEVICES": "0"}
+    return subprocess.run(command, capture_output=True, text=True, cwd=folder.parent, env=os.environ | one_device)
 
 
-@pytest.mark.parametrize(
-    ("name", "device"),
-    (
-        pytest.param("fsdp", "cuda", marks=pytest.mark.gpu),
-        pytest.param("deepspeed_zero2", "cpu", marks=DEEPSPEED),
-    ),
-)
-def test_sharded_training_ends_with_the_weights_of_one_process(name, device, tmp_path, monkeypatch, record_property):
-    if device == "cpu":
-        pytest.importorskip("deepspeed")
-        monkeypatch.setenv("DS_ACCELERATOR", "cpu")
+def launcher_of(file: Path, num_processes: int) -> list:
+    """What starts so many processes with a configuration."""
+    options = ["--config_file", file, "--num_processes", num_processes, "--mixed_precision", "no"]
+    return ["-m", "accelerate.commands.launch", *options]
+
+
+@pytest.fixture
+def deepspeed_on_cpu(monkeypatch):
+    pytest.importorskip("deepspeed")
+    monkeypatch.setenv("DS_ACCELERATOR", "cpu")
+
+
+def check_weights(tmp_path: Path, name: str, num_processes: int, *arguments) -> str:
+    """Train with a configuration, and in one process without; both end with the same weights. Returns how close."""
     write_splits(tmp_path / "shapes", train=8, test=1)
-    num_processes = 2 if device == "cpu" else torch.cuda.device_count()
-    use_cpu = ("--use_cpu", "true") if device == "cpu" else ()
-    launcher = ["-m", "accelerate.commands.launch", "--config_file", EXAMPLES / "accelerate" / f"{name}.yaml"]
-    launcher += ["--num_processes", num_processes, "--mixed_precision", "no"]
-    sharded = train(tmp_path / "sharded", launcher, 8 // num_processes, *use_cpu)
-    whole = train(tmp_path / "whole", [], 8, *use_cpu)
+    launcher = launcher_of(EXAMPLES / "accelerate" / f"{name}.yaml", num_processes)
+    runs = {"sharded": (launcher, 8 // num_processes), "whole": ([], 8)}
+    weights = {}
+    for run, options in runs.items():
+        ended = launch(tmp_path / run, *options, *arguments)
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+        weights[run] = load_file(tmp_path / run / "model.safetensors")
     before = load_file(EXAMPLES / "checkpoints" / "moving-shapes" / "model.safetensors")
-    torch.testing.assert_close(sharded, whole, rtol=1e-4, atol=1e-6)
-    assert not any(
-        torch.equal(whole[key], before[key]) for key in whole if key.startswith("allinone.layers") and key in before
-    )
-    error = max(float((sharded[key] - whole[key]).abs().max()) for key in whole)
-    record_property("agreement", f"weights to {error:.0e}")
+    torch.testing.assert_close(weights["sharded"], weights["whole"], rtol=1e-4, atol=1e-6)
+    learned = [key for key in before if key.startswith("allinone.layers")]
+    moved = max(float((weights["whole"][key] - before[key]).abs().max()) for key in learned)
+    assert moved > 1e-3
+    error = max(float((weights["sharded"][key] - of_one).abs().max()) for key, of_one in weights["whole"].items())
+    return f"weights to {error:.0e}, which moved by {moved:.0e}"
+
+
+@DEEPSPEED
+def test_deepspeed_ends_with_the_weights_of_one_process(tmp_path, deepspeed_on_cpu, record_property):
+    record_property("agreement", check_weights(tmp_path, "deepspeed_zero2", 2, "--use_cpu", "true"))
+
+
+@DEEPSPEED
+def test_parameters_are_not_sharded_by_deepspeed(tmp_path, deepspeed_on_cpu):
+    file = tmp_path / "zero3.yaml"
+    of_stage_2 = (EXAMPLES / "accelerate" / "deepspeed_zero2.yaml").read_text()
+    file.write_text(of_stage_2.replace("zero_stage: 2", "zero_stage: 3\n  zero3_init_flag: false"))
+    ended = launch(tmp_path / "output", launcher_of(file, 2), 4, "--use_cpu", "true")
+    assert ended.returncode == 1 and "zero_stage is 3, with which DeepSpeed takes weights apart" in ended.stderr
+
+
+@pytest.mark.gpu
+def test_fsdp_ends_with_the_weights_of_one_process(tmp_path):
+    check_weights(tmp_path, "fsdp", min(2, torch.cuda.device_count()))
