@@ -18,7 +18,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, ClassVar, cast
 
-import torch
 from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset
 from transformers.models.auto.auto_factory import _BaseAutoModelClass
 from transformers.pipelines import Pipeline
@@ -119,6 +118,8 @@ class _VideoTextPipeline(Pipeline):
                 f"{type(self).__name__} does not know {', '.join(unknown)}; it knows top_k, {', '.join(self.asked_by)}"
                 " and options of the video processor, such as start, end and num_frames."
             )
+        if top_k is not None and not isinstance(top_k, int):
+            raise TypeError(f"top_k is {top_k!r}; expected a whole number, at least 1.")
         return options, {}, {} if top_k is None else {"top_k": top_k}
 
     def preprocess(self, input_: Any, **options: Any) -> dict[str, Any]:
@@ -128,6 +129,8 @@ class _VideoTextPipeline(Pipeline):
             value = options.pop(name)
             if row.get(name) is None:
                 row[name] = value
+        if all(row.get(column) is None for column in ("video", "image")):
+            raise ValueError(f"There is no clip in {input_!r:.80}; give one, or a row with video or image.")
         name = _name_of(row)
         texts: Any = row.get(self.asked_by[0])
         is_several = self.takes_lists and isinstance(texts, list | tuple)
@@ -152,21 +155,20 @@ class _VideoTextPipeline(Pipeline):
         return Question(self.asks), row
 
     def _forward(self, input_tensors: Any, **forward_parameters: Any) -> Any:
-        items: list[dict[str, Any]] = input_tensors
-        asked = [(place, texts) for place, item in enumerate(items) for _, _, texts in item["asked"]]
-        scores: Iterator[torch.Tensor] = iter(())
-        if asked:
-            places, texts = map(list, zip(*asked, strict=True))
-            clips = stack_clips([(item["name"], item["clip"]) for item in items])
-            at_once = max(len(items), NUM_TEXTS_AT_ONCE)
-            scores = iter(self._answerer.score(self.asks, clips, places, texts, at_once))
-        return [
-            {
-                "scored": [(question, row, next(scores)) for question, row, _ in item["asked"]],
-                "is_several": item["is_several"],
-            }
-            for item in items
-        ]
+        alike: dict[tuple[int, ...], list[dict[str, Any]]] = {}  # clips of as many frames, which make a batch
+        for item in input_tensors:
+            shape = item["clip"]["pixel_values"].shape
+            alike.setdefault(shape[:-2] if "pixel_mask" in item["clip"] else shape, []).append(item)
+        for items in alike.values():
+            asked = [(place, texts) for place, item in enumerate(items) for _, _, texts in item["asked"]]
+            if asked:
+                places, texts = map(list, zip(*asked, strict=True))
+                clips = stack_clips([(item["name"], item["clip"]) for item in items])
+                at_once = max(len(items), NUM_TEXTS_AT_ONCE)
+                scores = iter(self._answerer.score(self.asks, clips, places, texts, at_once))
+            for item in items:
+                item["scored"] = [(question, row, next(scores)) for question, row, _ in item["asked"]]
+        return [{name: item[name] for name in ("scored", "is_several")} for item in input_tensors]
 
     def postprocess(self, model_outputs: Any, **postprocess_parameters: Any) -> list:
         """The best answers, best first; a list of them for each question, if several were asked."""
@@ -321,9 +323,7 @@ class VideoTextRetrievalPipeline(_VideoTextPipeline):
         return self._ask(video, {"captions": captions, **kwargs})
 
     def _question(self, row: dict[str, Any]) -> tuple[Question, dict[str, Any]]:
-        if not row["captions"]:
-            raise ValueError(f"There are no captions for {_name_of(row)}; give captions=[...] to choose from.")
-        return Question(self.asks), row | {"options": each_once("captions", row["captions"])}
+        return Question(self.asks), row | {"options": _choices("captions", row)}
 
     def _entry(self, answer: str, score: float) -> dict[str, Any]:
         return {"caption": answer, "score": score}
@@ -373,10 +373,8 @@ class ZeroShotVideoClassificationPipeline(_VideoTextPipeline):
         return self._ask(video, {"candidate_labels": candidate_labels, **kwargs})
 
     def _question(self, row: dict[str, Any]) -> tuple[Question, dict[str, Any]]:
-        if not row["candidate_labels"]:
-            raise ValueError(f"There are no candidate_labels for {_name_of(row)}; give candidate_labels=[...].")
-        prompts = row.get("hypothesis_template")
-        return self._answerer.classification(row["candidate_labels"], PROMPTS if prompts is None else prompts, 1), row
+        labels, prompts = _choices("candidate_labels", row), row.get("hypothesis_template")
+        return self._answerer.classification(labels, PROMPTS if prompts is None else prompts, 1), row
 
     def _entry(self, answer: str, score: float) -> dict[str, Any]:
         return {"label": answer, "score": score}
@@ -430,6 +428,16 @@ class VideoFillMaskPipeline(_VideoTextPipeline):
 PIPELINES: dict[str, type[_VideoTextPipeline]] = {
     task: globals()[name] for task, (name, _) in PIPELINE_CLASSES.items()
 }
+
+
+def _choices(name: str, row: Mapping[str, Any]) -> list[str]:
+    """What a row, or the call, gives to choose from."""
+    if row[name] is None or not len(row[name]):
+        raise ValueError(f"There are no {name} for {_name_of(row)}; give {name}=[...] to choose from.")
+    choices = each_once(name, row[name])
+    if wrong := [choice for choice in choices if not isinstance(choice, str)]:
+        raise ValueError(f"{name} of {_name_of(row)} hold {wrong[0]!r}; expected nothing but texts.")
+    return [str(choice) for choice in choices]  # numpy's, too
 
 
 def _is_row(inputs: Any) -> bool:

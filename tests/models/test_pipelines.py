@@ -347,6 +347,14 @@ def test_frames_are_chosen(ask, rows, folder_of, processor):
     assert defaults(clip, end=1.5, top_k=2) != expected[0][:2]
 
 
+def test_a_batch_may_hold_clips_of_any_length(ask, rows, files):
+    short = str(encode_video(files / "short.mp4", num_frames=3))
+    mixed = [rows[0]["video"], short, Image.fromarray(grey_frames()[5]), rows[1]["video"]]
+    for options in ({"num_frames": 2}, {"fps": 2.5}):
+        expected = [ask(clip, QUESTION, **options) for clip in mixed]
+        check_batch(expected, ask(mixed, QUESTION, batch_size=4, **options))
+
+
 def test_types_of_numbers(folder_of, rows):
     folder = folder_of("AllInOneForVideoTextRetrieval")
     half = pipeline("video-text-retrieval", model=folder, dtype=torch.bfloat16, device="cpu")
@@ -416,11 +424,13 @@ def test_what_is_not_asked_is_said(answerer, rows, folder_of):
     label, fill = answerer["zero-shot-video-classification"], answerer["video-fill-mask"]
     for call, message in (
         (lambda: ask(clip), "What is asked about .*0.mp4 has None as question"),
-        (lambda: ask({"question": QUESTION}), "What is asked about the clip has no video"),
+        (lambda: ask({"question": QUESTION}), "no clip in {'question': 'is it a red ring.'}; give one, or a row with"),
+        (lambda: ask([None], QUESTION), "There is no clip in None"),
         (lambda: ask(clip, 3), "has 3 as question"),
         (lambda: ask(clip, QUESTION, top_k=0), "top_k is 0"),
         (lambda: ask(clip, QUESTION, num_frames=9), "9 frames"),
         (lambda: rank(clip), "no captions for .*0.mp4; give captions="),
+        (lambda: rank(clip, ["a ring", 2]), "captions of .*0.mp4 hold 2; expected nothing but texts"),
         (lambda: rank(clip, "a ring"), "captions is the text 'a ring'; expected a list"),
         (lambda: rank(clip, ["a", "b", "a"]), "captions hold 'a' more than once"),
         (lambda: label(clip), "no candidate_labels for .*0.mp4"),
@@ -435,6 +445,8 @@ def test_what_is_not_asked_is_said(answerer, rows, folder_of):
     ):
         with pytest.raises(ValueError, match=message):
             call()
+    with pytest.raises(TypeError, match="top_k is '2'; expected a whole number"):
+        ask(clip, QUESTION, top_k="2")
     for call in (lambda: ask(clip, QUESTION, frames=2), lambda: ask(clip, QUESTION, return_tensors="np")):
         with pytest.raises(TypeError, match=r"does not know (frames|return_tensors); it knows top_k, question and"):
             call()
