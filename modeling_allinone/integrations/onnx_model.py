@@ -46,7 +46,7 @@ _Run = Callable[[dict[str, np.ndarray]], list[np.ndarray]]
 
 
 def load_onnx(
-    folder: str | Path, runtime: str = "onnxruntime", device: str = "cpu"
+    folder: str | Path, runtime: str = "onnxruntime", device: str = "cpu", threads: int | None = None
 ) -> tuple[AllInOnePreTrainedModel, AllInOneProcessor]:
     """
     Open what [`export_onnx`] wrote.
@@ -56,6 +56,7 @@ def load_onnx(
         runtime (`str`, defaults to `"onnxruntime"`): What computes: `"onnxruntime"` or `"openvino"`.
         device (`str`, defaults to `"cpu"`): Where: `"cpu"`; `"cuda"` with `onnxruntime-gpu`; what OpenVINO calls its
             devices.
+        threads (`int`, *optional*): Of the processor, at least 1. Default: what the runtime takes, one for each core.
 
     Returns:
         A model that stands for the one that was exported, without weights of its own, and its
@@ -73,6 +74,8 @@ def load_onnx(
         raise OSError(f"{folder} holds no exported model, since {DESCRIPTION} is missing; write one by export_onnx.")
     if runtime not in RUNTIMES:
         raise ValueError(f"runtime is {runtime!r}; expected one of {', '.join(RUNTIMES)}.")
+    if threads is not None and threads < 1:
+        raise ValueError(f"threads is {threads}, but must be at least 1.")
     described = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
     classes = {model_class.__name__: model_class for model_class in OUTPUTS}
     if described.get("model_class") not in classes:
@@ -88,7 +91,7 @@ def load_onnx(
     model_class = classes[described["model_class"]]
     open_graph = _open_in_onnxruntime if runtime == "onnxruntime" else _open_in_openvino
     graphs = {
-        name: _Graph(graph, described["most"], open_graph(folder / graph["file"], device))
+        name: _Graph(graph, described["most"], open_graph(folder / graph["file"], device, threads))
         for name, graph in described["graphs"].items()
     }
     stand_in = type(f"Onnx{model_class.__name__}", (_StandIn, model_class), {})
@@ -118,7 +121,7 @@ def require(package: str) -> Any:
         ) from error
 
 
-def _open_in_onnxruntime(path: Path, device: str) -> _Run:
+def _open_in_onnxruntime(path: Path, device: str, threads: int | None) -> _Run:
     runtime = require("onnxruntime")
     provider = f"{device.partition(':')[0].upper()}ExecutionProvider"
     if provider not in runtime.get_available_providers():
@@ -126,13 +129,21 @@ def _open_in_onnxruntime(path: Path, device: str) -> _Run:
             f"device is {device!r}, but ONNX Runtime has {', '.join(runtime.get_available_providers())} here; take "
             "'cpu', or install onnxruntime-gpu for 'cuda'."
         )
-    session = runtime.InferenceSession(str(path), providers=[provider])
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = threads or 0
+    session = runtime.InferenceSession(str(path), options, providers=[provider])
     return lambda inputs: session.run(None, inputs)
 
 
-def _open_in_openvino(path: Path, device: str) -> _Run:
+def _open_in_openvino(path: Path, device: str, threads: int | None) -> _Run:
     # By itself, it computes in half the precision where the processor can.
-    compiled = require("openvino").compile_model(path, device.upper(), {"INFERENCE_PRECISION_HINT": "f32"})
+    settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": "f32"}
+    if threads is not None:
+        settings["INFERENCE_NUM_THREADS"] = threads
+    core = require("openvino").Core()
+    if device.upper() not in core.available_devices:
+        raise ValueError(f"device is {device!r}, but OpenVINO has {', '.join(core.available_devices)} here.")
+    compiled = core.compile_model(path, device.upper(), settings)
     return lambda inputs: [compiled(inputs)[port] for port in compiled.outputs]
 
 

@@ -336,8 +336,11 @@ def test_what_cannot_be_exported_or_opened_says_why(make_model, processor, expor
         load_onnx(tmp_path)
     with pytest.raises(ValueError, match="runtime is 'tensorrt'; expected one of onnxruntime, openvino"):
         load_onnx(exported[2], "tensorrt")
-    with pytest.raises(ValueError, match="device is 'npu', but ONNX Runtime has"):
-        load_onnx(exported[2], device="npu")
+    for runtime, name in (("onnxruntime", "ONNX Runtime"), ("openvino", "OpenVINO")):
+        with pytest.raises(ValueError, match=f"device is 'tpu', but {name} has"):
+            load_onnx(exported[2], runtime, device="tpu")
+    with pytest.raises(ValueError, match="threads is 0, but must be at least 1"):
+        load_onnx(exported[2], threads=0)
     monkeypatch.setitem(__import__("sys").modules, "onnxruntime", None)
     with pytest.raises(ImportError, match=re.escape('pip install "modeling_allinone[export]"')):
         export_onnx(make_model("AllInOneForMaskedLM"), processor, tmp_path / "onnx")
