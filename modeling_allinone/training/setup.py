@@ -17,6 +17,7 @@ from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 from transformers import AutoProcessor, PreTrainedTokenizerBase, set_seed
 from transformers.integrations import is_deepspeed_zero3_enabled
+from transformers.integrations.fsdp import is_fsdp_enabled
 from transformers.trainer_utils import get_last_checkpoint
 from transformers.utils import CONFIG_NAME, logging
 
@@ -60,13 +61,19 @@ def setup_run(training_arguments: AllInOneTrainingArguments):
         training_arguments ([`AllInOneTrainingArguments`])
 
     Raises:
-        ValueError: If the output folder has checkpoints of another run, or if DeepSpeed is to shard parameters.
+        ValueError: If the output folder has checkpoints of another run, or if weights are to be sharded before the
+            model is ready.
         OSError: If it cannot be written.
     """
     if is_deepspeed_zero3_enabled():
         raise ValueError(
             "zero_stage is 3, with which DeepSpeed takes weights apart as they are loaded, before frames and heads "
             "are fitted to the task; expected 0 to 2, or FSDP, which shards the weights of the model that is ready."
+        )
+    if is_fsdp_enabled():
+        raise ValueError(
+            "fsdp_cpu_ram_efficient_loading is true, with which only the first process has weights to fit to the "
+            "task; expected false."
         )
     set_seed(training_arguments.seed)
     logging.set_verbosity(training_arguments.get_process_log_level())

@@ -96,6 +96,16 @@ def test_parameters_are_not_sharded_by_deepspeed(tmp_path, deepspeed_on_cpu):
     assert ended.returncode == 1 and "zero_stage is 3, with which DeepSpeed takes weights apart" in ended.stderr
 
 
+@pytest.mark.slow
+def test_fsdp_loads_and_trains_on_cpu(tmp_path):
+    """Where Accelerate takes DDP for it; models are loaded and fitted to the task as on a GPU."""
+    check_weights(tmp_path, "fsdp", 2, "--use_cpu", "true")
+    launcher = launcher_of(EXAMPLES / "accelerate" / "fsdp.yaml", 2)
+    launcher[2:2] = ["--fsdp_cpu_ram_efficient_loading", "true"]
+    ended = launch(tmp_path / "output", launcher, 4, "--use_cpu", "true")
+    assert ended.returncode == 1 and "fsdp_cpu_ram_efficient_loading is true, with which only" in ended.stderr
+
+
 @pytest.mark.gpu
 def test_fsdp_ends_with_the_weights_of_one_process(tmp_path):
     check_weights(tmp_path, "fsdp", min(2, torch.cuda.device_count()))
