@@ -62,7 +62,13 @@ class Predictor(Answerer):
     ```python
     >>> import numpy as np
     >>> from transformers import BertTokenizer
-    >>> from modeling_allinone import AllInOneConfig, AllInOneProcessor, AllInOneVideoProcessor
+    >>> from modeling_allinone import (
+    ...     AllInOneConfig,
+    ...     AllInOneForVideoQuestionAnswering,
+    ...     AllInOneProcessor,
+    ...     AllInOneVideoProcessor,
+    ...     Predictor,
+    ... )
 
     >>> config = AllInOneConfig.from_preset("tiny", num_hidden_layers=1, id2label={0: "yes", 1: "no"})
     >>> processor = AllInOneProcessor(AllInOneVideoProcessor(), BertTokenizer())
