@@ -55,7 +55,7 @@ _NO_FIELDS = ("attn_implementation",)  # of the configuration, though models are
 
 def setup_run(training_arguments: AllInOneTrainingArguments):
     """
-    Set seed and logging, and make the output folder.
+    Set seed and logging, and make the output folder; only what is trained is pushed.
 
     Args:
         training_arguments ([`AllInOneTrainingArguments`])
@@ -79,6 +79,8 @@ def setup_run(training_arguments: AllInOneTrainingArguments):
     logging.set_verbosity(training_arguments.get_process_log_level())
     if training_arguments.disable_tqdm:
         logging.disable_progress_bar()
+    if not training_arguments.do_train:  # a recipe that pushes what it trains also serves to score
+        training_arguments.push_to_hub = False
     with PartialState().main_process_first():
         _prepare_output_dir(training_arguments)
 

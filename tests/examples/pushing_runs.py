@@ -27,7 +27,6 @@ def train_in_python(folder: Path, output_dir: Path, repo_id: str, token: str, ow
     )
 
     model = AllInOneForVideoQuestionAnswering.from_pretrained(folder, num_labels=5)
-    row = {"input_ids": torch.tensor([2, 5, 3]), "pixel_values": torch.randn(3, 3, 32, 32), "labels": torch.tensor(1)}
     trainer = AllInOneTrainer(
         model,
         AllInOneTrainingArguments(
@@ -39,7 +38,7 @@ def train_in_python(folder: Path, output_dir: Path, repo_id: str, token: str, ow
             disable_tqdm=True,
             use_cpu=True,
         ),
-        train_dataset=[row, row],
+        train_dataset=[make_row()] * 2,
         processing_class=AllInOneProcessor.from_pretrained(folder),
     )
     trainer.push_to_hub(commit_message="Before training")
@@ -48,6 +47,32 @@ def train_in_python(folder: Path, output_dir: Path, repo_id: str, token: str, ow
         (output_dir / "README.md").write_text(own_card)
     with saving_code(model, trainer.processing_class) if with_code else nullcontext():
         trainer.push_to_hub(license="mit", tags="shapes")
+
+
+def train_by_transformers(folder: Path, output_dir: Path, repo_id: str):
+    """The same with the Trainer of transformers."""
+    from modeling_allinone import AllInOneForVideoQuestionAnswering, AllInOneProcessor
+
+    trainer = transformers.Trainer(
+        AllInOneForVideoQuestionAnswering.from_pretrained(folder, num_labels=5),
+        transformers.TrainingArguments(
+            str(output_dir),
+            max_steps=1,
+            hub_model_id=repo_id,
+            remove_unused_columns=False,
+            report_to="none",
+            disable_tqdm=True,
+            use_cpu=True,
+        ),
+        train_dataset=[make_row()] * 2,
+        processing_class=AllInOneProcessor.from_pretrained(folder),
+    )
+    trainer.train()
+    trainer.push_to_hub()
+
+
+def make_row() -> dict[str, torch.Tensor]:
+    return {"input_ids": torch.tensor([2, 5, 3]), "pixel_values": torch.randn(3, 3, 32, 32), "labels": torch.tensor(1)}
 
 
 def load(name: str) -> dict[str, torch.Tensor]:

@@ -13,8 +13,14 @@ from hub_server import TOKEN, USER
 from huggingface_hub import ModelCard
 from script_runs import write_splits
 
-from modeling_allinone import AllInOneForMaskedLM, AllInOneProcessor, AllInOneTrainingArguments, AllInOneVideoProcessor
-from modeling_allinone.datasets import load_moving_shapes, train_tokenizer
+from modeling_allinone import (
+    AllInOneForMaskedLM,
+    AllInOneForVideoQuestionAnswering,
+    AllInOneProcessor,
+    AllInOneTrainingArguments,
+    AllInOneVideoProcessor,
+)
+from modeling_allinone.datasets import answer_vocabulary, load_moving_shapes, train_tokenizer
 from modeling_allinone.models.saving_allinone import LOADER
 
 MODEL = {"README.md", "config.json", "model.safetensors", f"{LOADER}.py"}
@@ -44,8 +50,8 @@ def assert_no_file_has(files: dict[str, bytes], *secrets: str):
             assert secret.encode() not in content, f"{path} has {secret}"
 
 
-@pytest.mark.parametrize("checkpoints", ("no", "steps"))
-@pytest.mark.parametrize("lora_rank", (0, 2))
+@pytest.mark.door("push_to_hub of our Trainer, with its card and no token", "huggingface-hub", "transformers")
+@pytest.mark.parametrize(("lora_rank", "checkpoints"), ((0, "no"), (2, "steps")))
 def test_a_script_pushes_the_scored_model(hub, shapes, tiny, tmp_path, lora_rank, checkpoints):
     """Without the files that name places of the machine, and with adapters merged, once."""
     output_dir, name = tmp_path / "output", f"run-{lora_rank}-{checkpoints}"
@@ -86,6 +92,7 @@ def test_a_script_pushes_the_scored_model(hub, shapes, tiny, tmp_path, lora_rank
 OWN_CARD = '---\nlicense: other\n---\nMine: `from_pretrained("{folder}")`'
 
 
+@pytest.mark.door("push_to_hub of our Trainer, with its card and no token", "huggingface-hub", "transformers")
 @pytest.mark.parametrize("case", ("plain", "own-card", "with-code"))
 def test_the_trainer_pushes_our_card(hub, tiny, tmp_path, case):
     """With the last figures; but a card that somebody has written stays, and loads from where it is."""
@@ -111,6 +118,34 @@ def test_the_trainer_pushes_our_card(hub, tiny, tmp_path, case):
     if case == "with-code":
         hidden, loader = ("modeling_allinone",), pushing_runs.load_with_code
     torch.testing.assert_close(hub.call(tmp_path / "reader", hidden, loader, repo), here, rtol=0, atol=0)
+
+
+@pytest.mark.door("push_to_hub of transformers' Trainer", "transformers", "huggingface-hub")
+def test_the_trainer_of_transformers_pushes(hub, tiny, tmp_path):
+    output_dir, repo = tmp_path / "output", f"{USER}/trained-by-transformers"
+    hub.call(tmp_path / "writer", (), pushing_runs.train_by_transformers, tiny, output_dir, repo)
+    assert set(hub.files(repo)) == MODEL | {"training_args.bin"}
+    pushed, here = (hub.call(tmp_path / "reader", (), pushing_runs.load, place) for place in (repo, str(output_dir)))
+    torch.testing.assert_close(pushed, here, rtol=0, atol=0)
+
+
+def test_scoring_pushes_nothing(hub, shapes, tiny, tmp_path):
+    """With a recipe that pushes what it trains."""
+    answers = dict(enumerate(answer_vocabulary("easy")))
+    AllInOneForVideoQuestionAnswering.from_pretrained(tiny, id2label=answers).save_pretrained(tmp_path)
+    AllInOneProcessor.from_pretrained(tiny).save_pretrained(tmp_path)
+    options = {
+        "task": "question-answering",
+        "dataset": "moving_shapes",
+        "data_dir": shapes,
+        "model_name_or_path": tmp_path,
+        "output_dir": tmp_path / "output",
+        "push_to_hub": True,
+        "hub_model_id": "scored",
+    }
+    arguments = [word for key, value in options.items() for word in (f"--{key}", value)]
+    assert hub.call(tmp_path / "home", (), pushing_runs.run, *arguments) == 0
+    assert (tmp_path / "output" / "results.json").is_file() and ("models", f"{USER}/scored") not in hub.repositories
 
 
 def texts_in(path: Path) -> set[str]:

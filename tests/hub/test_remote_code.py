@@ -176,6 +176,7 @@ def test_models_compute_the_same(folder, results, tiny_inputs, name):
     assert [class_name for _, class_name in found["classes"]] == ["AllInOneConfig", name, name]
 
 
+@pytest.mark.door("a pre-trained folder with code, by the Auto class of each task without the package", "transformers")
 @pytest.mark.parametrize(("name", "auto_class"), HEADS.items())
 def test_a_pretrained_model_opens_for_every_task(folder, results, tiny_inputs, name, auto_class):
     """What its heads know goes where the package puts it; a head that is new starts from the same seed."""
@@ -222,6 +223,7 @@ def test_releases_of_the_code_do_not_mix(results):
     assert results["releases"] == [None, "later", None]
 
 
+@pytest.mark.door("AutoVideoProcessor without torchvision", "transformers")
 @pytest.mark.parametrize("with_code", (True, False), ids=("with code", "plain"))
 def test_video_processors_load_without_torchvision(folder, tmp_path, with_code):
     """With a processor or alone; what transformers exports asks for torchvision in words where it is missing."""

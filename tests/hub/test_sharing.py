@@ -72,6 +72,7 @@ def assert_tells_nothing(files: dict[str, bytes], *places: Path):
             assert len(secret) < 3 or secret.encode() not in content, f"{path} has {secret}"
 
 
+@pytest.mark.door("models and processors on the Hub (a stand-in)", "huggingface-hub", "transformers")
 def test_a_pushed_model_comes_back(hub, saved, inputs, expected, tmp_path):
     repo = f"{USER}/plain"
     hub.call(tmp_path / "writer", (), hub_user.push, saved, repo, False)
@@ -96,6 +97,7 @@ def test_a_pushed_model_asks_for_the_package_where_it_is_not_imported(hub, saved
     assert_equal(found, expected, "modeling_allinone")
 
 
+@pytest.mark.door("folders with code on the Hub (a stand-in), without the package", "huggingface-hub", "transformers")
 @pytest.mark.parametrize("way", ("push_to_hub", "upload_folder"))
 def test_code_comes_along(hub, saved, inputs, expected, tiny_inputs, tmp_path, way):
     """As `saving_code` is documented, or as a folder that was written with code; and again after fine-tuning."""
@@ -166,6 +168,7 @@ with torch.no_grad():
         torch.testing.assert_close(found[name], value)
 
 
+@pytest.mark.door("the Space on the Hub (a stand-in)", "huggingface-hub")
 def test_the_space_is_uploaded(hub, tmp_path):
     folder, repo = ROOT / "examples" / "space", f"{USER}/space"
     hub.call(tmp_path, (), hub_user.upload, folder, repo, repo_type="space", space_sdk="gradio")
