@@ -101,6 +101,7 @@ def create_model_card(
 
     ```
     """
+    class_name = class_name.removeprefix("FSDP")  # which torch puts before the name of what it has sharded
     pipeline_tag, purpose = _PURPOSES[class_name]
     if class_name == "AllInOneForVideoTextRetrieval" and config.projection_dim is None:
         pipeline_tag = None  # it scores pairs, and has no features

@@ -18,6 +18,7 @@ from modeling_allinone import (
     AllInOneForVideoTextRetrieval,
     AllInOneForVisualCommonsenseReasoning,
 )
+from modeling_allinone.hub.model_card import create_model_card
 from modeling_allinone.models.modeling_allinone import AllInOneLayer
 from modeling_allinone.training.distributed import contrastive_loss_over_processes
 
@@ -91,6 +92,8 @@ def train_sharded(config, batches: dict[str, dict], folder) -> dict[str, torch.T
         whole = get_model_state_dict(model, options=StateDictOptions(full_state_dict=True, cpu_offload=True))
         if rank == 0:
             model.save_pretrained(folder / head, state_dict=whole)
+            card = create_model_card(config, type(model).__name__, head, "Trained on two processes.")
+            assert f"FSDP{HEADS[head][0].__name__}" == type(model).__name__ and "FSDP" not in str(card)
     return losses
 
 
