@@ -13,7 +13,7 @@ random weights of a larger size, as many times as fast as float32: medians over 
 in one process, by the time of the processor, of all threads together, which holds on a busy machine. Weights are what
 is held in memory; the peak is that of a process which opens the saved folder and answers once, beyond what importing
 took. Heads keep the type of the rest; they and all else but linear layers of the backbone are not rounded to less than
-16 bits. Graphs of ONNX are exported for the shapes that they are run with, and are rounded with their heads.
+16 bits.
 """
 
 import argparse
@@ -31,7 +31,7 @@ import measuring
 import torch
 from torch import nn
 from torch.utils.benchmark import timer
-from transformers import BitsAndBytesConfig, PreTrainedModel, QuantoConfig, TorchAoConfig
+from transformers import BertTokenizer, BitsAndBytesConfig, PreTrainedModel, QuantoConfig, TorchAoConfig
 from transformers.utils import logging
 
 from modeling_allinone import (
@@ -39,7 +39,9 @@ from modeling_allinone import (
     AllInOneForVideoQuestionAnswering,
     AllInOneForVideoTextRetrieval,
     AllInOneProcessor,
+    AllInOneVideoProcessor,
     VideoLoader,
+    export_onnx,
 )
 from modeling_allinone.data.collators import VideoQuestionAnsweringCollator
 from modeling_allinone.datasets import load_moving_shapes
@@ -93,7 +95,12 @@ SCHEMES: dict[str, Callable[[], dict[str, Any]]] = {
     "bitsandbytes int8": partial(bitsandbytes, load_in_8bit=True),
     "bitsandbytes NF4": partial(bitsandbytes, **NF4),
     "ONNX Runtime float32": partial(dict, in_onnx=True),
-    "ONNX Runtime int8, activations too": partial(dict, in_onnx=True, is_rounded=True),
+    "ONNX Runtime int8, activations too": partial(dict, in_onnx=True, int8=True),
+}
+GRAPHS = {
+    "forward": "model.onnx",
+    "get_text_features": "text_features.onnx",
+    "get_video_features": "video_features.onnx",
 }
 CLOCKS = {"processor": time.process_time, "wall": timer}
 OUTPUTS = {"forward": "logits", "get_text_features": "pooler_output", "get_video_features": "pooler_output"}
@@ -180,57 +187,32 @@ class InTorch:
 
 
 class InOnnx:
-    """A model whose methods are exported when they are first called, for inputs of these shapes."""
+    """A model that is exported by export_onnx."""
 
-    def __init__(self, model_class: type[PreTrainedModel], folder: Path, is_rounded: bool = False):
-        self._model = model_class.from_pretrained(folder).eval()
-        self._is_rounded = is_rounded
-        self._graphs = tempfile.TemporaryDirectory()
+    def __init__(self, model_class: type[PreTrainedModel], folder: Path, int8: bool = False):
+        self._folder = tempfile.TemporaryDirectory()
+        model: Any = model_class.from_pretrained(folder)
+        processor = AllInOneProcessor.from_pretrained(folder)
+        export_onnx(model, processor, Path(self._folder.name, "model"), int8=int8, check=False)
         self._sessions: dict[tuple[str, int], Session] = {}
 
     def __call__(self, method: str, inputs: Inputs) -> torch.Tensor:
         """What a method of the model returns, with as many threads as torch has."""
         key = method, torch.get_num_threads()
         if key not in self._sessions:
-            self._sessions[key] = Session(self._graph(method, inputs))
+            self._sessions[key] = Session(self._graph(method))
         return self._sessions[key](method, inputs)
 
     def sizes(self, folder: Path, inputs: Inputs) -> dict[str, float | None]:
         """On the disk, in memory, and at most while it is opened and answers, in MiB."""
-        graph = self._graph("forward", inputs)
+        graph = self._graph("forward")
         peak = measuring.peak_memory(partial(make_run, partial(Session, graph), inputs), "cpu")
-        size = graph.stat().st_size / 2**20
+        size = sum(file.stat().st_size for file in graph.parent.glob(f"{graph.name}*")) / 2**20
         return {"MiB on disk": size, "MiB of weights": size, "MiB at most": peak}
 
-    def _graph(self, method: str, inputs: Inputs) -> Path:
+    def _graph(self, method: str) -> Path:
         """The file of a method."""
-        from onnxruntime.quantization import QuantType, quantize_dynamic
-
-        path = Path(self._graphs.name, f"{method}.onnx")
-        if not path.exists():
-            options: dict[str, Any] = {
-                "kwargs": dict(inputs),
-                "dynamo": True,
-                "external_data": False,
-                "verbose": False,
-            }
-            torch.onnx.export(Method(self._model, method).eval(), (), path, **options)
-            if self._is_rounded:
-                options = {"per_channel": True, "extra_options": {"MatMulConstBOnly": True}}
-                quantize_dynamic(path, path, ["MatMul", "Gemm"], weight_type=QuantType.QInt8, **options)
-        return path
-
-
-class Method(nn.Module):
-    """A method of a model as a module."""
-
-    def __init__(self, model: nn.Module, method: str):
-        super().__init__()
-        self.model, self.method = model, method
-
-    def forward(self, **inputs: torch.Tensor) -> torch.Tensor:
-        """Its output."""
-        return getattr(self.model, self.method)(**inputs)[OUTPUTS[self.method]]
+        return Path(self._folder.name, "model", GRAPHS[method])
 
 
 class Session:
@@ -330,8 +312,10 @@ def measure_costs(arguments: argparse.Namespace, schemes: dict[str, dict], folde
     labels = {number: f"answer {number}" for number in range(arguments.num_answers)}
     config = AllInOneConfig.from_preset(arguments.preset, num_frames=arguments.num_frames, id2label=labels)
     AllInOneForVideoQuestionAnswering(config).save_pretrained(folder / "plain")
+    AllInOneProcessor(AllInOneVideoProcessor(), BertTokenizer()).save_pretrained(folder / "plain")
     inputs = {
         "input_ids": torch.randint(1000, 2000, (1, 10)),
+        "attention_mask": torch.ones(1, 10, dtype=torch.long),
         "pixel_values": torch.randn(1, arguments.num_frames, 3, 224, 224),
     }
     rows: dict[str, dict[str, float | None]] = {}
