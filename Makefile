@@ -5,7 +5,8 @@
 # Of use to developers:
 #   make test-slow    tests that are marked slow: kills, loads, whole trainings, a browser
 #   make doors        what other packages make of this one (sentence-transformers, exporters, …), as a table
-# Two more want the network:
+# Three more want the network:
+#   make test-ranges  the tests with the lowest versions that setup.cfg allows, then with the newest that there are
 #   make test-common  transformers' own tests of every model, from its source distribution, on the classes of this package
 #   make dist         the files of a release
 # Options: PYTHON=python3.12, VENV=/somewhere/else, ARGS="--help" for the quickstart, PYTEST_ARGS="-k roll" for tests.
@@ -22,7 +23,7 @@ DOORS = bitsandbytes deepspeed mteb optimum-quanto torchao trackio wandb
 
 BIN = $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 
-.PHONY: quickstart test test-slow doors test-common lint docs dist clean
+.PHONY: quickstart test test-slow doors test-ranges test-lowest-direct test-highest test-common lint docs dist clean
 
 quickstart: $(VENV)/.installed-train,search
 	$(BIN)/python examples/quickstart.py $(ARGS)
@@ -41,6 +42,15 @@ test-common: $(VENV)/.installed-test
 doors: $(VENV)/.installed-test
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt $(DOORS)
 	$(BIN)/python -m pytest -m "not gpu" --doors benchmarks/results/doors.md tests $(PYTEST_ARGS)
+
+# Each in an environment of its own: uv knows how to choose the lowest versions.
+test-ranges: test-lowest-direct test-highest
+
+test-lowest-direct test-highest: test-%:
+	$(PYTHON) -m venv $(VENV)-$*
+	$(VENV)-$*/bin/python -m pip install --quiet --disable-pip-version-check uv
+	$(VENV)-$*/bin/python -m uv pip install --quiet --compile-bytecode --python $(VENV)-$*/bin/python --resolution $* --editable '.[test]'
+	$(VENV)-$*/bin/python -m pytest -n auto --dist worksteal $(PYTEST_ARGS)
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .
@@ -67,4 +77,4 @@ dist: $(VENV)/.installed-test
 	$(BIN)/python -m twine check --strict dist/*
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info outputs
+	rm -rf $(VENV) $(VENV)-* build dist *.egg-info outputs

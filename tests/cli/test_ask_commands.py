@@ -25,7 +25,7 @@ def test_ask(allinone, answering, clip):
     assert status == 0
     assert found == [row | asdict(prediction) for row, prediction in zip(asked, predictions, strict=True)]
 
-    status, output, _ = allinone("ask", clip, "a ring", "--model", answering)
+    status, output, _ = allinone("ask", clip, "a ring", "--model", answering, "--end", 1)
     lines = output.splitlines()
     assert status == 0 and lines[0] == "a ring" and len(lines) == 4
     assert lines[1].split() == [found[0]["answer"], *lines[1].split()[1:]] and lines[1].endswith("%")

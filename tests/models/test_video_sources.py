@@ -29,6 +29,7 @@ from video_fixtures import (
     encode_video,
     grey_frames,
     numbers_of,
+    rotate,
     save_animation,
     save_folder,
 )
@@ -129,7 +130,7 @@ class TestPixelsThatAreNotSquare:
         turned = tmp_path / "turned.mp4"
         with av.open(str(square)) as whole, av.open(str(turned), "w") as copy:
             stream = copy.add_stream_from_template(whole.streams.video[0])
-            stream.set_display_rotation(rotation)
+            rotate(stream, rotation)
             stream.sample_aspect_ratio = Fraction(3, 2)
             for packet in whole.demux(video=0):
                 if packet.size:
