@@ -17,7 +17,6 @@ from torch import nn
 
 from ..conversion.conversion_output import check_output_directory, complete_directory
 from ..models.configuration_allinone import AllInOneConfig
-from ..models.embeddings_allinone import AllInOnePatchOrder
 from ..models.modeling_allinone import AllInOnePreTrainedModel
 from ..models.modeling_pretraining_allinone import AllInOneForPreTraining
 from ..models.processing_allinone import AllInOneProcessor
@@ -251,39 +250,22 @@ def _graphs_of_retrieval(config: AllInOneConfig, text: _Shapes, options: _Shapes
 class _Traced(nn.Module):
     """A model that takes the inputs of a graph one after the other, and returns its outputs."""
 
-    def __init__(self, model: AllInOnePreTrainedModel, graph: _Graph):
+    def __init__(self, model: nn.Module, graph: _Graph):
         super().__init__()
         self.model, self.graph = model, graph
-        self.order: torch.Tensor | None
-        self.register_buffer("order", _order_of_patches(model.config, graph), persistent=False)
 
     def forward(self, *inputs: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """Outputs in the order of the graph."""
-        named = dict(zip(self.graph.inputs, inputs, strict=True))
-        if self.order is not None:
-            shape = named["pixel_values"].shape[:-3]  # (..., T)
-            named["patch_permutation"] = self.order.narrow(0, 0, shape[-1]).expand(*shape, -1)
-        outputs = self.graph.compute(self.model, named)
+        outputs = self.graph.compute(self.model, dict(zip(self.graph.inputs, inputs, strict=True)))
         return tuple(outputs[name] for name in self.graph.outputs)
 
 
-def _order_of_patches(config: AllInOneConfig, graph: _Graph) -> torch.Tensor | None:
-    """
-    The order of the patches of each frame that a clip can have (T, P), where it is not simply theirs and is the same
-    for all clips. Graphs need not draw it then, in numbers of 64 bits, in which some runtimes do not compute.
-    """
-    order, sides = AllInOnePatchOrder(config).eval(), graph.inputs.get("pixel_values", ())[-2:]
-    if not _draws_order(config) or "pixel_mask" in graph.inputs or "frames" not in _most_of(config):
-        return None
-    if not sides or not all(isinstance(side, int) for side in sides):
-        return None
-    height, width = (cast(int, side) // config.patch_size for side in sides)
-    return order((1, config.num_frames, height * width), torch.device("cpu"))[0]
-
-
-def _draws_order(config: AllInOneConfig) -> bool:
-    """Whether the order of patches, or which of them are kept, is drawn."""
-    return config.patch_order == "random" or config.max_image_length is not None
+def _draws_order(config: AllInOneConfig, graph: _Graph) -> bool:
+    """Whether a graph draws the order of patches, and does not have it as a table."""
+    clips = graph.inputs.get("pixel_values")
+    if clips is None or (config.patch_order != "random" and config.max_image_length is None):
+        return False
+    return "pixel_mask" in graph.inputs or "frames" not in _most_of(config) or isinstance(clips[-1], str)
 
 
 def _write(model: AllInOnePreTrainedModel, graph: _Graph, path: Path):
@@ -291,7 +273,7 @@ def _write(model: AllInOnePreTrainedModel, graph: _Graph, path: Path):
     inputs = {name: values.to(model.device) for name, values in _draw(model.config, graph, {"batch": 2}).items()}
     axes = tuple({at: axis for at, axis in enumerate(its) if isinstance(axis, str)} for its in graph.inputs.values())
     program = torch.onnx.export(
-        _Traced(model, graph).to(model.device).eval(),
+        _Traced(model, graph).eval(),
         tuple(inputs.values()),
         dynamo=True,
         dynamic_shapes=(axes,),
@@ -406,10 +388,7 @@ def _describe(
             for name, graph in graphs.items()
         },
         "most": _most_of(config),
-        "draws_order_of_patches": any(
-            "pixel_values" in graph.inputs and _draws_order(config) and _order_of_patches(config, graph) is None
-            for graph in graphs.values()
-        ),
+        "draws_order_of_patches": any(_draws_order(config, graph) for graph in graphs.values()),
         "preprocessing": {
             "frames": read,
             "texts": {

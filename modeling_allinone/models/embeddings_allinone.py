@@ -6,6 +6,9 @@ Embeddings of text and of video, the order of patches, and what is checked of in
 Shapes in the comments: B clips, T frames, L text tokens, P patches, V = special visual tokens + P, D hidden size.
 """
 
+from typing import Any
+
+import numpy as np
 import torch
 from torch import nn
 
@@ -58,7 +61,11 @@ class AllInOnePatchOrder(nn.Module):
         self.max_image_length = config.max_image_length
 
     def forward(
-        self, shape: tuple[int, ...], device: torch.device, patch_is_padding: torch.Tensor | None = None
+        self,
+        shape: tuple[int, ...],
+        device: torch.device,
+        patch_is_padding: torch.Tensor | None = None,
+        max_frames: int | None = None,
     ) -> torch.Tensor:
         """
         Args:
@@ -66,6 +73,7 @@ class AllInOnePatchOrder(nn.Module):
             device (`torch.device`): Where the result is to be.
             patch_is_padding (`torch.BoolTensor` of shape `(B, P)`, *optional*): Patches that are kept only if there
                 are too few others.
+            max_frames (`int`, *optional*): The largest T, where there is one.
 
         Returns:
             `torch.LongTensor` of shape `(B, T, kept patches)`: raster indices.
@@ -74,6 +82,14 @@ class AllInOnePatchOrder(nn.Module):
         num_kept = min(self.max_image_length or num_patches, num_patches)
         if not self.is_random and num_kept == num_patches:
             return torch.arange(num_patches, device=device).expand(batch_size, num_frames, -1)
+        is_same_for_all = not self.training and patch_is_padding is None and isinstance(num_patches, int)
+        if max_frames is not None and is_same_for_all and _is_exported_as_it_runs():
+            # Some runtimes of exported graphs compute in 32 bits, and would draw another order without a word.
+            places = np.arange(max_frames * num_patches, dtype=np.int64)
+            order = self._mix(places).reshape(max_frames, num_patches).argsort(axis=-1)
+            order = order[:, :num_kept] if self.is_random else np.sort(order[:, :num_kept])
+            table = torch.tensor(order.tolist(), device=device)
+            return table.narrow(0, 0, num_frames).expand(batch_size, -1, -1)
         if self.training:
             draw = torch.randint(2**32, shape, device=device)
         else:
@@ -90,13 +106,17 @@ class AllInOnePatchOrder(nn.Module):
         self, num_frames: int, num_patches: int, device: torch.device, patch_is_padding: torch.Tensor | None
     ) -> torch.Tensor:
         """A number in [0, 2^32) for each frame and patch (1 or B, T, P), with padding the same as without."""
-        # An integer hash, no generator, is the same on every device and in every version of torch: two rounds of
-        # xor-shift-multiply, constants by C. Wellons' search «hash-prospector».
         if patch_is_padding is None:
             bits = torch.arange(num_frames * num_patches, device=device).view(1, num_frames, num_patches)
         else:
             frame, is_kept = torch.arange(num_frames, device=device)[:, None], ~patch_is_padding[:, None]  # (B, 1, P)
             bits = frame * is_kept.sum(dim=-1, keepdim=True) + is_kept.cumsum(dim=-1) - 1
+        return self._mix(bits)
+
+    def _mix(self, bits: Any) -> Any:
+        """A number in [0, 2^32) for each of a tensor or array of numbers, in 64 bits."""
+        # An integer hash, no generator, is the same on every device and in every version of torch: two rounds of
+        # xor-shift-multiply, constants by C. Wellons' search «hash-prospector».
         bits = (bits + self.seed * 0x9E3779B9) & 0xFFFFFFFF
         bits = bits ^ (bits >> 16)
         bits = (bits * 0x21F0AAAD) & 0xFFFFFFFF
@@ -173,7 +193,8 @@ class AllInOneVisualEmbeddings(nn.Module):
 
         is_raster = patch_permutation is None and not self.patch_order.is_random
         if patch_permutation is None:
-            patch_permutation = self.patch_order(shape, pixel_values.device, patch_is_padding)
+            max_frames = None if self.temporal_embeddings is None else self.temporal_embeddings.shape[1]
+            patch_permutation = self.patch_order(shape, pixel_values.device, patch_is_padding, max_frames)
         else:
             _check_patch_permutation(patch_permutation, shape)
         num_visual_tokens = None
@@ -297,6 +318,12 @@ def is_readable(values: torch.Tensor) -> bool:
     compiled graph there is nothing to read yet.
     """
     return values.device.type == "cpu" and not torch.compiler.is_compiling()
+
+
+def _is_exported_as_it_runs() -> bool:
+    """Whether torch.export traces, and Python runs as ever, so that what it computes becomes a constant."""
+    compiler: Any = torch.compiler
+    return hasattr(compiler, "is_exporting") and compiler.is_exporting() and not compiler.is_dynamo_compiling()
 
 
 def _look_up(name: str, tokens: torch.Tensor, table: nn.Module) -> torch.Tensor:

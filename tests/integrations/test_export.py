@@ -182,7 +182,15 @@ def test_a_trained_model_gives_the_same_answers(runtime, int8, least, tmp_path, 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("way", ["onnx", "openvino", "torch"])
+@pytest.mark.parametrize(
+    "way",
+    [
+        pytest.param("dynamo", marks=pytest.mark.door("transformers' exporter to torch.export", "transformers")),
+        pytest.param("onnx", marks=pytest.mark.door("transformers' exporter to ONNX", "onnxscript", "onnxruntime")),
+        pytest.param("openvino", marks=pytest.mark.door("transformers' exporter to OpenVINO", "openvino")),
+        pytest.param("torch", marks=pytest.mark.door("torch's exporter to ONNX", "onnxscript", "onnxruntime")),
+    ],
+)
 @pytest.mark.parametrize("name", HEADS)
 def test_exporters_of_others_give_the_models_numbers(name, way, make_model, tiny_inputs, record_property):
     """Batch, frames and tokens of any size, whichever exporter is told that they are."""
@@ -214,10 +222,11 @@ def any_size(inputs: dict[str, torch.Tensor]) -> dict[str, dict]:
 
 def by_transformers(exporter: str, config: str):
     def export(model, inputs):
-        from transformers import exporters
-
+        exporters = pytest.importorskip("transformers.exporters")
         settings = getattr(exporters, config)(dynamic_shapes=any_size(inputs))
         exported = getattr(exporters, exporter)().export(model, inputs, config=settings)
+        if exporter == "OpenVINOExporter":  # by itself, it runs in 16 bits where the processor can
+            exported.to("cpu", config={"INFERENCE_PRECISION_HINT": "f32"})
         return lambda inputs: exported(**inputs)
 
     return export
@@ -239,6 +248,7 @@ def by_torch(model, inputs):
 
 
 EXPORTERS = {
+    "dynamo": by_transformers("DynamoExporter", "DynamoConfig"),
     "onnx": by_transformers("OnnxExporter", "OnnxConfig"),
     "openvino": by_transformers("OpenVINOExporter", "OpenVINOConfig"),
     "torch": by_torch,
