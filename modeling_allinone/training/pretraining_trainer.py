@@ -4,8 +4,8 @@
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence, Sized
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -161,6 +161,9 @@ class PreTrainingTrainer(AllInOneTrainer):
         if not is_matplotlib_available():
             logger.warning("Word-patch alignment is not drawn, since matplotlib is missing: pip install matplotlib.")
             return
+        if self.is_fsdp_enabled:  # the main process alone draws, and has no whole model
+            logger.warning("Word-patch alignment is not drawn of a model that is sharded over processes (FSDP).")
+            return
         rows = [self.eval_dataset[number] for number in range(min(num_rows, len(self.eval_dataset)))]
         self.add_callback(AlignmentCallback(rows, self._readers[0], self.callback_handler))
 
@@ -180,6 +183,13 @@ class PreTrainingTrainer(AllInOneTrainer):
 
     def get_test_dataloader(self, test_dataset: Dataset) -> DataLoader:
         """As in Trainer, with each row once, where they do not divide by the number of processes."""
+        num_rows, num_processes = len(cast(Sized, test_dataset)), self.accelerator.num_processes
+        if self.is_fsdp_enabled and math.ceil(num_rows / self.args.eval_batch_size) % num_processes:
+            raise ValueError(
+                f"{num_rows} rows to evaluate, {self.args.eval_batch_size} at once, are not as many batches for each "
+                f"of {num_processes} processes, as a model that is sharded over them (FSDP) needs; choose "
+                "per_device_eval_batch_size, or the rows, so that the number of batches divides."
+            )
         return prepare_data_loader(
             make_loader(test_dataset, self.args.eval_batch_size, self.eval_collator, self.args),
             self.accelerator.device,
