@@ -3,7 +3,7 @@
 """Answers about clips by a trained model: a few in memory, or those of many rows in a file."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, overload
@@ -24,6 +24,7 @@ from ..models.answers_allinone import (
 )
 from ..models.modeling_allinone import AllInOnePreTrainedModel
 from ..models.processing_allinone import AllInOneProcessor
+from ..models.video_processing_allinone import as_row
 from .answer_file import AnswerFile, answer_row, keep_columns, make_folder_of, to_line
 from .clip_batches import Batch, BatchCollator, TolerantLoader, for_each_batch
 from .embedding import Rows
@@ -357,8 +358,7 @@ class Predictor(Answerer):
     def _ask_about(self, video: Any, rows: list[dict], question: Question) -> list[Prediction]:
         """Predictions for rows about one clip."""
         self.need(question.task)
-        clip = dict(video) if isinstance(video, Mapping) else {"video": video}
-        rows = [clip | row for row in rows]
+        rows = [as_row(video) | row for row in rows]
         for row in rows:
             self.check_row(question, row, "What is asked")
         return self.answer_batch(question, BatchCollator(TolerantLoader(self.processor))(rows)) if rows else []

@@ -17,6 +17,7 @@ from ..models.modeling_pretraining_allinone import AllInOneForPreTraining
 from ..models.modeling_retrieval_allinone import AllInOneForVideoTextRetrieval
 from ..models.processing_allinone import AllInOneProcessor
 from ..models.video_decoding_allinone import is_array
+from ..models.video_processing_allinone import as_row
 from .embedding import embed_clips, embed_texts
 from .pretrained import load_pretrained
 
@@ -126,9 +127,10 @@ class VideoEncoder:
 
         Args:
             videos: One clip, or an iterable of any number: paths, URLs, bytes of a file, `{"path", "bytes"}` as of
-                `datasets`, decoded frames `(T, H, W, 3)`, uint8, images `(H, W, 3)`, uint8 or of Pillow, or mappings
-                with one of these as `video`, and `start` and `end` (seconds). Of a sequence, such as a column of
-                `datasets`, each is taken when it is read.
+                `datasets`, decoded frames `(T, H, W, 3)`, uint8, images `(H, W, 3)`, uint8 or of Pillow, which are
+                clips of one frame, or mappings with one of these as `video`, and `start` and `end` (seconds), or as
+                `image`. A file is read as a video, whose one frame is repeated if it is a picture, unless it stands as
+                `image`. Of a sequence, such as a column of `datasets`, each is taken when it is read.
             batch_size (`int`, defaults to 32): Clips read at a time.
             num_workers (`int`, defaults to 0): Processes that read clips while the model computes; 0 is this one.
             on_decode_error (`str`, defaults to `"raise"`): What to do about a clip that cannot be read: `"raise"`, or
@@ -144,7 +146,17 @@ class VideoEncoder:
         """
         if is_clip(videos):
             return self.encode_video([videos], batch_size, num_workers, on_decode_error, show_progress)[0]
-        clips = _Clips(videos if isinstance(videos, Sequence) else list(videos))
+        videos = videos if isinstance(videos, Sequence) else list(videos)
+        if isinstance(videos, list | tuple):
+            is_image = torch.tensor(["image" in as_row(video) for video in videos], dtype=torch.bool)
+            if is_image.any() and not is_image.all():  # other numbers of frames, which make no batch
+                parts = [[videos[place] for place in which.nonzero()[:, 0]] for which in (~is_image, is_image)]
+                options = (batch_size, num_workers, on_decode_error, show_progress)
+                of_clips, of_images = (self.encode_video(part, *options) for part in parts)
+                features = of_clips.new_empty(len(videos), of_clips.shape[1])
+                features[~is_image], features[is_image] = of_clips, of_images
+                return features
+        clips = _Clips(videos)
         reader = VideoLoader(self.processor, on_decode_error=on_decode_error)
         try:
             features, is_readable = embed_clips(self.model, reader, clips, batch_size, num_workers, show_progress)
@@ -166,9 +178,7 @@ class _Clips:
         return len(self._videos)
 
     def __getitem__(self, place: int) -> Mapping[str, Any]:
-        video = self._videos[place]
-        is_row = isinstance(video, Mapping) and not set(video) <= {"path", "bytes"}
-        return video if is_row else {"video": video}
+        return as_row(self._videos[place])
 
 
 def is_clip(value: Any) -> bool:

@@ -171,7 +171,7 @@ class _Column(Sequence):
         value = self._dataset[place][self._name]
         if value is None:
             raise ValueError(f"Row {place} of the task has no {self._name}; a column has to be there for all or none.")
-        return value if self._name == "text" else {"video": value, "sample_id": place}
+        return value if self._name == "text" else {self._name: value, "sample_id": place}
 
 
 @cache

@@ -37,11 +37,11 @@ from .modeling_video_classification_allinone import AllInOneForVideoClassificati
 from .modeling_visual_commonsense_allinone import AllInOneForVisualCommonsenseReasoning
 from .tasks_allinone import PIPELINE_CLASSES
 from .video_decoding_allinone import is_array
-from .video_processing_allinone import is_list_of_images, stack_clips
+from .video_processing_allinone import as_row, is_list_of_images, stack_clips
 from .video_sources_allinone import clip_arguments, is_decoder, source_name
 
 ALL = 2**31  # answers
-_OF_ROW = ("start", "end", "frame_rate", "fps")
+_OF_ROW = ("start", "end", "frame_rate")  # options of the processor, of which a row may have its own
 
 
 class AutoModelOfAnyHead(_BaseAutoModelClass):
@@ -124,11 +124,12 @@ class _VideoTextPipeline(Pipeline):
 
     def preprocess(self, input_: Any, **options: Any) -> dict[str, Any]:
         """Read a clip, and see what is asked about it."""
-        row = dict(input_) if _is_row(input_) else {"image" if is_list_of_images([input_]) else "video": input_}
+        row = as_row(input_)
         for name in {*self.asked_by, *_OF_ROW} & set(options):
-            value = options.pop(name)
-            if row.get(name) is None:
-                row[name] = value
+            if row.get(name) is not None:
+                del options[name]
+            elif name in self.asked_by:
+                row[name] = options.pop(name)
         if all(row.get(column) is None for column in ("video", "image")):
             raise ValueError(f"There is no clip in {input_!r:.80}; give one, or a row with video or image.")
         name = _name_of(row)
@@ -438,11 +439,6 @@ def _choices(name: str, row: Mapping[str, Any]) -> list[str]:
     if wrong := [choice for choice in choices if not isinstance(choice, str)]:
         raise ValueError(f"{name} of {_name_of(row)} hold {wrong[0]!r}; expected nothing but texts.")
     return [str(choice) for choice in choices]  # numpy's, too
-
-
-def _is_row(inputs: Any) -> bool:
-    """Whether an input is a row, and no source of a clip, which may be `{"path": ..., "bytes": ...}`."""
-    return isinstance(inputs, Mapping) and not (inputs and set(inputs) <= {"path", "bytes"})
 
 
 def _name_of(row: Mapping[str, Any]) -> str:

@@ -93,7 +93,6 @@ class AllInOneProcessor(_SavedProcessor):
         text: str | list[str] | list[list[str]] | None = None,
         videos=None,
         images=None,
-        audio: None = None,
         **kwargs: Unpack[AllInOneProcessorKwargs],
     ) -> BatchFeature:
         r"""
@@ -106,12 +105,11 @@ class AllInOneProcessor(_SavedProcessor):
             images (*optional*):
                 One image or a list of them, each a clip of one frame; or a list of equally long lists of images,
                 such as the pairs of NLVR2. Not together with `videos`.
-            audio (*optional*): `None`, which is what transformers gives where there is no sound.
             kwargs:
                 Arguments of the tokenizer and of the video processor (`num_frames`, `frame_sampling`, `start`, ...),
                 as they are or in `text_kwargs` and `videos_kwargs`. `return_tensors` is `"pt"` by default.
                 `images_kwargs` are those of the video processor for `images`, before `videos_kwargs`;
-                `audio_kwargs`, which transformers' callers give to all processors, change nothing.
+                `audio_kwargs` and `audio=None`, which transformers' callers give to all processors, change nothing.
 
         Returns:
             `BatchFeature` with those of the following that were asked for, B the number of clips or texts:
@@ -130,13 +128,14 @@ class AllInOneProcessor(_SavedProcessor):
             raise ValueError("There is nothing to process; give text, videos or images.")
         if videos is not None and images is not None:
             raise ValueError("videos and images are both given; a batch is of one kind, so process them one by one.")
-        if audio is not None:
+        audio = kwargs.pop("audio", None)  # type: ignore[typeddict-item]  # named above, it would be taken for input
+        if audio is not None and not (isinstance(audio, list | tuple) and not audio):
             raise ValueError("audio is given, but All-in-one has no use for sound; give text, videos or images alone.")
         # Kept apart, because transformers copies its arguments and a copied generator would repeat itself.
         options: dict[str, Any] = {**kwargs}
         generator = options.pop("generator", None)
         self._check_names(options)
-        options.pop("audio_kwargs", None)
+        is_called_by_groups = options.pop("audio_kwargs", None) is not None
         images_kwargs = options.pop("images_kwargs", None) or {}
         if images is not None and images_kwargs:
             options["videos_kwargs"] = {**(options.get("videos_kwargs") or {}), **images_kwargs}
@@ -155,10 +154,15 @@ class AllInOneProcessor(_SavedProcessor):
             video_inputs = self.video_processor(videos, **videos_kwargs)
         elif images is not None:
             video_inputs = self._process_images(images, **videos_kwargs)
+        num_views = videos_kwargs.get("num_views") or self.video_processor.num_views
+        if video_inputs and text is None and is_called_by_groups and num_views > 1:
+            raise ValueError(
+                f"num_views is {num_views}, so a clip makes {num_views} rows, but sentence-transformers, which gives "
+                "audio_kwargs to all processors, takes each row for a clip; set num_views=1 in the video_processor."
+            )
         if text is not None:
             text_inputs = self._process_text(text, **text_kwargs)
         if text_inputs and video_inputs:
-            num_views = videos_kwargs.get("num_views") or self.video_processor.num_views
             num_texts, num_clips = len(text_inputs["input_ids"]), len(video_inputs["pixel_values"]) // num_views
             if num_texts != num_clips:
                 raise ValueError(

@@ -420,6 +420,13 @@ def is_list_of_images(videos: Sequence) -> bool:
     return all(isinstance(video, Image.Image) or (is_array(video) and video.ndim == 3) for video in videos)
 
 
+def as_row(clip: Any) -> dict[str, Any]:
+    """A row as it is, and a clip that is given on its own as one: an image is one frame, which is not repeated."""
+    if isinstance(clip, Mapping) and not (clip and set(clip) <= {"path", "bytes"}):
+        return dict(clip)
+    return {"image" if is_list_of_images([clip]) else "video": clip}
+
+
 def _is_nested(video) -> bool:
     """Whether a clip stands in a list of its own, as others group clips by text; files may be images."""
     if not isinstance(video, list | tuple) or len(video) != 1:

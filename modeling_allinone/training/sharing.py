@@ -18,7 +18,8 @@ from ..models.modeling_allinone import AllInOnePreTrainedModel
 # Of an output folder; scores, predictions, logs and arguments beside may name files of the machine.
 _SHARED = (
     *("README.md", "config.json", "*.safetensors", "*.safetensors.index.json", "*.py"),
-    *("processor_config.json", "tokenizer*", "special_tokens_map.json", "added_tokens.json", "vocab.txt"),
+    *("processor_config.json", "chat_template.jinja", "tokenizer*", "vocab.txt"),
+    *("special_tokens_map.json", "added_tokens.json"),
 )
 _KEPT_HERE = ("*/*", "adapter_*")  # folders, and adapters, which the model has merged
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from retrieval_fixtures import TEXTS, text_features
 from transformers.utils import logging
 
@@ -53,6 +54,15 @@ def test_clips_in_every_form(encoder, videos):
     assert not torch.allclose(together[1], whole)
     torch.testing.assert_close(together[2], encoder.encode_video(frames))
     torch.testing.assert_close(together[1], encoder.encode_video(part))
+
+
+def test_an_image_is_a_clip_of_one_frame(encoder, videos):
+    frame = np.random.default_rng(0).integers(0, 256, (40, 50, 3), dtype=np.uint8)
+    expected = encoder.encode_video({"image": frame})
+    for image in (frame, Image.fromarray(frame)):
+        torch.testing.assert_close(encoder.encode_video(image), expected)
+        torch.testing.assert_close(encoder.encode_video([videos[0], image, videos[1]])[1], expected)
+    assert not torch.allclose(encoder.encode_video(frame[None]), expected)  # whose one frame is repeated
 
 
 def test_a_clip_that_cannot_be_read(encoder, videos, broken):

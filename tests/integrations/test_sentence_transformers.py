@@ -207,6 +207,19 @@ def test_what_compares_nothing_is_refused(tiny_config, processor, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_views_are_not_taken_for_clips(model, processor, rows, tmp_path):
+    from sentence_transformers import SentenceTransformer
+
+    several = copy.deepcopy(processor)
+    several.video_processor.num_views = 2
+    model.save_pretrained(tmp_path)
+    several.save_pretrained(tmp_path)
+    encoder = SentenceTransformer(str(tmp_path), device="cpu")
+    with pytest.raises(ValueError, match=r"num_views is 2, .* set num_views=1"):
+        encoder.encode([{"video": row["video"]} for row in rows])
+    assert encoder.encode("a ring").shape == (model.config.projection_dim,)
+
+
 @pytest.mark.slow
 @pytest.mark.door("both from the Hub, with code and without the package", "sentence-transformers", "huggingface_hub")
 def test_both_come_back_from_the_hub(model, processor, rows, tmp_path):

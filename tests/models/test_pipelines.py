@@ -278,7 +278,7 @@ def test_one_clip_of_any_source(ask, expected, files):
         server.shutdown()
 
 
-def test_frames_are_one_clip(ask):
+def test_frames_are_one_clip(ask, tmp_path):
     frames = grey_frames()
     images = [Image.fromarray(frame) for frame in frames]
     found = ask(frames, QUESTION)
@@ -286,6 +286,14 @@ def test_frames_are_one_clip(ask):
     assert [found, found] == ask([images, frames], QUESTION) == ask(np.stack([frames, frames]), QUESTION)
     one = ask(images[0], QUESTION)
     assert one == ask({"image": images[0]}, QUESTION) == ask(frames[0], QUESTION) != found
+    predictor = Predictor(ask.model, ask.processor)
+    for alone in (
+        images[0],
+        frames[0],
+        {"path": str(encode_video(tmp_path / "c.mp4")), "bytes": None},
+        {"image": images[0]},
+    ):
+        check(ask(alone, QUESTION), predicted(predictor, TASK, alone), TASK)
 
 
 def test_many_clips(ask, expected, rows, files):
@@ -339,6 +347,11 @@ def test_frames_are_chosen(ask, rows, folder_of, processor):
     first = ask(clip, QUESTION, num_frames=1)
     check_batch([ask(clip, QUESTION, frame_indices=[7])], [first])
     check_batch([ask(clip, QUESTION, num_frames=3, num_views=1)], [ask(clip, QUESTION)])
+    many = ask.processor(videos=clip, fps=1)["pixel_values"].shape[1]
+    check_batch([ask(clip, QUESTION, fps=1)], [ask(clip, QUESTION, num_frames=many)])
+    with pytest.raises(ValueError, match="fps=3 takes so many frames of each second"):
+        ask(clip, QUESTION, frame_rate=3)
+    assert ask({"video": clip, "frame_rate": 3}, QUESTION) == ask({"video": clip, "fps": 3}, QUESTION)
     views = ask(clip, QUESTION, num_views=2)
     check_batch([views], [ask([clip, clip], QUESTION, num_views=2, batch_size=2)[1]])
     assert views != first != ask(clip, QUESTION)

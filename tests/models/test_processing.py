@@ -113,8 +113,9 @@ class TestInputs:
         """Transformers' callers, such as sentence-transformers, give every group to every processor."""
         groups = {"images_kwargs": {"num_views": 2}, "audio_kwargs": {"padding": True}, "common_kwargs": {}}
         expected = processor(text="a dog", videos=frames)
-        inputs = processor(text="a dog", videos=frames, audio=None, **groups)
-        assert all(torch.equal(inputs[name], expected[name]) for name in expected)
+        for no_sound in (None, []):
+            inputs = processor(text="a dog", videos=frames, audio=no_sound, **groups)
+            assert all(torch.equal(inputs[name], expected[name]) for name in expected)
         for_images = processor(images=frames[0], images_kwargs={"crop_size": 16}, videos_kwargs={"crop_size": 24})
         assert shapes(for_images)["pixel_values"] == (1, 1, 3, 16, 16)
         assert shapes(processor(images=frames[0], images_kwargs=None))["pixel_values"] == (1, 1, 3, 32, 32)
@@ -123,6 +124,7 @@ class TestInputs:
         ("arguments", "error", "message"),
         [
             ({"audio": [0.0]}, ValueError, "audio is given, but All-in-one has no use for sound"),
+            ({"audio": np.zeros(0)}, ValueError, "audio is given"),
             ({"audio_kwargs": 3}, TypeError, "audio_kwargs is 3; expected a dict"),
             ({"images": np.zeros((32, 32, 3), np.uint8), "images_kwargs": {"croop": 3}}, TypeError, "'croop'"),
         ],
