@@ -288,13 +288,17 @@ def _write(model: AllInOnePreTrainedModel, graph: _Graph, path: Path):
 
 def _round(path: Path):
     """Round the weights of the blocks to 8 bits, each channel by its own scale."""
+    import onnx
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     rounded = path.with_name(f"int8-{path.name}")
+    graph = onnx.load(path)
+    # Shapes of what lies between are inferred anew: torch before 2.13 writes wrong ones, which are an error there.
+    del graph.graph.value_info[:]
     # Products with a vector for each clip, which are those of heads and pooler, are of the type Gemm, and stay.
     # In the reduced range, processors without VNNI add up without overflow.
     quantize_dynamic(
-        path,
+        graph,
         rounded,
         op_types_to_quantize=["MatMul"],
         per_channel=True,
