@@ -116,7 +116,8 @@ def export_onnx(
             does (dynamic quantisation): a quarter of the size. Heads and embeddings stay as they are.
         check (`bool`, defaults to `True`): Whether to run the result in ONNX Runtime, at sizes that it was not made
             with, and to compare its numbers with the model's.
-        overwrite (`bool`, defaults to `False`): Whether to replace what is in the folder.
+        overwrite (`bool`, defaults to `False`): Whether to replace what is in the folder, which must not be
+            where the model was loaded from.
 
     Returns:
         [`OnnxExport`]
@@ -137,7 +138,7 @@ def export_onnx(
     if model.dtype != torch.float32:
         raise ValueError(f"The model is in {model.dtype}; load it with dtype='float32' to export it.")
     folder = Path(folder).resolve()
-    check_output_directory(folder, folder / "model", overwrite)
+    check_output_directory(folder, Path(model.name_or_path), overwrite)
     graphs = _graphs_of(model, processor)
     export = OnnxExport()
     with complete_directory(folder) as place, _evaluating(model):

@@ -167,6 +167,10 @@ class _Graph:
         for name, described in self.inputs.items():
             values = torch.as_tensor(given[name]).detach().cpu()
             self._check(name, values, described["shape"], sizes)
+            if values.is_floating_point() != described["type"].startswith("float"):
+                raise ValueError(
+                    f"{name} has type {values.dtype}, but expected {described['type']}; take the processor."
+                )
             feed[name] = values.to(getattr(torch, described["type"])).numpy()
         results = self._run(feed)
         return {name: torch.from_numpy(np.asarray(one)) for name, one in zip(self.outputs, results, strict=True)}
@@ -178,9 +182,10 @@ class _Graph:
         for axis, size in zip(shape, values.shape, strict=True):
             expected = axis if isinstance(axis, int) else sizes.setdefault(axis, size)
             if size != expected:
+                where = "" if isinstance(axis, int) else f" at {axis}"
                 raise ValueError(
                     f"{name} has shape {tuple(values.shape)}, but {self._file} takes ({_words(shape)}), "
-                    f"here with {expected} and not {size} at {axis}."
+                    f"here with {expected} and not {size}{where}."
                 )
             if isinstance(axis, str) and size > (most := self._most.get(axis.split("_")[-1], size)):
                 raise ValueError(f"{name} has {size} {axis}, but the model reads at most {most}.")

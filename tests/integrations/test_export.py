@@ -288,6 +288,11 @@ def test_all_that_is_to_be_known_lies_beside_it(exported):
             {"pixel_values": None},
             "takes input_ids, attention_mask, pixel_values; given were input_ids, attention_mask",
         ),
+        (
+            {"pixel_values": torch.zeros(1, 4, 3, 32, 32, dtype=torch.uint8)},
+            "pixel_values has type torch.uint8, but expected float32",
+        ),
+        ({"input_ids": torch.ones(1, 5)}, "input_ids has type torch.float32, but expected int64"),
         ({"labels": torch.zeros(1)}, "given were input_ids, pixel_values, labels, attention_mask"),
     ],
 )
@@ -309,6 +314,16 @@ def test_a_wrong_graph_is_not_written(exported, processor, tmp_path, monkeypatch
     with pytest.raises(ValueError, match=r"gives other numbers than the model: they differ by up to 0\.01"):
         export_onnx(other, processor, tmp_path / "wrong")
     assert not (tmp_path / "wrong").exists() and len(list(tmp_path.iterdir())) == 1
+
+
+def test_an_export_is_replaced_on_demand_and_a_model_never(exported, tmp_path, capsys):
+    folder, onnx = str(exported[1]), tmp_path / "onnx"
+    onnx.mkdir()
+    (onnx / "old.txt").write_text("old")
+    assert main(["export-onnx", folder, str(onnx), "--no-check", "--overwrite"]) == 0
+    assert not (onnx / "old.txt").exists() and (onnx / "model.onnx").is_file()
+    assert main(["export-onnx", folder, folder, "--no-check", "--overwrite"]) == 2
+    assert "lies in the output directory" in capsys.readouterr().err
 
 
 def test_other_commands_ask_it(exported, rows, tmp_path, capsys):
