@@ -373,10 +373,12 @@ def _describe(
     config, tokenizer = model.config, processor.tokenizer
     options = """
         do_resize size size_divisor resample do_center_crop crop_size do_rescale rescale_factor do_normalize image_mean
-        image_std do_pad frame_sampling num_frames
+        image_std do_pad frame_sampling num_frames fps num_views
     """
     settings = processor.video_processor.to_dict()
     read = {name: settings[name] for name in options.split() if settings.get(name) is not None}
+
+    longest = processor._settings_of_tokenizer().get("max_length") or tokenizer.model_max_length
 
     def type_of(name: str) -> str:
         return "float32" if name == "pixel_values" else "int64"
@@ -400,6 +402,7 @@ def _describe(
                 "tokenizer": "tokenizer.json",
                 "special_tokens": {name: str(token) for name, token in tokenizer.special_tokens_map.items()},
                 "pad_token_id": tokenizer.pad_token_id,
+                "max_length": min(longest, config.max_position_embeddings),
             },
         },
         "versions": {name: version(name) for name in ("modeling_allinone", "torch", "onnx", "onnxruntime")},

@@ -2,6 +2,7 @@
 # Licensed under the Apache License, Version 2.0.
 """Models as graphs that ONNX Runtime and OpenVINO run, equal to the models at sizes that they were not made with."""
 
+import copy
 import json
 import re
 import shutil
@@ -267,6 +268,7 @@ def test_all_that_is_to_be_known_lies_beside_it(exported):
     assert described["labels"] == ["red", "green", "blue"]
     assert described["most"] == {"tokens": 16, "words": 99, "frames": 4}
     assert described["preprocessing"]["frames"]["crop_size"] == {"height": 32, "width": 32}
+    assert described["preprocessing"]["texts"]["max_length"] <= 16
     assert (
         "| input | `pixel_values` | float32 | (batch, frames, 3, 32, 32) |" in (exported[2] / "README.md").read_text()
     )
@@ -314,6 +316,14 @@ def test_a_wrong_graph_is_not_written(exported, processor, tmp_path, monkeypatch
     with pytest.raises(ValueError, match=r"gives other numbers than the model: they differ by up to 0\.01"):
         export_onnx(other, processor, tmp_path / "wrong")
     assert not (tmp_path / "wrong").exists() and len(list(tmp_path.iterdir())) == 1
+
+
+def test_what_the_processor_does_otherwise_is_told(exported, processor, tmp_path):
+    other = copy.deepcopy(processor)
+    other.tokenizer.model_max_length, other.video_processor.fps = 7, 2.0
+    export_onnx(exported[0], other, tmp_path / "onnx", check=False)
+    told = json.loads((tmp_path / "onnx" / "onnx.json").read_text())["preprocessing"]
+    assert told["texts"]["max_length"] == 7 and told["frames"]["fps"] == 2
 
 
 def test_an_export_is_replaced_on_demand_and_a_model_never(exported, tmp_path, capsys):
