@@ -138,7 +138,7 @@ def export_onnx(
     if model.dtype != torch.float32:
         raise ValueError(f"The model is in {model.dtype}; load it with dtype='float32' to export it.")
     folder = Path(folder).resolve()
-    check_output_directory(folder, Path(model.name_or_path), overwrite)
+    check_output_directory(folder, Path(model.name_or_path or ""), overwrite)
     graphs = _graphs_of(model, processor)
     export = OnnxExport()
     with complete_directory(folder) as place, _evaluating(model):
