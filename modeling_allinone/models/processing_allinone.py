@@ -21,6 +21,7 @@ logger = logging.get_logger(__name__)
 # Above this, `model_max_length` is transformers' way to say that the tokenizer has no limit.
 LONGEST_TEXT = 1_000_000
 
+_GROUPS = {"text_kwargs", "images_kwargs", "audio_kwargs", "videos_kwargs", "common_kwargs"}
 # Options that may be a list of one for each clip.
 _OF_EACH_CLIP = ("start", "end", "frame_rate", "frame_indices", "timestamps", "video_metadata")
 # Libraries that tell texts from clips by the names of files take other files, and those that are gone, for texts.
@@ -199,7 +200,7 @@ class AllInOneProcessor(_SavedProcessor):
             return_dict (`bool`, *optional*, defaults to `False`): Whether to return them all, not `input_ids` alone.
             return_tensors (`str`, *optional*): `"pt"` or `"np"`.
             processor_kwargs (`dict`, *optional*): Further arguments of `__call__`.
-            kwargs: Variables of the template.
+            kwargs: Arguments of `__call__`, as well, and variables of the template.
 
         Returns:
             `str`, or `list[str]` for several conversations; with `tokenize`, what `__call__` returns.
@@ -224,10 +225,11 @@ class AllInOneProcessor(_SavedProcessor):
             {'input_ids': (1, 4), 'attention_mask': (1, 4), 'pixel_values': (1, 3, 3, 224, 224)}
         """
         messages: Any = conversation  # of which transformers says that they hold texts alone
+        named = {name: kwargs.pop(name) for name in self._known_names() & set(kwargs)}
         prompts = super().apply_chat_template(messages, chat_template, tokenize=False, **kwargs)
         if not tokenize:
             return prompts
-        options = dict(processor_kwargs or {})
+        options = named | dict(processor_kwargs or {})
         if return_tensors is not None:
             options["return_tensors"] = return_tensors
         conversations = [messages] if isinstance(prompts, str) else messages
@@ -359,15 +361,18 @@ class AllInOneProcessor(_SavedProcessor):
         """Inputs that BERT's tokenizer could give and the models do not take: text is one segment."""
         return ["token_type_ids"]
 
+    def _known_names(self) -> set[str]:
+        """Arguments of `__call__` beside text and clips."""
+        text_names = AllInOneProcessorKwargs.__annotations__["text_kwargs"].__annotations__
+        return _GROUPS | set(text_names) | set(self.video_processor.valid_kwargs.__annotations__)
+
     def _check_names(self, kwargs: dict) -> None:
         """Transformers warns of an argument that it does not know and goes on; a typing error should not pass so."""
-        groups = {"text_kwargs", "images_kwargs", "audio_kwargs", "videos_kwargs", "common_kwargs"}
-        text_names = AllInOneProcessorKwargs.__annotations__["text_kwargs"].__annotations__
-        known = groups | set(text_names) | set(self.video_processor.valid_kwargs.__annotations__)
+        known = self._known_names()
         unknown = sorted(set(kwargs) - known)
         if unknown:
             raise TypeError(f"{type(self).__name__} does not know {', '.join(unknown)}; it knows {sorted(known)}.")
-        for group in groups & set(kwargs):
+        for group in _GROUPS & set(kwargs):
             if not isinstance(kwargs[group], Mapping | None):
                 raise TypeError(f"{group} is {kwargs[group]!r}; expected a dict of arguments.")
 

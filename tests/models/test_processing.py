@@ -188,6 +188,7 @@ class TestMessages:
         late = processor(text=["a", "a"], videos=[frames] * 2, start=[0.5, None], frame_rate=[10, None])
         options = {"videos_kwargs": {"start": [0.5, None]}, "common_kwargs": {"return_tensors": "pt"}}
         assert read(said, processor_kwargs=options)["pixel_values"] == late["pixel_values"].tolist()
+        assert read(said, **options) == read(said, processor_kwargs=options)
         numpy = processor.apply_chat_template(images, tokenize=True, return_dict=True, return_tensors="np")
         assert isinstance(numpy["pixel_values"], np.ndarray)
 
