@@ -21,6 +21,7 @@ def make_map(name: str, model: torch.nn.Module) -> str | dict[str, str]:
     return places | dict.fromkeys(heads, "disk")
 
 
+@pytest.mark.door("device_map with parts offloaded to the disk, every head", "accelerate")
 @pytest.mark.parametrize("head", [head for head, (_, kind, _) in HEADS.items() if kind != "embeds"])
 def test_parts_on_several_devices_compute_the_same(head, tiny_config, tiny_inputs, tmp_path):
     model_class, kind, labels = HEADS[head]

@@ -117,6 +117,7 @@ def run_and_score(make_trainer, rows, tmp_path):
 
 
 @pytest.mark.grad
+@pytest.mark.door("scores, blank-video control and pictures in TensorBoard", "tensorboard")
 def test_tensorboard_shows_scores_control_and_picture(run_and_score, tmp_path):
     picture, scores = run_and_score("tensorboard")
     (folder,) = (tmp_path / "output" / "runs").iterdir()

@@ -58,6 +58,7 @@ def train(tiny_config, tmp_path):
     return make
 
 
+@pytest.mark.door("torch_compile in the Trainer, two graphs for all lengths of text", "transformers", "torch")
 @pytest.mark.parametrize("backend", ("eager", pytest.param("inductor", marks=pytest.mark.slow)))
 def test_lengths_of_text_are_not_compiled_one_by_one(train, backend):
     torch._dynamo.reset()

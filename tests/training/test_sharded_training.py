@@ -2,6 +2,7 @@
 # Licensed under the Apache License, Version 2.0.
 """Models sharded over processes (FSDP 2), block by block, learn what whole ones do, and are saved whole."""
 
+import pytest
 import torch
 from clean_processes import run_together
 from head_batches import make_batch
@@ -97,6 +98,7 @@ def train_sharded(config, batches: dict[str, dict], folder) -> dict[str, torch.T
     return losses
 
 
+@pytest.mark.door("FSDP2 on two processes, every head, equal to one", "torch")
 def test_two_processes_with_half_of_a_model_each_are_one(tiny_config, tiny_inputs, tmp_path):
     config = tiny_config(
         num_labels=3, projection_dim=6, patch_order="raster", hidden_dropout_prob=0.0, drop_path_rate=0.0,
