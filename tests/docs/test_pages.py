@@ -55,7 +55,7 @@ NOT_RUN: dict[str, str] = {
     "http.server": "waits for visitors",
     "index s3://": "needs an object store",
     "MVEB|MSVDT2VRetrieval": "needs the Hub",
-    "export-onnx .* --int8": "takes as long as without; tests/integrations/test_export.py tries it",
+    "export-onnx .* my-int8 --int8": "takes as long as without; tests/integrations/test_export.py tries it",
     "mteb mock-run": "takes half a minute; tests/integrations/test_mteb.py runs the same",
 }
 
