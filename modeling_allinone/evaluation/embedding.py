@@ -175,7 +175,7 @@ def _map_rows(
     batches = iterate_batches(
         rows, places, collate, batch_size, num_workers, "retrieval", show_progress if process == 0 else False
     )
-    with _evaluating(model):
+    with evaluating(model), torch.no_grad():
         mine = torch.cat([torch.empty(0), *(compute(*batch).cpu() for batch in batches)])
     shares: list[Any] = [mine] * num_processes
     if num_processes > 1:
@@ -241,13 +241,17 @@ def _collate(rows: Rows, collate: Callable[[list], Any], places: list[int]) -> t
 
 
 @contextmanager
-def _evaluating(model: nn.Module) -> Iterator[None]:
-    """A model computes without dropout and gradients."""
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """
+    Inside the block, a model computes without dropout; afterwards as before.
+
+    Args:
+        model (`nn.Module`)
+    """
     was_training = model.training
     model.eval()
     try:
-        with torch.no_grad():
-            yield
+        yield
     finally:
         model.train(was_training)
 

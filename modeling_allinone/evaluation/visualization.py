@@ -22,6 +22,7 @@ from ..models.losses_allinone import align_words_and_patches, select_words
 from ..models.modeling_allinone import AllInOneModel, AllInOnePreTrainedModel
 from ..models.processing_allinone import AllInOneProcessor
 from ..models.temporal_mixing_allinone import roll_tokens
+from .embedding import evaluating
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -154,12 +155,9 @@ def _transport(
     model: AllInOnePreTrainedModel, inputs: BatchFeature, num_patches: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """The mass that each token of a word sends to each place of each frame (L, T, P), and what stands there (T, P)."""
-    backbone, was_training = cast(AllInOneModel, model.base_model), model.training
-    model.eval()
-    try:
+    backbone = cast(AllInOneModel, model.base_model)
+    with evaluating(model):
         outputs = backbone(**inputs, output_hidden_states=True, return_dict=True)
-    finally:
-        model.train(was_training)
     states = backbone.layernorm(outputs.hidden_states[-1])  # (T, L + V, D)
     num_frames, num_tokens = len(states), inputs["input_ids"].shape[1]
     text, patches = states[:, :num_tokens], states[:, num_tokens + model.config.num_special_visual_tokens :]

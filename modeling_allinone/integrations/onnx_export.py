@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 from ..conversion.conversion_output import check_output_directory, complete_directory
+from ..evaluation.embedding import evaluating
 from ..models.configuration_allinone import AllInOneConfig
 from ..models.modeling_allinone import AllInOnePreTrainedModel
 from ..models.modeling_pretraining_allinone import AllInOneForPreTraining
@@ -141,7 +142,7 @@ def export_onnx(
     check_output_directory(folder, Path(model.name_or_path or ""), overwrite)
     graphs = _graphs_of(model, processor)
     export = OnnxExport()
-    with complete_directory(folder) as place, _evaluating(model):
+    with complete_directory(folder) as place, evaluating(model):
         for name, graph in graphs.items():
             path = place / f"{name}.onnx"
             with _silence():
@@ -442,17 +443,6 @@ def _write_card(described: dict[str, Any]) -> str:
         most=most,
         file=DESCRIPTION,
     )
-
-
-@contextmanager
-def _evaluating(model: nn.Module) -> Iterator[None]:
-    """Without dropout, and afterwards as before."""
-    was_training = model.training
-    model.eval()
-    try:
-        yield
-    finally:
-        model.train(was_training)
 
 
 @contextmanager

@@ -153,7 +153,7 @@ class Answerer:
         self.need("classification")
         prompts = [prompts] if isinstance(prompts, str) else list(prompts)
         labels = None if labels is None else each_once("labels", labels)
-        if not is_a(self.model, "AllInOneForVideoClassification"):
+        if self._chooses("classification"):
             if not labels:
                 raise ValueError(
                     f"{self.name} holds {type(self.model).__name__}, which has no classes of its own; give labels to "
@@ -217,10 +217,16 @@ class Answerer:
             return options if asked is None else self.processor.apply_choice_template(asked, options)
         if (column := COLUMNS[question.task]) is not None:
             return [row[column]]
-        if is_a(self.model, "AllInOneForVideoClassification"):
+        if not self._chooses(question.task):
             return [None]
         names = [label.replace("_", " ") for label in question.labels or ()]
         return [prompt.replace("{}", name) for name in names for prompt in question.prompts]
+
+    def _chooses(self, task: str) -> bool:
+        """Whether the answers are texts, each scored with the clip; otherwise the head scores answers of its own."""
+        if task == "classification":
+            return not is_a(self.model, "AllInOneForVideoClassification")
+        return task == "multiple-choice"
 
     # -----------------------------------------------------------------------------------------------------------------
     # What the model says
@@ -250,8 +256,7 @@ class Answerer:
             sequence of `torch.FloatTensor` of shape `(texts, scores)` on the CPU, for each row: one score of a text to
             choose, or the logits of all answers.
         """
-        chooses = task == "multiple-choice" or (task == "classification" and texts[0] != [None])
-        if chooses and self.retrieval is not None and self.score_by == "features":
+        if self._chooses(task) and self.retrieval is not None and self.score_by == "features":
             return self._compare(self.retrieval, clips, clip_of, texts)
         return self._read_pairs(task, clips, clip_of, texts, batch_size)
 
@@ -270,8 +275,7 @@ class Answerer:
         Raises:
             ValueError: If they are no numbers.
         """
-        chooses = question.task == "multiple-choice" or self.texts_of(question, row) != [None]
-        chooses = chooses and question.task in ("multiple-choice", "classification")
+        chooses = self._chooses(question.task)
         if chooses:
             answers = list(row["options"]) if question.task == "multiple-choice" else list(question.labels or ())
             logits = scores[:, 0].view(len(answers), -1).mean(dim=1)

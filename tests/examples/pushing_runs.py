@@ -8,6 +8,8 @@ from pathlib import Path
 import torch
 import transformers
 
+QUICK = {"max_steps": 1, "report_to": "none", "disable_tqdm": True, "use_cpu": True}
+
 
 def run(*arguments) -> int:
     """Exit status of fine-tuning by its script."""
@@ -31,12 +33,9 @@ def train_in_python(folder: Path, output_dir: Path, repo_id: str, token: str, ow
         model,
         AllInOneTrainingArguments(
             str(output_dir),
-            max_steps=1,
             hub_model_id=repo_id,
             hub_token=token,
-            report_to="none",
-            disable_tqdm=True,
-            use_cpu=True,
+            **QUICK,
         ),
         train_dataset=[make_row()] * 2,
         processing_class=AllInOneProcessor.from_pretrained(folder),
@@ -57,12 +56,9 @@ def train_by_transformers(folder: Path, output_dir: Path, repo_id: str):
         AllInOneForVideoQuestionAnswering.from_pretrained(folder, num_labels=5),
         transformers.TrainingArguments(
             str(output_dir),
-            max_steps=1,
             hub_model_id=repo_id,
             remove_unused_columns=False,
-            report_to="none",
-            disable_tqdm=True,
-            use_cpu=True,
+            **QUICK,
         ),
         train_dataset=[make_row()] * 2,
         processing_class=AllInOneProcessor.from_pretrained(folder),

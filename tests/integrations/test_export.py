@@ -223,7 +223,8 @@ def any_size(inputs: dict[str, torch.Tensor]) -> dict[str, dict]:
 
 def by_transformers(exporter: str, config: str):
     def export(model, inputs):
-        exporters = pytest.importorskip("transformers.exporters")
+        from transformers import exporters
+
         settings = getattr(exporters, config)(dynamic_shapes=any_size(inputs))
         exported = getattr(exporters, exporter)().export(model, inputs, config=settings)
         if exporter == "OpenVINOExporter":  # by itself, it runs in 16 bits where the processor can

@@ -2,58 +2,39 @@
 # Licensed under the Apache License, Version 2.0.
 """Models sharded over processes (FSDP 2), block by block, learn what whole ones do, and are saved whole."""
 
+import head_batches
 import pytest
 import torch
 from clean_processes import run_together
-from head_batches import make_batch
 from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
 from torch.distributed.fsdp import FSDPModule, fully_shard
 
-from modeling_allinone import (
-    AllInOneForMaskedLM,
-    AllInOneForMultipleChoice,
-    AllInOneForPairedVisualReasoning,
-    AllInOneForPreTraining,
-    AllInOneForVideoClassification,
-    AllInOneForVideoQuestionAnswering,
-    AllInOneForVideoTextRetrieval,
-    AllInOneForVisualCommonsenseReasoning,
-)
 from modeling_allinone.hub.model_card import create_model_card
 from modeling_allinone.models.modeling_allinone import AllInOneLayer
 from modeling_allinone.training.distributed import contrastive_loss_over_processes
 
 LABELS = torch.tensor([1, 0, 2, 1])
 WORDS = torch.full((4, 7), 3)
-# Head, how its inputs differ from one text beside one clip, and its labels.
-HEADS = {
-    "masked_lm": (AllInOneForMaskedLM, "joint", {"labels": WORDS}),
-    "answers": (AllInOneForVideoQuestionAnswering, "joint", {"labels": LABELS}),
-    "choices": (AllInOneForMultipleChoice, "texts", {"labels": LABELS}),
-    "classes": (AllInOneForVideoClassification, "video", {"labels": LABELS}),
-    "commonsense": (
-        AllInOneForVisualCommonsenseReasoning,
-        "answers",
-        {"answer_labels": LABELS, "rationale_labels": LABELS},
-    ),
-    "pairs": (AllInOneForPairedVisualReasoning, "two clips", {"labels": LABELS}),
-    "features": (AllInOneForVideoTextRetrieval, "joint", {}),
-    "scores": (AllInOneForVideoTextRetrieval, "texts", {"return_loss": True}),
-    "pretraining": (
-        AllInOneForPreTraining,
-        "joint",
-        {
-            "labels": WORDS,
-            "masked_input_ids": WORDS + 1,
-            "matching_labels": torch.tensor([1, 0, 0, 1]),
-            "matching_indices": torch.tensor([0, 0, 3, 3]),
-            "bool_masked_pos": torch.arange(4 * 4 * 16).view(4, 4, 16) % 4 == 0,
-            "return_contrastive_loss": True,
-        },
-    ),
+# Of each head, its labels.
+TARGETS = {
+    "masked_lm": {"labels": WORDS},
+    "answers": {"labels": LABELS},
+    "choices": {"labels": LABELS},
+    "classes_without_text": {"labels": LABELS},
+    "commonsense": {"answer_labels": LABELS, "rationale_labels": LABELS},
+    "pairs": {"labels": LABELS},
+    "features": {},
+    "scores": {"return_loss": True},
+    "own_passes": {
+        "labels": WORDS,
+        "masked_input_ids": WORDS + 1,
+        "matching_labels": torch.tensor([1, 0, 0, 1]),
+        "matching_indices": torch.tensor([0, 0, 3, 3]),
+        "bool_masked_pos": torch.arange(4 * 4 * 16).view(4, 4, 16) % 4 == 0,
+        "return_contrastive_loss": True,
+    },
 }
-
-
+HEADS = {head: (*head_batches.HEADS[head][:2], labels) for head, labels in TARGETS.items()}
 HEADS["tied words"] = HEADS["masked_lm"]
 
 
@@ -108,7 +89,8 @@ def test_two_processes_with_half_of_a_model_each_are_one(tiny_config, tiny_input
     inputs = tiny_inputs(batch_size=4)
     texts = {name: inputs[name] for name in ("input_ids", "attention_mask")}
     batches = {
-        head: make_batch(kind, texts, inputs["pixel_values"]) | labels for head, (_, kind, labels) in HEADS.items()
+        head: head_batches.make_batch(kind, texts, inputs["pixel_values"]) | labels
+        for head, (_, kind, labels) in HEADS.items()
     }
     ours, theirs = run_together(train_sharded, config, batches, tmp_path)
     for head, batch in batches.items():
