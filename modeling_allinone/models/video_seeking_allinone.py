@@ -4,13 +4,14 @@
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 
 import numpy as np
 from transformers.utils import is_av_available
 
 from .frame_conversion_allinone import to_rgb
 from .frame_table_allinone import MOST_HELD_BACK, FrameTable, Shown
+from .picture_references_allinone import REFERENCES, NotUnderstoodError, PictureReferences
 
 if is_av_available():
     import av
@@ -31,6 +32,8 @@ _MORE_CODEC_OPTIONS = {"mjpeg": {"err_detect": "explode"}}
 _LONGEST_PLACEHOLDER = 10
 # So many packets show how a stream begins.
 _WATCHED = 3 * MOST_HELD_BACK
+# So many bytes of packets are looked at before the first of them is decoded.
+_MOST_BYTES_AHEAD = 1 << 26
 # After a seek, what a demuxer may give before the first packet that it also gave when it read from the beginning.
 _MOST_STRAY_PACKETS = 64
 
@@ -54,6 +57,7 @@ class Decoding:
         keys (`set[int]`): Packets whose picture is a key picture by what is in it.
         is_interlaced (`bool`): Whether a picture consists of two fields.
         error (`Exception`, *optional*): The last that the decoder or the demuxer raised.
+        has_left_out (`bool`): Whether the decoder was not given all packets as they are.
     """
 
     def __init__(self, container, stream, table: FrameTable, start: int, is_sought: bool = False, num_leading=0):
@@ -63,31 +67,40 @@ class Decoding:
         self.damaged: set[int] = set()
         self.keys: set[int] = set()
         self.error: av.error.FFmpegError | None = None
-        self.is_interlaced = False
+        self.is_interlaced = self.has_left_out = False
         self._came: set[int] = set()
         self._end = start
         self._settled, self._num_missing = start + 1 + num_leading, num_leading
 
-    def pictures(self, last: int, spares: bool = False, wanted: frozenset[int] = frozenset()) -> Iterator[tuple]:
+    def pictures(
+        self,
+        last: int,
+        spares: bool = False,
+        wanted: frozenset[int] = frozenset(),
+        references: PictureReferences | None = None,
+    ) -> Iterator[tuple]:
         """
         Decode up to a packet, and the pictures that are held back at it.
 
         Args:
             last (`int`): The last packet to decode.
-            spares (`bool`, defaults to `False`): Whether to leave out pictures that no other refers to.
+            spares (`bool`, defaults to `False`): Whether the decoder is to leave out pictures that no other refers to.
             wanted (`frozenset[int]`): The packets of those that are not left out all the same.
+            references ([`PictureReferences`], *optional*): Tells what is not even given to the decoder.
 
         Yields:
             [`Shown`] and `av.VideoFrame` of each picture, as shown.
         """
         codec, skipping = self._stream.codec_context, None
-        for number, packet in self._packets():
+        packets = self._packets() if references is None else self._needed_packets(last, wanted, references)
+        for number, packet in packets:
             needed = "NONREF" if spares and number not in wanted else "DEFAULT"
             if needed != skipping:
                 codec.skip_frame = skipping = needed
-            packet.pts = packet.dts = number
             self._end = number + 1
-            yield from self._decoded(packet.decode, number)
+            if packet is not None:
+                packet.pts = packet.dts = number
+                yield from self._decoded(partial(codec.decode, packet), number)
             if number >= last:
                 break
         yield from self._decoded(codec.decode, last)
@@ -155,6 +168,30 @@ class Decoding:
         except av.error.FFmpegError as error:
             self.error = error
 
+    def _needed_packets(
+        self, last: int, wanted: frozenset[int], references: PictureReferences
+    ) -> Iterator[tuple[int, "av.Packet | None"]]:
+        """Packets without what no wanted picture refers to; `None` where nothing remains."""
+        packets, ahead, size = self._packets(), [], 0
+        parts: dict[int, list[tuple[int, int]]] = {}
+        try:
+            for number, packet in packets:
+                ahead.append((number, packet))
+                references.add(number, memoryview(packet))
+                size += packet.size
+                if number >= last or size > _MOST_BYTES_AHEAD:
+                    break
+            parts = references.kept_parts(wanted)
+        except NotUnderstoodError:
+            pass
+        self.has_left_out = bool(parts)
+        for number, packet in chain(ahead, packets):
+            if number not in parts:
+                yield number, packet
+                continue
+            data = b"".join(memoryview(packet)[begin:end] for begin, end in parts[number])
+            yield number, av.Packet(data) if data else None
+
     def _decoded(self, decode, number: int) -> Iterator[tuple]:
         try:
             frames = decode()
@@ -198,8 +235,14 @@ class SeekingReader:
         # Palettes come with a change of colours only.
         self._can_seek = (codec.format is None or codec.format.name != "pal8") and table.can_find()
         self._seeks_presentation = bool(_SOUGHT_BY_PRESENTATION & formats) or has_flag(container, "seek_to_pts")
-        # Here a packet is a picture, and one that no other refers to can be left out.
-        self._has_spare_pictures = codec.name == "h264" and bool(_ONE_PICTURE_PACKETS & formats)
+        # Here a packet is a picture, and one that no other refers to can be left out: by the decoder, or before.
+        is_one_picture = bool(_ONE_PICTURE_PACKETS & formats)
+        self._has_spare_pictures = codec.name == "h264" and is_one_picture
+        self._references = (
+            partial(REFERENCES[codec.name], codec.extradata or b"")
+            if is_one_picture and codec.name in REFERENCES
+            else None
+        )
         self.beginning = self._watch_beginning(starts_afresh)
 
     def read(self, places: list[int]) -> tuple[dict[int, np.ndarray], dict[int, str]]:
@@ -253,7 +296,11 @@ class SeekingReader:
     def _attempt(self, begin: Callable[[], Decoding], places: list[int], found: dict) -> tuple[Decoding, dict]:
         """Decode frames; the whole ones are kept, and for each of the others is told on which packets it is blamed."""
         run = begin()
-        pictures = self._collect(run, places)
+        pictures = self._collect(run, places, self._start_references())
+        if run.has_left_out and (run.damaged or run.error or len(pictures) < len(places)):
+            # It is damaged, or not as its headers say: in full, as the decoder has it.
+            run = begin()
+            pictures = self._collect(run, places)
         if self._table.is_counted and run.start != self._table.first and run.num_leading() != self._num_leading:
             # So many come before the first one, which is known only now: once more.
             self._num_leading = run.num_leading()
@@ -288,7 +335,9 @@ class SeekingReader:
             not table.is_counted or run.start == table.first or run.is_complete_at_first()
         )
 
-    def _collect(self, run: Decoding, places: list[int]) -> dict[int, tuple[int, np.ndarray]]:
+    def _collect(
+        self, run: Decoding, places: list[int], references: PictureReferences | None = None
+    ) -> dict[int, tuple[int, np.ndarray]]:
         """The packet and the pixels of each frame that comes out."""
         table, pictures = self._table, {}
         place_of = {} if table.is_counted else dict(zip(table.numbers[places].tolist(), places, strict=True))
@@ -296,11 +345,20 @@ class SeekingReader:
         if table.is_counted:
             last = int(table.numbers[min(max(places) + MOST_HELD_BACK, len(table.numbers) - 1)])
         spares, before = self._has_spare_pictures and not table.is_counted, int(table.ranks[run.start])
-        for picture, frame in run.pictures(last, spares, frozenset(place_of)):
+        for picture, frame in run.pictures(last, spares, frozenset(place_of), references):
             place = before + run.count_shown() - 1 if table.is_counted else place_of.get(picture.number)
             if place in places:
                 pictures[place] = picture.number, to_rgb(frame, self._pixel_aspect)
         return pictures
+
+    def _start_references(self) -> PictureReferences | None:
+        """What tells which pictures refer to others from a key picture on, where that is known."""
+        if self._references is None or self._table.is_counted:
+            return None
+        try:
+            return self._references()
+        except NotUnderstoodError:
+            return None
 
     def _unused(self, run: Decoding, damaged: Decoding) -> set[int]:
         """Damaged pictures to which no other refers."""
