@@ -9,6 +9,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from head_batches import make_batch
@@ -81,10 +82,10 @@ def test_answers_are_the_models(runtime, exported, processor, rows):
 
 
 @INT8
-def test_int8_is_smaller_and_close(exported, tiny_inputs, tmp_path):
+def test_int8_is_smaller_and_close(exported, processor, tiny_inputs, tmp_path):
     model, _, folder = exported
-    shutil.copytree(folder, tmp_path / "int8")
-    onnx_export._round(tmp_path / "int8/model.onnx")
+    export = export_onnx(model, processor, tmp_path / "int8", int8=True)
+    assert 0 < export.largest_difference < 0.1 * export.largest_number
     sizes = [(place / "model.onnx").stat().st_size for place in (tmp_path / "int8", folder)]
     assert sizes[0] < sizes[1]
     inputs = tiny_inputs()
@@ -92,6 +93,19 @@ def test_int8_is_smaller_and_close(exported, tiny_inputs, tmp_path):
         expected = model(**inputs).logits
     difference = (load_onnx(tmp_path / "int8")[0](**inputs).logits - expected).abs().max()
     assert 0 < difference < 0.1 * expected.abs().max()
+
+
+@INT8
+def test_int8_leaves_pooler_and_heads_as_they_are(exported, processor, tmp_path):
+    model, _, _ = exported
+    export_onnx(model, processor, tmp_path / "int8", int8=True)
+    graph = onnx.load(tmp_path / "int8/model.onnx").graph
+    kept = [onnx.numpy_helper.to_array(one) for one in graph.initializer if one.data_type == onnx.TensorProto.FLOAT]
+    for linear in (model.allinone.pooler.dense, model.classifier.dense, model.classifier.out_proj):
+        weights = linear.weight.detach().numpy()
+        assert any(np.array_equal(one, weights) or np.array_equal(one, weights.T) for one in kept)
+    num_rounded = sum(node.op_type == "MatMulInteger" for node in graph.node)
+    assert num_rounded == 4 * model.config.num_hidden_layers
 
 
 @pytest.mark.slow
@@ -312,7 +326,7 @@ def test_a_wrong_graph_is_not_written(exported, processor, tmp_path, monkeypatch
     model, folder, graphs = exported
     other = type(model).from_pretrained(folder)
     other.classifier.out_proj.bias.data += 0.01
-    monkeypatch.setattr(onnx_export, "_write", lambda model, graph, path: shutil.copy(graphs / path.name, path))
+    monkeypatch.setattr(onnx_export, "_write", lambda model, graph, path, opset: shutil.copy(graphs / path.name, path))
     assert export_onnx(model, processor, tmp_path / "right").largest_difference < 1e-5
     with pytest.raises(ValueError, match=r"gives other numbers than the model: they differ by up to 0\.01"):
         export_onnx(other, processor, tmp_path / "wrong")
