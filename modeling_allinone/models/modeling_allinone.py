@@ -26,6 +26,7 @@ from transformers.utils.output_capturing import capture_outputs
 
 from .configuration_allinone import AllInOneConfig
 from .embeddings_allinone import AllInOneEmbeddings, AllInOneVisualEmbeddings, text_shape
+from .linear_allinone import AllInOneLinear
 from .tasks_allinone import name_pipelines
 from .temporal_mixing_allinone import roll_tokens, shift_channels
 
@@ -107,8 +108,8 @@ class AllInOneAttention(nn.Module):
         self.scaling = self.head_size**-0.5
         self.attention_dropout = config.attention_probs_dropout_prob
         self.is_causal = False
-        self.qkv = nn.Linear(config.hidden_size, 3 * config.hidden_size, bias=config.qkv_bias)
-        self.out_proj = nn.Linear(config.hidden_size, config.hidden_size)
+        self.qkv = AllInOneLinear(config.hidden_size, 3 * config.hidden_size, bias=config.qkv_bias)
+        self.out_proj = AllInOneLinear(config.hidden_size, config.hidden_size)
 
     def forward(
         self,
@@ -139,9 +140,9 @@ class AllInOneMLP(nn.Module):
 
     def __init__(self, config: AllInOneConfig):
         super().__init__()
-        self.fc1 = nn.Linear(config.hidden_size, config.intermediate_size)
+        self.fc1 = AllInOneLinear(config.hidden_size, config.intermediate_size)
         self.activation = ACT2FN[config.hidden_act]
-        self.fc2 = nn.Linear(config.intermediate_size, config.hidden_size)
+        self.fc2 = AllInOneLinear(config.intermediate_size, config.hidden_size)
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
 
     def forward(self, hidden_states: torch.Tensor) -> torch.Tensor:

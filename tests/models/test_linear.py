@@ -1,0 +1,47 @@
+# Copyright 2026 The modeling_allinone authors.
+# Licensed under the Apache License, Version 2.0.
+"""Linear layers compute what torch's do, by whichever kernel."""
+
+import pytest
+import torch
+from torch import nn
+
+from modeling_allinone.models import linear_allinone
+from modeling_allinone.models.linear_allinone import AllInOneLinear, linear
+
+
+@pytest.mark.grad
+@pytest.mark.parametrize("shape", ((3, 7, 16), (4, 40, 16), (2, 3, 64, 16), (200, 16)))
+@pytest.mark.parametrize("has_bias", (True, False))
+def test_products_and_gradients_are_those_of_torch(shape, has_bias):
+    layer = AllInOneLinear(16, 24, bias=has_bias)
+    given = torch.randn(shape, requires_grad=True)
+    weights = torch.randn(*shape[:-1], 24)
+    found, expected = [], []
+    for results, run in ((found, layer), (expected, lambda rows: nn.functional.linear(rows, layer.weight, layer.bias))):
+        product = run(given)
+        results += [product, *torch.autograd.grad((product * weights).sum(), [given, *layer.parameters()])]
+    torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-5)
+    assert found[0].is_contiguous() and all(one.stride() == other.stride() for one, other in zip(found, expected))
+
+
+def test_rows_of_a_weight_are_enough():
+    weight, bias, rows = torch.randn(48, 16), torch.randn(48), torch.randn(2, 100, 16)
+    torch.testing.assert_close(linear(rows, weight, bias)[..., 8:20], linear(rows, weight[8:20], bias[8:20]))
+
+
+@pytest.mark.skipif(not linear_allinone._HAS_FASTER_KERNEL, reason="a CPU on which torch's own kernel is taken")
+@pytest.mark.parametrize(
+    ("rows", "weight", "is_autocast", "is_convolution"),
+    (
+        (torch.randn(200, 16), torch.randn(24, 16), False, True),
+        (torch.randn(20, 16), torch.randn(24, 16), False, False),
+        (torch.randn(200, 16), torch.randn(24, 16), True, False),
+        (torch.randn(200, 16).bfloat16(), torch.randn(24, 16).bfloat16(), False, False),
+        (torch.randn(200, 16).double(), torch.randn(24, 16).double(), False, False),
+    ),
+)
+def test_the_kernel_depends_on_rows_and_type(rows, weight, is_autocast, is_convolution):
+    with torch.autocast("cpu", torch.bfloat16, enabled=is_autocast), torch.profiler.profile() as profile:
+        linear(rows, weight)
+    assert ("aten::conv2d" in {event.key for event in profile.key_averages()}) == is_convolution
