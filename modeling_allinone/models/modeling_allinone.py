@@ -162,8 +162,9 @@ class AllInOneDropPath(nn.Module):
         if not self.training or self.probability == 0.0:
             return branch
         keep = 1.0 - self.probability
-        kept = torch.empty((branch.shape[0], *[1] * (branch.ndim - 1)), dtype=branch.dtype, device=branch.device)
-        return branch * kept.bernoulli_(keep) / keep
+        # A tensor of probabilities: compiled with a number, every block would be a graph of its own.
+        kept = torch.full((branch.shape[0], *[1] * (branch.ndim - 1)), keep, device=branch.device).bernoulli()
+        return branch * (kept / keep).to(branch.dtype)
 
     def extra_repr(self) -> str:
         return f"probability={self.probability:g}"

@@ -67,3 +67,16 @@ def test_lengths_of_text_are_not_compiled_one_by_one(train, backend):
     assert len(losses) == NUM_STEPS
     assert counters["stats"]["unique_graphs"] == 2 and not counters["graph_break"]
     assert losses == pytest.approx(train(), rel=1e-4)
+
+
+def test_blocks_that_are_compiled_alone_share_their_graphs(tiny_config, tiny_inputs):
+    """Also where each drops branches with a probability of its own, of which the first has none."""
+    torch._dynamo.reset()
+    counters.clear()
+    model = AllInOneForVideoQuestionAnswering(tiny_config(num_labels=3, num_hidden_layers=10, drop_path_rate=0.1))
+    for layer in model.allinone.layers:
+        layer.compile(dynamic=True, backend="eager")
+    for batch_size, num_tokens in ((2, 7), (2, 5), (3, 5), (4, 6)):
+        inputs = tiny_inputs(batch_size=batch_size, num_tokens=num_tokens)
+        model.train()(**inputs, labels=torch.zeros(batch_size, dtype=torch.long)).loss.backward()
+    assert counters["stats"]["unique_graphs"] <= 4 and not counters["graph_break"]
