@@ -26,9 +26,15 @@ if TYPE_CHECKING:
     import datasets
 
 
+# What is done each time with frames that are kept. They are kept whole, as a crop that is resized again is another.
+_DONE_LATER = dict.fromkeys(
+    ("do_center_crop", "do_random_crop", "do_pad", "do_rand_augment", "do_rescale", "do_normalize"), False
+)
+
+
 class CachedFrames(UserDict[tuple, Any]):
     """
-    Frames by clip, read from disk when they are asked for.
+    Frames by clip, resized but not cropped, read from disk when they are asked for.
 
     Args:
         data (mapping of (video, start, end) to `Path`): Where the frames of each clip lie.
@@ -62,8 +68,8 @@ def cache_frames(
         seconds_per_clip (`float`, *optional*): Longest time to decode a clip; one that takes longer is left out.
 
     Returns:
-        [`CachedFrames`]: (video, start, end) -> frames (T, H, W, 3), uint8; without clips that cannot be read, which
-        are left to the collator to raise or to skip.
+        [`CachedFrames`]: (video, start, end) -> frames (T, H, W, 3), uint8, resized and not cropped yet; without clips
+        that cannot be read, which are left to the collator to raise or to skip.
     """
     columns = [name for name in ("video", "start", "end", "frame_rate", "fps") if name in rows.column_names]
     files = (row for row in rows.select_columns(columns) if isinstance(row["video"], str))
@@ -71,7 +77,7 @@ def cache_frames(
     clips = {clip: frame_rate_of(row) for clip, row in named.items()}
     # Not who loads it, which is noted when it is saved.
     options = {name: value for name, value in processor.video_processor.to_dict().items() if name != "auto_map"}
-    signature = json.dumps(options, sort_keys=True, default=str)
+    signature = json.dumps(options | _DONE_LATER, sort_keys=True, default=str)
     paths = {clip: Path(folder, f"{_identify(clip, rate, signature)}.npy") for clip, rate in clips.items()}
     with PartialState().main_process_first():
         missing = [(clip, clips[clip], path) for clip, path in paths.items() if not path.exists()]
@@ -100,7 +106,7 @@ def _write_frames(
 ):
     """Decode a clip and write its frames, but not those of one that the collator will have to speak of."""
     (video, start, end), frame_rate, path = missing
-    options = {"do_rescale": False, "do_normalize": False, "num_views": 1, "return_metadata": True}
+    options = _DONE_LATER | {"num_views": 1, "return_metadata": True}
     read = partial(video_processor, [video], start=[start], end=[end], frame_rate=[frame_rate], **options)
     try:
         inputs = run_within(seconds_per_clip, str(video), read)

@@ -13,6 +13,7 @@ import torch
 from torch.utils.data import Dataset
 
 from ..datasets.row_transforms import LARGEST_SEED, seed_of
+from .frame_cache import CachedFrames
 from .video_loading import blank_clip
 
 
@@ -27,7 +28,7 @@ class VideoDataset(Dataset):
         rows (`datasets.Dataset` or a sequence of `dict`): Rows of annotations.
         seed (`int`, defaults to 0): What the draws depend on.
         frames (mapping of (video, start, end) to arrays `(T, H, W, 3)`, *optional*): Decoded frames, which take the
-            place of `video`, `start` and `end`.
+            place of `video`, `start` and `end`; those of [`cache_frames`] are not resized again.
         is_blank (`bool`, defaults to `False`): Whether all clips and images are grey, for the blank-video baseline:
             what can be known from text alone.
 
@@ -63,6 +64,7 @@ class VideoDataset(Dataset):
             row |= blank_clip(row)
         elif self.frames and isinstance(clip[0], str) and clip in self.frames:
             row |= {"video": self.frames[clip], "start": None, "end": None, "frame_rate": None, "fps": None}
+            row["is_resized"] = isinstance(self.frames, CachedFrames)
         return row | {"draw": seed_of(self.seed, int(self.epoch), index)}
 
     def set_epoch(self, epoch: int):

@@ -83,7 +83,8 @@ class VideoLoader:
     Row fields: `video` (path, URL, bytes of a file or what else [`open_clip`] takes, such as decoded frames
     `(T, H, W, 3)`, uint8) or `image`, or `images`
     (several for a row); optionally `start` and `end` (seconds; `None` is the whole clip), `frame_rate` (of a folder of
-    frames; no matter for files) and `draw` (`int`, which seeds the choice of random frames).
+    frames; no matter for files), `draw` (`int`, which seeds the choice of random frames) and `is_resized` (`bool`:
+    `video` are frames of which nothing is left to do but to crop, such as those of [`cache_frames`]).
 
     Example:
 
@@ -213,6 +214,9 @@ class VideoLoader:
             options["generator"] = generator_of(row)
         if all(row.get(name) is None for name in ("images", "image", "video")):
             raise ValueError(describe_missing(row, "video"))
+        if row.get("is_resized"):
+            height, width = row["video"].shape[1:3]
+            options |= {"do_resize": False, "decode_size": {"height": height, "width": width}}
         arguments = clip_arguments(row)
         if "videos" in arguments:
             inputs = self._process_video(row, arguments, options)

@@ -470,6 +470,8 @@ def stack_clips(clips: Sequence[tuple[str, Mapping[str, torch.Tensor]]]) -> dict
                 f"{name} gives {shape[-2]} x {shape[-1]} pixels (height x width) but {first_name} gives "
                 f"{first[-2]} x {first[-1]}; set do_pad=True, do_center_crop=True or size with height and width."
             )
+    if len(clips) == 1:  # without a copy
+        return {key: values[None] for key, values in clips[0][1].items()}
     height, width = (max(clip["pixel_values"].shape[axis] for _, clip in clips) for axis in (-2, -1))
     return {key: torch.stack([_padded(clip[key], height, width) for _, clip in clips]) for key in clips[0][1]}
 
