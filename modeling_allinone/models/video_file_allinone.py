@@ -13,7 +13,7 @@ from .frame_conversion_allinone import display_matrix, has_alpha
 from .frame_table_allinone import FrameTable, Packet
 from .video_clip_allinone import ACCEPTED, Clip, of_one_size
 from .video_seeking_allinone import MOST_PIXELS, SeekingReader, has_flag
-from .video_sources_allinone import as_file
+from .video_sources_allinone import as_file, opened_source
 
 # Optional to transformers, which copies this file from the Hub.
 if is_av_available():
@@ -22,6 +22,12 @@ if is_av_available():
 # Containers, as ffmpeg calls them, in which decord finds the frames asked for. In others, such as WMV, it returns
 # pictures that belong to other times than it says.
 DECORD_FORMATS = {"mov", "matroska", "avi"}
+# How MP4 and Matroska begin, and decoders of which their headers say all that reading needs to know beforehand.
+_TELLING_HEADS, _TOLD_DECODERS = (b"ftyp", b"\x1a\x45\xdf\xa3"), {"h264", "vp9", "libdav1d"}
+
+
+class _NotToldError(Exception):
+    """The headers of a file do not say enough, so that its first pictures have to be looked at."""
 
 
 class VideoFile(Clip):
@@ -50,7 +56,7 @@ class VideoFile(Clip):
         self.name, self._source, self._on_corrupt_frame = name, source, on_corrupt_frame
         self.backend = "decord" if backend == "decord" else "pyav"
         try:
-            self._scan(self._opened())
+            self._scan_packets()
         # PyAV raises an IndexError where a stream appears in the midst of a file.
         except (av.error.FFmpegError, MemoryError, IndexError) as error:
             reason = getattr(error, "strerror", None) or str(error) or "it asks for more memory than there is"
@@ -75,11 +81,24 @@ class VideoFile(Clip):
                 f"{self.name}: decord cannot read this file ({reason}); use video_backend='auto' or 'pyav'."
             ) from error
 
-    def _opened(self):
+    def _opened(self, is_probed: bool = True):
+        # Where no decoder is allowed, none decodes the first pictures when the file is opened.
+        options = {} if is_probed else {"codec_whitelist": "none"}
         # Titles in an unknown encoding are no reason to refuse a file.
-        return av.open(as_file(self._source), metadata_errors="ignore")
+        return av.open(as_file(self._source), metadata_errors="ignore", container_options=options)
 
-    def _scan(self, container) -> None:
+    def _scan_packets(self) -> None:
+        """Scan the file as it was opened without looking at pictures, where that is enough."""
+        with opened_source(self._source) as file:
+            is_telling = file.read(8).endswith(_TELLING_HEADS[0]) or file.seek(0) or file.read(4) == _TELLING_HEADS[1]
+        try:
+            if is_telling:
+                return self._scan(self._opened(is_probed=False), is_probed=False)
+        except (_NotToldError, av.error.FFmpegError):
+            pass
+        self._scan(self._opened(), is_probed=True)
+
+    def _scan(self, container, is_probed: bool) -> None:
         """Read the packets, which tell how many frames there are and when, and check that the file is whole."""
         # ffmpeg shows plain text as a film of a terminal.
         if container.format.name == "tty":
@@ -87,12 +106,19 @@ class VideoFile(Clip):
         stream = self._choose_stream(container)
         self.stream_index = stream.index
         codec, formats = stream.codec_context, set(container.format.name.split(","))
+        # Of H.264, Matroska does not say when the first picture is shown, nor any header that none is reordered.
+        is_told = codec.name in _TOLD_DECODERS and (codec.name != "h264" or (codec.has_b_frames and "mov" in formats))
+        if not (is_probed or is_told):
+            raise _NotToldError
         check_tail(self._source, formats, self.name)
         rate = float(stream.average_rate or stream.guessed_rate or 25)
         packets, starts_afresh = _read_packets(container, stream)
         # AVI and raw streams have no presentation times; ffmpeg makes up wrong ones for pictures that are reordered.
         is_timed = "avi" not in formats and not has_flag(container, "no_timestamps")
         self._table = FrameTable(packets, bool(codec.has_b_frames), is_timed)
+        durations = [packets[number].duration for number in self._table.numbers[-1:]]
+        if not is_probed and (self._table.is_counted or not all(durations or [None])):
+            raise _NotToldError  # times that go by the rate, which is estimated
         self._reader = SeekingReader(container, stream, self._opened, self._table, starts_afresh)
         self.total_frames = len(self._table.numbers)
         if not self.total_frames:

@@ -3,6 +3,7 @@
 """Seeking: frames of a video stream, decoded from the nearest key picture on, and which of them can be trusted."""
 
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 from functools import partial
 from itertools import chain, islice
 
@@ -144,6 +145,11 @@ class Decoding:
         before = (key for key in self.keys if key <= number and shown_at[key] <= place)
         first = max(before, default=self.start)
         return {other for other in self.damaged if first <= other <= number}
+
+    @property
+    def pixel_aspect(self) -> Fraction | None:
+        """Width of a pixel by its height, as the stream itself says."""
+        return self._stream.codec_context.sample_aspect_ratio
 
     def _packets(self) -> Iterator[tuple[int, "av.Packet"]]:
         """Packets with their numbers from the first on; none, if a seek has not landed before it."""
@@ -348,7 +354,8 @@ class SeekingReader:
         for picture, frame in run.pictures(last, spares, frozenset(place_of), references):
             place = before + run.count_shown() - 1 if table.is_counted else place_of.get(picture.number)
             if place in places:
-                pictures[place] = picture.number, to_rgb(frame, self._pixel_aspect)
+                # What neither the container nor the first packets say, the decoder knows by now.
+                pictures[place] = picture.number, to_rgb(frame, self._pixel_aspect or run.pixel_aspect)
         return pictures
 
     def _start_references(self) -> PictureReferences | None:

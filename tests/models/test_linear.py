@@ -18,7 +18,10 @@ def test_products_and_gradients_are_those_of_torch(shape, has_bias):
     given = torch.randn(shape, requires_grad=True)
     weights = torch.randn(*shape[:-1], 24)
     found, expected = [], []
-    for results, run in ((found, layer), (expected, lambda rows: nn.functional.linear(rows, layer.weight, layer.bias))):
+    for results, run in (
+        (found, layer),
+        (expected, lambda rows: nn.functional.linear(rows, layer.weight, layer.bias)),
+    ):
         product = run(given)
         results += [product, *torch.autograd.grad((product * weights).sum(), [given, *layer.parameters()])]
     torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-5)

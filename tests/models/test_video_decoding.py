@@ -27,6 +27,7 @@ from video_fixtures import (
     numbers_of,
     save_animation,
 )
+from video_matrix import write_clip
 
 from modeling_allinone.models.frame_conversion_allinone import to_rgb
 from modeling_allinone.models.video_decoding_allinone import open_clip
@@ -122,7 +123,7 @@ class TestSources:
     def test_opening_reads_the_file_once_and_keeps_none_of_it(self, clips, monkeypatch):
         kept = []
 
-        def opened(clip):
+        def opened(clip, is_probed=True):
             container = av.open(clip.name)
 
             class Spying:
@@ -143,6 +144,39 @@ class TestSources:
         monkeypatch.setattr(VideoFile, "_opened", opened)
         assert open_clip(clips / "h264.mp4", "clip").total_frames == NUM_FRAMES
         assert len(kept) == 1 and kept[0] <= 1  # the one at hand
+
+    @pytest.mark.parametrize(
+        "name",
+        [
+            *("h264-b-mp4", "h264-predicted-mp4", "h264-open_groups-mov", "h264-pyramid-frag.mp4", "h264-b-mkv"),
+            *("h264-10_bit-mp4", "vp9-hidden-webm", "vp9-hidden-live.webm", "vp9-predicted-mp4", "av1-hierarchy-mp4"),
+        ],
+    )
+    def test_looking_at_no_picture_when_opening_changes_nothing(self, tmp_path, monkeypatch, name):
+        path = write_clip(name, tmp_path)
+        clip = open_clip(path, "clip")
+        frames = clip.read(np.arange(clip.total_frames))
+        monkeypatch.setattr(VideoFile, "_scan_packets", lambda clip: clip._scan(clip._opened(), is_probed=True))
+        other = open_clip(path, "clip")
+        assert np.array_equal(clip.times, other.times)
+        assert (clip.duration, clip.clock_start, clip.stream_index) == (
+            other.duration,
+            other.clock_start,
+            other.stream_index,
+        )
+        assert np.array_equal(frames, other.read(np.arange(other.total_frames)))
+
+    def test_pixels_that_are_not_square_may_be_told_by_the_stream_alone(self, tmp_path):
+        path = tmp_path / "wide.mp4"
+        with av.open(str(path), "w") as container:
+            stream = container.add_stream("libx264", rate=25, options={"bf": "2", "x264-params": "sar=2"})
+            stream.height, stream.width, stream.pix_fmt = 48, 64, "yuv420p"
+            for pixels in grey_frames():
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+            container.mux(stream.encode())
+        assert b"pasp" not in path.read_bytes()  # where the container would say it
+        for index in (0, 9):
+            assert open_clip(path, "clip").read(np.array([index]))[0].shape == (48, 128, 3)
 
     def test_decord_may_be_absent(self, clips, small, monkeypatch):
         monkeypatch.setitem(sys.modules, "decord", None)  # from here on, importing it fails
