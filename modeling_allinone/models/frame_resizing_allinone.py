@@ -2,6 +2,7 @@
 # Licensed under the Apache License, Version 2.0.
 """How large frames become, and resizing them as Pillow does, on which weights were trained."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -38,7 +39,7 @@ def resize_and_crop(
     top, left, height, width = crop or (0, 0, *size)
     resized = torch.empty(len(frames), height, width, 3, dtype=torch.uint8)
     for frame, target in zip(frames, resized.numpy(), strict=True):
-        target[:] = _resize(np.asarray(frame), size, resample)[top : top + height, left : left + width]
+        target[:] = _resize(np.asarray(frame), size, (top, left, height, width), resample)
     return resized
 
 
@@ -75,13 +76,31 @@ def resized_shape(old: tuple[int, int], size: SizeDict, divisor: int | None = No
     return height // divisor * divisor, width // divisor * divisor
 
 
-def _resize(frame: np.ndarray, size: tuple[int, int], resample: int) -> np.ndarray:
+def _resize(frame: np.ndarray, size: tuple[int, int], crop: tuple[int, int, int, int], resample: int) -> np.ndarray:
+    """The part of a resized frame, of which not much more than that part is computed."""
+    top, left, height, width = crop
     if frame.shape[:2] == size:
-        return frame
+        return frame[top : top + height, left : left + width]
     if resample == NEAREST:
         # Pillow's own lets rounding errors grow along a line.
         rows, columns = (
-            (2 * np.arange(new) + 1) * old // (2 * new) for new, old in zip(size, frame.shape[:2], strict=True)
+            (2 * np.arange(first, first + length) + 1) * old // (2 * new)
+            for first, length, new, old in zip((top, left), (height, width), size, frame.shape[:2], strict=True)
         )
         return frame[rows[:, None], columns]
-    return np.asarray(Image.fromarray(frame).resize(size[::-1], resample))
+    old_height, old_width = frame.shape[:2]
+    first_row, last_row, up, down = _aligned(top, top + height, old_height, size[0])
+    first_column, last_column, before, behind = _aligned(left, left + width, old_width, size[1])
+    shape, box = (last_column - first_column, last_row - first_row), (before, up, behind, down)
+    resized = np.asarray(Image.fromarray(frame).resize(shape, resample, box))
+    return resized[top - first_row :, left - first_column :][:height, :width]
+
+
+def _aligned(start: int, stop: int, old: int, new: int) -> tuple[int, int, int, int]:
+    """
+    The least part of an axis around another at both of whose ends edges of new pixels lie on edges of old ones, which
+    gives the same pixels as the whole axis: where it begins and ends among new pixels, and among old ones.
+    """
+    step = new // math.gcd(old, new)
+    first, last = start // step * step, -(-stop // step) * step
+    return first, last, first * old // new, last * old // new

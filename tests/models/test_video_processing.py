@@ -179,14 +179,20 @@ class TestPixels:
         torch.testing.assert_close(pixels, recorded["pixel_values"], atol=1e-5, rtol=0)
 
     @pytest.mark.parametrize(
-        ("old", "new"), [((90, 160), (67, 119)), ((23, 31), (67, 90)), ((160, 90), (119, 67)), ((50, 60), (50, 80))]
+        ("old", "new"),
+        [
+            *(((90, 160), (67, 119)), ((23, 31), (67, 90)), ((160, 90), (119, 67)), ((50, 60), (50, 80))),
+            *(((180, 320), (134, 238)), ((90, 160), (60, 100)), ((720, 1280), (268, 476))),
+        ],
     )
-    def test_resize_equals_pillow_to_the_last_bit(self, old, new):
+    @pytest.mark.parametrize("resample", [2, 3])
+    def test_resize_equals_pillow_to_the_last_bit(self, old, new, resample):
         frames = np.random.default_rng(0).integers(0, 256, (2, *old, 3), dtype=np.uint8)
-        expected = np.stack([np.array(Image.fromarray(one).resize(new[::-1], 2)) for one in frames])
-        assert np.array_equal(resize_and_crop(torch.from_numpy(frames), new).numpy(), expected)
-        cropped = resize_and_crop(torch.from_numpy(frames), new, (5, 7, 40, 41))
-        assert np.array_equal(cropped.numpy(), expected[:, 5:45, 7:48])
+        expected = np.stack([np.array(Image.fromarray(one).resize(new[::-1], resample)) for one in frames])
+        assert np.array_equal(resize_and_crop(torch.from_numpy(frames), new, resample=resample).numpy(), expected)
+        for top, left in ((5, 7), (0, 0), (new[0] - 40, new[1] - 41)):
+            cropped = resize_and_crop(torch.from_numpy(frames), new, (top, left, 40, 41), resample)
+            assert np.array_equal(cropped.numpy(), expected[:, top : top + 40, left : left + 41])
 
     @pytest.mark.parametrize(("old", "new"), [((9, 16), (6, 11)), ((7, 5), (20, 10))])
     def test_nearest_neighbour_takes_the_pixel_under_the_centre(self, old, new):
@@ -196,6 +202,8 @@ class TestPixels:
             for column in range(new[1]):
                 under = int((row + 0.5) * old[0] / new[0]), int((column + 0.5) * old[1] / new[1])
                 assert np.array_equal(resized[:, row, column], frames[:, *under])
+        cropped = resize_and_crop(torch.from_numpy(frames), new, (1, 2, 4, 3), resample=0).numpy()
+        assert np.array_equal(cropped, resized[:, 1:5, 2:5])
 
     def test_shorter_side_then_centre(self, small):
         frames = np.zeros((1, 80, 120, 3), dtype=np.uint8)
