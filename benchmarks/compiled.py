@@ -21,6 +21,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from functools import partial
 from itertools import product
+from typing import Any
 
 import measuring
 import torch
@@ -89,12 +90,12 @@ def make_network(network: str, dtype: str, arguments: argparse.Namespace) -> nn.
         )
     else:
         names = ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "image_size")
-        sizes = {name: getattr(config, name) for name in names}
-        model = ViltForQuestionAnswering(ViltConfig(patch_size=16, num_labels=NUM_ANSWERS, **sizes))
+        sizes: dict[str, Any] = {name: getattr(config, name) for name in names}
+        model = ViltForQuestionAnswering(ViltConfig(patch_size=16, **sizes | {"num_labels": NUM_ANSWERS}))
     return model.to(arguments.device, DTYPES[dtype])
 
 
-def compile_in_place(model: nn.Module, way: str, backend: str):
+def compile_in_place(model: Any, way: str, backend: str):
     """Have a model compiled when it is called."""
     if way == "whole":
         model.compile(backend=backend)
