@@ -3,6 +3,7 @@
 """Video files, read by PyAV, or on request by decord: count and times first, then only the frames asked for."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -119,7 +120,7 @@ class VideoFile(Clip):
         durations = [packets[number].duration for number in self._table.numbers[-1:]]
         if not is_probed and (self._table.is_counted or not all(durations or [None])):
             raise _NotToldError  # times that go by the rate, which is estimated
-        self._reader = SeekingReader(container, stream, self._opened, self._table, starts_afresh)
+        self._reader = SeekingReader(container, stream, partial(self._opened, is_probed), self._table, starts_afresh)
         self.total_frames = len(self._table.numbers)
         if not self.total_frames:
             raise ValueError(f"{self.name} has a video stream but no frames in it; fetch or export it again.")

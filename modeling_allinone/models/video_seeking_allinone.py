@@ -3,11 +3,14 @@
 """Seeking: frames of a video stream, decoded from the nearest key picture on, and which of them can be trusted."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from fractions import Fraction
 from functools import partial
 from itertools import chain, islice
 
 import numpy as np
+import torch
 from transformers.utils import is_av_available
 
 from .frame_conversion_allinone import to_rgb
@@ -268,18 +271,32 @@ class SeekingReader:
         for place in places:
             groups.setdefault(self._table.starts_for(place)[0], []).append(place)
         if self._can_seek:
-            try:
-                with self._container_at_hand() as container:
-                    stream = self._stream_of(container)
-                    for group in groups.values():
-                        self._decode_group(container, stream, group, found, damage)
-            except av.error.FFmpegError:  # a container in which nothing can be sought
-                pass
+            shares = self._shares(list(groups.values()))
+            decode = partial(self._decode_groups, found=found, damage=damage)
+            # Threads of ours, not the decoder's: those say only later of which packet an error is.
+            with ThreadPoolExecutor(len(shares)) if len(shares) > 1 else nullcontext() as threads:
+                list((threads.map if threads else map)(decode, shares))
         rest = [place for place in places if place not in found and place not in damage]
         if rest:
             run, faults = self._attempt(self._begin, rest, found)
             damage.update({place: _reason(run, culprits) for place, culprits in faults.items()})
         return found, damage
+
+    def _shares(self, groups: list[list[int]]) -> list[list[list[int]]]:
+        """The groups of frames that each thread decodes; workers of a loader have one thread."""
+        # What one group of counted pictures begins with tells of the next one.
+        number = 1 if self._table.is_counted else min(len(groups), torch.get_num_threads())
+        return [groups[first::number] for first in range(number)]
+
+    def _decode_groups(self, groups: list[list[int]], found: dict, damage: dict) -> None:
+        """Decode groups of frames one after the other."""
+        try:
+            with self._container_at_hand() as container:
+                stream = self._stream_of(container)
+                for group in groups:
+                    self._decode_group(container, stream, group, found, damage)
+        except av.error.FFmpegError:  # a container in which nothing can be sought
+            pass
 
     def _decode_group(self, container, stream, places: list[int], found: dict, damage: dict) -> None:
         """Decode frames from the key picture that they share, or else from an earlier one."""
@@ -412,8 +429,7 @@ class SeekingReader:
 
     def _container_at_hand(self):
         """The container as the scan left it, since opening takes time; a second reading opens another."""
-        container, self._container = self._container, None
-        return container or self._opened()
+        return vars(self).pop("_container", None) or self._opened()
 
     def _stream_of(self, container):
         stream = container.streams[self._stream_index]

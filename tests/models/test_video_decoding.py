@@ -4,6 +4,7 @@
 
 import gc
 import sys
+import threading
 from pathlib import Path
 
 import av
@@ -32,7 +33,7 @@ from video_matrix import write_clip
 from modeling_allinone.models.frame_conversion_allinone import to_rgb
 from modeling_allinone.models.video_decoding_allinone import open_clip
 from modeling_allinone.models.video_file_allinone import VideoFile
-from modeling_allinone.models.video_seeking_allinone import Decoding
+from modeling_allinone.models.video_seeking_allinone import Decoding, SeekingReader
 
 
 class TestSources:
@@ -215,6 +216,28 @@ class TestSources:
         clip = open_clip(path, "clip")
         for wanted in ([0, 7, 8, 9, 15], [3, 4], list(range(NUM_FRAMES))):  # one clip, read again
             assert np.array_equal(clip.read(np.array(wanted)), np.stack(expected)[wanted])
+
+    @pytest.mark.parametrize("num_threads", [1, 3])
+    def test_as_many_threads_read_one_clip_as_torch_has(self, tmp_path, monkeypatch, num_threads):
+        path = encode_video(tmp_path / "clip.mp4", options={"g": "4", "bf": "2"})
+        expected, used = open_clip(path, "clip").read(np.arange(NUM_FRAMES)), []
+        decode_groups = SeekingReader._decode_groups
+
+        def spying(reader, groups, **options):
+            used.append(threading.current_thread())
+            decode_groups(reader, groups, **options)
+
+        monkeypatch.setattr(SeekingReader, "_decode_groups", spying)
+        before = torch.get_num_threads()
+        try:
+            torch.set_num_threads(num_threads)
+            frames = open_clip(path, "clip").read(np.array([1, 5, 6, 9, 15]))
+        finally:
+            torch.set_num_threads(before)
+        assert np.array_equal(frames, np.stack(expected)[[1, 5, 6, 9, 15]])
+        assert len(used) == num_threads
+        assert (num_threads == 1) == any(thread is threading.main_thread() for thread in used)
+        assert all(thread is threading.main_thread() or not thread.is_alive() for thread in used)
 
     @pytest.mark.parametrize("suffix", ["mp4", "mkv"])
     def test_rotation_is_honoured(self, tmp_path, raw, suffix):
