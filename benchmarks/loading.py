@@ -125,7 +125,7 @@ def measure_frames(film: dict[str, Any], path: Path, arguments: argparse.Namespa
             del readers[name]
             continue
         differences = (np.abs(one.astype(int) - other).mean() for one, other in zip(found, expected, strict=True))
-        wrong[name] = sum(difference > MOST_ROUNDING for difference in differences)
+        wrong[name] = sum(bool(difference > MOST_ROUNDING) for difference in differences)
     variants = {name: partial(read, str(path), indices) for name, read in readers.items()}
     seconds = median_seconds(variants, arguments.repeats, f"{path.name}, frames", clock=time.process_time)
     return [
