@@ -9,9 +9,9 @@ What `torch.compile` gives: questions answered, and steps of training on them, b
 
 Each model runs eager, compiled as a whole (`model.compile()`), and block by block (`layer.compile(dynamic=True)`).
 Clips of 224 px with texts of 9 to 14 tokens; a step is forward and backward. Seconds are medians over repeats in which
-all variants take turns. What starting takes is measured in a process of its own with empty caches: seconds of the first
-batch, then of the first one whose texts are longer, which whole models are compiled for anew. Graphs are those that
-dynamo makes of 7 lengths of text and 3 batch sizes, one after the other.
+all variants take turns. What starting takes is measured in a process of its own with empty caches: seconds of the
+first batch, then of the first one whose texts are longer, which whole models are compiled for anew. Graphs are those
+that dynamo makes of 7 lengths of text and 3 batch sizes, one after the other.
 """
 
 import argparse

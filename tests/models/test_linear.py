@@ -25,7 +25,9 @@ def test_products_and_gradients_are_those_of_torch(shape, has_bias):
         product = run(given)
         results += [product, *torch.autograd.grad((product * weights).sum(), [given, *layer.parameters()])]
     torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-5)
-    assert found[0].is_contiguous() and all(one.stride() == other.stride() for one, other in zip(found, expected))
+    assert found[0].is_contiguous() and all(
+        one.stride() == other.stride() for one, other in zip(found, expected, strict=True)
+    )
 
 
 def test_rows_of_a_weight_are_enough():
