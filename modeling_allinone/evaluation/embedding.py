@@ -13,6 +13,7 @@ D is the width of the common space.
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from itertools import pairwise
 from typing import Any, Protocol
 
 import torch
@@ -216,7 +217,7 @@ def iterate_batches(
         rows (sequence): Rows by number.
         places (sequence of `int`): Which of them to read, in this order.
         collate (`Callable[[list], Any]`): Makes a batch of rows; in a worker.
-        batch_size (`int`): Rows of a batch.
+        batch_size (`int`): Rows of a batch; the first has a quarter of them where there are workers.
         num_workers (`int`): Processes that read; 0 is this one.
         description (`str`): What the progress bar says.
         show_progress (`bool`, *optional*): Whether there is a bar, of batches; by default, on a terminal.
@@ -224,9 +225,12 @@ def iterate_batches(
     Returns:
         Iterator of `tuple`: Places of a batch, and what `collate` made of their rows.
     """
+    # Nothing is computed while workers read the first batch, so that is a quarter as large.
+    first = -(-batch_size // 4) if num_workers else batch_size
+    borders = [0, *range(first, len(places), batch_size), len(places)]
     loader: DataLoader = DataLoader(
         places,  # type: ignore[arg-type]  # any sequence does
-        batch_size,
+        batch_sampler=[list(range(start, stop)) for start, stop in pairwise(borders) if start < stop],
         collate_fn=partial(_collate, rows, collate),
         num_workers=num_workers,
     )
