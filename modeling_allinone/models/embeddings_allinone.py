@@ -125,6 +125,10 @@ class AllInOnePatchOrder(nn.Module):
         return bits ^ (bits >> 15)
 
 
+class AllInOnePatchProjection(nn.Conv2d):
+    """The linear layer on the pixels of a patch; a class of its own, by which sharding knows when to gather it."""
+
+
 class AllInOneVisualEmbeddings(nn.Module):
     """Patches of each frame + position + frame, behind the special tokens, in the order of [`AllInOnePatchOrder`]."""
 
@@ -134,7 +138,7 @@ class AllInOneVisualEmbeddings(nn.Module):
         self.num_channels = config.num_channels
         self.patch_grid = config.patch_grid
         self.num_special_tokens = config.num_special_visual_tokens
-        self.patch_embeddings = nn.Conv2d(
+        self.patch_embeddings = AllInOnePatchProjection(
             config.num_channels, config.hidden_size, kernel_size=config.patch_size, stride=config.patch_size
         )
         self.special_tokens = nn.Parameter(torch.zeros(1, self.num_special_tokens, config.hidden_size))
@@ -157,6 +161,7 @@ class AllInOneVisualEmbeddings(nn.Module):
         pixel_mask: torch.Tensor | None = None,
         patch_permutation: torch.Tensor | None = None,
         bool_masked_pos: torch.Tensor | None = None,
+        patch_embeds: torch.Tensor | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor]:
         """
         Args:
@@ -164,15 +169,15 @@ class AllInOneVisualEmbeddings(nn.Module):
             pixel_mask (`torch.Tensor` of shape `(B, height, width)` or `(B, T, height, width)`, *optional*)
             patch_permutation (`torch.LongTensor` of shape `(B, T, kept patches)`, *optional*)
             bool_masked_pos (`torch.BoolTensor` of shape `(B, T, P)`, *optional*)
+            patch_embeds (`torch.Tensor` of shape `(B, T, P, D)`, *optional*): What the patch projection makes of
+                `pixel_values`, where it is known.
 
         Returns:
             Embeddings (B, T, V, D), number of visual tokens that are not padding (B,) or `None` if all, and the patch
             permutation (B, T, kept patches). Padded patches stand last.
         """
-        self._check_pixel_values(pixel_values)
-        patches = self.patch_embeddings(pixel_values.flatten(0, 1).to(self.patch_embeddings.weight.dtype))
-        grid = patches.shape[-2:]
-        patches = patches.flatten(2).transpose(1, 2).unflatten(0, pixel_values.shape[:2])  # (B, T, P, D)
+        patches = self.project_patches(pixel_values) if patch_embeds is None else patch_embeds  # (B, T, P, D)
+        grid = (pixel_values.shape[-2] // self.patch_size, pixel_values.shape[-1] // self.patch_size)
         batch_size, num_frames, num_patches = shape = patches.shape[:3]
         if bool_masked_pos is not None:
             patches = self._mask_patches(patches, bool_masked_pos)
@@ -210,6 +215,12 @@ class AllInOneVisualEmbeddings(nn.Module):
         special_tokens = special_tokens[:, None].expand(batch_size, num_frames, -1, -1)
         embeddings = self.dropout(torch.cat([special_tokens, patches], dim=2))
         return embeddings, num_visual_tokens, patch_permutation
+
+    def project_patches(self, pixel_values: torch.Tensor) -> torch.Tensor:
+        """The pixels of each patch through one linear layer (B, T, P, D)."""
+        self._check_pixel_values(pixel_values)
+        patches = self.patch_embeddings(pixel_values.flatten(0, 1).to(self.patch_embeddings.weight.dtype))
+        return patches.flatten(2).transpose(1, 2).unflatten(0, pixel_values.shape[:2])
 
     def _positions(self, grid: tuple[int, int], patch_is_padding: torch.Tensor | None) -> torch.Tensor:
         """The position table (1 or B, P, D), bilinearly and corner on corner over what is not padding of the grid."""
@@ -388,10 +399,11 @@ class AllInOneEmbeddings(nn.Module):
         patch_permutation: torch.Tensor | None = None,
         image_token_type_idx: int = 1,
         bool_masked_pos: torch.Tensor | None = None,
+        patch_embeds: torch.Tensor | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor]:
         """Returns what [`AllInOneVisualEmbeddings`] returns."""
         embeddings, num_visual_tokens, patch_permutation = self.visual_embeddings(
-            pixel_values, pixel_mask, patch_permutation, bool_masked_pos
+            pixel_values, pixel_mask, patch_permutation, bool_masked_pos, patch_embeds
         )
         return self._add_modality(embeddings, image_token_type_idx), num_visual_tokens, patch_permutation
 

@@ -76,15 +76,21 @@ class AllInOneTaskModel(AllInOnePreTrainedModel):
         texts = {"input_ids": input_ids, "attention_mask": attention_mask, "token_type_ids": token_type_ids}
         texts["inputs_embeds"] = inputs_embeds
         clips = {"pixel_values": pixel_values, "pixel_mask": pixel_mask, "patch_permutation": patch_permutation}
-        logits, outputs = self._read(texts, clips, **kwargs)
-        loss = self._loss(logits, labels)
+        loss, logits, outputs = self._predict(texts, clips, labels, **kwargs)
         return AllInOneTaskOutput(loss, logits, outputs.hidden_states, outputs.attentions, outputs.patch_permutation)
+
+    def _predict(
+        self, texts: dict[str, Any], clips: dict[str, Any], labels: torch.Tensor | None, **kwargs: Any
+    ) -> tuple[torch.Tensor | None, torch.Tensor, AllInOneModelOutput]:
+        """Loss, if there are labels, logits, and what the backbone made of text and video."""
+        logits, outputs = self._read(texts, clips, **kwargs)
+        return self._loss(logits, labels), logits, outputs
 
     def _read(
         self, texts: dict[str, Any], clips: dict[str, Any], **kwargs: Any
     ) -> tuple[torch.Tensor, AllInOneModelOutput]:
         """Logits of text and video, and what the backbone made of them."""
-        outputs = self._backbone(**texts, **clips, return_dict=True, **kwargs)
+        outputs = self._backbone(**texts, **clips, tokens_to_keep=1, return_dict=True, **kwargs)
         return self.classifier(outputs.pooler_output), outputs
 
     def _loss(self, logits: torch.Tensor, labels: torch.Tensor | None) -> torch.Tensor | None:
@@ -145,8 +151,27 @@ class AllInOneMaskedLMHead(nn.Module):
         self.decoder: nn.Module = nn.Linear(config.hidden_size, num_outputs or config.vocab_size)
 
     def forward(self, hidden_states: torch.Tensor) -> torch.Tensor:
-        """Returns (B, L, vocabulary) for (B, L, D)."""
+        """Returns (…, vocabulary) for (…, D)."""
         return self.decoder(self.layer_norm(self.activation(self.dense(hidden_states))))
+
+    def num_decoded(self, num_tokens: int, labels: torch.Tensor | None) -> int:
+        """How many of so many text tokens [`score_words`] has scores of."""
+        return num_tokens if labels is None or not self.training else int((labels != -100).sum())
+
+    def score_words(
+        self, hidden_states: torch.Tensor, labels: torch.Tensor | None
+    ) -> tuple[torch.Tensor | None, torch.Tensor]:
+        """
+        Mean cross-entropy over labelled tokens, if there are labels (B, L), and the scores of text tokens (B, L, D):
+        of all (B, L, vocabulary), or in training with labels of the labelled ones alone (labelled tokens, vocabulary).
+        """
+        # What a compiled graph computes has the same shape for every batch; labels of another shape are refused below.
+        is_sparse = self.training and not torch.compiler.is_compiling()
+        if is_sparse and labels is not None and labels.shape == hidden_states.shape[:2]:
+            is_labelled = labels != -100
+            hidden_states, labels = hidden_states[is_labelled], labels[is_labelled]
+        logits = self(hidden_states)
+        return classification_loss(logits, labels), logits
 
 
 def score_every_text(
@@ -171,5 +196,5 @@ def score_every_text(
     for name in ("input_ids", "attention_mask", "token_type_ids", "inputs_embeds"):
         if inputs.get(name) is not None:
             inputs[name] = inputs[name].flatten(0, 1)
-    outputs = backbone(**inputs, texts_per_clip=num_texts, return_dict=True)
+    outputs = backbone(**inputs, texts_per_clip=num_texts, tokens_to_keep=1, return_dict=True)
     return scorer(outputs.pooler_output).view(batch_size, num_texts), outputs

@@ -7,7 +7,7 @@ Shapes in the comments: B clips, T frames, L text tokens, P patches, V = special
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -18,12 +18,13 @@ from transformers.activations import ACT2FN
 from transformers.masking_utils import create_bidirectional_mask
 from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.modeling_outputs import ModelOutput
-from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS, PreTrainedModel
+from transformers.modeling_utils import PreTrainedModel
 from transformers.processing_utils import Unpack
 from transformers.utils import TransformersKwargs, logging
 from transformers.utils.generic import merge_with_config_defaults
 from transformers.utils.output_capturing import capture_outputs
 
+from .attention_allinone import AllInOneAttention, has_query_dimension
 from .configuration_allinone import AllInOneConfig
 from .embeddings_allinone import AllInOneEmbeddings, AllInOneVisualEmbeddings, text_shape
 from .linear_allinone import AllInOneLinear
@@ -41,7 +42,8 @@ class AllInOneModelOutput(ModelOutput):
     Args:
         last_hidden_state (`torch.FloatTensor` of shape `(B, L + V, D)`):
             Tokens after the last block, its layer norm and the mean over frames: text first, then visual [CLS], then
-            the distillation token where there is one, then patches. Only the modalities that were given.
+            the distillation token where there is one, then patches. Only the modalities that were given, and of them
+            the first `tokens_to_keep`.
         pooler_output (`torch.FloatTensor` of shape `(B, D)`, *optional*):
             The first token of `last_hidden_state` after a linear layer and tanh.
         hidden_states (`tuple` of `torch.FloatTensor` of shape `(B * T, L + V, D)`, *optional*):
@@ -65,74 +67,6 @@ class AllInOneModelOutput(ModelOutput):
 # ---------------------------------------------------------------------------------------------------------------------
 # Blocks
 # ---------------------------------------------------------------------------------------------------------------------
-
-
-def eager_attention_forward(
-    module: nn.Module,
-    query: torch.Tensor,
-    key: torch.Tensor,
-    value: torch.Tensor,
-    attention_mask: torch.Tensor | None,
-    scaling: float,
-    dropout: float = 0.0,
-    **kwargs,
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """
-    Attention written out, for those who want its weights.
-
-    Args:
-        module (`nn.Module`): The attention layer; tells whether dropout is active.
-        query, key, value (`torch.Tensor` of shape `(batch, heads, tokens, head size)`)
-        attention_mask (`torch.Tensor` of shape `(batch, 1, tokens, tokens)`, *optional*): Added to the scores.
-        scaling (`float`): Factor of the scores.
-        dropout (`float`, defaults to 0.0): Dropout probability of the weights.
-
-    Returns:
-        Output (batch, tokens, heads, head size) and weights (batch, heads, tokens, tokens).
-    """
-    scores = torch.matmul(query, key.transpose(2, 3)) * scaling
-    if attention_mask is not None:
-        scores = scores + attention_mask
-    weights = nn.functional.softmax(scores, dim=-1, dtype=torch.float32).to(query.dtype)
-    weights = nn.functional.dropout(weights, p=dropout, training=module.training)
-    return torch.matmul(weights, value).transpose(1, 2), weights
-
-
-class AllInOneAttention(nn.Module):
-    """Multi-head self-attention of all tokens of one frame, text and visual alike."""
-
-    def __init__(self, config: AllInOneConfig):
-        super().__init__()
-        self.config = config
-        self.head_size = config.hidden_size // config.num_attention_heads
-        self.scaling = self.head_size**-0.5
-        self.attention_dropout = config.attention_probs_dropout_prob
-        self.is_causal = False
-        self.qkv = AllInOneLinear(config.hidden_size, 3 * config.hidden_size, bias=config.qkv_bias)
-        self.out_proj = AllInOneLinear(config.hidden_size, config.hidden_size)
-
-    def forward(
-        self,
-        hidden_states: torch.Tensor,
-        attention_mask: torch.Tensor | None = None,
-        **kwargs: Unpack[TransformersKwargs],
-    ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Returns tokens (B·T, L + V, D) and, from the eager implementation, the attention weights."""
-        query, key, value = self.qkv(hidden_states).unflatten(-1, (3, -1, self.head_size)).unbind(dim=2)
-        attention_function: Callable = ALL_ATTENTION_FUNCTIONS.get_interface(
-            self.config._attn_implementation, eager_attention_forward
-        )
-        context, weights = attention_function(
-            self,
-            query.transpose(1, 2),
-            key.transpose(1, 2),
-            value.transpose(1, 2),
-            attention_mask,
-            dropout=self.attention_dropout if self.training else 0.0,
-            scaling=self.scaling,
-            **kwargs,
-        )
-        return self.out_proj(context.flatten(2)), weights
 
 
 class AllInOneMLP(nn.Module):
@@ -191,6 +125,7 @@ class AllInOneLayer(GradientCheckpointingLayer):
         num_mixed_frames: int = 1,
         num_text_tokens: int = 0,
         num_visual_tokens: torch.Tensor | None = None,
+        tokens_to_keep: int | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> torch.Tensor:
         """
@@ -200,9 +135,10 @@ class AllInOneLayer(GradientCheckpointingLayer):
             num_mixed_frames (`int`, defaults to 1): T if frames are to exchange tokens, else 1.
             num_text_tokens (`int`, defaults to 0): L.
             num_visual_tokens (`torch.LongTensor` of shape `(B,)`, *optional*): Visual tokens that are not padding.
+            tokens_to_keep (`int`, *optional*): How many tokens to compute, from the first on. Default: all.
 
         Returns:
-            `torch.Tensor` of shape `(B * T, L + V, D)`
+            `torch.Tensor` of shape `(B * T, tokens_to_keep or L + V, D)`
         """
         if num_mixed_frames > 1 and self.temporal_mixing == "token_roll":
             hidden_states = roll_tokens(
@@ -210,8 +146,8 @@ class AllInOneLayer(GradientCheckpointingLayer):
             )
         elif num_mixed_frames > 1 and self.temporal_mixing == "channel_shift":
             hidden_states = shift_channels(hidden_states, num_mixed_frames, num_text_tokens, self.roll_divisor)
-        context, _ = self.attention(self.layernorm_before(hidden_states), attention_mask, **kwargs)
-        hidden_states = hidden_states + self.drop_path(self.dropout(context))
+        context, _ = self.attention(self.layernorm_before(hidden_states), attention_mask, tokens_to_keep, **kwargs)
+        hidden_states = hidden_states[:, :tokens_to_keep] + self.drop_path(self.dropout(context))
         return hidden_states + self.drop_path(self.dropout(self.mlp(self.layernorm_after(hidden_states))))
 
 
@@ -243,7 +179,12 @@ class AllInOnePreTrainedModel(PreTrainedModel):
     supports_gradient_checkpointing = True
     # Losses are means over the batch: Trainer is to average them over accumulation steps and processes.
     accepts_loss_kwargs = False
-    _no_split_modules = ["AllInOneTextEmbeddings", "AllInOneVisualEmbeddings", "AllInOneLayer"]
+    _no_split_modules = [
+        "AllInOneTextEmbeddings",
+        "AllInOnePatchProjection",
+        "AllInOneVisualEmbeddings",
+        "AllInOneLayer",
+    ]
     _supports_sdpa = True
     _supports_flash_attn = True
     _supports_flex_attn = True
@@ -341,20 +282,28 @@ class AllInOnePreTrainedModel(PreTrainedModel):
         """Of a forward pass: here, of one over text and video, whose pooled outputs go through the head."""
         text, clips = input_shapes(inputs)
         head = sum(num_weights(child) for child in self.children() if child is not self._backbone)
-        return self._multiply_adds_of_pass(text, clips) + num_rows(text, clips) * head
+        tokens_to_keep = None if self._backbone is self else 1
+        return self._multiply_adds_of_pass(text, clips, tokens_to_keep) + num_rows(text, clips) * head
 
-    def _multiply_adds_of_pass(self, text: tuple[int, ...], clips: tuple[int, ...]) -> int:
-        """Of the backbone, for texts (…, L), clips (B, T, C, height, width), or images without T, or both."""
+    def _multiply_adds_of_pass(
+        self, text: tuple[int, ...], clips: tuple[int, ...], tokens_to_keep: int | None = 1, projects: bool = True
+    ) -> int:
+        """
+        Of the backbone, for texts (…, L), clips (B, T, C, height, width), or images without T, or both, whose patches
+        it projects or is given.
+        """
         config, width = self.config, self.config.hidden_size
         num_tokens, num_frames, total = (text[-1] if text else 0), 1, 0
         if clips:
             num_frames = clips[1] if len(clips) == 5 else 1
             num_patches = (clips[-2] // config.patch_size) * (clips[-1] // config.patch_size)
-            total += clips[0] * num_frames * num_patches * config.num_channels * config.patch_size**2 * width
+            of_patch = config.num_channels * config.patch_size**2 * width
+            total += clips[0] * num_frames * num_patches * of_patch if projects else 0
             num_tokens += config.num_special_visual_tokens + min(config.max_image_length or num_patches, num_patches)
-        of_weights = num_tokens * (4 * width**2 + 2 * width * config.intermediate_size)
-        of_attention = 2 * num_tokens**2 * width
-        total += config.num_hidden_layers * num_rows(text, clips) * num_frames * (of_weights + of_attention)
+        of_query = width**2 + 2 * width * config.intermediate_size + 2 * num_tokens * width  # and what is read of it
+        num_queries = (config.num_hidden_layers - 1) * num_tokens + (tokens_to_keep or num_tokens)
+        of_frame = config.num_hidden_layers * num_tokens * 3 * width**2 + num_queries * of_query
+        total += num_rows(text, clips) * num_frames * of_frame
         return total + (num_rows(text, clips) * width**2 if self._backbone.pooler is not None else 0)
 
     def resize_num_frames(self, num_frames: int):
@@ -469,6 +418,19 @@ class AllInOneModel(AllInOnePreTrainedModel):
         """Replace the word embeddings."""
         self.embeddings.text_embeddings.word_embeddings = value
 
+    def project_patches(self, pixel_values: torch.Tensor) -> torch.Tensor:
+        """
+        The first step of reading clips, the linear layer on the pixels of each patch.
+
+        Args:
+            pixel_values (`torch.FloatTensor`): As in [`AllInOneModel.forward`].
+
+        Returns:
+            `torch.FloatTensor` of shape `(B, T, P, D)`: `patch_embeds` of [`AllInOneModel.forward`].
+        """
+        clips = pixel_values[:, None] if pixel_values.ndim == 4 else pixel_values
+        return self.embeddings.visual_embeddings.project_patches(clips)
+
     @merge_with_config_defaults
     @capture_outputs(tie_last_hidden_states=False)
     def forward(
@@ -483,6 +445,8 @@ class AllInOneModel(AllInOnePreTrainedModel):
         image_token_type_idx: int = 1,
         texts_per_clip: int = 1,
         bool_masked_pos: torch.Tensor | None = None,
+        tokens_to_keep: int | None = None,
+        patch_embeds: torch.Tensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> AllInOneModelOutput:
         """
@@ -504,6 +468,12 @@ class AllInOneModel(AllInOnePreTrainedModel):
                 clip b, which is embedded once.
             bool_masked_pos (`torch.BoolTensor` of shape `(B, T, P)`, *optional*): Patches, in raster order, to be
                 replaced by the mask token. Needs `use_mask_token`.
+            tokens_to_keep (`int`, *optional*): How many tokens of `last_hidden_state` to compute, from the first on:
+                1 for what `pooler_output` is made of, L for the text. The last block and its layer norm leave out the
+                others; those that are kept have the same values. Default: all, as also where hidden states or
+                attentions are asked for.
+            patch_embeds (`torch.FloatTensor` of shape `(B, T, P, D)`, *optional*): What [`project_patches`] makes of
+                `pixel_values`, for those who read the same clips several times.
 
         Returns:
             [`AllInOneModelOutput`]
@@ -546,6 +516,7 @@ class AllInOneModel(AllInOnePreTrainedModel):
                 patch_permutation,
                 image_token_type_idx,
                 bool_masked_pos,
+                patch_embeds,
             )  # (B, T, V, D)
             num_frames = visual.shape[1]
             if texts_per_clip > 1:
@@ -565,13 +536,21 @@ class AllInOneModel(AllInOnePreTrainedModel):
         block_mask = create_bidirectional_mask(
             config=self.config, inputs_embeds=hidden_states, attention_mask=token_mask
         )
-        for layer in self.layers:
+        if has_query_dimension(block_mask):
+            block_mask = block_mask[:, :, :1]  # every token reads the same ones
+        if tokens_to_keep is not None and tokens_to_keep < 1:
+            raise ValueError(f"tokens_to_keep is {tokens_to_keep}, but must be at least 1.")
+        if any(kwargs.get(name, getattr(self.config, name)) for name in ("output_hidden_states", "output_attentions")):
+            tokens_to_keep = None
+        last = len(self.layers) - 1
+        for index, layer in enumerate(self.layers):
             hidden_states = layer(
                 hidden_states,
                 block_mask,
                 num_mixed_frames=num_frames if num_text_tokens else 1,
                 num_text_tokens=num_text_tokens,
                 num_visual_tokens=num_visual_tokens,
+                tokens_to_keep=tokens_to_keep if index == last else None,
                 **kwargs,
             )
         last_hidden_state = self.layernorm(hidden_states)

@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+import torch
+
 from .configuration_allinone import AllInOneConfig
 from .embeddings_allinone import text_shape
 from .heads_allinone import TIED_WORDS, AllInOneMaskedLMHead, AllInOneTaskModel
@@ -21,7 +23,8 @@ class AllInOneForMaskedLM(AllInOneTaskModel):
 
     Outputs:
         [`AllInOneTaskOutput`] with `logits` of shape `(B, L, vocab_size)` and as `loss` the mean cross-entropy over
-        labelled tokens.
+        labelled tokens. In training, if labels are given, only labelled tokens have logits: their shape is
+        `(labelled tokens, vocab_size)`, unless the model is compiled.
 
     Example:
 
@@ -47,12 +50,13 @@ class AllInOneForMaskedLM(AllInOneTaskModel):
 
     def _multiply_adds(self, inputs: Mapping[str, Any]) -> int:
         text, clips = input_shapes(inputs)
-        return self._multiply_adds_of_pass(text, clips) + math.prod(text) * num_weights(self.mlm_head)
+        num_decoded = self.mlm_head.num_decoded(math.prod(text), inputs.get("labels"))
+        return self._multiply_adds_of_pass(text, clips, text[-1]) + num_decoded * num_weights(self.mlm_head)
 
-    def _read(self, texts: dict[str, Any], clips: dict[str, Any], **kwargs: Any):
+    def _predict(self, texts: dict[str, Any], clips: dict[str, Any], labels: torch.Tensor | None, **kwargs: Any):
         _, num_text_tokens = text_shape(texts["input_ids"], texts["inputs_embeds"], 2)
-        outputs = self.allinone(**texts, **clips, return_dict=True, **kwargs)
-        return self.mlm_head(outputs.last_hidden_state[:, :num_text_tokens]), outputs
+        outputs = self.allinone(**texts, **clips, tokens_to_keep=num_text_tokens, return_dict=True, **kwargs)
+        return *self.mlm_head.score_words(outputs.last_hidden_state[:, :num_text_tokens], labels), outputs
 
 
 __all__ = ["AllInOneForMaskedLM"]

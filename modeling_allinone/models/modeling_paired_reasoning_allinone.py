@@ -102,6 +102,7 @@ class AllInOneForPairedVisualReasoning(AllInOneTaskModel):
                 **{name: values[:, place] for name, values in clips.items()},
                 image_token_type_idx=1 + place,
                 output_hidden_states=chosen[place],
+                tokens_to_keep=1,
                 return_dict=True,
                 **kwargs,
             )

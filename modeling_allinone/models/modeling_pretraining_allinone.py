@@ -9,6 +9,7 @@ Shapes in the comments: B clips, T frames, L text tokens, P patches, V visual to
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -46,7 +47,8 @@ class AllInOneForPreTrainingOutput(ModelOutput):
         loss (`torch.FloatTensor`, *optional*): Sum of the losses below, that of alignment times
             `config.alignment_loss_weight`.
         mlm_loss (`torch.FloatTensor`, *optional*): Mean cross-entropy over labelled tokens.
-        mlm_logits (`torch.FloatTensor` of shape `(B, L, vocab_size)`, *optional*): Scores of tokens.
+        mlm_logits (`torch.FloatTensor` of shape `(B, L, vocab_size)`, *optional*): Scores of tokens. In training, if
+            `labels` are given, only labelled tokens have scores: `(labelled tokens, vocab_size)`, unless compiled.
         matching_loss (`torch.FloatTensor`, *optional*): Mean cross-entropy over pairs.
         matching_logits (`torch.FloatTensor` of shape `(B, 2)`, *optional*): Scores of "they do not match" and "they
             match".
@@ -168,21 +170,25 @@ class AllInOneForPreTraining(AllInOnePreTrainedModel):
         config, (text, clips) = self.config, input_shapes(inputs)
         names = ("labels", "matching_labels", "frame_order", "bool_masked_pos")
         given = {name for name in names if inputs.get(name) is not None}
-        total = 0
+        of_pass = partial(self._multiply_adds_of_pass, projects=False)
+        # Patches are projected once for all passes.
+        total = self._multiply_adds_of_pass((), clips) - of_pass((), clips) if clips else 0
         if inputs.get("return_contrastive_loss"):
-            total += self._multiply_adds_of_pass(text, ()) + self._multiply_adds_of_pass((), clips)
+            total += of_pass(text, ()) + of_pass((), clips)
             total += text[0] * (num_weights(self.text_projection) + num_weights(self.video_projection))
         own = ("masked_input_ids", "matching_indices", "use_hard_negatives")
         if any(inputs.get(name) is not None and inputs[name] is not False for name in own):
-            total += self._multiply_adds_of_pass(text, clips) * len(given - {"frame_order"})
+            for name in given - {"frame_order"}:
+                total += of_pass(text, clips, text[1] if name == "labels" else None)
             if num_unread := _count_unread(text[0], inputs):
-                total += self._multiply_adds_of_pass((num_unread, *text[1:]), (num_unread, *clips[1:]))
+                total += of_pass((num_unread, *text[1:]), (num_unread, *clips[1:]), None)
         elif given or not inputs.get("return_contrastive_loss"):
-            total += self._multiply_adds_of_pass(text, clips)
+            total += of_pass(text, clips, text[1] if given <= {"labels"} else None)
             # What there is a head for is computed, too.
             given |= {"labels", "matching_labels"} if clips else {"labels"}
         if "labels" in given:
-            total += math.prod(text) * num_weights(self.mlm_head)
+            num_decoded = self.mlm_head.num_decoded(math.prod(text), inputs.get("labels")) if self.mlm_head else 0
+            total += num_decoded * num_weights(self.mlm_head)
         if "matching_labels" in given:
             total += text[0] * num_weights(self.matching_head)
         if "frame_order" in given:
@@ -274,6 +280,8 @@ class AllInOneForPreTraining(AllInOnePreTrainedModel):
         texts = {"input_ids": input_ids, "attention_mask": attention_mask, "token_type_ids": token_type_ids}
         texts["inputs_embeds"] = inputs_embeds
         clips = {"pixel_values": pixel_values, "pixel_mask": pixel_mask, "patch_permutation": patch_permutation}
+        if pixel_values is not None:  # every pass reads the same clips, some of them beside other texts
+            clips["patch_embeds"] = self.allinone.project_patches(pixel_values)
         wants_hidden_states = kwargs.pop("output_hidden_states", None)
         if wants_hidden_states is None:
             wants_hidden_states = self.config.output_hidden_states
@@ -326,8 +334,8 @@ class AllInOneForPreTraining(AllInOnePreTrainedModel):
         """Read texts and clips alone, and contrast them."""
         if self.text_projection is None or self.video_projection is None:
             return {}
-        text_outputs = self.allinone(**texts, return_dict=True, **kwargs)
-        video_outputs = self.allinone(**clips, return_dict=True, **kwargs)
+        text_outputs = self.allinone(**texts, tokens_to_keep=1, return_dict=True, **kwargs)
+        video_outputs = self.allinone(**clips, tokens_to_keep=1, return_dict=True, **kwargs)
         text_embeds = self.text_projection(text_outputs.last_hidden_state[:, 0])
         video_embeds = self.video_projection(video_outputs.last_hidden_state[:, 0])
         loss = contrastive_loss(text_embeds, video_embeds, self.config.contrastive_temperature, is_pair)
@@ -351,10 +359,12 @@ class AllInOneForPreTraining(AllInOnePreTrainedModel):
         frame_order, bool_masked_pos = targets["frame_order"], targets["bool_masked_pos"]
         # The backbone returns the mean over frames; clip order and masked patches read frame by frame.
         reads_frames = frame_order is not None or bool_masked_pos is not None
+        reads_all = targets["matching_labels"] is not None  # by alignment
         outputs = self.allinone(
             **texts,
             **clips,
             bool_masked_pos=bool_masked_pos,
+            tokens_to_keep=None if reads_all else texts["attention_mask"].shape[1],
             output_hidden_states=reads_frames or wants_hidden_states,
             return_dict=True,
             **kwargs,
@@ -386,7 +396,8 @@ class AllInOneForPreTraining(AllInOnePreTrainedModel):
         first_tokens: Any = None
         result: dict[str, Any] = {}
         if targets["labels"] is not None:
-            outputs = self.allinone(**masked_texts, **clips, return_dict=True, **kwargs)
+            keep = {"tokens_to_keep": attention_mask.shape[1]}
+            outputs = self.allinone(**masked_texts, **clips, **keep, return_dict=True, **kwargs)
             result |= self._predict_words(outputs, attention_mask, targets["labels"])
         if targets["matching_labels"] is not None:
             others = clips if matching_indices is None else _select(clips, matching_indices)
@@ -416,8 +427,8 @@ class AllInOneForPreTraining(AllInOnePreTrainedModel):
         """Scores of the tokens, if there is a head for them, and their loss."""
         if self.mlm_head is None:
             return {}
-        logits = self.mlm_head(outputs.last_hidden_state[:, : attention_mask.shape[1]])
-        return {"mlm_logits": logits, "mlm_loss": classification_loss(logits, labels)}
+        loss, logits = self.mlm_head.score_words(outputs.last_hidden_state[:, : attention_mask.shape[1]], labels)
+        return {"mlm_logits": logits, "mlm_loss": loss}
 
     def _match(
         self, outputs: AllInOneModelOutput, attention_mask: torch.Tensor, labels: torch.Tensor | None

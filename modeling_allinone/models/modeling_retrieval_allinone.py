@@ -139,7 +139,8 @@ class AllInOneForVideoTextRetrieval(AllInOnePreTrainedModel):
 
         Returns:
             [`AllInOneModelOutput`] whose `pooler_output` (texts, projection_dim) is the projection of each text's
-            first token, not normalised.
+            first token, not normalised. `last_hidden_state` has that token alone, unless `tokens_to_keep=None` or
+            hidden states are asked for.
         """
         text_shape(input_ids, inputs_embeds, 2)
         texts = (input_ids, attention_mask, token_type_ids)
@@ -159,7 +160,8 @@ class AllInOneForVideoTextRetrieval(AllInOnePreTrainedModel):
 
         Returns:
             [`AllInOneModelOutput`] whose `pooler_output` (clips, projection_dim) is the projection of the mean over
-            frames of visual [CLS], not normalised.
+            frames of visual [CLS], not normalised. `last_hidden_state` has that token alone, unless
+            `tokens_to_keep=None` or hidden states are asked for.
         """
         clips = {"pixel_values": pixel_values, "pixel_mask": pixel_mask, "patch_permutation": patch_permutation}
         return self._project(self.video_projection, **clips, **kwargs)
@@ -171,7 +173,7 @@ class AllInOneForVideoTextRetrieval(AllInOnePreTrainedModel):
                 "This model has no projections, since projection_dim is None; score pairs (texts of shape (batch, "
                 "options, tokens)), or load it with projection_dim=512 and train them."
             )
-        outputs = self.allinone(*texts, return_dict=True, **inputs)
+        outputs = self.allinone(*texts, return_dict=True, **{"tokens_to_keep": 1, **inputs})
         return replace(outputs, pooler_output=projection(outputs.last_hidden_state[:, 0]))
 
     def score_pairs(
@@ -183,6 +185,7 @@ class AllInOneForVideoTextRetrieval(AllInOnePreTrainedModel):
         pixel_mask: torch.Tensor | None = None,
         inputs_embeds: torch.Tensor | None = None,
         patch_permutation: torch.Tensor | None = None,
+        batch_size: int = 64,
         **kwargs: Unpack[TransformersKwargs],
     ) -> torch.Tensor:
         """
@@ -193,6 +196,8 @@ class AllInOneForVideoTextRetrieval(AllInOnePreTrainedModel):
                 texts, for each clip.
             pixel_values, pixel_mask, patch_permutation: As in [`AllInOneModel.forward`], B clips.
             inputs_embeds (`torch.FloatTensor`, *optional*): Instead of `input_ids`.
+            batch_size (`int`, defaults to 64): Pairs read at a time, so that memory does not grow with N; all at once
+                where gradients are computed, which keep everything, and where the model is compiled or exported.
 
         Returns:
             `torch.FloatTensor` of shape `(B,)` or `(B, N)`: The higher, the better they match.
@@ -208,8 +213,38 @@ class AllInOneForVideoTextRetrieval(AllInOnePreTrainedModel):
         if is_single:
             texts = {name: None if text is None else text[:, None] for name, text in texts.items()}
         clips = {"pixel_values": pixel_values, "pixel_mask": pixel_mask, "patch_permutation": patch_permutation}
-        scores, _ = self._score_texts(**texts, **clips, **kwargs)
+        if torch.is_grad_enabled() or torch.compiler.is_compiling():
+            scores, _ = self._score_texts(**texts, **clips, **kwargs)
+        else:
+            scores = self._score_in_parts(texts, clips, batch_size, **kwargs)
         return scores[:, 0] if is_single else scores
+
+    def _score_in_parts(self, texts: dict[str, Any], clips: dict[str, Any], batch_size: int, **kwargs) -> torch.Tensor:
+        """As [`_score_texts`], with some clips and all of their texts at a time, or one and some of its texts."""
+        num_clips, num_texts, _ = text_shape(texts["input_ids"], texts["inputs_embeds"], 3)
+        if batch_size < 1:
+            raise ValueError(f"batch_size is {batch_size}, but must be at least 1.")
+        if len(clips["pixel_values"]) != num_clips or num_clips * num_texts <= batch_size:
+            return self._score_texts(**texts, **clips, **kwargs)[0]
+        clips_at_once = max(batch_size // num_texts, 1)
+        rows = []
+        for row in range(0, num_clips, clips_at_once):
+            chosen = {name: _select(value, slice(row, row + clips_at_once)) for name, value in clips.items()}
+            if num_texts > batch_size and chosen["pixel_values"] is not None:
+                chosen["patch_embeds"] = self.allinone.project_patches(chosen["pixel_values"])
+            scores = [
+                self._score_texts(
+                    **{
+                        name: _select(value, (slice(row, row + clips_at_once), slice(start, start + batch_size)))
+                        for name, value in texts.items()
+                    },
+                    **chosen,
+                    **kwargs,
+                )[0]
+                for start in range(0, num_texts, batch_size)
+            ]
+            rows.append(torch.cat(scores, dim=1))
+        return torch.cat(rows)
 
     @can_return_tuple
     def forward(
@@ -305,6 +340,11 @@ class AllInOneForVideoTextRetrieval(AllInOnePreTrainedModel):
                 "use_pair_scorer=True and train the scorer."
             )
         return score_every_text(self.allinone, self.scorer, **inputs)
+
+
+def _select(values: torch.Tensor | None, where: slice | tuple[slice, ...]) -> torch.Tensor | None:
+    """A part of an input, if it is there."""
+    return None if values is None else values[where]
 
 
 __all__ = ["AllInOneForVideoTextRetrieval", "AllInOneRetrievalOutput"]

@@ -67,7 +67,7 @@ class AllInOneForSequenceClassification(AllInOneTaskModel):
                 "Scoring pairs needs both text and video: give input_ids and pixel_values. (CrossEncoder reads both "
                 "of a pair in folders that save_sentence_transformer has written, and if the clip is there.)"
             )
-        outputs = self._backbone(**texts, **clips, return_dict=True, **kwargs)
+        outputs = self._backbone(**texts, **clips, tokens_to_keep=1, return_dict=True, **kwargs)
         return self.scorer(outputs.pooler_output), outputs
 
     def _loss(self, logits: torch.Tensor, labels: torch.Tensor | None) -> torch.Tensor | None:

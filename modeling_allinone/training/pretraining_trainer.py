@@ -261,6 +261,8 @@ class PreTrainingTrainer(AllInOneTrainer):
         ):
             if labels is None or logits is None:
                 continue
+            if logits.shape[:-1] != labels.shape:  # in training, only labelled tokens are decoded
+                labels = labels[labels != -100]
             is_right = logits.argmax(dim=-1) == labels
             counts[f"{name}_loss"] = (labels != -100).sum()
             means.add(f"{prefix}{name}_accuracy", is_right.sum(), counts[f"{name}_loss"])

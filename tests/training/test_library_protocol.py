@@ -181,7 +181,7 @@ def test_operations_are_those_that_torch_counts(build, head):
         with torch.no_grad(), FlopCounterMode(display=False) as counter:
             model(**batch)
         expected = 3 * counter.get_total_flops()
-        assert model.floating_point_ops(batch) == pytest.approx(expected, rel=0.003 if head in compares else 0)
+        assert model.floating_point_ops(batch) == pytest.approx(expected, rel=0.004 if head in compares else 0)
 
 
 def train(trainer_class, model, rows, folder, **arguments):
