@@ -5,11 +5,13 @@
 # Of use to developers:
 #   make test-slow    tests that are marked slow: kills, loads, whole trainings, a browser
 #   make doors        what other packages make of this one (sentence-transformers, exporters, …), as a table
+#   make gpu-bench    where there is a CUDA device: is every way of computing right on it, and how fast is training
 # Three more want the network:
 #   make test-ranges  the tests with the lowest versions that setup.cfg allows, then with the newest that there are
 #   make test-common  transformers' own tests of every model, from its source distribution, on the classes of this package
 #   make dist         the files of a release
-# Options: PYTHON=python3.12, VENV=/somewhere/else, ARGS="--help" for the quickstart, PYTEST_ARGS="-k roll" for tests.
+# Options: PYTHON=python3.12, VENV=/somewhere/else, ARGS="--help" for the quickstart and gpu-bench, PYTEST_ARGS="-k roll"
+# for tests.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -23,7 +25,7 @@ DOORS = bitsandbytes deepspeed mteb optimum-quanto torchao trackio wandb
 
 BIN = $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 
-.PHONY: quickstart test test-slow doors test-ranges test-lowest-direct test-highest test-common lint docs dist clean
+.PHONY: quickstart test test-slow doors test-ranges test-lowest-direct test-highest test-common gpu-bench lint docs dist clean
 
 quickstart: $(VENV)/.installed-train,search
 	$(BIN)/python examples/quickstart.py $(ARGS)
@@ -37,6 +39,11 @@ test-slow: $(VENV)/.installed-test
 
 test-common: $(VENV)/.installed-test
 	COMMON_TESTS=1 $(BIN)/python -m pytest -n auto tests/common $(PYTEST_ARGS)
+
+# Needs a CUDA device and a torch that is built for it. The results are benchmarks/results/gpu.json.
+gpu-bench: $(VENV)/.installed-test
+	$(BIN)/python benchmarks/gpu.py $(ARGS)
+	$(BIN)/python -m pytest -m gpu $(PYTEST_ARGS)
 
 # Other packages that take ours as it is, those of them that the tests do without, too.
 doors: $(VENV)/.installed-test
