@@ -169,7 +169,7 @@ def describe(way: Way) -> dict[str, Any]:
 
 def compute(way: Way, model: nn.Module, arguments: argparse.Namespace) -> tuple[torch.Tensor, torch.Tensor]:
     """Logits in evaluation, and all gradients of a step, of the model in this way, both in float32."""
-    twin = copy.deepcopy(model).to(getattr(torch, way.dtype))
+    twin: Any = copy.deepcopy(model).to(getattr(torch, way.dtype))
     twin.set_attn_implementation(way.attention)
     apply(way.compiled, twin, arguments)
     weights = list(twin.parameters())  # the sharded ones, for which FSDP puts others in some places
@@ -267,7 +267,9 @@ def measure_training(arguments: argparse.Namespace) -> list[dict]:
     small = measuring.changed(arguments, batch_size=2, dtype="float32")
     multiply_adds = measuring.count_multiply_adds(make_step(TRAININGS["eager"], small), batch_size=2)
     square = multiply_squares(arguments)
-    variants = {name: make_step(training, arguments) for name, training in TRAININGS.items()}
+    variants: dict[str, Callable[[], object]] = {
+        name: make_step(training, arguments) for name, training in TRAININGS.items()
+    }
     variants["square"] = lambda: [square() for _ in range(NUM_PRODUCTS)]
     seconds = measuring.median_seconds(variants, arguments.repeats, "training")
     rate = NUM_PRODUCTS * 2 * SIDES[arguments.device] ** 3 / seconds["square"]

@@ -33,10 +33,21 @@ def linear(hidden_states: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor
     """
     if not _is_faster_as_convolution(hidden_states, weight):
         return nn.functional.linear(hidden_states, weight, bias)
+    rows = hidden_states.reshape(-1, hidden_states.shape[-1])
+    num_rows, num_images = rows.shape[0], _num_images()
+    if num_images > 1:
+        rows = nn.functional.pad(rows, (0, 0, 0, -num_rows % num_images))
     # Channels last: views, no copies. The weight, too, or compiled code would bring it into that order each time.
-    rows = hidden_states.reshape(1, -1, 1, hidden_states.shape[-1]).permute(0, 3, 1, 2)
-    product = nn.functional.conv2d(rows, weight[:, None, None].permute(0, 3, 1, 2), bias)
-    return product.permute(0, 2, 3, 1).reshape(*hidden_states.shape[:-1], weight.shape[0])
+    images = rows.view(num_images, -1, 1, rows.shape[-1]).permute(0, 3, 1, 2)
+    product = nn.functional.conv2d(images, weight[:, None, None].permute(0, 3, 1, 2), bias)
+    product = product.permute(0, 2, 3, 1).reshape(-1, weight.shape[0])[:num_rows]
+    return product.view(*hidden_states.shape[:-1], -1)
+
+
+@torch.compiler.assume_constant_result
+def _num_images() -> int:
+    """To how many images rows are given: with one thread, torch has oneDNN compute only what is of 16 or more."""
+    return 16 if torch.get_num_threads() == 1 else 1
 
 
 def _is_faster_as_convolution(hidden_states: torch.Tensor, weight: torch.Tensor) -> bool:

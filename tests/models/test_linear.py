@@ -5,15 +5,24 @@
 import pytest
 import torch
 from torch import nn
+from torch._dynamo.utils import counters
 
 from modeling_allinone.models import linear_allinone
 from modeling_allinone.models.linear_allinone import AllInOneLinear, linear
 
 
+@pytest.fixture(params=(1, 2))
+def threads(request):
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield request.param
+    torch.set_num_threads(before)
+
+
 @pytest.mark.grad
 @pytest.mark.parametrize("shape", ((3, 7, 16), (4, 40, 16), (2, 3, 64, 16), (200, 16)))
 @pytest.mark.parametrize("has_bias", (True, False))
-def test_products_and_gradients_are_those_of_torch(shape, has_bias):
+def test_products_and_gradients_are_those_of_torch(shape, has_bias, threads):
     layer = AllInOneLinear(16, 24, bias=has_bias)
     given = torch.randn(shape, requires_grad=True)
     weights = torch.randn(*shape[:-1], 24)
@@ -39,14 +48,25 @@ def test_rows_of_a_weight_are_enough():
 @pytest.mark.parametrize(
     ("rows", "weight", "is_autocast", "is_convolution"),
     (
-        (torch.randn(200, 16), torch.randn(24, 16), False, True),
+        (torch.randn(2000, 16), torch.randn(24, 16), False, True),
         (torch.randn(20, 16), torch.randn(24, 16), False, False),
         (torch.randn(200, 16), torch.randn(24, 16), True, False),
         (torch.randn(200, 16).bfloat16(), torch.randn(24, 16).bfloat16(), False, False),
         (torch.randn(200, 16).double(), torch.randn(24, 16).double(), False, False),
     ),
 )
-def test_the_kernel_depends_on_rows_and_type(rows, weight, is_autocast, is_convolution):
+def test_the_kernel_depends_on_rows_and_type(rows, weight, is_autocast, is_convolution, threads):
     with torch.autocast("cpu", torch.bfloat16, enabled=is_autocast), torch.profiler.profile() as profile:
         linear(rows, weight)
-    assert ("aten::conv2d" in {event.key for event in profile.key_averages()}) == is_convolution
+    assert ("aten::mkldnn_convolution" in {event.key for event in profile.key_averages()}) == is_convolution
+
+
+def test_compiled_products_are_the_same_for_any_number_of_rows(threads):
+    torch._dynamo.reset()
+    counters.clear()
+    layer = AllInOneLinear(16, 24)
+    compiled = torch.compile(layer, fullgraph=True, backend="aot_eager")
+    for num_rows in (200, 7, 33, 130):
+        rows = torch.randn(3, num_rows, 16)
+        torch.testing.assert_close(compiled(rows), nn.functional.linear(rows, layer.weight, layer.bias))
+    assert counters["stats"]["unique_graphs"] == 2
