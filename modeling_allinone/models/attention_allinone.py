@@ -92,6 +92,9 @@ class AllInOneAttention(nn.Module):
         if attention_mask is None or has_query_dimension(attention_mask):
             # By the comparison, compiled code knows the number: transformers compares that of queries with 1, too.
             query = query[:, : 1 if tokens_to_keep == 1 else tokens_to_keep]
+        if has_query_dimension(attention_mask) and torch.compiler.is_exporting():
+            # ONNX Runtime's attention takes a row for each query.
+            attention_mask = attention_mask.expand(-1, -1, query.shape[1], -1)
         implementation = self.config._attn_implementation
         if implementation == "sdpa" and is_faster_written_out(key):
             implementation = "eager"
