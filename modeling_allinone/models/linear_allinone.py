@@ -34,20 +34,82 @@ def linear(hidden_states: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor
     if not _is_faster_as_convolution(hidden_states, weight):
         return nn.functional.linear(hidden_states, weight, bias)
     rows = hidden_states.reshape(-1, hidden_states.shape[-1])
-    num_rows, num_images = rows.shape[0], _num_images()
+    compute = _compiled_product if torch.compiler.is_compiling() else _product
+    return compute(rows, weight, bias).view(*hidden_states.shape[:-1], -1)
+
+
+def _product(rows: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+    """The product (n, out) of rows (n, in)."""
+    product = nn.functional.conv2d(_as_images(rows), weight[:, None, None].permute(0, 3, 1, 2), bias)
+    return _as_rows(product)[: rows.shape[0]]
+
+
+def _as_images(rows: torch.Tensor) -> torch.Tensor:
+    """
+    Rows (n, width) as images (images, width, height, 1), channels last: a view, unless rows have to be filled up. With
+    one thread, torch has oneDNN compute only what is of 16 images or more.
+    """
+    num_images = 16 if torch.get_num_threads() == 1 else 1
     if num_images > 1:
-        rows = nn.functional.pad(rows, (0, 0, 0, -num_rows % num_images))
-    # Channels last: views, no copies. The weight, too, or compiled code would bring it into that order each time.
-    images = rows.view(num_images, -1, 1, rows.shape[-1]).permute(0, 3, 1, 2)
-    product = nn.functional.conv2d(images, weight[:, None, None].permute(0, 3, 1, 2), bias)
-    product = product.permute(0, 2, 3, 1).reshape(-1, weight.shape[0])[:num_rows]
-    return product.view(*hidden_states.shape[:-1], -1)
+        rows = nn.functional.pad(rows, (0, 0, 0, -rows.shape[0] % num_images))
+    return rows.view(num_images, -1, 1, rows.shape[-1]).permute(0, 3, 1, 2)
 
 
-@torch.compiler.assume_constant_result
-def _num_images() -> int:
-    """To how many images rows are given: with one thread, torch has oneDNN compute only what is of 16 or more."""
-    return 16 if torch.get_num_threads() == 1 else 1
+def _as_rows(images: torch.Tensor) -> torch.Tensor:
+    """Images as rows (images · height, width): a view."""
+    return images.permute(0, 2, 3, 1).reshape(-1, images.shape[1])
+
+
+# The compiler would copy images into orders of its own, and cannot name the order where the number of rows is open. So
+# for compiled code, product and gradients are one operator each.
+@torch.library.custom_op("allinone::linear", mutates_args=())
+def _compiled_product(rows: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+    """As [`_product`]."""
+    return _product(rows.contiguous(), weight, bias)
+
+
+@_compiled_product.register_fake
+def _(rows: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+    return rows.new_empty(rows.shape[0], weight.shape[0])
+
+
+@torch.library.custom_op("allinone::linear_backward", mutates_args=())
+def _gradients(
+    gradient: torch.Tensor, rows: torch.Tensor, weight: torch.Tensor, of_rows: bool, of_weight: bool
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Gradients of rows and weight, each empty if it is not wanted."""
+    images, weight = _as_images(rows.contiguous()), weight[:, None, None].permute(0, 3, 1, 2)
+    options = ((1, 1), (0, 0), (1, 1), False, (0, 0), 1, (of_rows, of_weight, False))  # stride, padding, dilation, …
+    found = torch.ops.aten.convolution_backward(_as_images(gradient.contiguous()), images, weight, None, *options)
+    return (
+        _as_rows(found[0])[: rows.shape[0]] if of_rows else rows.new_empty(0),
+        _as_rows(found[1]) if of_weight else rows.new_empty(0),
+    )
+
+
+@_gradients.register_fake
+def _(
+    gradient: torch.Tensor, rows: torch.Tensor, weight: torch.Tensor, of_rows: bool, of_weight: bool
+) -> tuple[torch.Tensor, torch.Tensor]:
+    return (
+        rows.new_empty(rows.shape if of_rows else 0),
+        weight.new_empty(weight.shape if of_weight else 0),
+    )
+
+
+def _keep(ctx, inputs, output):
+    """What the gradients are computed from."""
+    ctx.save_for_backward(*inputs[:2])
+
+
+def _backward(ctx, gradient):
+    """Gradients of rows, weight and bias."""
+    of_rows, of_weight, of_bias = ctx.needs_input_grad
+    gradients = _gradients(gradient, *ctx.saved_tensors, of_rows, of_weight)
+    return gradients[0] if of_rows else None, gradients[1] if of_weight else None, gradient.sum(0) if of_bias else None
+
+
+_compiled_product.register_autograd(_backward, setup_context=_keep)
 
 
 def _is_faster_as_convolution(hidden_states: torch.Tensor, weight: torch.Tensor) -> bool:

@@ -42,7 +42,8 @@ def test_all_ways_are_right(run):
     rows = results("checks")
     assert len(rows) == len({row["way"] for row in rows}) == 36
     unavailable = {row["way"] for row in rows if row["is right"] is None}
-    assert all("memory-efficient" in way or "cuDNN" in way for way in unavailable) and len(unavailable) == 12
+    # In bfloat16, the CPU may not ask torch for a kernel.
+    assert all("memory-efficient" in way or "cuDNN" in way for way in unavailable) and len(unavailable) in (8, 12)
     of_type = {dtype: [row for row in rows if row["way"].startswith(dtype)] for dtype in benchmark.TOLERANCES}
     assert 0 < max(row["gradients deviate by"] or 0 for row in of_type["float32"]) < 1e-5
     assert all(row["logits deviate by"] for row in of_type["bfloat16"] if row["is right"])

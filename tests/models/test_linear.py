@@ -61,12 +61,21 @@ def test_the_kernel_depends_on_rows_and_type(rows, weight, is_autocast, is_convo
     assert ("aten::mkldnn_convolution" in {event.key for event in profile.key_averages()}) == is_convolution
 
 
-def test_compiled_products_are_the_same_for_any_number_of_rows(threads):
+@pytest.mark.grad
+@pytest.mark.parametrize("backend", ("aot_eager", pytest.param("inductor", marks=pytest.mark.slow)))
+@pytest.mark.parametrize("frozen", ([], ["bias"], ["weight"], ["rows"]))
+def test_compiled_products_and_gradients_are_the_same_for_any_number_of_rows(threads, backend, frozen):
     torch._dynamo.reset()
     counters.clear()
     layer = AllInOneLinear(16, 24)
-    compiled = torch.compile(layer, fullgraph=True, backend="aot_eager")
-    for num_rows in (200, 7, 33, 130):
-        rows = torch.randn(3, num_rows, 16)
-        torch.testing.assert_close(compiled(rows), nn.functional.linear(rows, layer.weight, layer.bias))
-    assert counters["stats"]["unique_graphs"] == 2
+    for name in set(frozen) & {"weight", "bias"}:
+        layer.get_parameter(name).requires_grad = False
+    compiled = torch.compile(layer, fullgraph=True, backend=backend, dynamic=True)
+    for num_rows in (200, 7, 33, 2000):
+        given = torch.randn(3, num_rows, 16, requires_grad="rows" not in frozen)
+        learned = [tensor for tensor in (given, *layer.parameters()) if tensor.requires_grad]
+        product, expected = compiled(given), nn.functional.linear(given, layer.weight, layer.bias)
+        torch.testing.assert_close(product, expected)
+        found, gradients = (torch.autograd.grad(each.square().sum(), learned) for each in (product, expected))
+        torch.testing.assert_close(found, gradients, rtol=1e-4, atol=1e-2)
+    assert counters["stats"]["unique_graphs"] <= 2
