@@ -159,19 +159,19 @@ def measure_speed(mode: str, dtype: str, arguments: argparse.Namespace) -> list[
 
 
 def measure_start(arguments: argparse.Namespace) -> list[dict]:
-    """Seconds of the first batches and the highest memory, in a new process, in the first type that is measured."""
+    """Seconds of our first batches and the highest memory, in a new process, in the first type that is measured."""
     rows = []
-    for network, mode, way in product(NETWORKS, MODES, WAYS):
-        run = partial(start, network, mode, way, arguments)
+    for mode, way in product(MODES, WAYS):
+        run = partial(start, mode, way, arguments)
         (first, longer), memory = measuring.run_alone(run, arguments.device)
-        labels = {"network": network, "mode": mode, "way": way}
-        rows.append(labels | {"first batch, seconds": first, "longer texts, seconds": longer, "memory, MiB": memory})
+        found = {"first batch, seconds": first, "longer texts, seconds": longer, "memory, MiB": memory}
+        rows.append({"mode": mode, "way": way} | found)
     return rows
 
 
-def start(network: str, mode: str, way: str, arguments: argparse.Namespace) -> list[float]:
-    """Seconds of a first batch and of one with longer texts, without anything compiled before."""
-    dtype = arguments.dtypes[0]
+def start(mode: str, way: str, arguments: argparse.Namespace) -> list[float]:
+    """Seconds of our first batch and of one with longer texts, without anything compiled before."""
+    network, dtype = "all-in-one", arguments.dtypes[0]
     model = make_network(network, dtype, arguments)
     compile_in_place(model, way, arguments.backend)
     with fresh_cache() if way != "eager" else nullcontext():

@@ -49,5 +49,5 @@ def test_parts_are_measured_one_by_one(benchmark, tmp_path, monkeypatch, capsys)
 
 
 def test_a_start_has_two_batches(benchmark):
-    seconds = benchmark.start("all-in-one", "step", "blocks", Namespace(**OPTIONS))
+    seconds = benchmark.start("step", "blocks", Namespace(**OPTIONS))
     assert len(seconds) == 2 and all(taken > 0 for taken in seconds)
