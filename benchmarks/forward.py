@@ -1,30 +1,33 @@
 # Copyright 2026 The modeling_allinone authors.
 # Licensed under the Apache License, Version 2.0.
 """
-Speed and memory of the B-size forward, beside transformers' ViLT and beside the matrix products alone.
+Speed and memory of answering questions at B size, beside transformers' ViLT and beside the matrix products alone.
 
     python benchmarks/forward.py                       # the table in docs/results.md; a few minutes on 2 cores
     python benchmarks/forward.py --repeats 3 --device cuda
 
 Clips of 224 px with texts of 9 to 14 tokens. Every figure is the median over repeats in which all variants take turns,
 so ratios hold on a busy machine. Multiply-adds are half of what torch's FLOP counter counts. "Floor" is the matrix
-products of the same forward and nothing else: linear layers, patch projection, and the two products of attention.
+products of all blocks in full and nothing else: linear layers, patch projection, and the two products of attention;
+our last block computes the first token alone. "Checkpointed" is with gradient checkpointing.
 """
 
 import argparse
 from collections.abc import Callable
 from functools import partial
+from typing import Any, cast
 
 import measuring
 import torch
 from torch import nn
-from transformers import ViltConfig, ViltModel
+from transformers import PreTrainedModel, ViltConfig, ViltForQuestionAnswering
 
-from modeling_allinone import AllInOneConfig, AllInOneModel
+from modeling_allinone import AllInOneConfig, AllInOneForVideoQuestionAnswering
 
 TEXT_LENGTHS = (9, 11, 13, 14)
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 FRAME_COUNTS = (1, 3, 6, 12)
+NUM_ANSWERS = 1500
 
 
 def main():
@@ -53,20 +56,26 @@ def make_inputs(arguments: argparse.Namespace, dtype: torch.dtype) -> dict[str, 
     }
 
 
-def make_allinone(arguments: argparse.Namespace, dtype: torch.dtype) -> AllInOneModel:
+def make_allinone(arguments: argparse.Namespace, dtype: torch.dtype) -> AllInOneForVideoQuestionAnswering:
     """Our model, without dropout so that training and evaluation compute the same."""
     config = AllInOneConfig.from_preset(
-        arguments.preset, num_frames=arguments.num_frames, hidden_dropout_prob=0.0, drop_path_rate=0.0
+        arguments.preset,
+        num_frames=arguments.num_frames,
+        hidden_dropout_prob=0.0,
+        drop_path_rate=0.0,
+        num_labels=NUM_ANSWERS,
     )
-    model = AllInOneModel._from_config(config, attn_implementation=arguments.attention)
+    model = AllInOneForVideoQuestionAnswering._from_config(config, attn_implementation=arguments.attention)
     return model.to(arguments.device, dtype).eval()
 
 
-def make_vilt(arguments: argparse.Namespace, dtype: torch.dtype) -> ViltModel:
+def make_vilt(arguments: argparse.Namespace, dtype: torch.dtype) -> ViltForQuestionAnswering:
     """ViLT of the same size."""
     ours = AllInOneConfig.from_preset(arguments.preset)
     sizes = {name: getattr(ours, name) for name in ("hidden_size", "num_attention_heads", "intermediate_size")}
-    return ViltModel(ViltConfig(**sizes, image_size=224, patch_size=16)).to(arguments.device, dtype).eval()
+    config = ViltConfig(**sizes, image_size=224, patch_size=16)
+    config.num_labels = NUM_ANSWERS
+    return ViltForQuestionAnswering(config).to(arguments.device, dtype).eval()
 
 
 def vilt_inputs(inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -82,10 +91,11 @@ def vilt_inputs(inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 class MatrixProducts(nn.Module):
     """The matrix products of our forward, on random numbers of the same shapes; weights are shared with the model."""
 
-    def __init__(self, model: AllInOneModel, inputs: dict[str, torch.Tensor], with_gradients: bool):
+    def __init__(self, model: PreTrainedModel, inputs: dict[str, torch.Tensor], with_gradients: bool):
         super().__init__()
-        self.model = model
-        config, weight = model.config, model.layernorm.weight
+        self.backbone = model.base_model
+        backbone: Any = model.base_model
+        config, weight = model.config, backbone.layernorm.weight
         num_sequences = inputs["pixel_values"].shape[:2].numel()
         num_tokens = inputs["input_ids"].shape[1] + config.num_special_visual_tokens + config.num_patches
 
@@ -101,9 +111,9 @@ class MatrixProducts(nn.Module):
 
     def forward(self) -> list[torch.Tensor]:
         """All products."""
-        projection = self.model.embeddings.visual_embeddings.patch_embeddings
+        projection = cast(Any, self.backbone).embeddings.visual_embeddings.patch_embeddings
         products = [nn.functional.linear(self.patches, projection.weight.flatten(1), projection.bias)]
-        for layer in self.model.layers:
+        for layer in cast(Any, self.backbone).layers:
             products += [torch.bmm(self.heads, self.heads.transpose(1, 2)), torch.bmm(self.weights, self.heads)]
             linears = [module for module in layer.modules() if isinstance(module, nn.Linear)]
             products += [linear(self.tokens[linear.in_features]) for linear in linears]
@@ -118,6 +128,8 @@ def make_variant(name: str, dtype_name: str, arguments: argparse.Namespace) -> C
     model: nn.Module
     if network == "all-in-one":
         model = make_allinone(arguments, dtype)
+        if "checkpointed" in mode:
+            model.train().gradient_checkpointing_enable()
     elif network == "ViLT":
         model, inputs = make_vilt(arguments, dtype), vilt_inputs(inputs)
     else:
@@ -130,7 +142,7 @@ def make_variant(name: str, dtype_name: str, arguments: argparse.Namespace) -> C
     def forward_backward():
         model.zero_grad()
         outputs = model(**inputs)
-        outputs = outputs if isinstance(outputs, list) else [outputs.pooler_output]
+        outputs = outputs if isinstance(outputs, list) else [outputs.logits]
         torch.autograd.backward(outputs, [torch.ones_like(output) for output in outputs])
 
     return forward_backward if mode else forward
@@ -144,7 +156,10 @@ def measure_forward(arguments: argparse.Namespace) -> list[dict]:
     results = []
     multiply_adds = partial(measuring.count_multiply_adds, batch_size=arguments.batch_size)
     for mode in ("", " + backward"):
-        keys = [(f"{network}{mode}", dtype) for dtype in DTYPES for network in ("floor", "all-in-one", "ViLT")]
+        names = [f"{network}{mode}" for network in ("floor", "all-in-one", "ViLT")]
+        if mode:
+            names.append(f"all-in-one{mode}, checkpointed")
+        keys = [(name, dtype) for dtype in DTYPES for name in names]
         variants = {key: make_variant(*key, arguments) for key in keys}
         seconds = measuring.median_seconds(variants, arguments.repeats, f"forward{mode}")
         for name, dtype in keys:

@@ -2,6 +2,8 @@
 # Licensed under the Apache License, Version 2.0.
 """The last block computes the tokens that are read, the decoder the words, and their values are the same."""
 
+from functools import partial
+
 import pytest
 import torch
 from head_batches import HEADS, make_batch, several
@@ -14,6 +16,7 @@ from modeling_allinone import (
 )
 from modeling_allinone.models import attention_allinone
 from modeling_allinone.models.attention_allinone import eager_attention_forward
+from modeling_allinone.models.modeling_allinone import AllInOneMLP
 
 CLOSE = {"atol": 1e-6, "rtol": 1e-5}
 FLEX = pytest.param("flex_attention", marks=pytest.mark.slow)  # needs a C++ compiler on the machine
@@ -112,6 +115,30 @@ def test_gradients_are_those_of_the_whole(build, tiny_inputs):
         gradients.append({name: one.grad for name, one in model.named_parameters() if one.grad is not None})
     assert len(gradients[0]) == len(list(model.parameters()))
     torch.testing.assert_close(*gradients, **CLOSE)
+
+
+def _note_size(sizes, saved):
+    sizes.append(saved.numel())
+    return saved
+
+
+@pytest.mark.grad
+@pytest.mark.parametrize("dropout", (0.0, 0.5))
+def test_what_goes_into_the_second_layer_of_an_mlp_is_computed_once_more(tiny_config, dropout):
+    """Instead of being kept, with the same gradients, also where some of it is dropped."""
+    mlp, tokens = AllInOneMLP(tiny_config(hidden_dropout_prob=dropout)).train(), torch.randn(2, 5, 32)
+    kept, gradients = [], []
+    for run in (mlp, lambda tokens: mlp._contract(mlp.fc1(tokens))):
+        sizes = []
+        torch.manual_seed(0)
+        keep = partial(_note_size, sizes)
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda saved: saved):
+            product = run(tokens.requires_grad_()).square().sum()
+        gradients.append(torch.autograd.grad(product, [tokens, *mlp.parameters()]))
+        kept.append(sum(sizes))
+    assert kept[0] < kept[1]
+    for one, other in zip(*gradients, strict=True):
+        assert torch.equal(one, other)
 
 
 # ---------------------------------------------------------------------------------------------------------- words
