@@ -1,6 +1,6 @@
 # Copyright 2026 The modeling_allinone authors.
 # Licensed under the Apache License, Version 2.0.
-"""The benchmark of peers: it counts what was published of them."""
+"""The benchmark of peers: it counts what was published of them; and its page, which shows what its results hold."""
 
 import importlib
 import json
@@ -54,3 +54,10 @@ def test_peers_from_the_command_line(benchmark, tmp_path):
     assert all(ours[f"{task}, seconds"] > 0 for task in ("choose", "vectors", "answer", "train"))
     assert ours["index, seconds"] is None and other["answer, seconds"] is None
     assert (tmp_path / "peers.png").exists()
+
+
+def test_the_page_shows_the_results(benchmark):
+    result = json.loads((ROOT / "benchmarks/results/peers.json").read_text())
+    assert [row["model"] for row in result["peers"]] == [*benchmark.PEERS]
+    page = (ROOT / "docs/performance.md").read_text()
+    assert all(table in page for table in benchmark.write_tables(result).split("\n\n"))
