@@ -236,12 +236,12 @@ def _graphs_of_retrieval(config: AllInOneConfig, text: _Shapes, options: _Shapes
         graphs["text_features"] = _Graph(
             text,
             {"text_embeds": width},
-            lambda model, inputs: {"text_embeds": model.get_text_features(**inputs).pooler_output},
+            lambda model, inputs: {"text_embeds": model.get_text_features(**inputs, tokens_to_keep=1).pooler_output},
         )
         graphs["video_features"] = _Graph(
             clips,
             {"video_embeds": width},
-            lambda model, inputs: {"video_embeds": model.get_video_features(**inputs).pooler_output},
+            lambda model, inputs: {"video_embeds": model.get_video_features(**inputs, tokens_to_keep=1).pooler_output},
         )
     if config.use_pair_scorer:
         graphs["pairs"] = _Graph(

@@ -240,12 +240,12 @@ class _StandIn(AllInOnePreTrainedModel):
         units = [nn.functional.normalize(both[name], dim=-1) for name in ("text_embeds", "video_embeds")]
         return self._output_class(similarities=units[0] @ units[1].T, **both)
 
-    def get_text_features(self, **inputs: Any) -> AllInOneModelOutput:  # type: ignore[override]
-        """Projections of texts, as [`AllInOneForVideoTextRetrieval.get_text_features`]."""
+    def get_text_features(self, tokens_to_keep: int | None = None, **inputs: Any) -> AllInOneModelOutput:  # type: ignore[override]
+        """Projections of texts, as [`AllInOneForVideoTextRetrieval.get_text_features`]; the graph keeps no tokens."""
         return AllInOneModelOutput(None, self._ask("text_features", inputs)["text_embeds"])  # type: ignore[arg-type]
 
-    def get_video_features(self, **inputs: Any) -> AllInOneModelOutput:  # type: ignore[override]
-        """Projections of clips, as [`AllInOneForVideoTextRetrieval.get_video_features`]."""
+    def get_video_features(self, tokens_to_keep: int | None = None, **inputs: Any) -> AllInOneModelOutput:  # type: ignore[override]
+        """Projections of clips, as [`AllInOneForVideoTextRetrieval.get_video_features`]; the graph keeps no tokens."""
         return AllInOneModelOutput(None, self._ask("video_features", inputs)["video_embeds"])  # type: ignore[arg-type]
 
     def score_pairs(self, **inputs: Any) -> torch.Tensor:  # type: ignore[override]

@@ -454,7 +454,7 @@ def project_texts(
         `torch.FloatTensor` of shape `(texts, D)` on the model's device, of unit length.
     """
     inputs = processor(text=list(texts)).to(model.device)
-    return nn.functional.normalize(model.get_text_features(**inputs).pooler_output.float(), dim=-1)
+    return nn.functional.normalize(model.get_text_features(**inputs, tokens_to_keep=1).pooler_output.float(), dim=-1)
 
 
 def project_clips(model: AllInOneForVideoTextRetrieval, clips: Mapping[str, torch.Tensor]) -> torch.Tensor:
@@ -471,7 +471,9 @@ def project_clips(model: AllInOneForVideoTextRetrieval, clips: Mapping[str, torc
     """
     views = with_views(clips).to(model.device, model.dtype)
     shape = views["pixel_values"].shape[:2]
-    features = model.get_video_features(**{name: values.flatten(0, 1) for name, values in views.items()})
+    features = model.get_video_features(
+        **{name: values.flatten(0, 1) for name, values in views.items()}, tokens_to_keep=1
+    )
     return nn.functional.normalize(features.pooler_output.float(), dim=-1).unflatten(0, shape).mean(dim=1)
 
 

@@ -54,8 +54,9 @@ def eager_attention_forward(
         scores = torch.baddbmm(mask, query, key.transpose(1, 2), alpha=scaling)
     # In half precision, too, softmax computes in float32 inside.
     weights = nn.functional.dropout(scores.softmax(dim=-1), p=dropout, training=module.training)
-    context = torch.bmm(weights, value).unflatten(0, (batch_size, num_heads))
-    return context.transpose(1, 2), weights.unflatten(0, (batch_size, num_heads))
+    weights = weights.unflatten(0, (batch_size, num_heads))
+    context = torch.bmm(weights.flatten(0, 1), value).unflatten(0, (batch_size, num_heads))
+    return context.transpose(1, 2), weights
 
 
 def is_faster_written_out(states: torch.Tensor) -> bool:

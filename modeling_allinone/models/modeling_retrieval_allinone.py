@@ -139,8 +139,8 @@ class AllInOneForVideoTextRetrieval(AllInOnePreTrainedModel):
 
         Returns:
             [`AllInOneModelOutput`] whose `pooler_output` (texts, projection_dim) is the projection of each text's
-            first token, not normalised. `last_hidden_state` has that token alone, unless `tokens_to_keep=None` or
-            hidden states are asked for.
+            first token, not normalised. With `tokens_to_keep=1`, which is faster, `last_hidden_state` has that token
+            alone.
         """
         text_shape(input_ids, inputs_embeds, 2)
         texts = (input_ids, attention_mask, token_type_ids)
@@ -160,8 +160,8 @@ class AllInOneForVideoTextRetrieval(AllInOnePreTrainedModel):
 
         Returns:
             [`AllInOneModelOutput`] whose `pooler_output` (clips, projection_dim) is the projection of the mean over
-            frames of visual [CLS], not normalised. `last_hidden_state` has that token alone, unless
-            `tokens_to_keep=None` or hidden states are asked for.
+            frames of visual [CLS], not normalised. With `tokens_to_keep=1`, which is faster, `last_hidden_state` has
+            that token alone.
         """
         clips = {"pixel_values": pixel_values, "pixel_mask": pixel_mask, "patch_permutation": patch_permutation}
         return self._project(self.video_projection, **clips, **kwargs)
@@ -173,7 +173,7 @@ class AllInOneForVideoTextRetrieval(AllInOnePreTrainedModel):
                 "This model has no projections, since projection_dim is None; score pairs (texts of shape (batch, "
                 "options, tokens)), or load it with projection_dim=512 and train them."
             )
-        outputs = self.allinone(*texts, return_dict=True, **{"tokens_to_keep": 1, **inputs})
+        outputs = self.allinone(*texts, return_dict=True, **inputs)
         return replace(outputs, pooler_output=projection(outputs.last_hidden_state[:, 0]))
 
     def score_pairs(
@@ -300,8 +300,8 @@ class AllInOneForVideoTextRetrieval(AllInOnePreTrainedModel):
                 patch_permutation=outputs.patch_permutation,
             )
 
-        text_outputs = self.get_text_features(**texts, return_dict=True, **kwargs)
-        video_outputs = self.get_video_features(**clips, return_dict=True, **kwargs)
+        text_outputs = self.get_text_features(**texts, tokens_to_keep=1, return_dict=True, **kwargs)
+        video_outputs = self.get_video_features(**clips, tokens_to_keep=1, return_dict=True, **kwargs)
         text_embeds, video_embeds = text_outputs.pooler_output, video_outputs.pooler_output
         contrasted = None
         if return_loss:
