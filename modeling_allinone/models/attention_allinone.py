@@ -12,7 +12,7 @@ from transformers.processing_utils import Unpack
 from transformers.utils import TransformersKwargs
 
 from .configuration_allinone import AllInOneConfig
-from .linear_allinone import AllInOneLinear
+from .linear_allinone import make_linear
 
 _MULTIPLIES_BFLOAT16_WITHOUT_AMX = torch.cpu._is_avx512_bf16_supported() and not torch.cpu._is_amx_tile_supported()
 _MAX_TOKENS_WRITTEN_OUT = 512  # with more, the fused kernel is as fast, and it needs no memory for the weights
@@ -78,8 +78,8 @@ class AllInOneAttention(nn.Module):
         self.scaling = self.head_size**-0.5
         self.attention_dropout = config.attention_probs_dropout_prob
         self.is_causal = False
-        self.qkv = AllInOneLinear(config.hidden_size, 3 * config.hidden_size, bias=config.qkv_bias)
-        self.out_proj = AllInOneLinear(config.hidden_size, config.hidden_size)
+        self.qkv = make_linear(config, config.hidden_size, 3 * config.hidden_size, bias=config.qkv_bias)
+        self.out_proj = make_linear(config, config.hidden_size, config.hidden_size)
 
     def forward(
         self,

@@ -5,6 +5,8 @@
 import torch
 from torch import nn
 
+from .configuration_allinone import AllInOneConfig
+
 _HAS_FASTER_KERNEL = torch.backends.cpu.get_cpu_capability() == "AVX512" and torch.backends.mkldnn.is_available()
 _MIN_ROWS = 128  # with fewer, the kernel's own copy of the weight takes as long as is gained
 
@@ -133,3 +135,19 @@ class AllInOneLinear(nn.Linear):
     def forward(self, input: torch.Tensor) -> torch.Tensor:
         """Returns (…, out) for (…, in)."""
         return linear(input, self.weight, self.bias)
+
+
+def make_linear(config: AllInOneConfig, in_features: int, out_features: int, bias: bool = True) -> nn.Linear:
+    """
+    Make a linear layer of a block.
+
+    Args:
+        config ([`AllInOneConfig`]): Whether the model is to be quantised: bitsandbytes, for one, replaces plain layers
+            alone.
+        in_features, out_features (`int`), bias (`bool`): As of `nn.Linear`.
+
+    Returns:
+        `nn.Linear`: An [`AllInOneLinear`], but for models that are to be quantised.
+    """
+    is_quantised = getattr(config, "quantization_config", None) is not None
+    return (nn.Linear if is_quantised else AllInOneLinear)(in_features, out_features, bias)

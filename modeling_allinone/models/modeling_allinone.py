@@ -28,7 +28,7 @@ from transformers.utils.output_capturing import capture_outputs
 from .attention_allinone import AllInOneAttention, has_query_dimension
 from .configuration_allinone import AllInOneConfig
 from .embeddings_allinone import AllInOneEmbeddings, AllInOneVisualEmbeddings, text_shape
-from .linear_allinone import AllInOneLinear
+from .linear_allinone import AllInOneLinear, make_linear
 from .tasks_allinone import name_pipelines
 from .temporal_mixing_allinone import roll_tokens, shift_channels
 
@@ -75,9 +75,9 @@ class AllInOneMLP(nn.Module):
 
     def __init__(self, config: AllInOneConfig):
         super().__init__()
-        self.fc1 = AllInOneLinear(config.hidden_size, config.intermediate_size)
+        self.fc1 = make_linear(config, config.hidden_size, config.intermediate_size)
         self.activation = ACT2FN[config.hidden_act]
-        self.fc2 = AllInOneLinear(config.intermediate_size, config.hidden_size)
+        self.fc2 = make_linear(config, config.intermediate_size, config.hidden_size)
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
 
     def forward(self, hidden_states: torch.Tensor) -> torch.Tensor:

@@ -6,7 +6,9 @@ import pytest
 import torch
 from torch import nn
 from torch._dynamo.utils import counters
+from transformers import BitsAndBytesConfig
 
+from modeling_allinone import AllInOneModel
 from modeling_allinone.models import linear_allinone
 from modeling_allinone.models.linear_allinone import AllInOneLinear, linear
 
@@ -79,3 +81,12 @@ def test_compiled_products_and_gradients_are_the_same_for_any_number_of_rows(thr
         found, gradients = (torch.autograd.grad(each.square().sum(), learned) for each in (product, expected))
         torch.testing.assert_close(found, gradients, rtol=1e-4, atol=1e-2)
     assert counters["stats"]["unique_graphs"] <= 2
+
+
+def test_layers_of_a_model_that_is_to_be_quantised_are_plain(tiny_config):
+    """Bitsandbytes replaces those whose type is nn.Linear itself, and passes over others without a word."""
+    config = tiny_config()
+    assert type(AllInOneModel(config).layers[0].mlp.fc1) is AllInOneLinear
+    config.quantization_config = BitsAndBytesConfig(load_in_8bit=True)
+    linears = [one for one in AllInOneModel(config).modules() if isinstance(one, nn.Linear)]
+    assert linears and {type(one) for one in linears} == {nn.Linear}
