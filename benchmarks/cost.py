@@ -4,8 +4,9 @@
 How the cost of a model grows: with frames, length of text, batch, options and resolution; with the length of the film
 that a clip is of; and in training, with and without gradient checkpointing, beside transformers' ViLT.
 
-    python benchmarks/cost.py                        # all of docs/performance.md; some 20 minutes on 2 cores
+    python benchmarks/cost.py                        # all; some 20 minutes on 2 cores
     python benchmarks/cost.py --only frames film     # some; the rest stays in the JSON
+    python benchmarks/cost.py --only frames text batch options resolution --measure counts  # multiply-adds; seconds
     python benchmarks/cost.py --tables               # measure nothing; print and draw what the JSON holds
 
 One thing at a time is varied, and the rest is a clip of 3 frames of 224 px with one text of 14 tokens, in float32. The
@@ -93,8 +94,8 @@ def main(command_line: Sequence[str] | None = None) -> None:
     parser.add_argument("--points", type=int, nargs="+", help="other values of what is varied, for a try")
     parser.add_argument("--film-seconds", type=int, nargs="+", default=[10, 60, 600, 3600, 7200], help="lengths")
     parser.add_argument("--train-clips", type=int, nargs="+", default=[1, 2, 4], help="clips of a training step")
-    parser.add_argument("--measure", nargs="+", default=["seconds", "memory"], choices=("seconds", "memory"))
-    parser.add_argument("--figures", type=Path, default=Path("docs/images"), help="folder of the figures")
+    parser.add_argument("--measure", nargs="+", default=["seconds", "memory"], choices=("counts", "seconds", "memory"))
+    parser.add_argument("--figures", type=Path, default=Path("outputs/cost"), help="folder of the figures")
     parser.add_argument("--tables", action="store_true", help="measure nothing; print and draw what the file holds")
     arguments = parser.parse_args(command_line)
     result = json.loads(arguments.output.read_text()) if arguments.output.exists() else {}
@@ -110,7 +111,8 @@ def main(command_line: Sequence[str] | None = None) -> None:
         result = {name: merge(result.get(name, []), rows, KEYS[name]) for name, rows in measured.items()}
         measuring.write_result(arguments, av, **{name: rows for name, rows in result.items() if rows})
     print(write_tables(result))
-    draw(result, arguments.figures)
+    if "seconds" in arguments.measure:
+        draw(result, arguments.figures)
 
 
 def merge(before: list[Row], rows: list[Row], keys: tuple[str, ...]) -> list[Row]:
@@ -265,10 +267,11 @@ def make_step(network: str, checkpointing: bool, clips: int, preset: str, device
 
 
 def write_tables(result: dict[str, list[Row]]) -> str:
-    """The tables in docs/performance.md."""
+    """What was measured, as tables in Markdown; that of the forward is in docs/performance.md."""
+    digits = {MULTIPLY_ADDS: 1, SECONDS: 2, MEMORY: 0}
+    measured = {name: digits[name] for name in digits if any(name in row for row in result["forward"])}
     forward = [
-        {"varied": AXES[row["axis"]].label, "": row["number"], **show(row, {MULTIPLY_ADDS: 1, SECONDS: 2, MEMORY: 0})}
-        for row in result["forward"]
+        {"varied": AXES[row["axis"]].label, "": row["number"], **show(row, measured)} for row in result["forward"]
     ]
     film = [
         {name: value if isinstance(value, int) else f"{value:.3g}" for name, value in row.items()}
@@ -303,7 +306,7 @@ def show(row: Row, digits: dict[str, int]) -> dict[str, str]:
 
 
 def draw(result: dict[str, list[Row]], folder: Path) -> None:
-    """Draw the figures of docs/performance.md."""
+    """Draw time and memory."""
     figure, grid = plt.subplots(2, len(AXES), figsize=(13, 5), dpi=110, sharex="col")
     for column, (name, axis) in zip(grid.T, AXES.items(), strict=True):
         rows = [row for row in result["forward"] if row["axis"] == name]

@@ -1,6 +1,6 @@
 # Copyright 2026 The modeling_allinone authors.
 # Licensed under the Apache License, Version 2.0.
-"""The benchmark of growing cost, small."""
+"""The benchmark of growing cost, small; and its page, which shows what its results hold."""
 
 import importlib
 import json
@@ -46,3 +46,13 @@ def test_cost_from_the_command_line(benchmark, tmp_path):
     plain, checkpointed, *_ = (row["peak memory, MiB"] for row in result["training"])
     assert checkpointed < plain
     assert (tmp_path / "cost.png").exists() and (tmp_path / "cost_film_training.png").exists()
+
+
+def test_the_page_shows_the_results(benchmark):
+    result = json.loads((ROOT / "benchmarks/results/cost.json").read_text())
+    points = {
+        name: tuple(row["number"] for row in result["forward"] if row["axis"] == name) for name in benchmark.AXES
+    }
+    assert points == {name: axis.points for name, axis in benchmark.AXES.items()}
+    page = (ROOT / "docs/performance.md").read_text()
+    assert benchmark.write_tables({name: result.get(name, []) for name in benchmark.KEYS}) in page
