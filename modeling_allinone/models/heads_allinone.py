@@ -174,6 +174,11 @@ class AllInOneMaskedLMHead(nn.Module):
         return classification_loss(logits, labels), logits
 
 
+def select_rows(inputs: dict[str, Any], where: torch.Tensor | slice | tuple[slice, ...]) -> dict[str, Any]:
+    """The given rows, or parts of them, of each input that there is."""
+    return {name: None if value is None else value[where] for name, value in inputs.items()}
+
+
 def score_every_text(
     backbone: AllInOneModel, scorer: nn.Module, **inputs: Any
 ) -> tuple[torch.Tensor, AllInOneModelOutput]:

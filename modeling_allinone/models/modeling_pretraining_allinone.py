@@ -21,7 +21,7 @@ from transformers.utils.deprecation import deprecate_kwarg
 
 from .configuration_allinone import AllInOneConfig
 from .embeddings_allinone import is_readable, text_shape
-from .heads_allinone import TIED_WORDS, AllInOneMaskedLMHead
+from .heads_allinone import TIED_WORDS, AllInOneMaskedLMHead, select_rows
 from .losses_allinone import (
     NUM_COLOUR_BINS,
     align_words_and_patches,
@@ -400,7 +400,7 @@ class AllInOneForPreTraining(AllInOnePreTrainedModel):
             outputs = self.allinone(**masked_texts, **clips, **keep, return_dict=True, **kwargs)
             result |= self._predict_words(outputs, attention_mask, targets["labels"])
         if targets["matching_labels"] is not None:
-            others = clips if matching_indices is None else _select(clips, matching_indices)
+            others = clips if matching_indices is None else select_rows(clips, matching_indices)
             outputs = self.allinone(**texts, **others, output_hidden_states=orders_frames, return_dict=True, **kwargs)
             result |= self._match(outputs, attention_mask, targets["matching_labels"])
             first_tokens = self._first_tokens(outputs) if orders_frames else None
@@ -410,7 +410,7 @@ class AllInOneForPreTraining(AllInOnePreTrainedModel):
             if first_tokens is not None:
                 rows = rows[matching_indices != rows] if matching_indices is not None else rows[:0]
             if len(rows):
-                unread = _select(texts | clips, rows)
+                unread = select_rows(texts | clips, rows)
                 outputs = self.allinone(**unread, output_hidden_states=True, return_dict=True, **kwargs)
                 read = self._first_tokens(outputs)
                 first_tokens = read if first_tokens is None else first_tokens.index_put((rows,), read)
@@ -539,11 +539,6 @@ def _choose(
     wanted = [wanted] if isinstance(wanted, int) else wanted
     num = len(hidden_states)
     return tuple(state if {index, index - num} & set(wanted) else None for index, state in enumerate(hidden_states))
-
-
-def _select(inputs: dict, rows: torch.Tensor) -> dict:
-    """The given rows of each input that there is."""
-    return {name: None if value is None else value[rows] for name, value in inputs.items()}
 
 
 __all__ = ["AllInOneForPreTraining", "AllInOneForPreTrainingOutput"]

@@ -20,7 +20,7 @@ from transformers.utils import TransformersKwargs, can_return_tuple
 from .checkpoint_mapping_allinone import scores_from_matching_head
 from .configuration_allinone import AllInOneConfig
 from .embeddings_allinone import text_shape
-from .heads_allinone import AllInOneClassificationHead, score_every_text
+from .heads_allinone import AllInOneClassificationHead, score_every_text, select_rows
 from .losses_allinone import contrastive_loss, cosine_similarities, draw_hard_negatives, ranking_loss
 from .modeling_allinone import AllInOneModel, AllInOneModelOutput, AllInOnePreTrainedModel, input_shapes, num_weights
 from .task_losses_allinone import add_losses
@@ -229,15 +229,12 @@ class AllInOneForVideoTextRetrieval(AllInOnePreTrainedModel):
         clips_at_once = max(batch_size // num_texts, 1)
         rows = []
         for row in range(0, num_clips, clips_at_once):
-            chosen = {name: _select(value, slice(row, row + clips_at_once)) for name, value in clips.items()}
+            chosen = select_rows(clips, slice(row, row + clips_at_once))
             if num_texts > batch_size and chosen["pixel_values"] is not None:
                 chosen["patch_embeds"] = self.allinone.project_patches(chosen["pixel_values"])
             scores = [
                 self._score_texts(
-                    **{
-                        name: _select(value, (slice(row, row + clips_at_once), slice(start, start + batch_size)))
-                        for name, value in texts.items()
-                    },
+                    **select_rows(texts, (slice(row, row + clips_at_once), slice(start, start + batch_size))),
                     **chosen,
                     **kwargs,
                 )[0]
@@ -340,11 +337,6 @@ class AllInOneForVideoTextRetrieval(AllInOnePreTrainedModel):
                 "use_pair_scorer=True and train the scorer."
             )
         return score_every_text(self.allinone, self.scorer, **inputs)
-
-
-def _select(values: torch.Tensor | None, where: slice | tuple[slice, ...]) -> torch.Tensor | None:
-    """A part of an input, if it is there."""
-    return None if values is None else values[where]
 
 
 __all__ = ["AllInOneForVideoTextRetrieval", "AllInOneRetrievalOutput"]
