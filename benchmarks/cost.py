@@ -86,9 +86,7 @@ def main(command_line: Sequence[str] | None = None) -> None:
     """Measure what is asked for, print the tables, draw the figures, write the JSON."""
     parser = measuring.make_parser("cost", __doc__)
     parser.add_argument("--preset", default="base", help="size of the model: tiny, small or base")
-    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"), help="cpu or cuda")
-    parser.add_argument("--threads", type=int, default=None, help="threads on the CPU; default: torch's choice")
-    parser.add_argument("--repeats", type=int, default=3, help="timed repeats of each variant")
+    measuring.add_run_options(parser, repeats=3)
     parts = [*AXES, "film", "training"]
     parser.add_argument("--only", nargs="+", default=parts, choices=parts, help="what is measured")
     parser.add_argument("--points", type=int, nargs="+", help="other values of what is varied, for a try")

@@ -39,10 +39,15 @@ def add_model_options(parser: argparse.ArgumentParser, preset: str, repeats: int
     parser.add_argument("--preset", default=preset, help="size of the model: tiny, small or base")
     parser.add_argument("--num-frames", type=int, default=3, help="frames of a clip")
     parser.add_argument("--batch-size", type=int, default=4, help="clips of a batch")
+    parser.add_argument("--attention", default="sdpa", help="our attention implementation")
+    add_run_options(parser, repeats)
+
+
+def add_run_options(parser: argparse.ArgumentParser, repeats: int, remark: str = ""):
+    """Add what says on what is measured, and how often, which a remark may follow."""
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"), help="cpu or cuda")
     parser.add_argument("--threads", type=int, default=None, help="threads on the CPU; default: torch's choice")
-    parser.add_argument("--attention", default="sdpa", help="our attention implementation")
-    parser.add_argument("--repeats", type=int, default=repeats, help="timed repeats of each variant")
+    parser.add_argument("--repeats", type=int, default=repeats, help=f"timed repeats of each variant{remark}")
 
 
 def changed(arguments: argparse.Namespace, **fields) -> argparse.Namespace:
