@@ -25,23 +25,17 @@ from typing import Any
 
 import measuring
 import torch
-from forward import DTYPES, make_inputs, vilt_inputs
+from forward import DTYPES, NUM_ANSWERS, make_inputs, make_network, vilt_inputs
 from torch import nn
 from torch._dynamo.utils import counters
 from torch._inductor.utils import fresh_cache
-from transformers import ViltConfig, ViltForQuestionAnswering
 
-from modeling_allinone import AllInOneConfig, AllInOneForVideoQuestionAnswering
-
-NUM_ANSWERS = 1500
 NETWORKS = ("all-in-one", "ViLT")
 WAYS = ("eager", "whole", "blocks")
 MODES = ("forward", "step")
 PARTS = (*MODES, "start", "graphs")
 TEXT_LENGTHS = (9, 11, 14, 20, 5, 40, 12)
 BATCH_SIZES = (4, 2, 7)
-# Neither dropout nor stochastic depth, so that both networks compute the same in training.
-WITHOUT_DROPOUT = {"hidden_dropout_prob": 0.0, "drop_path_rate": 0.0, "classifier_dropout": 0.0}
 
 
 def main():
@@ -76,23 +70,6 @@ def measure(arguments: argparse.Namespace) -> dict[str, list[dict]]:
 
 
 # ------------------------------------------------------------------------------------------------------- variants
-
-
-def make_network(network: str, dtype: str, arguments: argparse.Namespace) -> nn.Module:
-    """A model that answers questions."""
-    config = AllInOneConfig.from_preset(
-        arguments.preset,
-        **{"num_frames": arguments.num_frames, "num_labels": NUM_ANSWERS} | WITHOUT_DROPOUT | arguments.config,
-    )
-    if network == "all-in-one":
-        model: nn.Module = AllInOneForVideoQuestionAnswering._from_config(
-            config, attn_implementation=arguments.attention
-        )
-    else:
-        names = ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "image_size")
-        sizes: dict[str, Any] = {name: getattr(config, name) for name in names}
-        model = ViltForQuestionAnswering(ViltConfig(patch_size=16, **sizes | {"num_labels": NUM_ANSWERS}))
-    return model.to(arguments.device, DTYPES[dtype])
 
 
 def compile_in_place(model: Any, way: str, backend: str):
@@ -137,7 +114,10 @@ def measure_speed(mode: str, dtype: str, arguments: argparse.Namespace) -> list[
     """Seconds of each network in each way."""
     variants: dict[tuple[str, str], Callable[[], None]] = {}
     for network in NETWORKS:
-        model, batch = make_network(network, dtype, arguments), make_batch(network, dtype, arguments)
+        model, batch = (
+            make_network(network, DTYPES[dtype], arguments, **arguments.config),
+            make_batch(network, dtype, arguments),
+        )
         for way in WAYS:
             # A model for each way, with the same weights.
             twin = copy.deepcopy(model, {id(weight): weight for weight in model.parameters()})
@@ -172,7 +152,7 @@ def measure_start(arguments: argparse.Namespace) -> list[dict]:
 def start(mode: str, way: str, arguments: argparse.Namespace) -> list[float]:
     """Seconds of our first batch and of one with longer texts, without anything compiled before."""
     network, dtype = "all-in-one", arguments.dtypes[0]
-    model = make_network(network, dtype, arguments)
+    model = make_network(network, DTYPES[dtype], arguments, **arguments.config)
     compile_in_place(model, way, arguments.backend)
     with fresh_cache() if way != "eager" else nullcontext():
         batches = [make_batch(network, dtype, arguments, num_tokens) for num_tokens in (14, 20)]
@@ -187,7 +167,7 @@ def count_graphs(arguments: argparse.Namespace) -> list[dict]:
     for network, mode, way in product(NETWORKS, MODES, WAYS[1:]):
         torch._dynamo.reset()
         counters.clear()
-        model = make_network(network, "float32", arguments)
+        model = make_network(network, torch.float32, arguments, **arguments.config)
         compile_in_place(model, way, backend="eager")
         found = []
         for batch_size, num_tokens in product(BATCH_SIZES, TEXT_LENGTHS):

@@ -28,6 +28,8 @@ TEXT_LENGTHS = (9, 11, 13, 14)
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 FRAME_COUNTS = (1, 3, 6, 12)
 NUM_ANSWERS = 1500
+# Neither dropout nor stochastic depth, so that both networks compute the same in training.
+WITHOUT_DROPOUT = {"hidden_dropout_prob": 0.0, "drop_path_rate": 0.0, "classifier_dropout": 0.0}
 
 
 def main():
@@ -56,26 +58,24 @@ def make_inputs(arguments: argparse.Namespace, dtype: torch.dtype) -> dict[str, 
     }
 
 
-def make_allinone(arguments: argparse.Namespace, dtype: torch.dtype) -> AllInOneForVideoQuestionAnswering:
-    """Our model, without dropout so that training and evaluation compute the same."""
+def make_network(network: str, dtype: torch.dtype, arguments: argparse.Namespace, **fields: Any) -> PreTrainedModel:
+    """
+    Our model that answers questions, or ViLT of the same size, of a configuration with some fields of its own; without
+    dropout, so that training and evaluation compute the same.
+    """
     config = AllInOneConfig.from_preset(
         arguments.preset,
-        num_frames=arguments.num_frames,
-        hidden_dropout_prob=0.0,
-        drop_path_rate=0.0,
-        num_labels=NUM_ANSWERS,
+        **{"num_frames": arguments.num_frames, "num_labels": NUM_ANSWERS} | WITHOUT_DROPOUT | fields,
     )
-    model = AllInOneForVideoQuestionAnswering._from_config(config, attn_implementation=arguments.attention)
-    return model.to(arguments.device, dtype).eval()
-
-
-def make_vilt(arguments: argparse.Namespace, dtype: torch.dtype) -> ViltForQuestionAnswering:
-    """ViLT of the same size."""
-    ours = AllInOneConfig.from_preset(arguments.preset)
-    sizes = {name: getattr(ours, name) for name in ("hidden_size", "num_attention_heads", "intermediate_size")}
-    config = ViltConfig(**sizes, image_size=224, patch_size=16)
-    config.num_labels = NUM_ANSWERS
-    return ViltForQuestionAnswering(config).to(arguments.device, dtype).eval()
+    if network == "all-in-one":
+        model: PreTrainedModel = AllInOneForVideoQuestionAnswering._from_config(
+            config, attn_implementation=arguments.attention
+        )
+    else:
+        names = ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "image_size")
+        sizes: dict[str, Any] = {name: getattr(config, name) for name in names}
+        model = ViltForQuestionAnswering(ViltConfig(patch_size=16, **sizes | {"num_labels": NUM_ANSWERS}))
+    return model.to(arguments.device, dtype)
 
 
 def vilt_inputs(inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -125,15 +125,13 @@ def make_variant(name: str, dtype_name: str, arguments: argparse.Namespace) -> C
     dtype = DTYPES[dtype_name]
     network, _, mode = name.partition(" ")
     inputs = make_inputs(arguments, dtype)
-    model: nn.Module
-    if network == "all-in-one":
-        model = make_allinone(arguments, dtype)
-        if "checkpointed" in mode:
-            model.train().gradient_checkpointing_enable()
-    elif network == "ViLT":
-        model, inputs = make_vilt(arguments, dtype), vilt_inputs(inputs)
-    else:
-        model, inputs = MatrixProducts(make_allinone(arguments, dtype), inputs, with_gradients=bool(mode)), {}
+    model: Any = make_network("ViLT" if network == "ViLT" else "all-in-one", dtype, arguments).eval()
+    if network == "ViLT":
+        inputs = vilt_inputs(inputs)
+    elif network == "floor":
+        model, inputs = MatrixProducts(model, inputs, with_gradients=bool(mode)), {}
+    elif "checkpointed" in mode:
+        model.train().gradient_checkpointing_enable()
 
     @torch.inference_mode()
     def forward():
@@ -183,8 +181,9 @@ def measure_passes(arguments: argparse.Namespace) -> list[dict]:
     """Cost by number of frames, and of text-only and video-only passes, in float32."""
     variants, frames_of = {}, {}
     for num_frames in FRAME_COUNTS:
-        model = make_allinone(measuring.changed(arguments, num_frames=num_frames), torch.float32)
-        inputs = make_inputs(measuring.changed(arguments, num_frames=num_frames), torch.float32)
+        of_frames = measuring.changed(arguments, num_frames=num_frames)
+        model = make_network("all-in-one", torch.float32, of_frames).eval()
+        inputs = make_inputs(of_frames, torch.float32)
         text = {name: inputs[name] for name in ("input_ids", "attention_mask")}
         video = {"pixel_values": inputs["pixel_values"]}
         for kind, given in (("joint", inputs), ("text only", text), ("video only", video)):

@@ -30,8 +30,8 @@ from typing import Any, NamedTuple
 
 import measuring
 import torch
-from compiled import compile_in_place, make_batch, make_network
-from forward import DTYPES
+from compiled import compile_in_place, make_batch
+from forward import DTYPES, make_network
 from pretraining import NUM_PRODUCTS, SIDES, multiply_squares
 from torch import nn
 from torch.distributed.fsdp import fully_shard
@@ -135,7 +135,7 @@ def check(arguments: argparse.Namespace) -> list[dict]:
         arguments, batch_size=min(arguments.batch_size, 4), config={"patch_order": "raster"} | arguments.config
     )
     torch.manual_seed(0)
-    model = make_network("all-in-one", "float32", arguments)
+    model = make_network("all-in-one", torch.float32, arguments, **arguments.config)
     for parameter in model.parameters():
         if not parameter.any():  # biases start so, and what would not be seen if it were left out
             nn.init.normal_(parameter, std=0.02)
@@ -236,7 +236,7 @@ def make_step(training: Training, arguments: argparse.Namespace) -> Callable[[],
     arguments = measuring.changed(
         arguments, attention=training.attention, config={"patch_order": training.patch_order} | arguments.config
     )
-    model: Any = make_network("all-in-one", "float32", arguments).train()
+    model: Any = make_network("all-in-one", torch.float32, arguments, **arguments.config).train()
     if training.has_checkpointing:
         model.gradient_checkpointing_enable()
     apply(training.compiled, model, arguments)
