@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing.connection import wait
 from pathlib import Path
@@ -165,15 +165,15 @@ class VideoLoader:
         Find out on which clips the workers of a data loader died.
 
         Args:
-            error (`Exception`): What the loader raised.
+            error (`Exception`): What the loader raised. Until it is explained, others are to be kept away
+                ([`DeathNotices`]).
 
         Returns:
             [`DeadWorkerError`] that names the clips, or `None` if the error is another.
         """
         if isinstance(error, ConnectionError | EOFError):  # a batch broke off on its way from the worker
-            with suppress(RuntimeError):  # the loader's own notice of the death, which may come at any time
-                wait([worker.sentinel for worker in multiprocessing.active_children()], timeout=1)
-                time.sleep(0.1)
+            wait([worker.sentinel for worker in multiprocessing.active_children()], timeout=1)
+            time.sleep(0.1)
         elif "DataLoader worker (pid" not in str(error):
             return None
         alive = {str(worker.pid) for worker in multiprocessing.active_children()}

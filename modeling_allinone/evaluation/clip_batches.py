@@ -13,6 +13,7 @@ import torch
 from transformers.utils import logging
 
 from ..data.video_loading import DeadWorkerError, VideoLoader, note_of
+from ..data.workers import DeathNotices
 from .embedding import Rows, iterate_batches
 
 logger = logging.get_logger(__name__)
@@ -115,28 +116,32 @@ def for_each_batch(
         DeadWorkerError: If clips are not to be skipped, or workers die of something else.
     """
     seconds, deaths = 0.0, Counter[str]()
-    while places := find_places():
-        workers = min(num_workers, -(-len(places) // batch_size))
-        try:
-            started = time.perf_counter()
-            for batch in iterate_batches(
-                rows, places, BatchCollator(reader), batch_size, workers, "answers", show_progress
-            ):
-                seconds += time.perf_counter() - started
-                use(*batch)
+    with DeathNotices() as notices:
+        while places := find_places():
+            workers = min(num_workers, -(-len(places) // batch_size))
+            try:
+                notices.are_heard = True
                 started = time.perf_counter()
-        except Exception as error:
-            if (dead := reader.explain_dead_worker(error)) is None:
-                raise
-            last_word = str(error).partition("by signal: ")[2].partition(".")[0] or "killed, or no memory, or a crash"
-            rest = find_places()
-            clips = dead.clips or (f"between two clips, {len(rest)} rows before the end",)
-            deaths.update(clips)
-            many = [clip for clip in clips if deaths[clip] >= _NUM_DEATHS]
-            if reader.on_decode_error == "raise" or (many and not dead.clips):
-                raise dead from error
-            reason = f"{_NUM_DEATHS} workers died while they read it ({last_word})"
-            reader.deadly |= dict.fromkeys(many, reason)
-            if rest:
-                logger.warning(f"A worker died ({last_word}) at {' or '.join(clips)}; others go on.")
+                for batch in iterate_batches(
+                    rows, places, BatchCollator(reader), batch_size, workers, "answers", show_progress
+                ):
+                    seconds += time.perf_counter() - started
+                    use(*batch)
+                    started = time.perf_counter()
+            except Exception as error:
+                notices.are_heard = False
+                if (dead := reader.explain_dead_worker(error)) is None:
+                    raise
+                signal_name = str(error).partition("by signal: ")[2].partition(".")[0]
+                last_word = signal_name or "killed, or no memory, or a crash"
+                rest = find_places()
+                clips = dead.clips or (f"between two clips, {len(rest)} rows before the end",)
+                deaths.update(clips)
+                many = [clip for clip in clips if deaths[clip] >= _NUM_DEATHS]
+                if reader.on_decode_error == "raise" or (many and not dead.clips):
+                    raise dead from error
+                reason = f"{_NUM_DEATHS} workers died while they read it ({last_word})"
+                reader.deadly |= dict.fromkeys(many, reason)
+                if rest:
+                    logger.warning(f"A worker died ({last_word}) at {' or '.join(clips)}; others go on.")
     return seconds

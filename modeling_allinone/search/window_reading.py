@@ -20,6 +20,7 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from ..data.video_loading import VideoLoader, run_within
 from ..data.video_windows import VideoWindows
+from ..data.workers import DeathNotices
 from ..models.video_decoding_allinone import IMAGE_SUFFIXES
 from .index_tables import Stamp
 
@@ -198,24 +199,30 @@ def read_parts(
         DeadWorkerError: If workers die between two videos.
     """
     deaths: Counter[str] = Counter()
-    while paths := find_paths():
-        workers = min(num_workers, len(paths))
-        loader: DataLoader[Any] = DataLoader(
-            _Parts(reader, paths, window, stride), batch_size=None, num_workers=workers
-        )
-        try:
-            with warnings.catch_warnings():
-                # LanceDB warns of processes that are forked; these do not use it.
-                warnings.filterwarnings("ignore", "lancedb fork support", RuntimeWarning)
-                parts = iter(loader)
-            yield from parts
-            return
-        except Exception as error:
-            if (dead := reader.explain_dead_worker(error)) is None:
-                raise
-            if not dead.clips:
-                raise dead from error
-            deaths.update(dead.clips)
-            for path in dead.clips:
-                if deaths[path] >= _NUM_DEATHS:
-                    yield Part(path, reason=f"{path}: {_NUM_DEATHS} workers died while they read it")
+    with DeathNotices() as notices:
+        while paths := find_paths():
+            workers = min(num_workers, len(paths))
+            loader: DataLoader[Any] = DataLoader(
+                _Parts(reader, paths, window, stride), batch_size=None, num_workers=workers
+            )
+            try:
+                notices.are_heard = True
+                with warnings.catch_warnings():
+                    # LanceDB warns of processes that are forked; these do not use it.
+                    warnings.filterwarnings("ignore", "lancedb fork support", RuntimeWarning)
+                    parts = iter(loader)
+                for part in parts:
+                    notices.are_heard = False  # by who takes the part
+                    yield part
+                    notices.are_heard = True
+                return
+            except Exception as error:
+                notices.are_heard = False
+                if (dead := reader.explain_dead_worker(error)) is None:
+                    raise
+                if not dead.clips:
+                    raise dead from error
+                deaths.update(dead.clips)
+                for path in dead.clips:
+                    if deaths[path] >= _NUM_DEATHS:
+                        yield Part(path, reason=f"{path}: {_NUM_DEATHS} workers died while they read it")

@@ -21,6 +21,7 @@ from transformers.trainer_utils import EvalLoopOutput, PredictionOutput, TrainOu
 from ..data.video_dataset import find_skipped
 from ..data.video_loading import VideoLoader
 from ..data.webdataset_stream import PairedStream, WebDatasetStream
+from ..data.workers import DeathNotices
 from ..evaluation.question_answering import NUM_BEST
 from ..evaluation.retrieval import measure_ranking, rank_rows
 from ..hub.writing import naming_place
@@ -355,13 +356,15 @@ class AllInOneTrainer(Trainer):
 
     @contextmanager
     def _explaining_dead_workers(self) -> Iterator[None]:
-        try:
-            yield
-        except (RuntimeError, ConnectionError, EOFError) as error:
-            for reader in self._readers:
-                if explained := reader.explain_dead_worker(error):
-                    raise explained from error
-            raise
+        with DeathNotices() as notices:
+            try:
+                yield
+            except (RuntimeError, ConnectionError, EOFError) as error:
+                notices.are_heard = False
+                for reader in self._readers:
+                    if explained := reader.explain_dead_worker(error):
+                        raise explained from error
+                raise
 
 
 class VideoClassificationTrainer(AllInOneTrainer):
