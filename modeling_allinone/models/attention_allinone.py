@@ -12,7 +12,7 @@ from transformers.processing_utils import Unpack
 from transformers.utils import TransformersKwargs
 
 from .configuration_allinone import AllInOneConfig
-from .linear_allinone import make_linear
+from .linear_allinone import linear_of, make_linear
 
 _MULTIPLIES_BFLOAT16_WITHOUT_AMX = torch.cpu._is_avx512_bf16_supported() and not torch.cpu._is_amx_tile_supported()
 _MAX_TOKENS_WRITTEN_OUT = 512  # with more, the fused kernel is as fast, and it needs no memory for the weights
@@ -84,12 +84,17 @@ class AllInOneAttention(nn.Module):
     def forward(
         self,
         hidden_states: torch.Tensor,
+        norm: Callable[[torch.Tensor], torch.Tensor],
         attention_mask: torch.Tensor | None = None,
         tokens_to_keep: int | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Returns tokens (B·T, kept, D) and, from the eager implementation, the attention weights."""
-        query, key, value = self.qkv(hidden_states).unflatten(-1, (3, -1, self.head_size)).unbind(dim=2)
+        """
+        Returns tokens (B·T, kept, D) and, from the eager implementation, the attention weights, of what a norm makes
+        of the input.
+        """
+        of_each = linear_of(self.qkv, norm, hidden_states)
+        query, key, value = of_each.unflatten(-1, (3, -1, self.head_size)).unbind(dim=2)
         if attention_mask is None or has_query_dimension(attention_mask):
             # By the comparison, compiled code knows the number: transformers compares that of queries with 1, too.
             query = query[:, : 1 if tokens_to_keep == 1 else tokens_to_keep]

@@ -7,13 +7,12 @@ Shapes in the comments: B clips, T frames, L text tokens, P patches, V = special
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
 import torch
 from torch import nn
-from torch.utils.checkpoint import checkpoint
 from transformers import initialization as init
 from transformers.activations import ACT2FN
 from transformers.masking_utils import create_bidirectional_mask
@@ -28,7 +27,7 @@ from transformers.utils.output_capturing import capture_outputs
 from .attention_allinone import AllInOneAttention, has_query_dimension
 from .configuration_allinone import AllInOneConfig
 from .embeddings_allinone import AllInOneEmbeddings, AllInOneVisualEmbeddings, text_shape
-from .linear_allinone import AllInOneLinear, make_linear
+from .linear_allinone import linear_of, make_linear
 from .tasks_allinone import name_pipelines
 from .temporal_mixing_allinone import roll_tokens, shift_channels
 
@@ -80,19 +79,13 @@ class AllInOneMLP(nn.Module):
         self.fc2 = make_linear(config, config.intermediate_size, config.hidden_size)
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
 
-    def forward(self, hidden_states: torch.Tensor) -> torch.Tensor:
-        """Returns the shape of `hidden_states`."""
-        hidden_states = self.fc1(hidden_states)
-        is_large = hidden_states.requires_grad and hidden_states.dtype == torch.float32
-        if is_large and type(self.fc2) is AllInOneLinear and not torch.compiler.is_compiling():
-            # Of all that a block keeps for backward, a quarter is what goes into its second linear layer. It is
-            # computed once more instead, which ends there, before the product, and takes 1 to 2 % of a step.
-            return checkpoint(self._contract, hidden_states, use_reentrant=False)
-        return self._contract(hidden_states)
+    def forward(self, hidden_states: torch.Tensor, norm: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
+        """Returns the shape of `hidden_states`, which pass through a norm first."""
+        return linear_of(self.fc2, self._activate, linear_of(self.fc1, norm, hidden_states))
 
-    def _contract(self, hidden_states: torch.Tensor) -> torch.Tensor:
-        """From the intermediate size back."""
-        return self.fc2(self.dropout(self.activation(hidden_states)))
+    def _activate(self, hidden_states: torch.Tensor) -> torch.Tensor:
+        """What goes into the second linear layer."""
+        return self.dropout(self.activation(hidden_states))
 
 
 class AllInOneDropPath(nn.Module):
@@ -157,9 +150,11 @@ class AllInOneLayer(GradientCheckpointingLayer):
             )
         elif num_mixed_frames > 1 and self.temporal_mixing == "channel_shift":
             hidden_states = shift_channels(hidden_states, num_mixed_frames, num_text_tokens, self.roll_divisor)
-        context, _ = self.attention(self.layernorm_before(hidden_states), attention_mask, tokens_to_keep, **kwargs)
+        # Not the modules themselves, since Accelerate moves those among the arguments of others to where these are.
+        norm, norm_after = self.layernorm_before.__call__, self.layernorm_after.__call__
+        context, _ = self.attention(hidden_states, norm, attention_mask, tokens_to_keep, **kwargs)
         hidden_states = hidden_states[:, :tokens_to_keep] + self.drop_path(self.dropout(context))
-        return hidden_states + self.drop_path(self.dropout(self.mlp(self.layernorm_after(hidden_states))))
+        return hidden_states + self.drop_path(self.dropout(self.mlp(hidden_states, norm_after)))
 
 
 class AllInOnePooler(nn.Module):

@@ -2,6 +2,7 @@
 # Licensed under the Apache License, Version 2.0.
 """The last block computes the tokens that are read, the decoder the words, and their values are the same."""
 
+from copy import deepcopy
 from functools import partial
 
 import pytest
@@ -16,7 +17,8 @@ from modeling_allinone import (
 )
 from modeling_allinone.models import attention_allinone
 from modeling_allinone.models.attention_allinone import eager_attention_forward
-from modeling_allinone.models.modeling_allinone import AllInOneMLP
+from modeling_allinone.models.linear_allinone import AllInOneLinear
+from modeling_allinone.models.modeling_allinone import AllInOneLayer
 
 CLOSE = {"atol": 1e-6, "rtol": 1e-5}
 FLEX = pytest.param("flex_attention", marks=pytest.mark.slow)  # needs a C++ compiler on the machine
@@ -124,21 +126,43 @@ def _note_size(sizes, saved):
 
 @pytest.mark.grad
 @pytest.mark.parametrize("dropout", (0.0, 0.5))
-def test_what_goes_into_the_second_layer_of_an_mlp_is_computed_once_more(tiny_config, dropout):
+def test_what_goes_into_linear_layers_is_computed_once_more(tiny_config, dropout):
     """Instead of being kept, with the same gradients, also where some of it is dropped."""
-    mlp, tokens = AllInOneMLP(tiny_config(hidden_dropout_prob=dropout)).train(), torch.randn(2, 5, 32)
+    layer, tokens = AllInOneLayer(tiny_config(hidden_dropout_prob=dropout), 0).train(), torch.randn(2, 5, 32)
+    keeping = deepcopy(layer)
+    for module in keeping.modules():
+        if type(module) is AllInOneLinear:
+            module.__class__ = torch.nn.Linear
     kept, gradients = [], []
-    for run in (mlp, lambda tokens: mlp._contract(mlp.fc1(tokens))):
+    for run in (layer, keeping):
         sizes = []
         torch.manual_seed(0)
         keep = partial(_note_size, sizes)
         with torch.autograd.graph.saved_tensors_hooks(keep, lambda saved: saved):
             product = run(tokens.requires_grad_()).square().sum()
-        gradients.append(torch.autograd.grad(product, [tokens, *mlp.parameters()]))
+        gradients.append(torch.autograd.grad(product, [tokens, *run.parameters()]))
         kept.append(sum(sizes))
-    assert kept[0] < kept[1]
+    of_norms, of_activation = 2 * tokens.numel(), 10 * layer.mlp.fc2.in_features
+    assert kept[1] - kept[0] >= of_norms + of_activation
     for one, other in zip(*gradients, strict=True):
         assert torch.equal(one, other)
+
+
+@pytest.mark.grad
+@pytest.mark.parametrize("change", (None, "bfloat16", "autocast", "frozen", "plain"))
+def test_nothing_is_computed_once_more_where_it_is_not_kept_or_takes_too_long(tiny_config, change):
+    layer, calls = AllInOneLayer(tiny_config(), 0).train(), []
+    tokens = torch.randn(2, 5, 32)
+    if change == "bfloat16":
+        layer, tokens = layer.bfloat16(), tokens.bfloat16()
+    elif change == "frozen":
+        layer.attention.qkv.weight.requires_grad_(False)
+    elif change == "plain":
+        layer.attention.qkv.__class__ = torch.nn.Linear
+    layer.layernorm_before.register_forward_hook(lambda *_: calls.append(None))
+    with torch.autocast("cpu", torch.bfloat16, enabled=change == "autocast"):
+        layer(tokens.requires_grad_()).sum().backward()
+    assert len(calls) == (2 if change is None else 1)
 
 
 # ---------------------------------------------------------------------------------------------------------- words
