@@ -11,9 +11,9 @@ that a clip is of; and in training, with and without gradient checkpointing, bes
 
 One thing at a time is varied, and the rest is a clip of 3 frames of 224 px with one text of 14 tokens, in float32. The
 forward is that of question answering, with 1,500 answers, or that of multiple choice, where options are varied. Every
-time is the median over repeats in which all variants take turns. Memory is the highest of a process that does nothing
-else, with weights and without what importing takes. Multiply-adds are half of what torch's FLOP counter counts. Films
-are 640 × 360, of x264 with its default options.
+time is a median over repeats, in which the four ways of training take turns, and so do those of reading. Memory is the
+highest of a process that does nothing else, with weights and without what importing takes. Multiply-adds are half of
+what torch's FLOP counter counts. Films are 640 × 360, of x264 with its default options.
 """
 
 import argparse
@@ -123,16 +123,24 @@ def merge(before: list[Row], rows: list[Row], keys: tuple[str, ...]) -> list[Row
 
 
 def measure(variants: Mapping[Any, Callable[[], Run]], what: str, arguments: argparse.Namespace) -> dict[Any, Row]:
-    """Time and memory of variants, each given as what makes the function that is called."""
+    """
+    Time and memory of variants, each given as what makes the function that is called. They take turns in a process of
+    their own, since the memory that a larger one gives back to the system makes the next one slower.
+    """
     columns: dict[Any, Row] = {name: {} for name in variants}
     if "seconds" in arguments.measure:
-        runs = {name: make_run() for name, make_run in variants.items()}
-        for name, seconds in measuring.median_seconds(runs, arguments.repeats, what).items():
+        take_turns = partial(make_and_time, variants, arguments.repeats, what)
+        for name, seconds in measuring.run_alone(take_turns, arguments.device)[0].items():
             columns[name][SECONDS] = seconds
     if "memory" in arguments.measure:
         for name, make_run in variants.items():
             columns[name][MEMORY] = measuring.peak_memory(make_run, arguments.device)
     return columns
+
+
+def make_and_time(variants: Mapping[Any, Callable[[], Run]], repeats: int, what: str) -> dict[Any, float]:
+    """Seconds of each variant."""
+    return measuring.median_seconds({name: make_run() for name, make_run in variants.items()}, repeats, what)
 
 
 # -------------------------------------------------------------------------------------------------------- forward
@@ -142,17 +150,12 @@ def measure_forward(name: str, arguments: argparse.Namespace) -> list[Row]:
     """A forward by one thing that is varied."""
     axis = AXES[name]
     sizes = {point: Size(**{axis.field: point}) for point in arguments.points or axis.points}
-    make = {point: partial(make_forward, size, arguments.preset, arguments.device) for point, size in sizes.items()}
-    columns = measure(make, axis.label, arguments)
-    return [
-        {
-            "axis": name,
-            "number": point,
-            MULTIPLY_ADDS: count(make_forward(size, arguments.preset, "meta")),
-            **columns[point],
-        }
-        for point, size in sizes.items()
-    ]
+    rows = []
+    for point, size in sizes.items():
+        make = partial(make_forward, size, arguments.preset)
+        columns = measure({point: partial(make, arguments.device)}, f"{point} {axis.label}", arguments)
+        rows.append({"axis": name, "number": point, MULTIPLY_ADDS: count(make("meta")), **columns[point]})
+    return rows
 
 
 def make_forward(size: Size, preset: str, device: str) -> Run:
@@ -222,10 +225,13 @@ def read_once(path: str) -> None:
 
 def measure_training(arguments: argparse.Namespace) -> list[Row]:
     """Forward and backward, with and without gradient checkpointing."""
-    keys = [(name, way, clips) for clips in arguments.train_clips for name in NETWORKS for way in (False, True)]
-    make = {key: partial(make_step, *key, arguments.preset, arguments.device) for key in keys}
-    columns = measure(make, "training", arguments)
-    return [dict(zip(KEYS["training"], key, strict=True)) | columns[key] for key in keys]
+    rows = []
+    for clips in arguments.train_clips:
+        keys = [(network, checkpointing, clips) for network, checkpointing in product(NETWORKS, (False, True))]
+        make = {key: partial(make_step, *key, arguments.preset, arguments.device) for key in keys}
+        columns = measure(make, f"training, {clips} clips", arguments)
+        rows += [dict(zip(KEYS["training"], key, strict=True)) | columns[key] for key in keys]
+    return rows
 
 
 def make_step(network: str, checkpointing: bool, clips: int, preset: str, device: str) -> Run:
