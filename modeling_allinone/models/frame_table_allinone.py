@@ -16,16 +16,19 @@ import numpy as np
 MOST_HELD_BACK = 16
 
 
-class Packet(NamedTuple):
-    """What a packet of video says about its picture. The packet itself would keep its bytes in memory."""
-
-    pts: int | None
-    dts: int | None
-    duration: int | None
-    position: int | None
-    size: int
-    is_keyframe: bool
-    is_discard: bool
+# What a packet of video says about its picture; the packet itself would keep its bytes in memory. Times are in ticks,
+# NaN where it has none; a duration is 0 and a position -1 where it is not known.
+PACKET = np.dtype(
+    [
+        ("pts", np.float64),
+        ("dts", np.float64),
+        ("duration", np.int64),
+        ("position", np.int64),
+        ("size", np.int64),
+        ("is_keyframe", np.bool_),
+        ("is_discard", np.bool_),
+    ]
+)
 
 
 class Shown(NamedTuple):
@@ -40,7 +43,7 @@ class FrameTable:
     The pictures of a stream.
 
     Args:
-        packets (`list[Packet]`): All of its packets, in the order of the file.
+        packets (`np.ndarray` of [`PACKET`]): All of its packets, in the order of the file.
         is_reordered (`bool`): Whether its decoder may show pictures in another order than they are stored in.
         is_timed (`bool`): Whether its container stores presentation times.
 
@@ -55,14 +58,14 @@ class FrameTable:
         is_counted (`bool`): Whether pictures are counted.
     """
 
-    def __init__(self, packets: list[Packet], is_reordered: bool, is_timed: bool):
+    def __init__(self, packets: np.ndarray, is_reordered: bool, is_timed: bool):
         self.packets, self.is_reordered, self.is_timed = packets, is_reordered, is_timed
-        self.presented = np.array([packet.pts for packet in packets], dtype=np.float64)
-        self._decoded = np.array([packet.dts for packet in packets], dtype=np.float64)
-        self.keys = np.array([number for number, packet in enumerate(packets) if packet.is_keyframe] or [0])
+        self.presented, self._decoded = packets["pts"], packets["dts"]
+        keys = np.flatnonzero(packets["is_keyframe"])
+        self.keys = keys if len(keys) else np.array([0])
         self.first = int(self.keys[0])
         # A clip cut out by copying begins with pictures, from a key picture to the cut, that are not to be shown.
-        shown = np.flatnonzero([not packet.is_discard for packet in packets[self.first :]]) + self.first
+        shown = np.flatnonzero(~packets["is_discard"][self.first :]) + self.first
         self.is_counted = not self._has_true_times(shown)
         if not self.is_counted:
             # Pictures that are shown before the first key picture refer to pictures that are not in the file.
@@ -82,9 +85,11 @@ class FrameTable:
     @cached_property
     def _numbers(self) -> dict[tuple, int]:
         """The packet of each position and size in the file, and time, if that is needed to tell packets apart."""
-        numbers: dict[tuple, int] = {(one.position, one.size): number for number, one in enumerate(self.packets)}
+        places, sizes = self.packets["position"].tolist(), self.packets["size"].tolist()
+        numbers: dict[tuple, int] = {key: number for number, key in enumerate(zip(places, sizes, strict=True))}
         if len(numbers) < len(self.packets):
-            numbers = {(one.position, one.size, one.pts): number for number, one in enumerate(self.packets)}
+            times = [None if np.isnan(time) else time for time in self.presented]
+            numbers = {key: number for number, key in enumerate(zip(places, sizes, times, strict=True))}
         return numbers
 
     def can_find(self) -> bool:
@@ -93,8 +98,9 @@ class FrameTable:
 
     def find(self, position: int | None, size: int, pts: int | None) -> int | None:
         """The number of a packet that was demuxed after a seek; `None` if it is none of the file's."""
+        place = -1 if position is None else position
         # Times may differ after a seek.
-        return self._numbers.get((position, size), self._numbers.get((position, size, pts)))
+        return self._numbers.get((place, size), self._numbers.get((place, size, pts)))
 
     def _keep(self, numbers: Sequence[int] | np.ndarray) -> None:
         """Set which packets pictures come from, and so how many come from the packets before each."""

@@ -4,6 +4,7 @@
 
 from collections.abc import Sequence
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,8 @@ from transformers.utils import is_av_available
 
 from .container_checks_allinone import check_duration, check_tail
 from .frame_conversion_allinone import display_matrix, has_alpha
-from .frame_table_allinone import FrameTable, Packet
+from .frame_table_allinone import PACKET, FrameTable
+from .mp4_index_allinone import read_index
 from .video_clip_allinone import ACCEPTED, Clip, of_one_size
 from .video_seeking_allinone import MOST_PIXELS, SeekingReader, has_flag
 from .video_sources_allinone import as_file, opened_source
@@ -25,6 +27,9 @@ if is_av_available():
 DECORD_FORMATS = {"mov", "matroska", "avi"}
 # How MP4 and Matroska begin, and decoders of which their headers say all that reading needs to know beforehand.
 _TELLING_HEADS, _TOLD_DECODERS = (b"ftyp", b"\x1a\x45\xdf\xa3"), {"h264", "vp9", "libdav1d"}
+
+# So many packets at the beginning of a file are compared with what its header says of them.
+_COMPARED = 64
 
 
 class _NotToldError(Exception):
@@ -113,12 +118,12 @@ class VideoFile(Clip):
             raise _NotToldError
         check_tail(self._source, formats, self.name)
         rate = float(stream.average_rate or stream.guessed_rate or 25)
-        packets, starts_afresh = _read_packets(container, stream)
+        packets, starts_afresh = self._read_packets(container, stream, is_probed)
         # AVI and raw streams have no presentation times; ffmpeg makes up wrong ones for pictures that are reordered.
         is_timed = "avi" not in formats and not has_flag(container, "no_timestamps")
         self._table = FrameTable(packets, bool(codec.has_b_frames), is_timed)
-        durations = [packets[number].duration for number in self._table.numbers[-1:]]
-        if not is_probed and (self._table.is_counted or not all(durations or [None])):
+        durations = packets["duration"][self._table.numbers[-1:]]
+        if not is_probed and (self._table.is_counted or not durations.any()):
             raise _NotToldError  # times that go by the rate, which is estimated
         self._reader = SeekingReader(container, stream, partial(self._opened, is_probed), self._table, starts_afresh)
         self.total_frames = len(self._table.numbers)
@@ -129,11 +134,25 @@ class VideoFile(Clip):
         zero = min(times[0], container.start_time / 1e6) if container.start_time is not None else times[0]
         self.times = np.round(times - zero, 6)
         self.clock_start, self.has_clock_times = float(zero), not self._table.is_counted
-        last = packets[self._table.numbers[-1]]
-        self._duration = float(self.times[-1] + ((last.duration or 0) / second or 1 / rate))
+        self._duration = float(self.times[-1] + (durations[0] / second or 1 / rate))
         # The last frame may stay as long as any other; headers count from 0, whenever the first one appears.
         end = float(zero + self._duration + np.diff(self.times).max(initial=0))
         check_duration(container, self._opened, end, self.name)
+
+    def _read_packets(self, container, stream, is_probed: bool) -> tuple[np.ndarray, bool]:
+        """All packets, and whether the first key picture is one at which a decoder can start afresh."""
+        stream.codec_context.thread_count = 1
+        index = read_index(self._source, stream) if "mov" in container.format.name else None
+        if index is None:
+            return _demux(container, stream)
+        # The header is believed if it says what the packets do at the beginning and at the end.
+        beginning, starts_afresh = _demux(container, stream, _COMPARED)
+        container.seek(int(index["dts"][index["is_keyframe"]][-1]), stream=stream)
+        end, _ = _demux(container, stream)
+        if len(end) and np.array_equal(beginning, index[:_COMPARED]) and np.array_equal(end, index[-len(end) :]):
+            return index, starts_afresh
+        with self._opened(is_probed) as again:
+            return _demux(again, again.streams[stream.index])
 
     def _choose_stream(self, container):
         """The stream that players show: the default one, else the first. Music files carry their cover as another."""
@@ -212,17 +231,18 @@ class VideoFile(Clip):
             near, far = far + 1, 3 * far
 
 
-def _read_packets(container, stream) -> tuple[list[Packet], bool]:
-    """All packets, and whether the first key picture is one at which a decoder can start afresh."""
+def _demux(container, stream, most: int | None = None) -> tuple[np.ndarray, bool]:
+    """Packets from here on, and whether the first key picture is one at which a decoder can start afresh."""
     packets, starts_afresh = [], None if stream.codec_context.name == "h264" else True
-    stream.codec_context.thread_count = 1
-    for packet in container.demux(stream):
+    for packet in islice(container.demux(stream), most):
         if packet.size:
             if starts_afresh is None and packet.is_keyframe:
                 starts_afresh = _has_idr(bytes(packet), stream.codec_context.extradata or b"")
-            stamps = packet.pts, packet.dts, packet.duration
-            packets.append(Packet(*stamps, packet.pos, packet.size, packet.is_keyframe, packet.is_discard))
-    return packets, starts_afresh is not False
+            stamps = [np.nan if stamp is None else stamp for stamp in (packet.pts, packet.dts)]
+            position = -1 if packet.pos is None else packet.pos
+            rest = packet.duration or 0, position, packet.size, packet.is_keyframe, packet.is_discard
+            packets.append((*stamps, *rest))
+    return np.array(packets, dtype=PACKET), starts_afresh is not False
 
 
 def _has_idr(data: bytes, extradata: bytes) -> bool:
@@ -257,7 +277,7 @@ def _decord_obstacle(container, table: FrameTable) -> str | None:
         return "it does not know what is transparent"
     if display_matrix(first_frame) is not None:
         return "it does not turn pictures"
-    if table.first or any(packet.is_discard for packet in table.packets):
+    if table.first or table.packets["is_discard"].any():
         return "it counts frames that are not to be shown"
     latest_key = np.full(len(table.packets), -np.inf)
     latest_key[table.keys] = table.presented[table.keys]

@@ -226,7 +226,7 @@ class SeekingReader:
     Frames of a stream by their places.
 
     Args:
-        container, stream: As PyAV opened them; all packets have been read.
+        container, stream: As PyAV opened them; some packets have been read, or all.
         opened (`Callable`): Opens the container once more.
         table ([`FrameTable`]): The pictures of the stream; what its beginning tells is noted in it.
         starts_afresh (`bool`): Whether the first key picture suffices to decode from it on.
@@ -396,9 +396,9 @@ class SeekingReader:
         and how long they are held back, tells the others. All of them where packets do not tell how many there are.
         """
         table = self._table
-        is_irregular = table.is_counted and any(packet.is_discard for packet in table.packets)
+        is_irregular = table.is_counted and bool(table.packets["is_discard"].any())
         if self._codec_name == "mpeg4":
-            is_irregular |= any(packet.size <= _LONGEST_PLACEHOLDER for packet in table.packets)
+            is_irregular |= bool((table.packets["size"] <= _LONGEST_PLACEHOLDER).any())
         if not is_irregular and not (table.is_counted and table.is_reordered) and starts_afresh:
             return []
         run, shown = self._begin(), []
@@ -422,8 +422,8 @@ class SeekingReader:
         """Decoding from a packet on."""
         # A demuxer that looks for the beginning of pictures in the midst of them loses the first.
         packet = self._table.packets[max(start - _PACKETS_BEFORE.get(container.format.name, 0), 0)]
-        stamps = (packet.pts, packet.dts) if self._seeks_presentation else (packet.dts, packet.pts)
-        container.seek(next((stamp for stamp in stamps if stamp is not None), 0), stream=stream)
+        names = ("pts", "dts") if self._seeks_presentation else ("dts", "pts")
+        container.seek(next((int(packet[name]) for name in names if not np.isnan(packet[name])), 0), stream=stream)
         num_leading = 0 if start == self._table.first else self._num_leading
         return Decoding(container, stream, self._table, start, True, num_leading)
 
