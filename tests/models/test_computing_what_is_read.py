@@ -116,7 +116,7 @@ def test_gradients_are_those_of_the_whole(build, tiny_inputs):
         model.eval()(**inputs, tokens_to_keep=number).pooler_output.square().sum().backward()
         gradients.append({name: one.grad for name, one in model.named_parameters() if one.grad is not None})
     assert len(gradients[0]) == len(list(model.parameters()))
-    torch.testing.assert_close(*gradients, **CLOSE)
+    torch.testing.assert_close(*gradients, atol=1e-5, rtol=1e-4)
 
 
 def _note_size(sizes, saved):
