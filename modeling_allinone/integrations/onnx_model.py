@@ -2,6 +2,7 @@
 # Licensed under the Apache License, Version 2.0.
 """Models that [`export_onnx`] wrote, run by ONNX Runtime or OpenVINO in the place of the model itself."""
 
+import functools
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -135,12 +136,21 @@ def _open_in_onnxruntime(path: Path, device: str, threads: int | None) -> _Run:
     return lambda inputs: session.run(None, inputs)
 
 
+@functools.cache
+def _openvino() -> Any:
+    """
+    OpenVINO, opened once: it puts a stack of its own in the place of that of signal handlers, and brings that one back
+    when it closes. Where two close in another order, the stack is gone, and so is the process at its next signal.
+    """
+    return require("openvino").Core()
+
+
 def _open_in_openvino(path: Path, device: str, threads: int | None) -> _Run:
     # By itself, it computes in half the precision where the processor can.
     settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": "f32"}
     if threads is not None:
         settings["INFERENCE_NUM_THREADS"] = threads
-    core = require("openvino").Core()
+    core = _openvino()
     if device.upper() not in core.available_devices:
         raise ValueError(f"device is {device!r}, but OpenVINO has {', '.join(core.available_devices)} here.")
     compiled = core.compile_model(path, device.upper(), settings)

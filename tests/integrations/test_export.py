@@ -6,6 +6,8 @@ import copy
 import json
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -80,6 +82,23 @@ def test_answers_are_the_models(runtime, exported, processor, rows):
     assert [[one["answer"] for one in best] for best in got] == [[one["answer"] for one in best] for best in expected]
     scores = [[[one["score"] for one in best] for best in both] for both in (got, expected)]
     np.testing.assert_allclose(*scores, atol=1e-6)
+
+
+@pytest.mark.slow
+@OPENVINO
+def test_models_that_close_in_any_order_leave_signals_alone(exported):
+    """OpenVINO puts a stack of its own in the place of the one that signal handlers run on."""
+    program = """
+import gc, os, signal, sys
+from modeling_allinone.integrations.onnx_model import load_onnx
+signal.signal(signal.SIGCHLD, lambda *notice: None)
+models = [load_onnx(sys.argv[1], "openvino") for _ in range(2)]
+while models:
+    del models[0]
+    gc.collect()
+os.kill(os.getpid(), signal.SIGCHLD)
+"""
+    subprocess.run([sys.executable, "-c", program, str(exported[2])], check=True, timeout=200)
 
 
 @INT8
