@@ -108,7 +108,7 @@ def main(command_line: Sequence[str] | None = None) -> None:
                 measured[part] += {"film": measure_film, "training": measure_training}[part](arguments)
         result = {name: merge(result.get(name, []), rows, KEYS[name]) for name, rows in measured.items()}
         measuring.write_result(arguments, av, **{name: rows for name, rows in result.items() if rows})
-    print(write_tables(result))
+    print("\n\n".join(write_tables(result)))
     if "seconds" in arguments.measure:
         draw(result, arguments.figures)
 
@@ -270,8 +270,8 @@ def make_step(network: str, checkpointing: bool, clips: int, preset: str, device
 # --------------------------------------------------------------------------------------------------------- report
 
 
-def write_tables(result: dict[str, list[Row]]) -> str:
-    """What was measured, as tables in Markdown; that of the forward is in docs/performance.md."""
+def write_tables(result: dict[str, list[Row]]) -> list[str]:
+    """What was measured, as tables in Markdown, which are in docs/performance.md."""
     digits = {MULTIPLY_ADDS: 1, SECONDS: 2, MEMORY: 0}
     measured = {name: digits[name] for name in digits if any(name in row for row in result["forward"])}
     forward = [
@@ -301,7 +301,7 @@ def write_tables(result: dict[str, list[Row]]) -> str:
         (film, []),
         (training, ["model", "checkpointing"]),
     )
-    return "\n\n".join(measuring.write_table(rows, left) for rows, left in tables if rows)
+    return [measuring.write_table(rows, left) for rows, left in tables if rows]
 
 
 def show(row: Row, digits: dict[str, int]) -> dict[str, str]:

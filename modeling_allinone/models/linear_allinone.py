@@ -2,7 +2,8 @@
 # Licensed under the Apache License, Version 2.0.
 """Linear layers whose products in float32 are as fast on every CPU with AVX-512."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import reduce
 
 import torch
 from torch import nn
@@ -12,6 +13,7 @@ from .configuration_allinone import AllInOneConfig
 
 _HAS_FASTER_KERNEL = torch.backends.cpu.get_cpu_capability() == "AVX512" and torch.backends.mkldnn.is_available()
 _MIN_ROWS = 128  # with fewer, the kernel's own copy of the weight takes as long as is gained
+_TRANSPOSED_ROWS = 1024  # at a time
 
 
 def linear(hidden_states: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
@@ -39,8 +41,8 @@ def linear(hidden_states: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor
     if not _is_faster_as_convolution(hidden_states, weight):
         return nn.functional.linear(hidden_states, weight, bias)
     rows = hidden_states.reshape(-1, hidden_states.shape[-1])
-    compute = _compiled_product if torch.compiler.is_compiling() else _product
-    return compute(rows, weight, bias).view(*hidden_states.shape[:-1], -1)
+    multiply = _compiled_product if torch.compiler.is_compiling() else _differentiable_product
+    return multiply(rows, weight, bias).view(*hidden_states.shape[:-1], -1)
 
 
 def _product(rows: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
@@ -57,7 +59,7 @@ def _as_images(rows: torch.Tensor) -> torch.Tensor:
     num_images = 16 if torch.get_num_threads() == 1 else 1
     if num_images > 1:
         rows = nn.functional.pad(rows, (0, 0, 0, -rows.shape[0] % num_images))
-    return rows.view(num_images, -1, 1, rows.shape[-1]).permute(0, 3, 1, 2)
+    return rows.contiguous().view(num_images, -1, 1, rows.shape[-1]).permute(0, 3, 1, 2)
 
 
 def _as_rows(images: torch.Tensor) -> torch.Tensor:
@@ -65,12 +67,75 @@ def _as_rows(images: torch.Tensor) -> torch.Tensor:
     return images.permute(0, 2, 3, 1).reshape(-1, images.shape[1])
 
 
+def _gradients(
+    multiply: Callable[..., torch.Tensor], wanted: Sequence[bool], kept: Sequence[torch.Tensor], gradient: torch.Tensor
+) -> tuple[torch.Tensor | None, ...]:
+    """
+    Gradients of rows, weight and bias, as far as they are wanted: products again. oneDNN's own gradient of the weight
+    of a convolution is, for some numbers of rows, slower by a factor of five.
+    """
+    rows, weight = kept
+    of_rows, of_weight, of_bias = wanted
+    # What is transposed takes memory. Compiled code is for any number of rows, and so takes all at once.
+    num_rows = rows.shape[0] if multiply is _compiled_product else _TRANSPOSED_ROWS
+    parts = zip(gradient.split(num_rows), rows.split(num_rows), strict=True) if of_weight else ()
+    of_parts = (multiply(one.t().contiguous(), other.t().contiguous(), None) for one, other in parts)
+    return (
+        multiply(gradient, weight.t().contiguous(), None) if of_rows else None,
+        reduce(torch.add, of_parts) if of_weight else None,
+        gradient.sum(0) if of_bias else None,
+    )
+
+
+class _Kept(torch.autograd.Function):
+    """
+    Keeps rows and weight for the gradients of a product, before it is computed: `checkpoint` computes all up to the
+    last tensor that was kept once more.
+    """
+
+    @staticmethod
+    def forward(rows: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+        return rows.new_empty(0)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return None, None
+
+
+class _Product(torch.autograd.Function):
+    """The product of what was kept."""
+
+    @staticmethod
+    def forward(rows, weight, bias, kept):
+        return _product(rows, weight, bias).data  # and no view, which could not be changed in place
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.kept = inputs[3].grad_fn
+
+    @staticmethod
+    def backward(ctx, gradient):
+        found = _gradients(_differentiable_product, ctx.needs_input_grad[:3], ctx.kept.saved_tensors, gradient)
+        return *found, gradient.new_empty(0)  # so that what was kept is given free
+
+
+def _differentiable_product(rows: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+    """As [`_product`]."""
+    if not torch.is_grad_enabled() or not (rows.requires_grad or weight.requires_grad):
+        return _product(rows, weight, bias)
+    return _Product.apply(rows, weight, bias, _Kept.apply(rows, weight))
+
+
 # The compiler would copy images into orders of its own, and cannot name the order where the number of rows is open. So
-# for compiled code, product and gradients are one operator each.
-@torch.library.custom_op("allinone::linear", mutates_args=())
+# for compiled code, the product is an operator of its own.
+@torch.library.custom_op("allinone::product", mutates_args=())
 def _compiled_product(rows: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
     """As [`_product`]."""
-    return _product(rows.contiguous(), weight, bias)
+    return _product(rows, weight, bias)
 
 
 @_compiled_product.register_fake
@@ -78,43 +143,10 @@ def _(rows: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> to
     return rows.new_empty(rows.shape[0], weight.shape[0])
 
 
-@torch.library.custom_op("allinone::linear_backward", mutates_args=())
-def _gradients(
-    gradient: torch.Tensor, rows: torch.Tensor, weight: torch.Tensor, of_rows: bool, of_weight: bool
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Gradients of rows and weight, each empty if it is not wanted."""
-    images, weight = _as_images(rows.contiguous()), weight[:, None, None].permute(0, 3, 1, 2)
-    options = ((1, 1), (0, 0), (1, 1), False, (0, 0), 1, (of_rows, of_weight, False))  # stride, padding, dilation, …
-    found = torch.ops.aten.convolution_backward(_as_images(gradient.contiguous()), images, weight, None, *options)
-    return (
-        _as_rows(found[0])[: rows.shape[0]] if of_rows else rows.new_empty(0),
-        _as_rows(found[1]) if of_weight else rows.new_empty(0),
-    )
-
-
-@_gradients.register_fake
-def _(
-    gradient: torch.Tensor, rows: torch.Tensor, weight: torch.Tensor, of_rows: bool, of_weight: bool
-) -> tuple[torch.Tensor, torch.Tensor]:
-    return (
-        rows.new_empty(rows.shape if of_rows else 0),
-        weight.new_empty(weight.shape if of_weight else 0),
-    )
-
-
-def _keep(ctx, inputs, output):
-    """What the gradients are computed from."""
-    ctx.save_for_backward(*inputs[:2])
-
-
-def _backward(ctx, gradient):
-    """Gradients of rows, weight and bias."""
-    of_rows, of_weight, of_bias = ctx.needs_input_grad
-    gradients = _gradients(gradient, *ctx.saved_tensors, of_rows, of_weight)
-    return gradients[0] if of_rows else None, gradients[1] if of_weight else None, gradient.sum(0) if of_bias else None
-
-
-_compiled_product.register_autograd(_backward, setup_context=_keep)
+_compiled_product.register_autograd(
+    lambda ctx, gradient: _gradients(_compiled_product, ctx.needs_input_grad, ctx.saved_tensors, gradient),
+    setup_context=lambda ctx, inputs, output: ctx.save_for_backward(*inputs[:2]),
+)
 
 
 def _is_faster_as_convolution(hidden_states: torch.Tensor, weight: torch.Tensor) -> bool:

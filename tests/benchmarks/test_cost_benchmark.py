@@ -55,4 +55,5 @@ def test_the_page_shows_the_results(benchmark):
     }
     assert points == {name: axis.points for name, axis in benchmark.AXES.items()}
     page = (ROOT / "docs/performance.md").read_text()
-    assert benchmark.write_tables({name: result.get(name, []) for name in benchmark.KEYS}) in page
+    for table in benchmark.write_tables({name: result.get(name, []) for name in benchmark.KEYS}):
+        assert table in page

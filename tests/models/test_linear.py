@@ -2,6 +2,8 @@
 # Licensed under the Apache License, Version 2.0.
 """Linear layers compute what torch's do, by whichever kernel."""
 
+import weakref
+
 import pytest
 import torch
 from torch import nn
@@ -22,7 +24,7 @@ def threads(request):
 
 
 @pytest.mark.grad
-@pytest.mark.parametrize("shape", ((3, 7, 16), (4, 40, 16), (2, 3, 64, 16), (200, 16)))
+@pytest.mark.parametrize("shape", ((3, 7, 16), (4, 40, 16), (2, 3, 64, 16), (1025, 16)))
 @pytest.mark.parametrize("has_bias", (True, False))
 def test_products_and_gradients_are_those_of_torch(shape, has_bias, threads):
     layer = AllInOneLinear(16, 24, bias=has_bias)
@@ -39,6 +41,43 @@ def test_products_and_gradients_are_those_of_torch(shape, has_bias, threads):
     assert found[0].is_contiguous() and all(
         one.stride() == other.stride() for one, other in zip(found, expected, strict=True)
     )
+
+
+@pytest.mark.grad
+def test_gradients_have_gradients(threads):
+    given, weight, bias = (torch.randn(shape, requires_grad=True) for shape in ((200, 16), (24, 16), (24,)))
+    found, expected = [], []
+    for results, multiply in ((found, linear), (expected, nn.functional.linear)):
+        gradients = torch.autograd.grad(
+            multiply(given, weight, bias).square().sum(), [given, weight, bias], create_graph=True
+        )
+        size = sum(gradient.square().sum() for gradient in gradients)
+        results += [*gradients, *torch.autograd.grad(size, [given, weight, bias])]
+    torch.testing.assert_close(found, expected, atol=1e-2, rtol=1e-4)
+
+
+@pytest.mark.grad
+def test_what_comes_out_can_be_changed_in_place(threads):
+    """As adapters do."""
+    rows, weight = torch.randn(4, 50, 16, requires_grad=True), torch.randn(24, 16, requires_grad=True)
+    product = linear(rows, weight)
+    product += 1
+    product.square().sum().backward()
+    expected = torch.autograd.grad((rows @ weight.t() + 1).square().sum(), [rows, weight])
+    torch.testing.assert_close([rows.grad, weight.grad], list(expected), atol=1e-3, rtol=1e-4)
+
+
+@pytest.mark.grad
+def test_what_gradients_need_is_given_free(threads):
+    rows, weight = torch.randn(200, 16, requires_grad=True), torch.randn(24, 16, requires_grad=True)
+    kept = weakref.ref(prepared := rows * 2)
+    product = linear(prepared, weight).sum()
+    del prepared
+    assert kept() is not None
+    product.backward()
+    assert kept() is None
+    with pytest.raises(RuntimeError, match="backward through the graph a second time"):
+        product.backward()
 
 
 def test_rows_of_a_weight_are_enough():
