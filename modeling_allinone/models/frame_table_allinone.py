@@ -8,7 +8,7 @@ these cannot be true, *counted* in the order in which the decoder shows them.
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -83,11 +83,14 @@ class FrameTable:
         return not self.is_reordered or (self.is_timed and _falls(stamps))
 
     @cached_property
-    def _numbers(self) -> dict[tuple, int]:
-        """The packet of each position and size in the file, and time, if that is needed to tell packets apart."""
-        places, sizes = self.packets["position"].tolist(), self.packets["size"].tolist()
-        numbers: dict[tuple, int] = {key: number for number, key in enumerate(zip(places, sizes, strict=True))}
-        if len(numbers) < len(self.packets):
+    def _numbers(self) -> dict[Any, int]:
+        """The packet of each position in the file, and size and time, as far as needed to tell packets apart."""
+        places = self.packets["position"].tolist()
+        numbers: dict[Any, int] = {key: number for number, key in enumerate(places)}
+        if len(numbers) < len(places):
+            sizes = self.packets["size"].tolist()
+            numbers = {key: number for number, key in enumerate(zip(places, sizes, strict=True))}
+        if len(numbers) < len(places):
             times = [None if np.isnan(time) else time for time in self.presented]
             numbers = {key: number for number, key in enumerate(zip(places, sizes, times, strict=True))}
         return numbers
@@ -100,7 +103,9 @@ class FrameTable:
         """The number of a packet that was demuxed after a seek; `None` if it is none of the file's."""
         place = -1 if position is None else position
         # Times may differ after a seek.
-        return self._numbers.get((place, size), self._numbers.get((place, size, pts)))
+        found = (self._numbers.get(key) for key in (place, (place, size), (place, size, pts)))
+        number = next((one for one in found if one is not None), None)
+        return number if number is not None and self.packets["size"][number] == size else None
 
     def _keep(self, numbers: Sequence[int] | np.ndarray) -> None:
         """Set which packets pictures come from, and so how many come from the packets before each."""

@@ -34,9 +34,8 @@ def read_index(source: Path | bytes, stream) -> np.ndarray | None:
         tables = _find_tables(file, size_of(source), stream.id)
     durations = _expand(tables.get(b"stts"), len(entries))
     offsets = _expand(tables[b"ctts"], len(entries)) if b"ctts" in tables else np.zeros(len(entries), dtype=np.int64)
-    packets = np.array(
-        [(0, one.timestamp, 0, one.pos, one.size, one.is_keyframe, one.is_discard) for one in entries], dtype=PACKET
-    )
+    rows = ((0, one.timestamp, 0, one.pos, one.size, one.is_keyframe, one.is_discard) for one in entries)
+    packets = np.fromiter(rows, dtype=PACKET, count=len(entries))
     if durations is None or offsets is None or np.ptp(packets["dts"] - np.cumsum(durations) + durations):
         return None
     ends = packets["position"] + packets["size"]

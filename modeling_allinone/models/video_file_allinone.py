@@ -2,7 +2,7 @@
 # Licensed under the Apache License, Version 2.0.
 """Video files, read by PyAV, or on request by decord: count and times first, then only the frames asked for."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -233,16 +233,27 @@ class VideoFile(Clip):
 
 def _demux(container, stream, most: int | None = None) -> tuple[np.ndarray, bool]:
     """Packets from here on, and whether the first key picture is one at which a decoder can start afresh."""
-    packets, starts_afresh = [], None if stream.codec_context.name == "h264" else True
-    for packet in islice(container.demux(stream), most):
-        if packet.size:
+    starts_afresh = None if stream.codec_context.name == "h264" else True
+
+    def rows() -> Iterator[tuple]:
+        nonlocal starts_afresh
+        for packet in islice(container.demux(stream), most):
+            if not packet.size:
+                continue
             if starts_afresh is None and packet.is_keyframe:
                 starts_afresh = _has_idr(bytes(packet), stream.codec_context.extradata or b"")
-            stamps = [np.nan if stamp is None else stamp for stamp in (packet.pts, packet.dts)]
-            position = -1 if packet.pos is None else packet.pos
-            rest = packet.duration or 0, position, packet.size, packet.is_keyframe, packet.is_discard
-            packets.append((*stamps, *rest))
-    return np.array(packets, dtype=PACKET), starts_afresh is not False
+            pts, dts, position = packet.pts, packet.dts, packet.pos
+            yield (
+                np.nan if pts is None else pts,
+                np.nan if dts is None else dts,
+                packet.duration or 0,
+                -1 if position is None else position,
+                packet.size,
+                packet.is_keyframe,
+                packet.is_discard,
+            )
+
+    return np.fromiter(rows(), dtype=PACKET), starts_afresh is not False
 
 
 def _has_idr(data: bytes, extradata: bytes) -> bool:
