@@ -231,6 +231,17 @@ class Vp9References(PictureReferences):
             bits.read(1 if is_rgb else 3)
 
 
+def h264_heads(data: memoryview, extradata: bytes) -> list[int]:
+    """The first byte of each part of a packet of H.264: its kind is in 5 bits, and how far others refer to it in 2."""
+    if not extradata.startswith(b"\1") or len(extradata) < 5:
+        return [part[0] for part in bytes(data).split(b"\0\0\1")[1:] if part]
+    heads, place, length_size = [], 0, (extradata[4] & 3) + 1
+    while place + length_size < len(data):
+        heads.append(data[place + length_size])
+        place += length_size + int.from_bytes(data[place : place + length_size], "big")
+    return heads
+
+
 def _frames_of_vp9(data: memoryview) -> Iterator[Span]:
     """Where the pictures of a packet lie: one, or several with an index behind them."""
     mark = data[-1]

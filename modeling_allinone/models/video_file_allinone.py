@@ -14,6 +14,7 @@ from .container_checks_allinone import check_duration, check_tail
 from .frame_conversion_allinone import display_matrix, has_alpha
 from .frame_table_allinone import PACKET, FrameTable
 from .mp4_index_allinone import read_index
+from .picture_references_allinone import h264_heads
 from .video_clip_allinone import ACCEPTED, Clip, of_one_size
 from .video_seeking_allinone import MOST_PIXELS, SeekingReader, has_flag
 from .video_sources_allinone import as_file, opened_source
@@ -241,7 +242,9 @@ def _demux(container, stream, most: int | None = None) -> tuple[np.ndarray, bool
             if not packet.size:
                 continue
             if starts_afresh is None and packet.is_keyframe:
-                starts_afresh = _has_idr(bytes(packet), stream.codec_context.extradata or b"")
+                heads = h264_heads(memoryview(packet), stream.codec_context.extradata or b"")
+                # At other key pictures, a decoder may need some more to start.
+                starts_afresh = any(head & 31 == 5 for head in heads)
             pts, dts, position = packet.pts, packet.dts, packet.pos
             yield (
                 np.nan if pts is None else pts,
@@ -254,18 +257,6 @@ def _demux(container, stream, most: int | None = None) -> tuple[np.ndarray, bool
             )
 
     return np.fromiter(rows(), dtype=PACKET), starts_afresh is not False
-
-
-def _has_idr(data: bytes, extradata: bytes) -> bool:
-    """Whether a picture of H.264 is one at which a decoder can start afresh; other key pictures may need some more."""
-    if not extradata.startswith(b"\1") or len(extradata) < 5:
-        return any(unit[:1] and unit[0] & 31 == 5 for unit in data.split(b"\0\0\1")[1:])
-    size, place = (extradata[4] & 3) + 1, 0
-    while place + size < len(data):
-        if data[place + size] & 31 == 5:
-            return True
-        place += size + int.from_bytes(data[place : place + size], "big")
-    return False
 
 
 def _decord_obstacle(container, table: FrameTable) -> str | None:

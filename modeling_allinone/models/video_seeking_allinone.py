@@ -15,7 +15,7 @@ from transformers.utils import is_av_available
 
 from .frame_conversion_allinone import to_rgb
 from .frame_table_allinone import MOST_HELD_BACK, FrameTable, Shown
-from .picture_references_allinone import REFERENCES, NotUnderstoodError, PictureReferences
+from .picture_references_allinone import REFERENCES, NotUnderstoodError, PictureReferences, h264_heads
 
 if is_av_available():
     import av
@@ -32,6 +32,8 @@ MOST_PIXELS = 178_956_970
 _CODEC_OPTIONS = {"max_pixels": str(MOST_PIXELS)}
 # Of a damaged JPEG, libav shows what happens to be in memory, and says nothing.
 _MORE_CODEC_OPTIONS = {"mjpeg": {"err_detect": "explode"}}
+# And where a JPEG has no pixels, not even so; they follow this mark.
+_JPEG_SCAN = b"\xff\xda"
 # MPEG-4 says "no picture here" by a packet of a few bytes, which may stand for a picture of an earlier packet.
 _LONGEST_PLACEHOLDER = 10
 # So many packets show how a stream begins.
@@ -98,12 +100,14 @@ class Decoding:
         codec, skipping = self._stream.codec_context, None
         packets = self._packets() if references is None else self._needed_packets(last, wanted, references)
         for number, packet in packets:
-            needed = "NONREF" if spares and number not in wanted else "DEFAULT"
+            needed = "NONREF" if spares and number not in wanted and _may_be_spare(packet, codec) else "DEFAULT"
             if needed != skipping:
                 codec.skip_frame = skipping = needed
             self._end = number + 1
             if packet is not None:
                 packet.pts = packet.dts = number
+                if codec.name == "mjpeg" and _JPEG_SCAN not in bytes(packet):
+                    self.damaged.add(number)
                 yield from self._decoded(partial(codec.decode, packet), number)
             if number >= last:
                 break
@@ -443,6 +447,17 @@ def _reason(run: Decoding, culprits: set[int]) -> str:
     if run.error is not None:
         return str(run.error.strerror)
     return "its data are corrupt" if culprits & run.damaged else "the decoder leaves it out"
+
+
+def _may_be_spare(packet: "av.Packet", codec) -> bool:
+    """
+    Whether a picture is one to which no other may refer. The decoder knows it, but of H.264 it does not complain either
+    where there is no picture that it understands.
+    """
+    if codec.name != "h264":
+        return True
+    heads = [head for head in h264_heads(memoryview(packet), codec.extradata or b"") if 1 <= head & 31 <= 5]
+    return bool(heads) and not any(head >> 5 for head in heads)
 
 
 def has_flag(container, name: str) -> bool:

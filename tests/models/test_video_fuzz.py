@@ -127,21 +127,25 @@ def read_each(path: Path) -> tuple[list[np.ndarray | None], list[str]]:
     return frames, problems
 
 
-def decode_what_can_be(path: Path) -> list[Shown]:
-    """Frames in order; after an error, decoding goes on with the next packet."""
-    shown = []
+def decode_what_can_be(path: Path, without: int | None = None) -> tuple[list[Shown], int | None]:
+    """Frames in order, and the first packet of which none comes; after an error, decoding goes on with the next one."""
+    shown, times = [], {}
     try:
         with av.open(str(path), metadata_errors="ignore") as container:
             stream = container.streams.video[0]
             stream.codec_context.thread_count = 1
-            for packet in container.demux(stream):
+            for number, packet in enumerate(container.demux(stream)):
+                if number == without:
+                    continue
+                times[number] = packet.pts and float(packet.pts * packet.time_base)
                 try:
                     shown += [Shown(to_pixels(frame), frame.time, frame.is_corrupt) for frame in packet.decode()]
                 except av.error.FFmpegError:
                     continue
     except (av.error.FFmpegError, IndexError, AttributeError):
         pass
-    return shown
+    came = {frame.seconds for frame in shown}
+    return shown, next((number for number, time in times.items() if time is not None and time not in came), None)
 
 
 def looks_like(frame: np.ndarray, others: list[np.ndarray], tolerance: float = 1) -> bool:
@@ -159,8 +163,10 @@ def judge(path: Path, original: Path) -> tuple[list[str], int, int]:
         problems.append(f"{grown >> 20} MiB of memory")
     if original.suffix == ".gif":  # read by another library, which has no marks
         return problems, 0, 0
-    shown, whole = decode_what_can_be(path), [frame.pixels for frame in decode_in_order(original)]
-    sound = [frame.pixels for frame in shown if not frame.is_corrupt]
+    (shown, first_lost), whole = decode_what_can_be(path), [frame.pixels for frame in decode_in_order(original)]
+    # The head of a damaged picture may make the decoder forget others, which come where it is left out.
+    others, _ = ([], None) if first_lost is None else decode_what_can_be(path, without=first_lost)
+    sound = [frame.pixels for frame in [*shown, *others] if not frame.is_corrupt]
     marked = [frame.pixels for frame in shown if frame.is_corrupt]
     for index, frame in enumerate(frames):
         if frame is None or looks_like(frame, whole) or looks_like(frame, sound):
