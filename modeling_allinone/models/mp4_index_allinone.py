@@ -11,7 +11,7 @@ import numpy as np
 from .frame_table_allinone import PACKET
 from .video_sources_allinone import opened_source, size_of
 
-_FEWEST_PACKETS = 2000  # of which reading all takes no longer than a hundredth of a second
+_FEWEST_PACKETS = 200  # of which reading all takes no longer than a thousandth of a second
 
 
 def read_index(source: Path | bytes, stream) -> np.ndarray | None:

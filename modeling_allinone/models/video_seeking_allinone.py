@@ -100,14 +100,14 @@ class Decoding:
         codec, skipping = self._stream.codec_context, None
         packets = self._packets() if references is None else self._needed_packets(last, wanted, references)
         for number, packet in packets:
-            needed = "NONREF" if spares and number not in wanted and _may_be_spare(packet, codec) else "DEFAULT"
-            if needed != skipping:
-                codec.skip_frame = skipping = needed
             self._end = number + 1
             if packet is not None:
-                packet.pts = packet.dts = number
+                needed = "NONREF" if spares and number not in wanted and _may_be_spare(packet, codec) else "DEFAULT"
+                if needed != skipping:
+                    codec.skip_frame = skipping = needed
                 if codec.name == "mjpeg" and _JPEG_SCAN not in bytes(packet):
                     self.damaged.add(number)
+                packet.pts = packet.dts = number
                 yield from self._decoded(partial(codec.decode, packet), number)
             if number >= last:
                 break
@@ -451,7 +451,7 @@ def _reason(run: Decoding, culprits: set[int]) -> str:
 
 def _may_be_spare(packet: "av.Packet", codec) -> bool:
     """
-    Whether a picture is one to which no other may refer. The decoder knows it, but of H.264 it does not complain either
+    Whether a picture is one to which no other may refer. Decoders know it, but that of H.264 does not complain either
     where there is no picture that it understands.
     """
     if codec.name != "h264":

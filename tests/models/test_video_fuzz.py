@@ -128,7 +128,7 @@ def read_each(path: Path) -> tuple[list[np.ndarray | None], list[str]]:
 
 
 def decode_what_can_be(path: Path, without: int | None = None) -> tuple[list[Shown], int | None]:
-    """Frames in order, and the first packet of which none comes; after an error, decoding goes on with the next one."""
+    """Frames in order, and the first packet of which none comes; after an error, the next one is decoded."""
     shown, times = [], {}
     try:
         with av.open(str(path), metadata_errors="ignore") as container:
