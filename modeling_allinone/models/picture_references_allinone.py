@@ -2,8 +2,8 @@
 # Licensed under the Apache License, Version 2.0.
 """Which pictures of a stream a picture refers to, as the headers in its packets say: the others need no decoding.
 
-Sources: HEVC, ITU-T H.265, 7.3.1.2 and 7.4.2.2; VP9 Bitstream & Decoding Process Specification, 6.2 and Annex B; AV1
-Bitstream & Decoding Process Specification, 5.3, 5.5 and 5.9.
+Sources: H.264, ITU-T H.264, 7.3.2.1.1, 7.3.3 and 7.4.3; HEVC, ITU-T H.265, 7.3.1.2 and 7.4.2.2; VP9 Bitstream &
+Decoding Process Specification, 6.2 and Annex B; AV1 Bitstream & Decoding Process Specification, 5.3, 5.5 and 5.9.
 """
 
 from collections.abc import Collection, Iterator
@@ -231,15 +231,73 @@ class Vp9References(PictureReferences):
             bits.read(1 if is_rgb else 3)
 
 
-def h264_heads(data: memoryview, extradata: bytes) -> list[int]:
-    """The first byte of each part of a packet of H.264: its kind is in 5 bits, and how far others refer to it in 2."""
+def h264_parts(data: memoryview, extradata: bytes) -> list[memoryview]:
+    """The parts of a packet of H.264. In the first byte of each, 5 bits tell its kind and 2 whether others need it."""
     if not extradata.startswith(b"\1") or len(extradata) < 5:
-        return [part[0] for part in bytes(data).split(b"\0\0\1")[1:] if part]
-    heads, place, length_size = [], 0, (extradata[4] & 3) + 1
-    while place + length_size < len(data):
-        heads.append(data[place + length_size])
-        place += length_size + int.from_bytes(data[place : place + length_size], "big")
-    return heads
+        return [memoryview(part) for part in bytes(data).split(b"\0\0\1")[1:] if part]
+    parts, begin, length_size = [], 0, (extradata[4] & 3) + 1
+    while begin + length_size < len(data):
+        end = begin + length_size + int.from_bytes(data[begin : begin + length_size], "big")
+        parts.append(data[begin + length_size : max(end, begin + length_size + 1)])
+        begin = end
+    return parts
+
+
+class H264Numbers:
+    """
+    Follows the numbers of pictures of H.264, in which a gap shows that some are missing to which others may refer.
+
+    Args:
+        extradata (`bytes`): What the container stores for the decoder.
+    """
+
+    def __init__(self, extradata: bytes):
+        self._extradata = extradata
+        self._last: int | None = None
+        try:
+            self._num_bits = _number_bits_of_h264(extradata)
+        except IndexError:
+            self._num_bits = 0
+
+    def take(self, data: memoryview) -> tuple[bool, bool]:
+        """Whether the next packet says that no other refers to its picture, and whether some before it are missing."""
+        slices = [part for part in h264_parts(data, self._extradata) if 1 <= part[0] & 31 <= 5]
+        if not slices:
+            return False, False
+        is_spare = not any(part[0] >> 5 for part in slices)
+        if not self._num_bits:
+            return is_spare, False
+        try:
+            bits = BitReader(memoryview(bytes(slices[0][1:24]).replace(b"\0\0\3", b"\0\0")))
+            for _ in range(3):
+                bits.read_exponential()
+            number = bits.read(self._num_bits)
+        except IndexError:
+            return False, True
+        is_fresh = self._last is None or slices[0][0] & 31 == 5
+        is_next = is_fresh or (number - (self._last or 0)) % (1 << self._num_bits) <= 1
+        if not is_spare:
+            self._last = number
+        return is_spare, not is_next
+
+
+def _number_bits_of_h264(extradata: bytes) -> int:
+    """How long the numbers of pictures are; 0 where that is not looked into."""
+    if not extradata.startswith(b"\1") or extradata[5] & 31 != 1:
+        return 0
+    bits = BitReader(memoryview(extradata[9:].replace(b"\0\0\3", b"\0\0")))
+    profile = bits.read(8)
+    bits.read(16)
+    bits.read_exponential()
+    if profile not in (66, 77, 88):  # those without another colour format, or weights of their own
+        if bits.read_exponential() == 3:
+            return 0
+        bits.read_exponential()
+        bits.read_exponential()
+        bits.read(1)
+        if bits.read(1):
+            return 0
+    return bits.read_exponential() + 4
 
 
 def _frames_of_vp9(data: memoryview) -> Iterator[Span]:

@@ -14,7 +14,7 @@ from .container_checks_allinone import check_duration, check_tail
 from .frame_conversion_allinone import display_matrix, has_alpha
 from .frame_table_allinone import PACKET, FrameTable
 from .mp4_index_allinone import read_index
-from .picture_references_allinone import h264_heads
+from .picture_references_allinone import h264_parts
 from .video_clip_allinone import ACCEPTED, Clip, of_one_size
 from .video_seeking_allinone import MOST_PIXELS, SeekingReader, has_flag
 from .video_sources_allinone import as_file, opened_source
@@ -242,9 +242,9 @@ def _demux(container, stream, most: int | None = None) -> tuple[np.ndarray, bool
             if not packet.size:
                 continue
             if starts_afresh is None and packet.is_keyframe:
-                heads = h264_heads(memoryview(packet), stream.codec_context.extradata or b"")
                 # At other key pictures, a decoder may need some more to start.
-                starts_afresh = any(head & 31 == 5 for head in heads)
+                extradata = stream.codec_context.extradata or b""
+                starts_afresh = any(part[0] & 31 == 5 for part in h264_parts(memoryview(packet), extradata))
             pts, dts, position = packet.pts, packet.dts, packet.pos
             yield (
                 np.nan if pts is None else pts,

@@ -15,7 +15,7 @@ from transformers.utils import is_av_available
 
 from .frame_conversion_allinone import to_rgb
 from .frame_table_allinone import MOST_HELD_BACK, FrameTable, Shown
-from .picture_references_allinone import REFERENCES, NotUnderstoodError, PictureReferences, h264_heads
+from .picture_references_allinone import REFERENCES, H264Numbers, NotUnderstoodError, PictureReferences
 
 if is_av_available():
     import av
@@ -64,6 +64,7 @@ class Decoding:
         is_interlaced (`bool`): Whether a picture consists of two fields.
         error (`Exception`, *optional*): The last that the decoder or the demuxer raised.
         has_left_out (`bool`): Whether the decoder was not given all packets as they are.
+        has_gap (`bool`): Whether pictures are missing, as far as it is looked for where some are left out.
     """
 
     def __init__(self, container, stream, table: FrameTable, start: int, is_sought: bool = False, num_leading=0):
@@ -73,7 +74,7 @@ class Decoding:
         self.damaged: set[int] = set()
         self.keys: set[int] = set()
         self.error: av.error.FFmpegError | None = None
-        self.is_interlaced = self.has_left_out = False
+        self.is_interlaced = self.has_left_out = self.has_gap = False
         self._came: set[int] = set()
         self._end = start
         self._settled, self._num_missing = start + 1 + num_leading, num_leading
@@ -98,11 +99,15 @@ class Decoding:
             [`Shown`] and `av.VideoFrame` of each picture, as shown.
         """
         codec, skipping = self._stream.codec_context, None
+        numbers = H264Numbers(codec.extradata or b"") if spares and codec.name == "h264" else None
         packets = self._packets() if references is None else self._needed_packets(last, wanted, references)
         for number, packet in packets:
             self._end = number + 1
             if packet is not None:
-                needed = "NONREF" if spares and number not in wanted and _may_be_spare(packet, codec) else "DEFAULT"
+                # Its decoder finds out itself, but that of H.264 does not complain either where it finds no picture.
+                is_spare, has_gap = numbers.take(memoryview(packet)) if numbers else (spares, False)
+                self.has_gap |= has_gap
+                needed = "NONREF" if is_spare and number not in wanted else "DEFAULT"
                 if needed != skipping:
                     codec.skip_frame = skipping = needed
                 if codec.name == "mjpeg" and _JPEG_SCAN not in bytes(packet):
@@ -323,11 +328,11 @@ class SeekingReader:
     def _attempt(self, begin: Callable[[], Decoding], places: list[int], found: dict) -> tuple[Decoding, dict]:
         """Decode frames; the whole ones are kept, and for each of the others is told on which packets it is blamed."""
         run = begin()
-        pictures = self._collect(run, places, self._start_references())
-        if run.has_left_out and (run.damaged or run.error or len(pictures) < len(places)):
+        pictures = self._collect(run, places)
+        if run.has_gap or (run.has_left_out and (run.damaged or run.error or len(pictures) < len(places))):
             # It is damaged, or not as its headers say: in full, as the decoder has it.
             run = begin()
-            pictures = self._collect(run, places)
+            pictures = self._collect(run, places, is_in_full=True)
         if self._table.is_counted and run.start != self._table.first and run.num_leading() != self._num_leading:
             # So many come before the first one, which is known only now: once more.
             self._num_leading = run.num_leading()
@@ -362,16 +367,15 @@ class SeekingReader:
             not table.is_counted or run.start == table.first or run.is_complete_at_first()
         )
 
-    def _collect(
-        self, run: Decoding, places: list[int], references: PictureReferences | None = None
-    ) -> dict[int, tuple[int, np.ndarray]]:
+    def _collect(self, run: Decoding, places: list[int], is_in_full=False) -> dict[int, tuple[int, np.ndarray]]:
         """The packet and the pixels of each frame that comes out."""
         table, pictures = self._table, {}
         place_of = {} if table.is_counted else dict(zip(table.numbers[places].tolist(), places, strict=True))
         last = max(place_of, default=0)
         if table.is_counted:
             last = int(table.numbers[min(max(places) + MOST_HELD_BACK, len(table.numbers) - 1)])
-        spares, before = self._has_spare_pictures and not table.is_counted, int(table.ranks[run.start])
+        before, leaves_out = int(table.ranks[run.start]), not (table.is_counted or is_in_full)
+        spares, references = leaves_out and self._has_spare_pictures, self._start_references() if leaves_out else None
         for picture, frame in run.pictures(last, spares, frozenset(place_of), references):
             place = before + run.count_shown() - 1 if table.is_counted else place_of.get(picture.number)
             if place in places:
@@ -381,7 +385,7 @@ class SeekingReader:
 
     def _start_references(self) -> PictureReferences | None:
         """What tells which pictures refer to others from a key picture on, where that is known."""
-        if self._references is None or self._table.is_counted:
+        if self._references is None:
             return None
         try:
             return self._references()
@@ -447,17 +451,6 @@ def _reason(run: Decoding, culprits: set[int]) -> str:
     if run.error is not None:
         return str(run.error.strerror)
     return "its data are corrupt" if culprits & run.damaged else "the decoder leaves it out"
-
-
-def _may_be_spare(packet: "av.Packet", codec) -> bool:
-    """
-    Whether a picture is one to which no other may refer. Decoders know it, but that of H.264 does not complain either
-    where there is no picture that it understands.
-    """
-    if codec.name != "h264":
-        return True
-    heads = [head for head in h264_heads(memoryview(packet), codec.extradata or b"") if 1 <= head & 31 <= 5]
-    return bool(heads) and not any(head >> 5 for head in heads)
 
 
 def has_flag(container, name: str) -> bool:

@@ -9,6 +9,7 @@ from video_matrix import Encoding, decode_in_order, encode
 
 from modeling_allinone.models.picture_references_allinone import (
     Av1References,
+    H264Numbers,
     HevcReferences,
     NotUnderstoodError,
     Vp9References,
@@ -164,3 +165,20 @@ def test_pictures_that_refer_to_what_comes_before_the_first():
         references.kept_parts([0])
     with pytest.raises(NotUnderstoodError, match="have not come"):
         references.kept_parts([1])
+
+
+@pytest.mark.parametrize(
+    "name", ["h264-b", "h264-pyramid", "h264-open_groups", "h264-10_bit", "h264-slices", "h264-mbaff"]
+)
+def test_numbers_of_h264_tell_what_is_missing(tmp_path, name):
+    with av.open(str(encode(tmp_path / "clip.mp4", name))) as container:
+        extradata = container.streams.video[0].codec_context.extradata
+        packets = [bytes(packet) for packet in container.demux(video=0) if packet.size]
+    numbers = H264Numbers(extradata)
+    taken = [numbers.take(memoryview(packet)) for packet in packets]
+    assert not any(has_gap for _, has_gap in taken)
+    needed = [place for place, (is_spare, _) in enumerate(taken) if not is_spare]
+    lost = needed[1]
+    numbers = H264Numbers(extradata)
+    found = [numbers.take(memoryview(packet))[1] for packet in packets[:lost] + packets[lost + 1 :]]
+    assert found.index(True) == lost

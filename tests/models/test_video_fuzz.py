@@ -241,6 +241,23 @@ def check(healthy: Path, seeds: range) -> None:
         assert came[is_key] >= share * whole[is_key] > 0, f"{came} of {whole} frames that the damage does not touch"
 
 
+@pytest.mark.parametrize(
+    "what",
+    [
+        "h264-b.mp4 lose_packets 5",  # pictures that others refer to are missing
+        "h264-pyramid.mkv lose_packets 13",
+        "h264-b.frag.mp4 flip_in_pictures 13",  # such a picture is not recognised as one
+        "hevc-open_groups.mp4 flip_anywhere 11",  # one that is left out would make the decoder forget others
+        "mjpeg-key.avi flip_anywhere 12",  # a picture without pixels
+    ],
+)
+def test_damage_that_decoders_do_not_tell(healthy, what):
+    name, damage, _ = what.split()
+    source, path = healthy / name, healthy.parent / f"damaged.{name}"
+    path.write_bytes(globals()[damage](bytearray(source.read_bytes()), random.Random(what), source))
+    assert judge(path, source)[0] == []
+
+
 def test_damage_is_named_and_the_rest_comes_back(healthy):
     check(healthy, range(1))
 
