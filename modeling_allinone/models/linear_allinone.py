@@ -4,6 +4,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import reduce
+from typing import Any
 
 import torch
 from torch import nn
@@ -68,7 +69,7 @@ def _as_rows(images: torch.Tensor) -> torch.Tensor:
 
 
 def _gradients(
-    multiply: Callable[..., torch.Tensor], wanted: Sequence[bool], kept: Sequence[torch.Tensor], gradient: torch.Tensor
+    multiply: Callable[..., torch.Tensor], wanted: Sequence[bool], kept: Sequence[Any], gradient: torch.Tensor
 ) -> tuple[torch.Tensor | None, ...]:
     """
     Gradients of rows, weight and bias, as far as they are wanted: products again. oneDNN's own gradient of the weight
@@ -77,7 +78,7 @@ def _gradients(
     rows, weight = kept
     of_rows, of_weight, of_bias = wanted
     # What is transposed takes memory. Compiled code is for any number of rows, and so takes all at once.
-    num_rows = rows.shape[0] if multiply is _compiled_product else _TRANSPOSED_ROWS
+    num_rows = gradient.shape[0] if multiply is _compiled_product else _TRANSPOSED_ROWS
     parts = zip(gradient.split(num_rows), rows.split(num_rows), strict=True) if of_weight else ()
     of_parts = (multiply(one.t().contiguous(), other.t().contiguous(), None) for one, other in parts)
     return (
@@ -89,8 +90,8 @@ def _gradients(
 
 class _Kept(torch.autograd.Function):
     """
-    Keeps rows and weight for the gradients of a product, before it is computed: `checkpoint` computes all up to the
-    last tensor that was kept once more.
+    Keeps rows and weight, as far as gradients need them, before the product is computed: `checkpoint` computes all up
+    to the last tensor that was kept once more.
     """
 
     @staticmethod
@@ -99,7 +100,8 @@ class _Kept(torch.autograd.Function):
 
     @staticmethod
     def setup_context(ctx, inputs, output):
-        ctx.save_for_backward(*inputs)
+        rows, weight = inputs
+        ctx.save_for_backward(rows if weight.requires_grad else None, weight)
 
     @staticmethod
     def backward(ctx, gradient):

@@ -68,12 +68,13 @@ def test_what_comes_out_can_be_changed_in_place(threads):
 
 
 @pytest.mark.grad
-def test_what_gradients_need_is_given_free(threads):
-    rows, weight = torch.randn(200, 16, requires_grad=True), torch.randn(24, 16, requires_grad=True)
+@pytest.mark.parametrize("is_frozen", (False, True))
+def test_what_gradients_need_is_given_free(threads, is_frozen):
+    rows, weight = torch.randn(200, 16, requires_grad=True), torch.randn(24, 16, requires_grad=not is_frozen)
     kept = weakref.ref(prepared := rows * 2)
     product = linear(prepared, weight).sum()
     del prepared
-    assert kept() is not None
+    assert (kept() is None) == is_frozen  # its gradient alone needs the rows
     product.backward()
     assert kept() is None
     with pytest.raises(RuntimeError, match="backward through the graph a second time"):
