@@ -334,6 +334,7 @@ def draw(result: dict[str, list[Row]], folder: Path) -> None:
         look = {"linestyle": "--" if checkpointing else "-", "color": f"C{NETWORKS.index(network)}"}
         plot(right, rows, "clips", MEMORY, label=f"{network}{', checkpointing' * checkpointing}", **look)
     right.set(xlabel="clips of a training step", ylabel=MEMORY)
+    right.set_xticks(sorted({row["clips"] for row in result["training"]}))
     for axes in (left, right):
         axes.legend(frameon=False)
     save(figure, folder / "cost_film_training.png")
@@ -349,7 +350,7 @@ def save(figure: plt.Figure, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     for axes in figure.axes:
         if not axes.yaxis_inverted():
-            axes.set_ylim(bottom=0)
+            axes.set_ylim(0, 1.05 * axes.dataLim.ymax)
         axes.spines[["top", "right"]].set_visible(False)
     figure.tight_layout()
     figure.savefig(path)

@@ -179,8 +179,8 @@ def linear_of(
 ) -> torch.Tensor:
     """
     What a linear layer makes of a norm or an activation of its input. In training in float32, what goes into the layer
-    is not kept for backward but computed once more, which ends there, before the product: this is half of what a block
-    would keep otherwise, and takes 2 % of a step.
+    is not kept for backward but computed once more, which ends there, before the product: these are three eighths of
+    what a block would keep, and take 1 to 2 % of a step.
 
     Args:
         layer (`nn.Linear`): The linear layer, or what stands in for it.
