@@ -27,7 +27,7 @@ def read_index(source: Path | bytes, stream) -> np.ndarray | None:
         `np.ndarray` of [`PACKET`]: All packets, in the order of the file; `None` where there are few, or where the
         header does not tell: files in fragments, files cut short, edits that leave out pictures or show some twice.
     """
-    entries = stream.index_entries
+    entries = getattr(stream, "index_entries", ())  # older PyAV has none
     if len(entries) < _FEWEST_PACKETS:
         return None
     with opened_source(source) as file:
