@@ -261,7 +261,10 @@ class IndexTables:
             query = query.distance_type("dot").nprobes(num_probes).ef(max(4 * k, 128)).refine_factor(4).limit(k)
             if where is not None:
                 query = query.where(where, prefilter=True)
-            table = query.select([*names, "_distance"]).to_arrow()
+            query = query.select([*names, "_distance"])
+            table = query.to_arrow()
+            if len(table) < k:  # others lie in partitions that were not looked at; if so, all are compared
+                table = query.bypass_vector_index().to_arrow()
         return {name: table[name].to_numpy() for name in names}, 1 - table["_distance"].to_numpy()
 
     # -----------------------------------------------------------------------------------------------------------------
