@@ -27,6 +27,7 @@ from ..datasets.row_transforms import generator_of
 from ..models.processing_allinone import AllInOneProcessor
 from ..models.video_processing_allinone import stack_clips
 from ..models.video_sources_allinone import clip_arguments, source_name
+from .workers import DeathNotices
 
 logger = logging.get_logger(__name__)
 
@@ -255,6 +256,25 @@ class VideoLoader:
             yield
         finally:
             slot.zero_()
+
+
+@contextmanager
+def explaining_dead_workers(*readers: VideoLoader) -> Iterator[None]:
+    """
+    Raise [`DeadWorkerError`], which names the clips, where a worker that reads clips dies meanwhile.
+
+    Args:
+        readers ([`VideoLoader`]): What reads in workers.
+    """
+    with DeathNotices() as notices:
+        try:
+            yield
+        except Exception as error:
+            notices.are_heard = False
+            for reader in readers:
+                if dead := reader.explain_dead_worker(error):
+                    raise dead from error
+            raise
 
 
 def describe_missing(row: Mapping[str, Any], *names: str) -> str:

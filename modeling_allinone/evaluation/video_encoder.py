@@ -11,8 +11,7 @@ import torch
 from PIL import Image
 from torch import nn
 
-from ..data.video_loading import VideoLoader
-from ..data.workers import DeathNotices
+from ..data.video_loading import VideoLoader, explaining_dead_workers
 from ..models.answers_allinone import share_weights
 from ..models.modeling_pretraining_allinone import AllInOneForPreTraining
 from ..models.modeling_retrieval_allinone import AllInOneForVideoTextRetrieval
@@ -159,14 +158,8 @@ class VideoEncoder:
                 return features
         clips = _Clips(videos)
         reader = VideoLoader(self.processor, on_decode_error=on_decode_error)
-        with DeathNotices() as notices:
-            try:
-                features, is_readable = embed_clips(self.model, reader, clips, batch_size, num_workers, show_progress)
-            except Exception as error:
-                notices.are_heard = False
-                if (dead := reader.explain_dead_worker(error)) is not None:
-                    raise dead from error
-                raise
+        with explaining_dead_workers(reader):
+            features, is_readable = embed_clips(self.model, reader, clips, batch_size, num_workers, show_progress)
         features = nn.functional.normalize(features, dim=-1)  # those of several views are a mean
         return features.masked_fill(~is_readable[:, None], torch.nan)
 

@@ -2,8 +2,7 @@
 # Licensed under the Apache License, Version 2.0.
 """The Trainer: the original's optimiser, losses that are means over labelled rows, runs that can be resumed."""
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -19,9 +18,8 @@ from transformers.trainer_pt_utils import get_parameter_names
 from transformers.trainer_utils import EvalLoopOutput, PredictionOutput, TrainOutput
 
 from ..data.video_dataset import find_skipped
-from ..data.video_loading import VideoLoader
+from ..data.video_loading import VideoLoader, explaining_dead_workers
 from ..data.webdataset_stream import PairedStream, WebDatasetStream
-from ..data.workers import DeathNotices
 from ..evaluation.question_answering import NUM_BEST
 from ..evaluation.retrieval import measure_ranking, rank_rows
 from ..hub.writing import naming_place
@@ -217,7 +215,7 @@ class AllInOneTrainer(Trainer):
 
     def train(self, *arguments, **keywords) -> TrainOutput:
         """As in Trainer; a dead worker is explained, at whatever step its death is noticed."""
-        with self._explaining_dead_workers():
+        with explaining_dead_workers(*self._readers):
             return super().train(*arguments, **keywords)
 
     def _init_training_state(self, *arguments) -> tuple[int, int]:
@@ -288,7 +286,7 @@ class AllInOneTrainer(Trainer):
         """As in Trainer; a dead worker is explained, and skipped rows are not out of vocabulary."""
         self._check_weights()
         prefix = f"{metric_key_prefix}_"
-        with self._explaining_dead_workers():
+        with explaining_dead_workers(*self._readers):
             measured = self._measure(dataloader)
             if measured is not None:
                 figures, predictions = measured
@@ -353,18 +351,6 @@ class AllInOneTrainer(Trainer):
                 "The model is sharded over processes (FSDP, or ZeRO 3), which a search that reads other numbers of "
                 f"clips in each cannot use; train with DDP, {remedy}."
             )
-
-    @contextmanager
-    def _explaining_dead_workers(self) -> Iterator[None]:
-        with DeathNotices() as notices:
-            try:
-                yield
-            except (RuntimeError, ConnectionError, EOFError) as error:
-                notices.are_heard = False
-                for reader in self._readers:
-                    if explained := reader.explain_dead_worker(error):
-                        raise explained from error
-                raise
 
 
 class VideoClassificationTrainer(AllInOneTrainer):
